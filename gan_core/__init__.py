@@ -1,0 +1,47 @@
+"""A small, exact GAN training library: one GAN on one device.
+
+Torch is imported on first use of a name that needs it, so that importing :mod:`gan_core` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gan_core.config import TrialConfig
+    from gan_core.datasets import ImageDataset, load_dataset
+    from gan_core.errors import GanCoreError, TrainingDiverged, UnknownNameError
+    from gan_core.metrics import Evaluator
+    from gan_core.training import Report, Trainer, train
+
+__all__ = [
+    "Evaluator",
+    "GanCoreError",
+    "ImageDataset",
+    "Report",
+    "Trainer",
+    "TrainingDiverged",
+    "TrialConfig",
+    "UnknownNameError",
+    "load_dataset",
+    "train",
+]
+
+_HOME = {
+    "Evaluator": "metrics",
+    "GanCoreError": "errors",
+    "ImageDataset": "datasets",
+    "Report": "training",
+    "Trainer": "training",
+    "TrainingDiverged": "errors",
+    "TrialConfig": "config",
+    "UnknownNameError": "errors",
+    "load_dataset": "datasets",
+    "train": "training",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute may be anything
+    if name not in _HOME:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,33 @@
+"""Generator and discriminator pairs."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from gan_core.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from gan_core.config import TrialConfig
+
+__all__ = ["Architecture", "ImageShape", "architectures"]
+
+ImageShape = tuple[int, int, int]
+"""Channels, height and width of an image."""
+
+
+class Architecture(ABC):
+    """Builds the two networks of a GAN for images of a given shape."""
+
+    @staticmethod
+    @abstractmethod
+    def generator(config: "TrialConfig", image_shape: ImageShape) -> "nn.Module":
+        """Return a module from noise ``(N, noise_dim)`` to images ``(N, C, H, W)`` in [-1, 1]."""
+
+    @staticmethod
+    @abstractmethod
+    def discriminator(config: "TrialConfig", image_shape: ImageShape) -> "nn.Module":
+        """Return a module from images ``(N, C, H, W)`` in [-1, 1] to logits ``(N, 1)``."""
+
+
+architectures: Registry[type[Architecture]] = Registry("architecture", __name__)

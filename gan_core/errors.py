@@ -1,0 +1,60 @@
+"""What can go wrong in :mod:`gan_core`.
+
+::
+
+    GanCoreError
+    ├── UnknownNameError      no loss, architecture or dataset of that name (also a ValueError)
+    ├── CorruptedAssetError   a packaged file is not the one that was released
+    └── TrainingDiverged      a loss or an image is no longer finite
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class GanCoreError(Exception):
+    """Base of every error that gan_core raises on purpose."""
+
+
+class UnknownNameError(GanCoreError, ValueError):
+    """No component of this kind has this name; the message lists those that exist."""
+
+    def __init__(self, kind: str, name: str, allowed: Iterable[str]) -> None:
+        self.kind, self.name, self.allowed = kind, name, sorted(allowed)
+        super().__init__(f"unknown {kind} {name!r}; {allowed_and_closest(name, self.allowed)}")
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, list[str]]]:
+        return type(self), (self.kind, self.name, self.allowed)
+
+
+class CorruptedAssetError(GanCoreError):
+    """A file that ships with the package does not have the SHA-256 it was released with."""
+
+
+class TrainingDiverged(GanCoreError):  # noqa: N818 - an outcome of training, not a mistake of the caller
+    """A loss or an image is NaN or infinite; a loss is checked before the weights are updated with it.
+
+    Args:
+        step: The step, counted from 1, at which it was found.
+        name: What is not finite: ``d_loss``, ``g_loss`` or ``samples``.
+        value: Its value: NaN, inf or -inf.
+    """
+
+    def __init__(self, step: int, name: str, value: float) -> None:
+        self.step, self.name, self.value = step, name, value
+        super().__init__(f"{name} is {value} at step {step}")
+
+    def __reduce__(self) -> tuple[type, tuple[int, str, float]]:
+        return type(self), (self.step, self.name, self.value)
+
+
+def allowed_and_closest(name: str, allowed: Iterable[str]) -> str:
+    """Return ``allowed: a, b`` and, where a name is close, ``did you mean 'a'?``.
+
+    >>> allowed_and_closest("lsgam", ["bce", "lsgan"])
+    "allowed: bce, lsgan; did you mean 'lsgan'?"
+    """
+    allowed = list(allowed)
+    closest = get_close_matches(name, allowed, n=1)
+    question = f"; did you mean {closest[0]!r}?" if closest else ""
+    return f"allowed: {', '.join(allowed)}{question}"

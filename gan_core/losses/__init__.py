@@ -1,0 +1,32 @@
+"""GAN losses: a discriminator's and a generator's, as pure functions of logits."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from gan_core.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Loss", "losses"]
+
+
+class Loss(ABC):
+    """What the discriminator and the generator minimise.
+
+    Logits are what the discriminator returns, of shape ``(N, 1)`` and any real value; both losses are
+    means over the batch, of shape ``()``.
+    """
+
+    @staticmethod
+    @abstractmethod
+    def discriminator(real_logits: "Tensor", fake_logits: "Tensor") -> "Tensor":
+        """Return the discriminator's loss on real and generated images."""
+
+    @staticmethod
+    @abstractmethod
+    def generator(fake_logits: "Tensor") -> "Tensor":
+        """Return the generator's loss on the images it generated."""
+
+
+losses: Registry[type[Loss]] = Registry("loss", __name__)

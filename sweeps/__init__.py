@@ -1,0 +1,32 @@
+"""Sweeps over GAN hyperparameters: run them, load them, rank them.
+
+>>> import sweeps
+>>> sweep = sweeps.run("search_spaces/lsgan.yaml", overrides={"trials": 8})  # doctest: +SKIP
+>>> sweeps.load("lsgan").rank()  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sweeps.errors import SpecError, SweepError, UnknownSweepError
+    from sweeps.ranking import Sweep, load
+    from sweeps.runner import run
+
+__all__ = ["SpecError", "Sweep", "SweepError", "UnknownSweepError", "load", "run"]
+
+_HOME = {
+    "SpecError": "errors",
+    "Sweep": "ranking",
+    "SweepError": "errors",
+    "UnknownSweepError": "errors",
+    "load": "ranking",
+    "run": "runner",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute may be anything
+    if name not in _HOME:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,205 @@
+"""The command ``gan-sweep``; whatever is heavy is imported by the command that needs it."""
+
+import json
+import signal
+import sys
+from contextlib import nullcontext
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from sweeps.errors import SweepError
+from sweeps.status import Status
+from sweeps.words import duration, params_in_short
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sweeps.ranking import Sweep
+    from sweeps.runner import Outcome
+
+RUN = "run"
+WIDE = 200
+EXIT_NO_TRIAL_SUCCEEDED = 1
+EXIT_BAD_INPUT = 2
+EXIT_SOME_TRIALS_FAILED = 3
+SIGNAL_EXIT_BASE = 128
+
+
+class _RunByDefault(TyperGroup):
+    """Reads ``gan-sweep SPEC.yaml`` as ``gan-sweep run SPEC.yaml``."""
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # noqa: ANN401 - typer's own type
+        if args[0] not in self.commands and Path(args[0]).suffix in {".yaml", ".yml"}:
+            args = [RUN, *args]
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=_RunByDefault,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Search the hyperparameters of a GAN by the quality of its samples.\n\n"
+    "[bold]gan-sweep search_spaces/lsgan.yaml[/bold] runs a sweep, as [bold]gan-sweep run[/bold] does.",
+)
+
+
+class Format(StrEnum):
+    """How a leaderboard is printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Where sweeps are kept.")]
+
+
+@app.command(RUN)
+def run_command(
+    spec: Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="The search-space file.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Replace a value: parameters.steps=500. Repeatable."),
+    ] = None,
+    trials: Annotated[int | None, typer.Option(metavar="N", help="How many configurations to train.")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The sweep's name; it must be free.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Fixes the suggestions and all training.")
+    ] = None,
+    results: Results = Path("results"),
+    json_: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document; the rest goes to stderr.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing while it runs.")] = False,
+) -> None:
+    """Run the sweep that a file describes."""
+    from rich.console import Console
+
+    from sweeps.spec import Override, check_name, load_spec, parse_setting
+
+    overrides = [parse_setting(setting) for setting in set_ or []]
+    for option, value in (("trials", trials), ("seed", seed)):
+        if value is not None:
+            overrides.append(Override(f"--{option} {value}", (option,), value))
+    checked = load_spec(spec, overrides)
+    check_name(name)
+    console = Console(stderr=True)
+    with console.status("Loading Ray and Optuna") if not quiet else nullcontext():
+        from sweeps.runner import execute
+    outcome = execute(checked, name=name, results=results, console=console, quiet=quiet)
+    if json_:
+        print(json.dumps(outcome.sweep.summary(), indent=2))
+    else:
+        _print_summary(outcome, results)
+    raise typer.Exit(_exit_code(outcome))
+
+
+@app.command("rank")
+def rank_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    top: Annotated[int | None, typer.Option(metavar="K", min=1, help="Only the best K trials.")] = None,
+    format_: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+    results: Results = Path("results"),
+) -> None:
+    """Rank the trials of a sweep, best first."""
+    from sweeps.ranking import load
+
+    sweep = load(name, results)
+    frame = sweep.rank(top)
+    if format_ is Format.CSV:
+        print(frame.to_csv(index=False), end="")
+    elif format_ is Format.JSON:
+        print(frame.to_json(orient="records", indent=2, double_precision=15))
+    else:
+        _print_leaderboard(sweep, frame)
+
+
+@app.command("ui")
+def ui_command(results: Results = Path("results")) -> None:
+    """Open MLflow's dashboard on this machine's loopback address."""
+    from sweeps.tracking import serve_dashboard
+
+    raise typer.Exit(serve_dashboard(results))
+
+
+def main() -> None:
+    """Run the command line; errors that a user can mend are one message a fault, and exit code 2."""
+    try:
+        app()
+    except SweepError as error:
+        print(error, file=sys.stderr)
+        sys.exit(EXIT_BAD_INPUT)
+    except KeyboardInterrupt:
+        sys.exit(SIGNAL_EXIT_BASE + signal.SIGINT)
+
+
+def _exit_code(outcome: "Outcome") -> int:
+    if outcome.signal_number is not None:
+        return SIGNAL_EXIT_BASE + outcome.signal_number
+    if outcome.sweep.count(Status.COMPLETED) + outcome.sweep.count(Status.PRUNED) == 0:
+        return EXIT_NO_TRIAL_SUCCEEDED
+    return EXIT_SOME_TRIALS_FAILED if outcome.sweep.count(Status.CRASHED) else 0
+
+
+def _print_summary(outcome: "Outcome", results: Path) -> None:
+    """Say which configuration won, by how much, where its samples are and what to type next."""
+    from rich.console import Console
+
+    sweep = outcome.sweep
+    summary = sweep.summary()
+    console = Console(highlight=False, soft_wrap=True)
+    counts = ", ".join(f"{count} {Status(status).words}" for status, count in summary["trials"].items())
+    took = duration(summary["seconds"])
+    console.print(f"[bold]{sweep.name}[/bold]: {counts or 'no trial was started'}, in {took}")
+    best, baseline = summary["best"], summary["baseline"]
+    if best:
+        console.print(
+            f"best      fid {best['fid']:.4g}  {best['trial_id']}  {params_in_short(best['params'])}"
+        )
+    if best and baseline:
+        gain = baseline["fid"] / best["fid"]
+        console.print(
+            f"defaults  fid {baseline['fid']:.4g}  {baseline['trial_id']}  the seed's: the best is {gain:.1f}x lower"
+        )
+    if best:
+        samples = ", ".join(str(samples) for samples in summary["eval_samples"])
+        console.print(
+            f"floor     fid {summary['fid_floor']:.4g}  real digits; every fid is of {samples} samples"
+        )
+        console.print(f"samples   {sweep.samples_file(best['trial_id'])}")
+    if outcome.tracking_failure:
+        console.print(f"[yellow]MLflow lacks a part of this sweep: {outcome.tracking_failure}[/yellow]")
+    where = "" if results == Path("results") else f" --results {results}"
+    console.print(f"next      gan-sweep rank {sweep.name}{where}\n          gan-sweep ui{where}")
+
+
+def _print_leaderboard(sweep: "Sweep", frame: "pd.DataFrame") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{sweep.name}: fid, less is better", title_justify="left", box=None, pad_edge=False)
+    searched = sweep.searched
+    for column in ("rank", "trial", "status", "fid", "gain", "step", *searched):
+        table.add_column(column, justify="left" if column in {"trial", "status"} else "right")
+    for row in frame.to_dict("records"):
+        cells = [
+            *(_cell(row["rank"]), row["trial_id"] + (" (defaults)" if row["is_baseline"] else "")),
+            *(Status(row["status"]).words, _cell(row["fid"]), _cell(row["gain"]) + "x", _cell(row["step"])),
+            *(_cell(row[name]) for name in searched),
+        ]
+        table.add_row(*cells, style="bold" if row["is_baseline"] else None)
+    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

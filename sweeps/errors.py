@@ -1,0 +1,48 @@
+"""What can go wrong in :mod:`sweeps`; each message says what to do about it.
+
+::
+
+    SweepError                 ends a command with exit code 2
+    ├── SpecError              the search-space file, or an override, has faults (also a ValueError)
+    ├── SweepExistsError       a sweep of the name asked for is there already
+    └── UnknownSweepError      no sweep of this name, or no sweep at all
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class SweepError(Exception):
+    """Base of every error that sweeps raises on purpose."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with a spec.
+
+    Args:
+        place: Where: ``FILE:LINE:COLUMN``, ``FILE``, or the override as it was typed.
+        message: What is wrong and what is allowed.
+    """
+
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+
+class SpecError(SweepError, ValueError):
+    """A spec has faults; the message has one line for each."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = list(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class SweepExistsError(SweepError):
+    """The name that was asked for is taken."""
+
+
+class UnknownSweepError(SweepError):
+    """No sweep has this name."""

@@ -1,0 +1,234 @@
+"""What happened in a sweep, durably: the one source of truth.
+
+A sweep is the folder ``results/NAME``. Its ledger is a SQLite file with one writer, the command that runs
+the sweep, and any number of readers, also while it runs.
+"""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from time import time
+from typing import Any
+
+from gan_core.errors import allowed_and_closest
+from sweeps.errors import SweepError, SweepExistsError, UnknownSweepError
+from sweeps.space import Scalar
+from sweeps.status import Status
+
+FORMAT_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE sweep (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE trials (
+    trial_id TEXT PRIMARY KEY,
+    number INTEGER NOT NULL UNIQUE,
+    is_baseline INTEGER NOT NULL,
+    params TEXT NOT NULL,
+    config TEXT NOT NULL,
+    status TEXT NOT NULL,
+    score REAL,
+    best_step INTEGER,
+    step INTEGER NOT NULL DEFAULT 0,
+    started_at REAL NOT NULL,
+    ended_at REAL,
+    reason TEXT,
+    traceback TEXT
+);
+CREATE TABLE reports (
+    trial_id TEXT NOT NULL REFERENCES trials,
+    step INTEGER NOT NULL,
+    metrics TEXT NOT NULL,
+    PRIMARY KEY (trial_id, step)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration that is trained.
+
+    Args:
+        trial_id: The sweep's name and the trial's number: ``lsgan-0007``.
+        number: Its place in the order of suggestions, from 0.
+        params: The searched parameters.
+        config: Every parameter, the seed among them.
+        is_baseline: Whether the searched parameters are the seed tutorial's defaults.
+    """
+
+    trial_id: str
+    number: int
+    params: dict[str, Scalar]
+    config: dict[str, Scalar]
+    is_baseline: bool
+
+
+class Ledger:
+    """The record of one sweep, for the one process that writes it.
+
+    Each method returns once what it wrote is on disk.
+
+    Args:
+        folder: The sweep's folder, as made by :func:`create_sweep_folder`.
+        spec: The sweep's whole specification, as JSON values.
+    """
+
+    def __init__(self, folder: Path, spec: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self._connection = sqlite3.connect(folder / "ledger.db")
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.executescript(_SCHEMA)
+        self.describe(
+            {
+                "format_version": FORMAT_VERSION,
+                "spec": dict(spec),
+                "status": Status.RUNNING,
+                "started_at": time(),
+            }
+        )
+
+    def describe(self, facts: Mapping[str, Any]) -> None:
+        """Record facts of the whole sweep, each a JSON value."""
+        with self._connection as transaction:
+            rows = [(key, json.dumps(value)) for key, value in facts.items()]
+            transaction.executemany("INSERT OR REPLACE INTO sweep VALUES (?, ?)", rows)
+
+    def start(self, trial: Trial) -> None:
+        """Record that a trial has started."""
+        with self._connection as transaction:
+            transaction.execute(
+                "INSERT INTO trials (trial_id, number, is_baseline, params, config, status, started_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    trial.trial_id,
+                    trial.number,
+                    trial.is_baseline,
+                    json.dumps(trial.params),
+                    json.dumps(trial.config),
+                    Status.RUNNING,
+                    time(),
+                ),
+            )
+
+    def report(self, trial_id: str, step: int, metrics: Mapping[str, float], score: float) -> None:
+        """Record a trial's metrics after some steps, and its score where it is the trial's best."""
+        with self._connection as transaction:
+            transaction.execute(
+                "INSERT INTO reports VALUES (?, ?, ?)", (trial_id, step, json.dumps(dict(metrics)))
+            )
+            transaction.execute("UPDATE trials SET step = ? WHERE trial_id = ?", (step, trial_id))
+            transaction.execute(
+                "UPDATE trials SET score = ?, best_step = ?"
+                " WHERE trial_id = ? AND (score IS NULL OR score > ?)",
+                (score, step, trial_id, score),
+            )
+
+    def end(
+        self, trial_id: str, status: Status, reason: str | None = None, traceback: str | None = None
+    ) -> None:
+        """Record how a trial ended, and why where it failed."""
+        with self._connection as transaction:
+            transaction.execute(
+                "UPDATE trials SET status = ?, reason = ?, traceback = ?, ended_at = ? WHERE trial_id = ?",
+                (status, reason, traceback, time(), trial_id),
+            )
+
+    def close(self, status: Status) -> None:
+        """Record how the sweep ended, and close the file; the ledger can still be read."""
+        self.describe({"status": status, "ended_at": time()})
+        self._connection.close()
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a ledger holds, read at one moment.
+
+    Args:
+        folder: The sweep's folder.
+        facts: Of the whole sweep: ``spec``, ``fid_floor``, ``extractor`` and others.
+        trials: A row a trial, in the order of suggestions.
+    """
+
+    folder: Path
+    facts: dict[str, Any]
+    trials: list[dict[str, Any]]
+
+
+def read_ledger(name: str, results: Path) -> Record:
+    """Read the ledger of the sweep ``name`` in ``results``.
+
+    Raises:
+        UnknownSweepError: There is no such sweep.
+        SweepError: A newer version wrote it.
+    """
+    names = sweep_names(results)
+    if name not in names:
+        known = allowed_and_closest(name, names) if names else "there are no sweeps yet"
+        raise UnknownSweepError(f"no sweep {name!r} in {results}; {known}")
+    folder = results / name
+    with closing(_read_only(folder)) as connection:
+        facts = {key: json.loads(value) for key, value in connection.execute("SELECT * FROM sweep")}
+        if facts["format_version"] > FORMAT_VERSION:
+            raise SweepError(
+                f"{folder} was written by a newer gan-sweep (format {facts['format_version']}; this one reads"
+                f" up to {FORMAT_VERSION}): upgrade gan-sweep"
+            )
+        trials = [dict(row) for row in connection.execute("SELECT * FROM trials ORDER BY number")]
+    for row in trials:
+        row.update(params=json.loads(row["params"]), config=json.loads(row["config"]))
+    return Record(folder, facts, trials)
+
+
+def read_reports(folder: Path) -> list[dict[str, Any]]:
+    """Read every report of a sweep: ``trial_id``, ``step`` and the metrics, in the order of suggestions."""
+    query = (
+        "SELECT trial_id, reports.step AS step, metrics FROM reports JOIN trials USING (trial_id)"
+        " ORDER BY number, reports.step"
+    )
+    with closing(_read_only(folder)) as connection:
+        rows = connection.execute(query).fetchall()
+    return [{"trial_id": row["trial_id"], "step": row["step"], **json.loads(row["metrics"])} for row in rows]
+
+
+def _read_only(folder: Path) -> sqlite3.Connection:
+    uri = (folder / "ledger.db").resolve().as_uri()
+    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def samples_file(folder: Path, trial_id: str) -> Path:
+    """Return where the sample grid of a trial's best report is kept."""
+    return folder / "samples" / f"{trial_id}.png"
+
+
+def sweep_names(results: Path) -> list[str]:
+    """Return the names of the sweeps in ``results``, sorted."""
+    return sorted(path.parent.name for path in results.glob("*/ledger.db"))
+
+
+def create_sweep_folder(results: Path, name: str, *, exact: bool) -> Path:
+    """Make the folder of a new sweep, under the next free name unless it must be ``exact``.
+
+    Raises:
+        SweepExistsError: The exact name is taken.
+    """
+    results.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        folder = results / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            if exact:
+                raise SweepExistsError(
+                    f"there is a sweep {name!r} in {results} already: choose another --name, or leave --name"
+                    f" out and the next free name is taken"
+                ) from None
+            number += 1
+        else:
+            (folder / "samples").mkdir()
+            return folder

@@ -1,0 +1,125 @@
+"""What a person sees while a sweep runs."""
+
+from collections import Counter
+from time import monotonic
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from sweeps.ledger import Trial
+from sweeps.status import Status
+from sweeps.words import duration, params_in_short
+
+
+class Display:
+    """One live display in a terminal; a line for each event elsewhere; nothing where it is quiet.
+
+    Args:
+        console: Where to draw.
+        name: The sweep's name.
+        trials: How many trials there will be.
+        quiet: Whether to draw nothing.
+    """
+
+    def __init__(self, console: Console, name: str, trials: int, *, quiet: bool = False) -> None:
+        self._console = console
+        self._name = name
+        self._trials = trials
+        self._ended: Counter[Status] = Counter()
+        self._running: dict[str, tuple[Trial, int, float | None]] = {}
+        self._best: tuple[float, Trial] | None = None
+        self._note = ""
+        self._started = monotonic()
+        self._quiet = quiet
+        self._live = None if quiet or not console.is_terminal else Live(self, console=console, transient=True)
+
+    def __enter__(self) -> "Display":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def say(self, note: str) -> None:
+        """Show what is being done before the first trial runs, or after the last."""
+        self._note = note
+        self._line(note)
+
+    def start(self, trial: Trial) -> None:
+        """Show that a trial has started."""
+        if not self._running and not self._ended:
+            self._started = monotonic()
+        self._note = ""
+        self._running[trial.trial_id] = (trial, 0, None)
+
+    def report(self, trial: Trial, step: int, fid: float) -> None:
+        """Show a trial's fid at a step."""
+        self._running[trial.trial_id] = (trial, step, fid)
+        if self._best is None or fid < self._best[0]:
+            self._best = (fid, trial)
+
+    def end(self, trial: Trial, status: Status, fid: float | None, reason: str | None = None) -> None:
+        """Show how a trial ended."""
+        _, step, _ = self._running.pop(trial.trial_id)
+        self._ended[status] += 1
+        scored = "" if fid is None else f" fid {fid:.4g}"
+        because = f" ({reason})" if reason else ""
+        self._line(
+            f"[{self._ended.total()}/{self._trials}] {trial.trial_id} {status.words}"
+            f" at step {step}{scored}{because}  {params_in_short(trial.params)}"
+        )
+
+    def __rich__(self) -> Group:
+        """Draw the display as it stands."""
+        bar = Progress(
+            TextColumn("[bold]{task.description}"), BarColumn(40), TextColumn("{task.fields[state]}")
+        )
+        bar.add_task(self._name, total=self._trials, completed=self._ended.total(), state=self._state())
+        parts: list[Progress | Text | Table] = [bar]
+        if self._best:
+            fid, trial = self._best
+            parts.append(
+                Text.assemble(
+                    "  best ",
+                    (f"fid {fid:.4g}", "bold green"),
+                    f" {trial.trial_id}  ",
+                    params_in_short(trial.params),
+                )
+            )
+        if self._running:
+            parts.append(self._running_table())
+        return Group(*parts)
+
+    def _state(self) -> str:
+        if self._note:
+            return self._note
+        failed = self._ended[Status.DIVERGED] + self._ended[Status.CRASHED]
+        counts = (
+            f"{self._ended.total()}/{self._trials} trials, {len(self._running)} running,"
+            f" {self._ended[Status.PRUNED]} stopped early, {failed} failed"
+        )
+        return f"{counts}{self._time_left()}"
+
+    def _time_left(self) -> str:
+        done = self._ended.total()
+        if done < 2:
+            return ""
+        seconds = (monotonic() - self._started) / done * (self._trials - done)
+        return f", about {duration(seconds)} left"
+
+    def _running_table(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        for trial, step, fid in self._running.values():
+            reached = "" if fid is None else f"fid {fid:.4g}"
+            steps = f"step {step}/{trial.config['steps']}"
+            table.add_row(f"  {trial.trial_id}", steps, reached, params_in_short(trial.params), style="dim")
+        return table
+
+    def _line(self, text: str) -> None:
+        if not self._quiet and not self._live:
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,267 @@
+"""Runs a sweep with Ray Tune on this machine."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import Any
+
+os.environ |= {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+}
+
+import ray
+from ray import tune
+from ray.tune.experiment import Trial as TuneTrial
+from rich.console import Console
+
+from sweeps.ledger import Ledger, Trial, create_sweep_folder, samples_file
+from sweeps.progress import Display
+from sweeps.ranking import RESULTS, Sweep, load
+from sweeps.schedulers import scheduler
+from sweeps.search import Search, status_of, trial_of
+from sweeps.spec import Override, Resources, SweepSpec, load_spec
+from sweeps.status import Status
+from sweeps.tracking import Tracker
+from sweeps.trainable import GanTrainable
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run of a sweep ended.
+
+    Args:
+        sweep: What its ledger holds.
+        signal_number: The signal that stopped it, or None.
+        tracking_failure: The first error of MLflow's, or None.
+    """
+
+    sweep: Sweep
+    signal_number: int | None
+    tracking_failure: Exception | None
+
+
+def run(
+    spec: Path | str,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    results: Path | str = RESULTS,
+    quiet: bool = False,
+) -> Sweep:
+    """Run the sweep that a search-space file describes, and return it.
+
+    Args:
+        spec: The file.
+        overrides: Values that replace those of the file, by dotted key: ``{"trials": 8}``.
+        name: The sweep's name, which must be free; by default the spec's, or the next free ``NAME-2``.
+        results: Where sweeps are kept.
+        quiet: Whether to show nothing while it runs.
+
+    Raises:
+        SpecError: The file or an override has faults; nothing was started or written.
+        SweepExistsError: The name is taken.
+        KeyboardInterrupt: Ctrl-C stopped the sweep; its trials so far are kept.
+    """
+    settings = [
+        Override(f"overrides[{key!r}]", tuple(key.split(".")), value)
+        for key, value in (overrides or {}).items()
+    ]
+    outcome = execute(
+        load_spec(spec, settings), name=name, results=Path(results), console=Console(stderr=True), quiet=quiet
+    )
+    if outcome.signal_number is not None:
+        raise KeyboardInterrupt
+    return outcome.sweep
+
+
+def execute(spec: SweepSpec, *, name: str | None, results: Path, console: Console, quiet: bool) -> Outcome:
+    """Run a sweep to its end, or until SIGINT or SIGTERM, and return how it ended.
+
+    Raises:
+        SweepExistsError: The name is taken.
+    """
+    folder = create_sweep_folder(results, name or spec.name, exact=name is not None)
+    content = spec.model_dump(mode="json")
+    ledger = Ledger(folder, content)
+    tracker = Tracker(results, folder.name, content)
+    with Display(console, folder.name, spec.trials, quiet=quiet) as display:
+        recorder = _Recorder(ledger, tracker, display, folder)
+        search = Search(spec, folder.name, folder / "study.db")
+        stopper = _StopOnSignal()
+        try:
+            display.say("Starting Ray")
+            with _ray(), stopper.listening(), TemporaryDirectory(prefix="gan-sweep-") as working:
+                display.say("Starting the first trials")
+                _tune(spec, search, recorder, stopper, working)
+        finally:
+            recorder.close()
+            search.close()
+            status = Status.COMPLETED if recorder.ended == spec.trials else Status.INTERRUPTED
+            ledger.close(status)
+            display.say("Writing what is left to MLflow")
+            tracker.close(status)
+    return Outcome(load(folder.name, results), stopper.signal_number, tracker.failure)
+
+
+def _tune(
+    spec: SweepSpec, search: Search, recorder: "_Recorder", stopper: "_StopOnSignal", working: str
+) -> None:
+    trainable = tune.with_resources(GanTrainable, _resources(spec.resources))
+    tuner = tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=search,
+            scheduler=scheduler(spec),
+            num_samples=spec.trials,
+            reuse_actors=True,
+            trial_name_creator=lambda trial: trial.trial_id,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            name="sweep",
+            storage_path=working,
+            callbacks=[recorder],
+            stop=stopper,
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+
+
+def _resources(resources: Resources) -> dict[str, float]:
+    gpus = min(1, ray.cluster_resources().get("GPU", 0)) if resources.gpu == "auto" else resources.gpu
+    return {"cpu": resources.cpu, "gpu": gpus}
+
+
+@contextmanager
+def _ray() -> Iterator[None]:
+    """Run a local Ray without its dashboard, its messages and its usage statistics."""
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+class _StopOnSignal(tune.Stopper):
+    """Stops all trials after the first SIGINT or SIGTERM; a second one has its usual effect."""
+
+    def __init__(self) -> None:
+        self.signal_number: int | None = None
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:  # noqa: ARG002 - Ray's signature
+        return False
+
+    def stop_all(self) -> bool:
+        return self.signal_number is not None
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Catch the signals, in the main thread; elsewhere they cannot be caught."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def stop(number: int, _frame: FrameType | None) -> None:
+            self.signal_number = number
+            _install(usual)
+
+        _install(dict.fromkeys(usual, stop))
+        try:
+            yield
+        finally:
+            _install(usual)
+
+
+def _install(handlers: Mapping[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+class _Recorder(tune.Callback):
+    """Passes what happens to trials on: to the ledger first, then to those who show it."""
+
+    def __init__(self, ledger: Ledger, tracker: Tracker, display: Display, folder: Path) -> None:
+        self._ledger = ledger
+        self._tracker = tracker
+        self._display = display
+        self._folder = folder
+        self._running: dict[str, Trial] = {}
+        self._scores: dict[str, float] = {}
+        self.ended = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave everything out: Tune saves its callbacks for a restore that is not used here."""
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_info: Any) -> None:  # noqa: ANN401, ARG002
+        started = trial_of(trial.config)
+        self._running[trial.trial_id] = started
+        self._ledger.start(started)
+        self._tracker.start(started)
+        self._display.start(started)
+
+    def on_trial_result(
+        self,
+        iteration: int,
+        trials: list[TuneTrial],
+        trial: TuneTrial,
+        result: dict[str, Any],
+        **_info: Any,  # noqa: ANN401
+    ) -> None:
+        samples = result.pop("samples", None)
+        if samples is None:
+            return
+        reporting, step, metrics, score = (
+            self._running[trial.trial_id],
+            result["step"],
+            result["metrics"],
+            result["score"],
+        )
+        if not self._scores:
+            self._ledger.describe({key: result[key] for key in ("fid_floor", "extractor")})
+        if score == metrics["fid"]:
+            samples_file(self._folder, reporting.trial_id).write_bytes(samples)
+        self._scores[trial.trial_id] = score
+        self._ledger.report(reporting.trial_id, step, metrics, score)
+        self._tracker.report(reporting, step, metrics, samples)
+        self._display.report(reporting, step, metrics["fid"])
+
+    def on_trial_complete(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_info: Any
+    ) -> None:
+        self.ended += 1
+        self._end(trial.trial_id, status_of(trial.last_result), trial.last_result.get("reason"))
+
+    def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_info: Any) -> None:  # noqa: ANN401, ARG002
+        self.ended += 1
+        traceback = Path(trial.error_file).read_text(encoding="utf-8")
+        self._end(trial.trial_id, Status.CRASHED, traceback.strip().splitlines()[-1], traceback)
+
+    def close(self) -> None:
+        """Record that the trials still running were interrupted."""
+        for tune_id in list(self._running):
+            self._end(tune_id, Status.INTERRUPTED)
+
+    def _end(
+        self, tune_id: str, status: Status, reason: str | None = None, traceback: str | None = None
+    ) -> None:
+        trial, score = self._running.pop(tune_id), self._scores.get(tune_id)
+        self._ledger.end(trial.trial_id, status, reason, traceback)
+        self._tracker.end(trial, status, score)
+        self._display.end(trial, status, score, reason)

@@ -1,0 +1,372 @@
+"""A search-space file: read, checked as a whole, and frozen."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+
+from gan_core.config import TrialConfig
+from gan_core.datasets import datasets
+from gan_core.errors import allowed_and_closest
+from sweeps.errors import Fault, SpecError
+from sweeps.space import Choice, Domain, Fixed, IntUniform, LogUniform, Scalar, Uniform
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+Path_ = tuple[str | int, ...]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _refuse_gan_losses(name: str) -> str:
+    if name in {"d_loss", "g_loss"}:
+        raise ValueError("a GAN loss says nothing of the samples; allowed: fid")
+    if name != "fid":
+        raise ValueError("unknown metric; allowed: fid")
+    return name
+
+
+class Metric(_Section):
+    """What says which trial is better."""
+
+    name: Annotated[str, AfterValidator(_refuse_gan_losses)] = Field(
+        "fid", description="Fréchet distance to held-out images."
+    )
+    goal: Literal["minimize"] = Field("minimize", description="Less is better.")
+
+
+class EarlyTerminate(_Section):
+    """When a trial is stopped because others did better with as many reports."""
+
+    type: Literal["asha", "none"] = Field("asha", description="ASHA (arXiv:1810.05934), or never stop early.")
+    min_iter: int = Field(1, ge=1, description="Reports before a trial may be stopped.")
+    eta: int = Field(3, ge=2, description="One in eta trials goes on at each rung.")
+
+
+class Resources(_Section):
+    """What one trial runs on."""
+
+    cpu: int = Field(1, ge=1, description="Cores, and torch threads, of a trial.")
+    gpu: Literal["auto"] | Annotated[float, Field(ge=0)] = Field(
+        "auto", description="GPUs of a trial; auto is one where there are any."
+    )
+
+
+def _as_domain(parameter: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
+    """Read a bare scalar as a fixed value: ``steps: 500`` is ``steps: {value: 500}``."""
+    return {"value": parameter} if isinstance(parameter, Scalar) else parameter
+
+
+def _check_mapping(parameter: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
+    if not isinstance(parameter, Mapping | BaseModel):
+        raise ValueError("a parameter is a value, or a mapping with value, values, or min and max")  # noqa: TRY004
+    return parameter
+
+
+Parameter = Annotated[Domain, BeforeValidator(_check_mapping), BeforeValidator(_as_domain)]
+
+
+class SweepSpec(_Section):
+    """What a sweep searches, how, and with what budget."""
+
+    name: str = Field(pattern=NAME_PATTERN, description="Names the sweep's folder in results/.")
+    dataset: Annotated[str, AfterValidator(datasets.check)] = Field("mnist-5k", description="What to learn.")
+    method: Literal["tpe", "random"] = Field("tpe", description="What chooses the next configuration.")
+    metric: Metric = Field(default_factory=Metric)
+    trials: int = Field(24, ge=1, description="Configurations to train.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Fixes the suggestions and every trial's own seed.")
+    parameters: dict[str, Parameter] = Field(description="Each trial parameter's value or values.")
+    early_terminate: EarlyTerminate = Field(default_factory=EarlyTerminate)
+    points: list[dict[str, Scalar]] = Field(
+        default=[{}], description="Tried first; what a point leaves out has the seed tutorial's default."
+    )
+    resources: Resources = Field(default_factory=Resources)
+
+    @property
+    def searched(self) -> dict[str, Domain]:
+        """The parameters that differ between trials."""
+        return {name: domain for name, domain in self.parameters.items() if not isinstance(domain, Fixed)}
+
+    @property
+    def baseline(self) -> dict[str, Scalar]:
+        """The searched parameters at the seed tutorial's defaults."""
+        return {name: TrialConfig.model_fields[name].default for name in self.searched}
+
+    def first_points(self) -> list[dict[str, Scalar]]:
+        """Return the points to try first, whole: always the baseline, then those of the file."""
+        points = [self.baseline] + [self.baseline | point for point in self.points]
+        return [point for index, point in enumerate(points) if point not in points[:index]]
+
+    def trial_config(self, params: Mapping[str, Scalar], number: int) -> TrialConfig:
+        """Return the whole configuration of trial ``number`` with the searched parameters ``params``."""
+        fixed = {n: domain.value for n, domain in self.parameters.items() if isinstance(domain, Fixed)}
+        digest = sha256(f"{self.seed}/{number}".encode()).digest()
+        return TrialConfig.model_validate({"seed": int.from_bytes(digest[:4], "big"), **fixed, **params})
+
+    @property
+    def reports_per_trial(self) -> int:
+        """The most reports that a trial can make."""
+        steps, every = self._largest("steps"), self._smallest("report_every")
+        return -(-steps // every)
+
+    def _largest(self, name: str) -> int:
+        return max(self._bounds(name))
+
+    def _smallest(self, name: str) -> int:
+        return min(self._bounds(name))
+
+    def _bounds(self, name: str) -> list[int]:
+        default: int = TrialConfig.model_fields[name].default
+        domain = self.parameters.get(name, Fixed(value=default))
+        return [int(value) for _, value in domain.extremes()]
+
+
+@dataclass(frozen=True)
+class Override:
+    """A value that replaces one of the file.
+
+    Args:
+        place: What the user typed, for messages: ``--set parameters.steps=500``.
+        path: The keys that lead to the value: ``("parameters", "steps")``.
+        value: The value.
+    """
+
+    place: str
+    path: tuple[str, ...]
+    value: Any
+
+
+def parse_setting(setting: str) -> Override:
+    """Read ``KEY=VALUE`` with a dotted key; the value is YAML.
+
+    Raises:
+        SpecError: There is no key, no ``=``, or the value is not YAML.
+    """
+    place = f"--set {setting}"
+    key, equals, text = setting.partition("=")
+    if not equals or not re.fullmatch(r"[^.\s]+(\.[^.\s]+)*", key):
+        raise SpecError([Fault(place, "expected KEY=VALUE, such as parameters.steps=500")])
+    try:
+        value = _yaml().load(text)
+    except YAMLError:
+        raise SpecError([Fault(place, f"{text!r} is not a YAML value")]) from None
+    return Override(place, tuple(key.split(".")), value)
+
+
+def check_name(name: str | None) -> None:
+    """Check a sweep's name as it was given with ``--name``.
+
+    Raises:
+        SpecError: It cannot be a folder's name.
+    """
+    if name is not None and not re.fullmatch(NAME_PATTERN, name):
+        raise SpecError([Fault(f"--name {name}", "a name is letters, digits, '.', '_' and '-', 64 at most")])
+
+
+def load_spec(file: Path | str, overrides: Sequence[Override] = ()) -> SweepSpec:
+    """Read and check a search-space file.
+
+    Args:
+        file: A YAML 1.2 file.
+        overrides: Values that replace those of the file, checked like them.
+
+    Raises:
+        SpecError: The file cannot be read or has faults: all of them are listed.
+    """
+    source = _Source.read(Path(file), overrides)
+    faults = [*_shape_faults(source), *_parameter_faults(source)]
+    if faults:
+        raise SpecError(sorted(faults, key=source.order))
+    spec = SweepSpec.model_validate(source.content)
+    faults = list(_point_faults(spec, source))
+    if faults:
+        raise SpecError(faults)
+    return spec
+
+
+class _Source:
+    """The content of a file under its overrides, and where each value of it stands."""
+
+    def __init__(
+        self, file: Path, content: dict[str, Any], root: Node, overrides: Sequence[Override]
+    ) -> None:
+        self.content = content
+        self._file = file
+        self._root = root
+        self._overrides = overrides
+
+    @classmethod
+    def read(cls, file: Path, overrides: Sequence[Override]) -> "_Source":
+        try:
+            text = file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise SpecError([Fault(str(file), "there is no such file")]) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise SpecError([Fault(str(file), f"cannot be read: {error}")]) from None
+        try:
+            content, root = _yaml().load(text), _yaml().compose(text)
+        except MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            place = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
+            problem = (error.problem or error.context or "cannot be read").splitlines()[0]
+            raise SpecError([Fault(place, f"not YAML: {problem}")]) from None
+        except (YAMLError, ValueError) as error:
+            raise SpecError([Fault(str(file), f"not YAML: {str(error).splitlines()[0]}")]) from None
+        if not isinstance(content, dict):
+            raise SpecError([Fault(f"{file}:1:1", "expected a mapping with the keys name and parameters")])
+        for override in overrides:
+            _apply(override, content)
+        return cls(file, content, root, overrides)
+
+    def place(self, path: Path_, *, of_key: bool = False) -> str:
+        """Return where the value at ``path`` stands, or its key, or the nearest that encloses it."""
+        for override in reversed(self._overrides):
+            if path[: len(override.path)] == override.path:
+                return override.place
+        mark = self._node(path, of_key=of_key).start_mark
+        return f"{self._file}:{mark.line + 1}:{mark.column + 1}"
+
+    def order(self, fault: Fault) -> tuple[int, ...]:
+        """Sort faults by their line; those of overrides come last."""
+        numbers = re.search(r":(\d+):(\d+)$", fault.place)
+        return tuple(map(int, numbers.groups())) if numbers else (10**9,)
+
+    def _node(self, path: Path_, *, of_key: bool) -> Node:
+        node, key_node = self._root, self._root
+        for part in path:
+            if isinstance(node, MappingNode):
+                found = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            elif isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value):
+                found = (node.value[part], node.value[part])
+            else:
+                found = None
+            if found is None:
+                return key_node
+            key_node, node = found
+        return key_node if of_key else node
+
+
+def _yaml() -> YAML:
+    return YAML(typ="safe", pure=True)
+
+
+def _apply(override: Override, content: dict[str, Any]) -> None:
+    parent = content
+    for key in override.path[:-1]:
+        child = parent.setdefault(key, {})
+        if not isinstance(child, dict):
+            raise SpecError([Fault(override.place, f"{key} is not a mapping, it is {child!r}")])
+        parent = child
+    parent[override.path[-1]] = override.value
+
+
+_KINDS = {kind.__name__ for kind in (Fixed, Choice, Uniform, LogUniform, IntUniform)}
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "metric": Metric,
+    "early_terminate": EarlyTerminate,
+    "resources": Resources,
+}
+
+
+def _shape_faults(source: _Source) -> Iterator[Fault]:
+    """Yield what the models find wrong: unknown and missing keys, wrong types, values out of range."""
+    try:
+        SweepSpec.model_validate(source.content)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            path = tuple(part for part in detail["loc"] if part not in _KINDS)
+            yield _fault(source, path, detail["type"], detail["msg"], detail["input"])
+
+
+def _fault(source: _Source, path: Path_, kind: str, message: str, value: Any) -> Fault:  # noqa: ANN401
+    key = str(path[-1]) if path else ""
+    if kind == "extra_forbidden":
+        return Fault(
+            source.place(path, of_key=True),
+            f"unknown key {key!r}; {allowed_and_closest(key, _allowed(path))}",
+        )
+    if kind == "missing":
+        return Fault(source.place(path[:-1], of_key=True), f"missing key {key!r}")
+    message = message.removeprefix("Value error, ")
+    shown = f" is {value!r}" if isinstance(value, Scalar | None) else ""
+    dotted = ".".join(str(part) for part in path)
+    return Fault(source.place(path), f"{dotted}{shown}: {message[0].lower()}{message[1:]}")
+
+
+def _allowed(path: Path_) -> list[str]:
+    if path[0] == "parameters":
+        return ["value", "values", "distribution", "min", "max"]
+    model = _SECTIONS.get(str(path[0]), SweepSpec) if len(path) > 1 else SweepSpec
+    return list(model.model_fields)
+
+
+def _parameter_faults(source: _Source) -> Iterator[Fault]:
+    """Yield the parameters that no trial has, and the values that a trial would refuse."""
+    parameters = source.content.get("parameters")
+    if not isinstance(parameters, dict):
+        return
+    domain_of = TypeAdapter[Domain](Parameter)
+    for name, raw in parameters.items():
+        path: Path_ = ("parameters", name)
+        if name not in TrialConfig.model_fields:
+            closest = allowed_and_closest(str(name), TrialConfig.model_fields)
+            yield Fault(source.place(path, of_key=True), f"unknown parameter {str(name)!r}; {closest}")
+            continue
+        try:
+            domain = domain_of.validate_python(raw)
+        except ValidationError:
+            continue
+        for key, value in domain.extremes():
+            message = _refusal(name, value, domain)
+            if message:
+                yield Fault(_value_place(source, path, key, value), message)
+
+
+def _value_place(source: _Source, path: Path_, key: str, value: Scalar) -> str:
+    raw = source.content["parameters"][path[-1]]
+    if not isinstance(raw, dict):
+        return source.place(path)
+    if key == "values":
+        return source.place((*path, key, raw[key].index(value)))
+    return source.place((*path, key))
+
+
+def _refusal(name: str, value: Scalar, domain: Domain) -> str | None:
+    """Return why a trial would refuse ``value`` for its parameter ``name``."""
+    if TrialConfig.model_fields[name].annotation is int and isinstance(domain, Uniform | LogUniform):
+        return f"{name} is a whole number: use distribution int_uniform, or values"
+    try:
+        TrialConfig.model_validate({name: value})
+    except ValidationError as error:
+        message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        return f"{name} is {value!r}: {message[0].lower()}{message[1:]}"
+    return None
+
+
+def _point_faults(spec: SweepSpec, source: _Source) -> Iterator[Fault]:
+    """Yield the points that name what is not searched or lie outside of the space."""
+    for index, point in enumerate(spec.points):
+        for name, value in point.items():
+            path: Path_ = ("points", index, name)
+            if name not in spec.searched:
+                allowed = allowed_and_closest(name, spec.searched)
+                yield Fault(source.place(path, of_key=True), f"{name!r} is not searched; {allowed}")
+            elif not spec.searched[name].contains(value):
+                yield Fault(source.place(path), f"{name} is {value!r}: outside of what is searched")

@@ -1,0 +1,28 @@
+"""How a trial stands."""
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """How a trial stands."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    """It took all its steps."""
+    PRUNED = "pruned"
+    """The scheduler stopped it: others did better with as many reports."""
+    DIVERGED = "diverged"
+    """A loss was not finite any more."""
+    CRASHED = "crashed"
+    """An error ended it."""
+    INTERRUPTED = "interrupted"
+    """The sweep was stopped while it ran."""
+
+    def is_finished(self) -> bool:
+        """Return whether the trial has ended, in whatever way."""
+        return self is not Status.RUNNING
+
+    @property
+    def words(self) -> str:
+        """The status as people say it."""
+        return {"pruned": "stopped early", "crashed": "failed"}.get(self, self)

@@ -1,0 +1,200 @@
+"""What people browse: MLflow; the only place that imports it."""
+
+import logging
+import os
+import platform
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from time import time
+from typing import TYPE_CHECKING, Any
+
+from sweeps.errors import SweepError
+from sweeps.ledger import Trial
+from sweeps.status import Status
+from sweeps.words import params_in_short
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+DASHBOARD_PORT = 5000
+
+_RUN_STATUS = {
+    Status.COMPLETED: "FINISHED",
+    Status.PRUNED: "KILLED",
+    Status.DIVERGED: "FAILED",
+    Status.CRASHED: "FAILED",
+    Status.INTERRUPTED: "KILLED",
+}
+
+Job = Callable[["MlflowClient"], None]
+
+
+class Tracker:
+    """Writes a sweep into MLflow from a thread of its own: a parent run, and a child run a trial.
+
+    Nothing waits for MLflow, and none of its errors stops a sweep: the first is kept in ``failure``. The
+    ledger, not MLflow, is what rankings are made of.
+
+    Args:
+        results: Where ``mlflow.db`` and ``mlartifacts`` are, or will be.
+        name: The sweep's name, and the experiment's.
+        spec: The whole specification, as JSON values.
+    """
+
+    def __init__(self, results: Path, name: str, spec: Mapping[str, Any]) -> None:
+        self.failure: Exception | None = None
+        self._results = results.resolve()
+        self._name = name
+        self._experiment_id = ""
+        self._run_ids: dict[str, str] = {}
+        self._finished = 0
+        self._best_score = float("inf")
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._thread = Thread(target=self._serve, name="mlflow-writer", daemon=True)
+        self._thread.start()
+        self._jobs.put(lambda client: self._create_parent(client, spec))
+
+    def start(self, trial: Trial) -> None:
+        """Create the trial's run."""
+        self._jobs.put(lambda client: self._create_child(client, trial))
+
+    def report(self, trial: Trial, step: int, metrics: Mapping[str, float], samples_png: bytes) -> None:
+        """Log a trial's metrics and its sample grid at a step."""
+        self._jobs.put(lambda client: self._log_report(client, trial, step, metrics, samples_png))
+
+    def end(self, trial: Trial, status: Status, score: float | None) -> None:
+        """End the trial's run."""
+        self._jobs.put(lambda client: self._end_child(client, trial, status, score))
+
+    def close(self, status: Status) -> None:
+        """End the sweep's run and wait until all is written."""
+        self._jobs.put(lambda client: self._end_parent(client, status))
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        client: MlflowClient | None = None
+        while (job := self._jobs.get()) is not None:
+            try:
+                client = client or _open(self._results)
+                job(client)
+            except Exception as error:  # noqa: BLE001 - shown when the sweep ends; tracking stops no sweep
+                self.failure = self.failure or error
+
+    def _create_parent(self, client: "MlflowClient", spec: Mapping[str, Any]) -> None:
+        experiment = client.get_experiment_by_name(self._name)
+        self._experiment_id = (
+            experiment.experiment_id
+            if experiment
+            else client.create_experiment(
+                self._name, artifact_location=(self._results / "mlartifacts" / self._name).as_uri()
+            )
+        )
+        tags = {
+            "python": platform.python_version(),
+            **{package: version(package) for package in ("torch", "ray", "optuna")},
+        }
+        run = client.create_run(self._experiment_id, run_name=self._name, tags=tags)
+        self._run_ids[self._name] = run.info.run_id
+        client.log_dict(run.info.run_id, dict(spec), "spec.json")
+
+    def _create_child(self, client: "MlflowClient", trial: Trial) -> None:
+        from mlflow.entities import Param
+
+        run = client.create_run(
+            self._experiment_id,
+            run_name=f"{trial.trial_id} {params_in_short(trial.params)}",
+            tags={
+                "mlflow.parentRunId": self._run_ids[self._name],
+                "trial_id": trial.trial_id,
+                "is_baseline": str(trial.is_baseline).lower(),
+                "status": Status.RUNNING,
+            },
+        )
+        self._run_ids[trial.trial_id] = run.info.run_id
+        params = [Param(name, str(value)) for name, value in (trial.params | trial.config).items()]
+        client.log_batch(run.info.run_id, params=params)
+
+    def _log_report(
+        self,
+        client: "MlflowClient",
+        trial: Trial,
+        step: int,
+        metrics: Mapping[str, float],
+        samples_png: bytes,
+    ) -> None:
+        from mlflow.entities import Metric
+        from PIL import Image
+
+        run_id, now = self._run_ids[trial.trial_id], int(time() * 1000)
+        client.log_batch(run_id, metrics=[Metric(name, value, now, step) for name, value in metrics.items()])
+        client.log_image(run_id, Image.open(BytesIO(samples_png)), key="samples", step=step)
+
+    def _end_child(self, client: "MlflowClient", trial: Trial, status: Status, score: float | None) -> None:
+        run_id = self._run_ids[trial.trial_id]
+        if score is not None:
+            client.log_metric(run_id, "best_fid", score)
+            self._best_score = min(self._best_score, score)
+            client.log_metric(self._run_ids[self._name], "best_fid", self._best_score, step=self._finished)
+        self._finished += 1
+        client.set_tag(run_id, "status", status)
+        client.set_terminated(run_id, _RUN_STATUS[status])
+
+    def _end_parent(self, client: "MlflowClient", status: Status) -> None:
+        run_id = self._run_ids[self._name]
+        client.set_tag(run_id, "status", status)
+        client.set_terminated(run_id, _RUN_STATUS[status])
+
+
+def tracking_uri(results: Path) -> str:
+    """Return the URI of the MLflow store in ``results``."""
+    return f"sqlite:///{results.resolve() / 'mlflow.db'}"
+
+
+def serve_dashboard(results: Path) -> int:
+    """Serve MLflow's dashboard over ``results`` on loopback until it is stopped; return its exit code.
+
+    Raises:
+        SweepError: There is nothing to show yet.
+    """
+    if not (results / "mlflow.db").exists():
+        raise SweepError(
+            f"nothing to show in {results} yet: run a sweep first, or name its folder: --results DIR"
+        )
+    port = _free_port()
+    command = [
+        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+        *("--allowed-hosts", f"localhost:{port},127.0.0.1:{port}"),
+        *("--backend-store-uri", tracking_uri(results)),
+        *("--default-artifact-root", (results.resolve() / "mlartifacts").as_uri()),
+    ]
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    print(f"MLflow is at http://127.0.0.1:{port} (Ctrl-C stops it)", file=sys.stderr)  # noqa: T201
+    return subprocess.run(command, env=os.environ | quiet, check=False).returncode  # noqa: S603
+
+
+def _free_port() -> int:
+    for port in (DASHBOARD_PORT, 0):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise SweepError("no port is free on 127.0.0.1")
+
+
+def _open(results: Path) -> "MlflowClient":
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow import MlflowClient
+
+    for library in ("mlflow", "alembic"):
+        logging.getLogger(library).setLevel(logging.ERROR)
+    return MlflowClient(tracking_uri(results))

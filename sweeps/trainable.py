@@ -1,0 +1,70 @@
+"""One trial, in a worker of Ray's."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ray import tune
+
+if TYPE_CHECKING:
+    from gan_core import Evaluator, ImageDataset, Report
+
+
+class GanTrainable(tune.Trainable):
+    """Trains the GAN of a suggestion, a report a step of Tune's.
+
+    A worker lives on for the next trial, with torch, the dataset and the evaluator loaded. A trial that is
+    stopped early leaves nothing behind: training only goes on when its next report is asked for.
+    """
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Start the first trial of this worker."""
+        import torch
+
+        torch.set_num_threads(config["cpu"])
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._start(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Start another trial."""
+        self._start(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Train up to the next report and return it, with the best score so far."""
+        from gan_core.errors import TrainingDiverged
+        from gan_core.images import png_grid
+
+        try:
+            report = next(self._reports)
+        except TrainingDiverged as divergence:
+            return {"status": "diverged", "reason": str(divergence), "done": True}
+        self._score = min(self._score, report.metrics["fid"])
+        done = report.step == self._steps
+        return {
+            "status": "completed" if done else "running",
+            "done": done,
+            "step": report.step,
+            "score": self._score,
+            "metrics": report.metrics,
+            "samples": png_grid(report.samples),
+            "fid_floor": self._evaluator.floor,
+            "extractor": self._evaluator.extractor,
+        }
+
+    def _start(self, suggestion: dict[str, Any]) -> None:
+        from gan_core import TrialConfig, train
+
+        config = TrialConfig.model_validate(suggestion["config"])
+        data, self._evaluator = _loaded(suggestion["dataset"], self._device)
+        self._steps = config.steps
+        self._score: float = float("inf")
+        self._reports: Iterator[Report] = train(config, data, self._evaluator, self._device)
+
+
+@lru_cache(maxsize=1)
+def _loaded(dataset: str, device: str) -> "tuple[ImageDataset, Evaluator]":
+    from gan_core import Evaluator, load_dataset
+
+    data = load_dataset(dataset).to(device)
+    return data, Evaluator(data, device)

@@ -1,0 +1,28 @@
+"""Numbers as people write them."""
+
+from collections.abc import Mapping
+
+
+def params_in_short(params: Mapping[str, bool | int | float | str]) -> str:
+    """Return parameters on one line.
+
+    >>> params_in_short({"lr": 0.00123456, "noise_dim": 96})
+    'lr=0.00123 noise_dim=96'
+    """
+    return " ".join(
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in params.items()
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return a rough duration.
+
+    >>> duration(40), duration(200), duration(9000)
+    ('40 s', '3 min', '2.5 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
