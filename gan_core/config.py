@@ -25,7 +25,7 @@ class TrialConfig(BaseModel):
     )
     loss: Annotated[str, AfterValidator(losses.check)] = Field("bce", description="The GAN loss.")
     noise_dim: int = Field(96, ge=1, le=4096, description="Dimensions of the generator's noise.")
-    lr: float = Field(3e-4, gt=0, le=1, description="Adam's learning rate, of both networks.")
+    lr: float = Field(3e-4, gt=0, description="Adam's learning rate, of both networks.")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay rate of the first moment.")
     beta2: float = Field(0.999, ge=0, lt=1, description="Adam's decay rate of the second moment.")
     leaky_slope: float = Field(

@@ -40,7 +40,8 @@ class Gaussian:
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:
     r"""Return the squared 2-Wasserstein distance between two Gaussians: 0 or more, 0 where they are equal.
 
-    .. math:: |\mu_a - \mu_b|^2 + \text{tr}(\Sigma_a + \Sigma_b - 2 (\Sigma_a^{1/2} \Sigma_b \Sigma_a^{1/2})^{1/2})
+    .. math::
+        |\mu_a - \mu_b|^2 + \text{tr}(\Sigma_a + \Sigma_b - 2 (\Sigma_a^{1/2} \Sigma_b \Sigma_a^{1/2})^{1/2})
 
     Dowson and Landau, 1982, "The Fréchet distance between multivariate normal distributions"; as a measure
     of generated images: Heusel et al., 2017 (arXiv:1706.08500). The symmetric form has real, non-negative

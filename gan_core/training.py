@@ -47,16 +47,21 @@ class Trainer:
         config: The hyperparameters.
         image_shape: Channels, height and width.
         device: Where the networks live.
+        dtype: What they compute in.
     """
 
     def __init__(
-        self, config: TrialConfig, image_shape: ImageShape, device: torch.device | str = "cpu"
+        self,
+        config: TrialConfig,
+        image_shape: ImageShape,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         architecture = architectures.get(config.architecture)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.discriminator = architecture.discriminator(config, image_shape).to(device)
-            self.generator = architecture.generator(config, image_shape).to(device)
+            self.discriminator = architecture.discriminator(config, image_shape).to(device, dtype)
+            self.generator = architecture.generator(config, image_shape).to(device, dtype)
         self._loss = losses.get(config.loss)
         self._d_optimizer = _adam(self.discriminator, config)
         self._g_optimizer = _adam(self.generator, config)

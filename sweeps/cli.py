@@ -3,7 +3,6 @@
 import json
 import signal
 import sys
-from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,16 +12,11 @@ from typer.core import TyperGroup
 
 from sweeps.errors import SweepError
 from sweeps.status import Status
-from sweeps.words import duration, params_in_short
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from sweeps.ranking import Sweep
     from sweeps.runner import Outcome
 
 RUN = "run"
-WIDE = 200
 EXIT_NO_TRIAL_SUCCEEDED = 1
 EXIT_BAD_INPUT = 2
 EXIT_SOME_TRIALS_FAILED = 3
@@ -83,6 +77,7 @@ def run_command(
     """Run the sweep that a file describes."""
     from rich.console import Console
 
+    from sweeps.progress import announced
     from sweeps.spec import Override, check_name, load_spec, parse_setting
 
     overrides = [parse_setting(setting) for setting in set_ or []]
@@ -92,13 +87,15 @@ def run_command(
     checked = load_spec(spec, overrides)
     check_name(name)
     console = Console(stderr=True)
-    with console.status("Loading Ray and Optuna") if not quiet else nullcontext():
+    with announced(console, "Loading Ray and Optuna", quiet=quiet):
         from sweeps.runner import execute
     outcome = execute(checked, name=name, results=results, console=console, quiet=quiet)
     if json_:
         print(json.dumps(outcome.sweep.summary(), indent=2))
     else:
-        _print_summary(outcome, results)
+        from sweeps.printing import print_summary
+
+        print_summary(outcome, results)
     raise typer.Exit(_exit_code(outcome))
 
 
@@ -119,7 +116,9 @@ def rank_command(
     elif format_ is Format.JSON:
         print(frame.to_json(orient="records", indent=2, double_precision=15))
     else:
-        _print_leaderboard(sweep, frame)
+        from sweeps.printing import print_leaderboard
+
+        print_leaderboard(sweep, frame)
 
 
 @app.command("ui")
@@ -147,59 +146,3 @@ def _exit_code(outcome: "Outcome") -> int:
     if outcome.sweep.count(Status.COMPLETED) + outcome.sweep.count(Status.PRUNED) == 0:
         return EXIT_NO_TRIAL_SUCCEEDED
     return EXIT_SOME_TRIALS_FAILED if outcome.sweep.count(Status.CRASHED) else 0
-
-
-def _print_summary(outcome: "Outcome", results: Path) -> None:
-    """Say which configuration won, by how much, where its samples are and what to type next."""
-    from rich.console import Console
-
-    sweep = outcome.sweep
-    summary = sweep.summary()
-    console = Console(highlight=False, soft_wrap=True)
-    counts = ", ".join(f"{count} {Status(status).words}" for status, count in summary["trials"].items())
-    took = duration(summary["seconds"])
-    console.print(f"[bold]{sweep.name}[/bold]: {counts or 'no trial was started'}, in {took}")
-    best, baseline = summary["best"], summary["baseline"]
-    if best:
-        console.print(
-            f"best      fid {best['fid']:.4g}  {best['trial_id']}  {params_in_short(best['params'])}"
-        )
-    if best and baseline:
-        gain = baseline["fid"] / best["fid"]
-        console.print(
-            f"defaults  fid {baseline['fid']:.4g}  {baseline['trial_id']}  the seed's: the best is {gain:.1f}x lower"
-        )
-    if best:
-        samples = ", ".join(str(samples) for samples in summary["eval_samples"])
-        console.print(
-            f"floor     fid {summary['fid_floor']:.4g}  real digits; every fid is of {samples} samples"
-        )
-        console.print(f"samples   {sweep.samples_file(best['trial_id'])}")
-    if outcome.tracking_failure:
-        console.print(f"[yellow]MLflow lacks a part of this sweep: {outcome.tracking_failure}[/yellow]")
-    where = "" if results == Path("results") else f" --results {results}"
-    console.print(f"next      gan-sweep rank {sweep.name}{where}\n          gan-sweep ui{where}")
-
-
-def _print_leaderboard(sweep: "Sweep", frame: "pd.DataFrame") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"{sweep.name}: fid, less is better", title_justify="left", box=None, pad_edge=False)
-    searched = sweep.searched
-    for column in ("rank", "trial", "status", "fid", "gain", "step", *searched):
-        table.add_column(column, justify="left" if column in {"trial", "status"} else "right")
-    for row in frame.to_dict("records"):
-        cells = [
-            *(_cell(row["rank"]), row["trial_id"] + (" (defaults)" if row["is_baseline"] else "")),
-            *(Status(row["status"]).words, _cell(row["fid"]), _cell(row["gain"]) + "x", _cell(row["step"])),
-            *(_cell(row[name]) for name in searched),
-        ]
-        table.add_row(*cells, style="bold" if row["is_baseline"] else None)
-    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
-
-
-def _cell(value: Any) -> str:
-    if value is None or value != value:
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

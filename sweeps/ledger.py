@@ -215,8 +215,18 @@ def create_sweep_folder(results: Path, name: str, *, exact: bool) -> Path:
 
     Raises:
         SweepExistsError: The exact name is taken.
+        SweepError: The folder cannot be written.
     """
-    results.mkdir(parents=True, exist_ok=True)
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        return _create_folder(results, name, exact=exact)
+    except OSError as error:
+        raise SweepError(
+            f"{results} cannot be written: {error}; choose another folder: --results DIR"
+        ) from None
+
+
+def _create_folder(results: Path, name: str, *, exact: bool) -> Path:
     number = 1
     while True:
         folder = results / (name if number == 1 else f"{name}-{number}")

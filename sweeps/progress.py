@@ -1,6 +1,8 @@
 """What a person sees while a sweep runs."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
 
 from rich.console import Console, Group
@@ -12,6 +14,19 @@ from rich.text import Text
 from sweeps.ledger import Trial
 from sweeps.status import Status
 from sweeps.words import duration, params_in_short
+
+
+@contextmanager
+def announced(console: Console, what: str, *, quiet: bool) -> Iterator[None]:
+    """Say what is being done while it is done."""
+    if quiet:
+        yield
+    elif console.is_terminal:
+        with console.status(what):
+            yield
+    else:
+        console.print(what)
+        yield
 
 
 class Display:
@@ -110,7 +125,7 @@ class Display:
         if done < 2:
             return ""
         seconds = (monotonic() - self._started) / done * (self._trials - done)
-        return f", about {duration(seconds)} left"
+        return f", at most {duration(seconds)} left"
 
     def _running_table(self) -> Table:
         table = Table.grid(padding=(0, 2))

@@ -26,8 +26,9 @@ from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 from rich.console import Console
 
+from sweeps.errors import SweepError
 from sweeps.ledger import Ledger, Trial, create_sweep_folder, samples_file
-from sweeps.progress import Display
+from sweeps.progress import Display, announced
 from sweeps.ranking import RESULTS, Sweep, load
 from sweeps.schedulers import scheduler
 from sweeps.search import Search, status_of, trial_of
@@ -91,40 +92,62 @@ def execute(spec: SweepSpec, *, name: str | None, results: Path, console: Consol
 
     Raises:
         SweepExistsError: The name is taken.
+        SweepError: A trial asks for more than there is, or ``results`` cannot be written.
     """
-    folder = create_sweep_folder(results, name or spec.name, exact=name is not None)
-    content = spec.model_dump(mode="json")
-    ledger = Ledger(folder, content)
-    tracker = Tracker(results, folder.name, content)
-    with Display(console, folder.name, spec.trials, quiet=quiet) as display:
-        recorder = _Recorder(ledger, tracker, display, folder)
+    stopper = _StopOnSignal()
+    with _ray(console, quiet=quiet):
+        resources = _resources(spec.resources)
+        folder = create_sweep_folder(results, name or spec.name, exact=name is not None)
+        content = spec.model_dump(mode="json")
         search = Search(spec, folder.name, folder / "study.db")
-        stopper = _StopOnSignal()
-        try:
-            display.say("Starting Ray")
-            with _ray(), stopper.listening(), TemporaryDirectory(prefix="gan-sweep-") as working:
-                display.say("Starting the first trials")
-                _tune(spec, search, recorder, stopper, working)
-        finally:
-            recorder.close()
-            search.close()
-            status = Status.COMPLETED if recorder.ended == spec.trials else Status.INTERRUPTED
-            ledger.close(status)
-            display.say("Writing what is left to MLflow")
-            tracker.close(status)
+        ledger = Ledger(folder, content)
+        tracker = Tracker(results, folder.name, content)
+        with Display(console, folder.name, spec.trials, quiet=quiet) as display:
+            recorder = _Recorder(ledger, tracker, display, folder)
+            display.say("Starting the first trials")
+            try:
+                with stopper.listening():
+                    _tune(spec, resources, search, recorder, stopper)
+            finally:
+                recorder.close()
+                search.close()
+                status = Status.COMPLETED if recorder.ended == spec.trials else Status.INTERRUPTED
+                ledger.close(status)
+                display.say("Writing what is left to MLflow")
+                tracker.close(status)
     return Outcome(load(folder.name, results), stopper.signal_number, tracker.failure)
 
 
 def _tune(
-    spec: SweepSpec, search: Search, recorder: "_Recorder", stopper: "_StopOnSignal", working: str
+    spec: SweepSpec,
+    resources: dict[str, float],
+    search: Search,
+    recorder: "_Recorder",
+    stopper: "_StopOnSignal",
 ) -> None:
-    trainable = tune.with_resources(GanTrainable, _resources(spec.resources))
-    tuner = tune.Tuner(
-        trainable,
+    """Train every trial; what Ray writes on the way is thrown away."""
+    slots = _slots(resources)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
+    with TemporaryDirectory(prefix="gan-sweep-") as working:
+        _tuner(spec, resources, slots, search, recorder, stopper, working).fit()
+
+
+def _tuner(
+    spec: SweepSpec,
+    resources: dict[str, float],
+    slots: int,
+    search: Search,
+    recorder: "_Recorder",
+    stopper: "_StopOnSignal",
+    working: str,
+) -> tune.Tuner:
+    return tune.Tuner(
+        tune.with_resources(GanTrainable, resources),
         tune_config=tune.TuneConfig(
             search_alg=search,
             scheduler=scheduler(spec),
             num_samples=spec.trials,
+            max_concurrent_trials=slots,
             reuse_actors=True,
             trial_name_creator=lambda trial: trial.trial_id,
             trial_dirname_creator=lambda trial: trial.trial_id,
@@ -138,19 +161,38 @@ def _tune(
             verbose=0,
         ),
     )
-    tuner.fit()
 
 
 def _resources(resources: Resources) -> dict[str, float]:
-    gpus = min(1, ray.cluster_resources().get("GPU", 0)) if resources.gpu == "auto" else resources.gpu
-    return {"cpu": resources.cpu, "gpu": gpus}
+    """Return what Ray reserves for a trial.
+
+    Raises:
+        SweepError: There is less than that.
+    """
+    there = ray.cluster_resources()
+    gpus = min(1, there.get("GPU", 0)) if resources.gpu == "auto" else resources.gpu
+    asked = {"cpu": resources.cpu, "gpu": gpus}
+    for what, amount in asked.items():
+        available = there.get(what.upper(), 0)
+        if amount > available:
+            raise SweepError(
+                f"resources.{what} is {amount:g}: a trial must fit, and there are {available:g} here"
+            )
+    return asked
+
+
+def _slots(resources: dict[str, float]) -> int:
+    """Return how many trials fit at a time."""
+    there = ray.cluster_resources()
+    return int(min(there[what.upper()] // amount for what, amount in resources.items() if amount))
 
 
 @contextmanager
-def _ray() -> Iterator[None]:
+def _ray(console: Console, *, quiet: bool) -> Iterator[None]:
     """Run a local Ray without its dashboard, its messages and its usage statistics."""
     logging.getLogger("ray").setLevel(logging.CRITICAL)
-    ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+    with announced(console, "Starting Ray", quiet=quiet):
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
     try:
         yield
     finally:
@@ -209,46 +251,34 @@ class _Recorder(tune.Callback):
         """Leave everything out: Tune saves its callbacks for a restore that is not used here."""
         return {}
 
-    def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_info: Any) -> None:  # noqa: ANN401, ARG002
+    def on_trial_start(self, trial: TuneTrial, **_info: object) -> None:
         started = trial_of(trial.config)
         self._running[trial.trial_id] = started
         self._ledger.start(started)
         self._tracker.start(started)
         self._display.start(started)
 
-    def on_trial_result(
-        self,
-        iteration: int,
-        trials: list[TuneTrial],
-        trial: TuneTrial,
-        result: dict[str, Any],
-        **_info: Any,  # noqa: ANN401
-    ) -> None:
+    def on_trial_result(self, trial: TuneTrial, result: dict[str, Any], **_info: object) -> None:
         samples = result.pop("samples", None)
         if samples is None:
             return
-        reporting, step, metrics, score = (
-            self._running[trial.trial_id],
-            result["step"],
-            result["metrics"],
-            result["score"],
-        )
+        reporting, step, metrics = self._running[trial.trial_id], result["step"], result["metrics"]
         if not self._scores:
             self._ledger.describe({key: result[key] for key in ("fid_floor", "extractor")})
-        if score == metrics["fid"]:
+        self._scores[trial.trial_id] = result["score"]
+        if metrics["fid"] == result["score"]:
             samples_file(self._folder, reporting.trial_id).write_bytes(samples)
-        self._scores[trial.trial_id] = score
-        self._ledger.report(reporting.trial_id, step, metrics, score)
+        self._ledger.report(reporting.trial_id, step, metrics, result["score"])
         self._tracker.report(reporting, step, metrics, samples)
         self._display.report(reporting, step, metrics["fid"])
 
-    def on_trial_complete(
-        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_info: Any
-    ) -> None:
+    def on_trial_complete(self, trial: TuneTrial, **_info: object) -> None:
         self.ended += 1
         self._end(trial.trial_id, status_of(trial.last_result), trial.last_result.get("reason"))
 
-    def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_info: Any) -> None:  # noqa: ANN401, ARG002
+    def on_trial_error(self, trial: TuneTrial, **_info: object) -> None:
+        if trial.trial_id not in self._running:
+            self.on_trial_start(trial)
         self.ended += 1
         traceback = Path(trial.error_file).read_text(encoding="utf-8")
         self._end(trial.trial_id, Status.CRASHED, traceback.strip().splitlines()[-1], traceback)

@@ -1,13 +1,24 @@
 """The values that a parameter may take, in W&B's words."""
 
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator, Tag, model_validator
 
 if TYPE_CHECKING:
     import optuna
 
 Scalar = bool | int | float | str
+
+
+def _check_scalar(value: object) -> object:
+    if isinstance(value, bool | int | str) or (isinstance(value, float) and isfinite(value)):
+        return value
+    raise ValueError("expected a finite number or a word")
+
+
+ScalarField = Annotated[Scalar, PlainValidator(_check_scalar, json_schema_input_type=Scalar)]
+"""A scalar in a model: one message where it is none, not one for each type that it might have been."""
 
 
 class _Domain(BaseModel):
@@ -29,7 +40,7 @@ class _Domain(BaseModel):
 class Fixed(_Domain):
     """One value for every trial."""
 
-    value: Scalar
+    value: ScalarField
 
     def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: ARG002, D102
         return self.value
@@ -44,7 +55,7 @@ class Fixed(_Domain):
 class Choice(_Domain):
     """One of several values, in no order."""
 
-    values: list[Scalar] = Field(min_length=1)
+    values: list[ScalarField] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _check_distinct(self) -> "Choice":

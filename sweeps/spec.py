@@ -24,7 +24,7 @@ from gan_core.config import TrialConfig
 from gan_core.datasets import datasets
 from gan_core.errors import allowed_and_closest
 from sweeps.errors import Fault, SpecError
-from sweeps.space import Choice, Domain, Fixed, IntUniform, LogUniform, Scalar, Uniform
+from sweeps.space import Choice, Domain, Fixed, IntUniform, LogUniform, Scalar, ScalarField, Uniform
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
@@ -94,7 +94,7 @@ class SweepSpec(_Section):
     seed: int = Field(0, ge=0, lt=2**31, description="Fixes the suggestions and every trial's own seed.")
     parameters: dict[str, Parameter] = Field(description="Each trial parameter's value or values.")
     early_terminate: EarlyTerminate = Field(default_factory=EarlyTerminate)
-    points: list[dict[str, Scalar]] = Field(
+    points: list[dict[str, ScalarField]] = Field(
         default=[{}], description="Tried first; what a point leaves out has the seed tutorial's default."
     )
     resources: Resources = Field(default_factory=Resources)
@@ -238,7 +238,9 @@ class _Source:
     def place(self, path: Path_, *, of_key: bool = False) -> str:
         """Return where the value at ``path`` stands, or its key, or the nearest that encloses it."""
         for override in reversed(self._overrides):
-            if path[: len(override.path)] == override.path:
+            replaced = path[: len(override.path)] == override.path
+            changed_within = len(path) > 1 and override.path[: len(path)] == path
+            if replaced or changed_within:
                 return override.place
         mark = self._node(path, of_key=of_key).start_mark
         return f"{self._file}:{mark.line + 1}:{mark.column + 1}"
@@ -333,8 +335,13 @@ def _parameter_faults(source: _Source) -> Iterator[Fault]:
             domain = domain_of.validate_python(raw)
         except ValidationError:
             continue
+        if TrialConfig.model_fields[name].annotation is int and isinstance(domain, Uniform | LogUniform):
+            yield Fault(
+                source.place(path), f"{name} is a whole number: use distribution int_uniform, or values"
+            )
+            continue
         for key, value in domain.extremes():
-            message = _refusal(name, value, domain)
+            message = _refusal(name, value)
             if message:
                 yield Fault(_value_place(source, path, key, value), message)
 
@@ -348,10 +355,8 @@ def _value_place(source: _Source, path: Path_, key: str, value: Scalar) -> str:
     return source.place((*path, key))
 
 
-def _refusal(name: str, value: Scalar, domain: Domain) -> str | None:
+def _refusal(name: str, value: Scalar) -> str | None:
     """Return why a trial would refuse ``value`` for its parameter ``name``."""
-    if TrialConfig.model_fields[name].annotation is int and isinstance(domain, Uniform | LogUniform):
-        return f"{name} is a whole number: use distribution int_uniform, or values"
     try:
         TrialConfig.model_validate({name: value})
     except ValidationError as error:

@@ -3,6 +3,7 @@
 import logging
 import os
 import platform
+import signal
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from time import time
+from time import sleep, time
 from typing import TYPE_CHECKING, Any
 
 from sweeps.errors import SweepError
@@ -159,7 +160,7 @@ def tracking_uri(results: Path) -> str:
 
 
 def serve_dashboard(results: Path) -> int:
-    """Serve MLflow's dashboard over ``results`` on loopback until it is stopped; return its exit code.
+    """Serve MLflow's dashboard over ``results`` on loopback until SIGINT or SIGTERM; return an exit code.
 
     Raises:
         SweepError: There is nothing to show yet.
@@ -174,10 +175,28 @@ def serve_dashboard(results: Path) -> int:
         *("--allowed-hosts", f"localhost:{port},127.0.0.1:{port}"),
         *("--backend-store-uri", tracking_uri(results)),
         *("--default-artifact-root", (results.resolve() / "mlartifacts").as_uri()),
+        *("--uvicorn-opts", "--log-level warning"),
     ]
-    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    print(f"MLflow is at http://127.0.0.1:{port} (Ctrl-C stops it)", file=sys.stderr)  # noqa: T201
-    return subprocess.run(command, env=os.environ | quiet, check=False).returncode  # noqa: S603
+    quiet = {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_LOGGING_LEVEL": "ERROR",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with subprocess.Popen(command, env=os.environ | quiet, start_new_session=True) as server:  # noqa: S603
+        try:
+            while server.poll() is None and not _answers(port):
+                sleep(0.2)
+            print(f"MLflow is at http://127.0.0.1:{port} (Ctrl-C stops it)", file=sys.stderr)  # noqa: T201
+            return server.wait()
+        except KeyboardInterrupt:
+            os.killpg(server.pid, signal.SIGTERM)
+            return 0
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _free_port() -> int:

@@ -1,0 +1,224 @@
+"""The real command on the real digits, as a subprocess: what a user types."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+import sweeps
+from sweeps.tracking import tracking_uri
+
+COMMAND = Path(sys.executable).with_name("gan-sweep")
+SPACE = Path(__file__).parents[2] / "search_spaces" / "losses.yaml"
+QUICK = [
+    *("--set", "parameters.steps=60", "--set", "parameters.report_every=20"),
+    *("--set", "parameters.eval_samples=200", "--set", "parameters.batch_size=32"),
+]
+SEARCHED = {"loss", "noise_dim", "lr", "beta1", "leaky_slope"}
+
+
+def gan_sweep(*arguments, cwd):
+    return subprocess.run(
+        [COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300
+    )
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    return tmp_path_factory.mktemp("workplace")
+
+
+@pytest.fixture(scope="module")
+def finished(workplace):
+    """A sweep that was run with --json."""
+    done = gan_sweep(SPACE, "--trials", 4, *QUICK, "--json", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_stdout_is_one_json_document(finished):
+    summary = json.loads(finished.stdout)
+    assert summary["name"] == "losses"
+    assert sum(summary["trials"].values()) == 4
+    assert set(summary["trials"]) <= {"completed", "pruned"}
+    assert summary["best"]["fid"] <= summary["baseline"]["fid"]
+    assert summary["best"]["params"].keys() == summary["baseline"]["params"].keys() >= SEARCHED
+    assert summary["baseline"]["trial_id"] == "losses-0000"
+    assert 0 < summary["fid_floor"] < summary["best"]["fid"]
+
+
+def test_what_is_seen_without_a_terminal_is_plain_lines_of_its_own(finished):
+    lines = finished.stderr.splitlines()
+    assert (
+        sum(
+            re.match(r"\[\d/4\] losses-000\d (completed|stopped early) at step \d+ fid ", line) is not None
+            for line in lines
+        )
+        == 4
+    )
+    noise = [line for line in lines if not line.startswith(("[", "Starting", "Loading", "Writing"))]
+    assert noise == []
+
+
+def test_the_leaderboard_lists_every_trial_in_each_format(finished, workplace):
+    records = json.loads(gan_sweep("rank", "losses", "--format", "json", cwd=workplace).stdout)
+    assert [record["rank"] for record in records] == [1, 2, 3, 4]
+    assert {"rank", "trial_id", "status", "fid", "gain"} | SEARCHED <= records[0].keys()
+    fids = [record["fid"] for record in records]
+    assert fids == sorted(fids)
+    assert fids[0] == json.loads(finished.stdout)["best"]["fid"]
+
+    csv = pd.read_csv(StringIO(gan_sweep("rank", "losses", "--format", "csv", cwd=workplace).stdout))
+    assert csv["trial_id"].tolist() == [record["trial_id"] for record in records]
+
+    table = gan_sweep("rank", "losses", "--top", 2, cwd=workplace).stdout
+    assert table.count("losses-000") == 2
+
+
+def test_mlflow_holds_the_parent_the_children_their_histories_and_grids(finished, workplace):
+    client = MlflowClient(tracking_uri(workplace / "results"))
+    experiment = client.get_experiment_by_name("losses")
+    runs = client.search_runs([experiment.experiment_id])
+    children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    (parent,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    assert parent.info.status == "FINISHED"
+    assert len(children) == 4
+    history = sweeps.load("losses", workplace / "results").history
+    for child in children:
+        assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert child.info.status in {"FINISHED", "KILLED"}
+        expected = history[history["trial_id"] == child.data.tags["trial_id"]]
+        logged = client.get_metric_history(child.info.run_id, "fid")
+        assert [(metric.step, metric.value) for metric in logged] == list(
+            zip(expected["step"], expected["fid"], strict=True)
+        )
+        grids = [file.path for file in client.list_artifacts(child.info.run_id, "images")]
+        assert sum(path.endswith(".png") for path in grids) == len(expected)
+
+
+def test_the_samples_of_every_trial_are_kept(finished, workplace):
+    sweep = sweeps.load("losses", workplace / "results")
+    assert all(sweep.samples_file(trial_id).exists() for trial_id in sweep.trials["trial_id"])
+
+
+def test_one_at_a_time_a_sweep_repeats_exactly_under_the_next_name(workplace):
+    settings = [*QUICK, "--trials", 3, "--set", f"resources.cpu={os.cpu_count()}", "--quiet"]
+    for name in ("once", "again"):
+        done = gan_sweep(SPACE, *settings, "--name", name, cwd=workplace)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"gan-sweep rank {name}" in done.stdout
+    once, again = (
+        sweeps.load(name, workplace / "results").rank().drop(columns="trial_id") for name in ("once", "again")
+    )
+    pd.testing.assert_frame_equal(once, again, check_exact=True)
+
+    taken = gan_sweep(SPACE, "--name", "once", cwd=workplace)
+    assert (taken.returncode, taken.stdout) == (2, "")
+    assert "there is a sweep 'once'" in taken.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.yaml"], "nowhere.yaml: there is no such file"),
+        ([SPACE, "--set", "parameters.los.value=bce"], "unknown parameter 'los'; allowed: "),
+        ([SPACE, "--trials", 0], "--trials 0: trials is 0"),
+        ([SPACE, "--name", "../x"], "--name ../x: "),
+        (["rank", "nothing"], "no sweep 'nothing' in results"),
+        (["ui"], "nothing to show in results"),
+    ],
+)
+def test_bad_input_starts_and_writes_nothing(tmp_path, arguments, message):
+    done = gan_sweep(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def started(workplace, name, *arguments):
+    """Start a long sweep and return its process once a trial has reported."""
+    command = [COMMAND, SPACE, "--name", name, *arguments]
+    process = subprocess.Popen(
+        command, cwd=workplace, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if (workplace / "results" / name / "ledger.db").exists():
+            trials = sweeps.load(name, workplace / "results").trials
+            if trials["fid"].notna().any():
+                return process
+        time.sleep(0.2)
+    process.kill()
+    raise AssertionError(process.communicate())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_sweep_and_keeps_its_trials(workplace, number, code):
+    name = f"stopped-{code}"
+    process = started(workplace, name, *QUICK, "--set", "parameters.steps=100000")
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Traceback" not in stderr
+    assert f"gan-sweep rank {name}" in stdout
+
+    sweep = sweeps.load(name, workplace / "results")
+    assert sweep.facts["status"] == "interrupted"
+    assert set(sweep.trials["status"]) == {"interrupted"}
+    assert sweep.rank()["rank"].tolist()[0] == 1
+    client = MlflowClient(tracking_uri(workplace / "results"))
+    runs = client.search_runs([client.get_experiment_by_name(name).experiment_id])
+    assert {run.info.status for run in runs} == {"KILLED"}
+
+
+def test_a_trial_whose_worker_is_killed_fails_and_the_sweep_goes_on(workplace):
+    process = started(workplace, "killed", *QUICK, "--trials", "3", "--set", "parameters.steps=200")
+    workers = subprocess.run(["pgrep", "-f", "ray::.*Trainable"], capture_output=True, text=True, check=True)
+    os.kill(int(workers.stdout.split()[0]), signal.SIGKILL)
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 3, stderr
+    assert "1 failed" in stdout
+    trials = sweeps.load("killed", workplace / "results").trials
+    assert trials["status"].tolist().count("crashed") == 1
+    assert trials.loc[trials["status"] == "crashed", "reason"].notna().all()
+    assert len(trials) == 3
+
+
+def test_a_sweep_in_which_every_trial_diverges_has_no_winner(workplace):
+    wild = ["--set", "parameters.lr=1e10", "--set", "parameters.loss=lsgan"]
+    done = gan_sweep(SPACE, "--name", "wild", "--trials", 2, *wild, cwd=workplace)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "2 diverged" in done.stdout
+    assert sweeps.load("wild", workplace / "results").rank()["rank"].isna().all()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_dashboard_answers_on_loopback_until_it_is_stopped(finished, workplace, number):
+    process = subprocess.Popen([COMMAND, "ui"], cwd=workplace, stderr=subprocess.PIPE, text=True)
+    try:
+        said = next(line for line in process.stderr if "http://" in line)
+        address = re.search(r"http://127\.0\.0\.1:\d+", said).group()
+        assert "MLflow" in _get(address)
+        assert "losses" in _get(f"{address}/ajax-api/2.0/mlflow/experiments/search?max_results=50")
+    finally:
+        process.send_signal(number)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+    with pytest.raises(OSError, match="refused"):
+        _get(address)
+
+
+def _get(address):
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        return answer.read().decode()

@@ -1,0 +1,68 @@
+import pytest
+
+from sweeps.errors import SweepError, SweepExistsError, UnknownSweepError
+from sweeps.ledger import Ledger, Trial, create_sweep_folder, read_ledger, read_reports, sweep_names
+from sweeps.status import Status
+
+
+def trial(number):
+    return Trial(
+        f"tiny-{number:04d}", number, {"lr": 0.1 + number}, {"lr": 0.1 + number, "seed": 1}, number == 0
+    )
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    ledger = Ledger(create_sweep_folder(tmp_path, "tiny", exact=False), {"name": "tiny"})
+    yield ledger
+    ledger.close(Status.COMPLETED)
+
+
+def test_what_was_written_can_be_read_while_the_sweep_runs(ledger, tmp_path):
+    ledger.describe({"fid_floor": 7.5})
+    ledger.start(trial(0))
+    ledger.report("tiny-0000", 10, {"fid": 30.0, "g_loss": 1 / 3}, 30.0)
+    ledger.report("tiny-0000", 20, {"fid": 40.0, "g_loss": 0.5}, 30.0)
+    ledger.start(trial(1))
+    ledger.end("tiny-0001", Status.CRASHED, "ValueError: no", "Traceback")
+    record = read_ledger("tiny", tmp_path)
+    assert record.facts["fid_floor"] == 7.5
+    assert record.facts["status"] == Status.RUNNING
+    first, second = record.trials
+    assert (first["status"], first["score"], first["best_step"], first["step"]) == ("running", 30.0, 10, 20)
+    assert first["params"] == {"lr": 0.1}
+    assert (second["status"], second["reason"], second["score"]) == ("crashed", "ValueError: no", None)
+    assert read_reports(record.folder) == [
+        {"trial_id": "tiny-0000", "step": 10, "fid": 30.0, "g_loss": 1 / 3},
+        {"trial_id": "tiny-0000", "step": 20, "fid": 40.0, "g_loss": 0.5},
+    ]
+
+
+def test_a_name_that_is_taken_gives_the_next_free_one(tmp_path):
+    names = [create_sweep_folder(tmp_path, "tiny", exact=False).name for _ in range(3)]
+    assert names == ["tiny", "tiny-2", "tiny-3"]
+
+
+def test_an_exact_name_must_be_free(tmp_path):
+    create_sweep_folder(tmp_path, "tiny", exact=True)
+    with pytest.raises(SweepExistsError, match="choose another --name"):
+        create_sweep_folder(tmp_path, "tiny", exact=True)
+
+
+def test_an_unknown_sweep_lists_the_known(ledger, tmp_path):
+    assert sweep_names(tmp_path) == ["tiny"]
+    with pytest.raises(
+        UnknownSweepError, match=r"no sweep 'tinny' in .*; allowed: tiny; did you mean 'tiny'\?"
+    ):
+        read_ledger("tinny", tmp_path)
+
+
+def test_where_there_are_no_sweeps_it_says_so(tmp_path):
+    with pytest.raises(UnknownSweepError, match="there are no sweeps yet"):
+        read_ledger("tiny", tmp_path)
+
+
+def test_a_newer_format_is_refused(ledger, tmp_path):
+    ledger.describe({"format_version": 99})
+    with pytest.raises(SweepError, match=r"newer gan-sweep \(format 99.*upgrade gan-sweep"):
+        read_ledger("tiny", tmp_path)

@@ -1,0 +1,76 @@
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from sweeps.search import Search, trial_of
+from sweeps.spec import load_spec
+from tests.sweeps.specs import GOOD, write
+
+
+@pytest.fixture
+def make_search(tmp_path):
+    def make(text=GOOD, study="study"):
+        return Search(load_spec(write(tmp_path, text)), "tiny", tmp_path / f"{study}.db")
+
+    return make
+
+
+def study_trials(tmp_path):
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    return optuna.load_study(study_name="tiny", storage=storage).get_trials()
+
+
+def result(status, score=None, step=10, **more):
+    return {"status": status, "step": step, **({} if score is None else {"score": score}), **more}
+
+
+def test_the_first_suggestion_is_the_baseline_whole(make_search):
+    trial = trial_of(make_search().suggest("a"))
+    assert (trial.trial_id, trial.number, trial.is_baseline) == ("tiny-0000", 0, True)
+    assert trial.params == {"loss": "bce", "lr": 3e-4, "beta1": 0.5, "noise_dim": 96}
+    assert trial.config["steps"] == 20
+
+
+def test_a_baseline_outside_of_the_space_is_tried_and_not_told_to_the_sampler(make_search, tmp_path):
+    search = make_search(GOOD.replace("values: [bce, lsgan]", "values: [lsgan]"))
+    assert trial_of(search.suggest("a")).params["loss"] == "bce"
+    search.on_trial_complete(trial_id="a", result=result("completed", 5.0))
+    second = trial_of(search.suggest("b"))
+    assert second.params["loss"] == "lsgan"
+    assert not second.is_baseline
+    assert len(study_trials(tmp_path)) == 1
+
+
+def test_one_seed_suggests_the_same(make_search):
+    suggested = []
+    for study in ("one", "two"):
+        search = make_search(study=study)
+        suggested.append([search.suggest(str(number)) for number in range(5)])
+    assert suggested[0] == suggested[1]
+    assert len({str(suggestion["params"]) for suggestion in suggested[0]}) == 5
+
+
+def test_the_sampler_is_told_the_truth(make_search, tmp_path):
+    search = make_search()
+    for tune_id in "abcde":
+        search.suggest(tune_id)
+    search.on_trial_result(trial_id="a", result=result("running", 80.0))
+    search.on_trial_complete(trial_id="a", result=result("completed", 50.0, 20))
+    search.on_trial_complete(trial_id="b", result=result("running", 70.0, 10))
+    search.on_trial_complete(trial_id="c", result=result("diverged", reason="d_loss is nan at step 3"))
+    search.on_trial_complete(trial_id="d", error=True)
+    search.close()
+    trials = study_trials(tmp_path)
+    states = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.COMPLETE, TrialState.FAIL, TrialState.FAIL]
+    assert [trial.state for trial in trials] == states
+    assert trials[0].value == 50.0
+    assert trials[1].intermediate_values == {10: 70.0}
+    assert trials[2].value == 80.0
+    assert trials[2].user_attrs == {"diverged": "d_loss is nan at step 3"}
+
+
+def test_a_first_trial_that_diverges_is_told_a_finite_score(make_search, tmp_path):
+    search = make_search()
+    search.suggest("a")
+    search.on_trial_complete(trial_id="a", result=result("diverged", reason="g_loss is inf at step 1"))
+    assert study_trials(tmp_path)[0].value == 1e6
