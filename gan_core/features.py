@@ -98,7 +98,7 @@ def train_digit_classifier(data: ImageDataset, *, epochs: int = 30, seed: int = 
 def accuracy(classifier: DigitClassifier, images: Tensor, labels: Tensor) -> float:
     """Return the share of uint8 images that are given their label, in [0, 1]."""
     with torch.inference_mode():
-        return (classifier(to_unit_range(images)).argmax(1) == labels).float().mean().item()
+        return float((classifier(to_unit_range(images)).argmax(1) == labels).float().mean())
 
 
 def _epochs(n_images: int, batch_size: int, epochs: int) -> Iterator[Tensor]:

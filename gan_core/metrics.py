@@ -52,13 +52,14 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
     cross = 2 * eigenvalues.sqrt().sum()
     traces = a.covariance.trace() + b.covariance.trace()
     distance = (a.mean - b.mean).square().sum() + traces - cross
-    return distance.clamp(min=0).item()
+    return float(distance.clamp(min=0))
 
 
 def _symmetric_root(matrix: Tensor) -> Tensor:
     """Return the symmetric square root of a symmetric positive semi-definite matrix."""
     eigenvalues, eigenvectors = torch.linalg.eigh(matrix)
-    return (eigenvectors * eigenvalues.clamp(min=0).sqrt()) @ eigenvectors.T
+    root: Tensor = (eigenvectors * eigenvalues.clamp(min=0).sqrt()) @ eigenvectors.T
+    return root
 
 
 class Evaluator:

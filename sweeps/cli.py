@@ -26,7 +26,7 @@ SIGNAL_EXIT_BASE = 128
 class _RunByDefault(TyperGroup):
     """Reads ``gan-sweep SPEC.yaml`` as ``gan-sweep run SPEC.yaml``."""
 
-    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # noqa: ANN401 - typer's own type
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override] # noqa: ANN401 - typer's own types
         if args[0] not in self.commands and Path(args[0]).suffix in {".yaml", ".yml"}:
             args = [RUN, *args]
         return super().resolve_command(ctx, args)

@@ -77,24 +77,21 @@ class Ledger:
 
     def __init__(self, folder: Path, spec: Mapping[str, Any]) -> None:
         self.folder = folder
+        facts = {
+            "format_version": FORMAT_VERSION,
+            "spec": dict(spec),
+            "status": Status.RUNNING,
+            "started_at": time(),
+        }
+        _create(folder / "ledger.db", facts)
         self._connection = sqlite3.connect(folder / "ledger.db")
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
-        self._connection.executescript(_SCHEMA)
-        self.describe(
-            {
-                "format_version": FORMAT_VERSION,
-                "spec": dict(spec),
-                "status": Status.RUNNING,
-                "started_at": time(),
-            }
-        )
 
     def describe(self, facts: Mapping[str, Any]) -> None:
         """Record facts of the whole sweep, each a JSON value."""
-        with self._connection as transaction:
-            rows = [(key, json.dumps(value)) for key, value in facts.items()]
-            transaction.executemany("INSERT OR REPLACE INTO sweep VALUES (?, ?)", rows)
+        with self._connection:
+            _write_facts(self._connection, facts)
 
     def start(self, trial: Trial) -> None:
         """Record that a trial has started."""
@@ -140,6 +137,20 @@ class Ledger:
         """Record how the sweep ended, and close the file; the ledger can still be read."""
         self.describe({"status": status, "ended_at": time()})
         self._connection.close()
+
+
+def _create(file: Path, facts: Mapping[str, Any]) -> None:
+    """Make the file whole before it bears its name, so that nobody reads half of it."""
+    draft = file.with_suffix(".draft")
+    with closing(sqlite3.connect(draft)) as connection, connection:
+        connection.executescript(_SCHEMA)
+        _write_facts(connection, facts)
+    draft.replace(file)
+
+
+def _write_facts(connection: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
+    rows = [(key, json.dumps(value)) for key, value in facts.items()]
+    connection.executemany("INSERT OR REPLACE INTO sweep VALUES (?, ?)", rows)
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def execute(spec: SweepSpec, *, name: str | None, results: Path, console: Consol
             display.say("Starting the first trials")
             try:
                 with stopper.listening():
-                    _tune(spec, resources, search, recorder, stopper)
+                    _tune(spec, resources, search, [recorder, stopper])
             finally:
                 recorder.close()
                 search.close()
@@ -119,17 +119,13 @@ def execute(spec: SweepSpec, *, name: str | None, results: Path, console: Consol
 
 
 def _tune(
-    spec: SweepSpec,
-    resources: dict[str, float],
-    search: Search,
-    recorder: "_Recorder",
-    stopper: "_StopOnSignal",
+    spec: SweepSpec, resources: dict[str, float], search: Search, callbacks: list[tune.Callback]
 ) -> None:
     """Train every trial; what Ray writes on the way is thrown away."""
     slots = _slots(resources)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
     with TemporaryDirectory(prefix="gan-sweep-") as working:
-        _tuner(spec, resources, slots, search, recorder, stopper, working).fit()
+        _tuner(spec, resources, slots, search, callbacks, working).fit()
 
 
 def _tuner(
@@ -137,8 +133,7 @@ def _tuner(
     resources: dict[str, float],
     slots: int,
     search: Search,
-    recorder: "_Recorder",
-    stopper: "_StopOnSignal",
+    callbacks: list[tune.Callback],
     working: str,
 ) -> tune.Tuner:
     return tune.Tuner(
@@ -155,8 +150,7 @@ def _tuner(
         run_config=tune.RunConfig(
             name="sweep",
             storage_path=working,
-            callbacks=[recorder],
-            stop=stopper,
+            callbacks=callbacks,
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             verbose=0,
         ),
@@ -199,17 +193,19 @@ def _ray(console: Console, *, quiet: bool) -> Iterator[None]:
         ray.shutdown()
 
 
-class _StopOnSignal(tune.Stopper):
-    """Stops all trials after the first SIGINT or SIGTERM; a second one has its usual effect."""
+class _StopOnSignal(tune.Callback):
+    """Leaves Tune's loop between two of its steps after the first SIGINT or SIGTERM.
+
+    Stopping by Tune's own means would wait for the workers; nothing of theirs is needed any more. A second
+    signal has its usual effect.
+    """
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
 
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:  # noqa: ARG002 - Ray's signature
-        return False
-
-    def stop_all(self) -> bool:
-        return self.signal_number is not None
+    def on_step_begin(self, **_info: object) -> None:
+        if self.signal_number is not None:
+            raise KeyboardInterrupt
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -226,6 +222,9 @@ class _StopOnSignal(tune.Stopper):
         _install(dict.fromkeys(usual, stop))
         try:
             yield
+        except KeyboardInterrupt:
+            if self.signal_number is None:
+                raise
         finally:
             _install(usual)
 

@@ -84,17 +84,18 @@ class Search(OptunaSearch):
         trial = self._ot_trials.get(trial_id)
         if trial is None:
             return
-        status = Status.CRASHED if error or not result else status_of(result)
+        if error or not result:
+            self._ot_study.tell(trial, state=TrialState.FAIL)
+            return
+        status = status_of(result)
         if status is Status.COMPLETED:
             self._ot_study.tell(trial, result[SCORE])
-        elif status is Status.PRUNED:
-            trial.report(result[SCORE], result["step"])
-            self._ot_study.tell(trial, state=TrialState.PRUNED)
         elif status is Status.DIVERGED:
             trial.set_user_attr("diverged", result["reason"])
             self._ot_study.tell(trial, self._worst_score())
         else:
-            self._ot_study.tell(trial, state=TrialState.FAIL)
+            trial.report(result[SCORE], result["step"])
+            self._ot_study.tell(trial, state=TrialState.PRUNED)
 
     def close(self) -> None:
         """Tell the study that trials still running were interrupted: it then holds no running trial."""

@@ -17,6 +17,10 @@ class GanTrainable(tune.Trainable):
     stopped early leaves nothing behind: training only goes on when its next report is asked for.
     """
 
+    _score: float
+    _steps: int
+    _reports: "Iterator[Report]"
+
     def setup(self, config: dict[str, Any]) -> None:
         """Start the first trial of this worker."""
         import torch
@@ -58,8 +62,8 @@ class GanTrainable(tune.Trainable):
         config = TrialConfig.model_validate(suggestion["config"])
         data, self._evaluator = _loaded(suggestion["dataset"], self._device)
         self._steps = config.steps
-        self._score: float = float("inf")
-        self._reports: Iterator[Report] = train(config, data, self._evaluator, self._device)
+        self._score = float("inf")
+        self._reports = train(config, data, self._evaluator, self._device)
 
 
 @lru_cache(maxsize=1)
