@@ -32,9 +32,11 @@ class TrialConfig(BaseModel):
         0.2, ge=0, le=1, description="Slope of the discriminator's LeakyReLU below zero."
     )
     batch_size: int = Field(128, ge=2, le=65536, description="Images a step.")
-    steps: int = Field(3910, ge=1, description="Steps of training: one of each network.")
-    report_every: int = Field(250, ge=1, description="Steps between two reports.")
-    eval_samples: int = Field(2000, ge=128, description="Generated images that a report's scores rest on.")
+    steps: int = Field(3910, ge=1, le=10**9, description="Steps of training: one of each network.")
+    report_every: int = Field(250, ge=1, le=10**9, description="Steps between two reports.")
+    eval_samples: int = Field(
+        2000, ge=128, le=10**6, description="Generated images that a report's scores rest on."
+    )
     seed: int = Field(
         0, ge=0, lt=2**63, description="Fixes the weights, the order of the data and the noise."
     )

@@ -72,11 +72,18 @@ class Evaluator:
     Args:
         data: 28x28 grey images; its held-out part is the reference.
         device: Where features are computed.
+
+    Raises:
+        ValueError: The images are of another shape.
     """
 
     extractor = f"sha256:{ASSET_SHA256}"
 
     def __init__(self, data: ImageDataset, device: torch.device | str = "cpu") -> None:
+        if data.image_shape != (1, 28, 28):
+            raise ValueError(
+                f"the digit classifier takes 28x28 grey images, {data.name} has {data.image_shape}"
+            )
         self._device = torch.device(device)
         self._classifier = load_digit_classifier().to(self._device)
         self._reference = Gaussian.fit(self.features(to_unit_range(data.held_out)))

@@ -1,7 +1,6 @@
 """The command ``gan-sweep``; whatever is heavy is imported by the command that needs it."""
 
 import json
-import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from sweeps.errors import SweepError
+from sweeps.errors import SweepError, SweepInterrupted
 from sweeps.status import Status
 
 if TYPE_CHECKING:
@@ -89,7 +88,12 @@ def run_command(
     console = Console(stderr=True)
     with announced(console, "Loading Ray and Optuna", quiet=quiet):
         from sweeps.runner import execute
-    outcome = execute(checked, name=name, results=results, console=console, quiet=quiet)
+    try:
+        outcome = execute(checked, name=name, results=results, console=console, quiet=quiet)
+    except SweepInterrupted as interruption:
+        raise typer.Exit(SIGNAL_EXIT_BASE + interruption.signal_number) from None
+    if outcome.tracking_failure:
+        print(f"MLflow lacks a part of this sweep: {outcome.tracking_failure}", file=sys.stderr)
     if json_:
         print(json.dumps(outcome.sweep.summary(), indent=2))
     else:
@@ -114,7 +118,8 @@ def rank_command(
     if format_ is Format.CSV:
         print(frame.to_csv(index=False), end="")
     elif format_ is Format.JSON:
-        print(frame.to_json(orient="records", indent=2, double_precision=15))
+        records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+        print(json.dumps(records, indent=2))
     else:
         from sweeps.printing import print_leaderboard
 
@@ -136,8 +141,6 @@ def main() -> None:
     except SweepError as error:
         print(error, file=sys.stderr)
         sys.exit(EXIT_BAD_INPUT)
-    except KeyboardInterrupt:
-        sys.exit(SIGNAL_EXIT_BASE + signal.SIGINT)
 
 
 def _exit_code(outcome: "Outcome") -> int:

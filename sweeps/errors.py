@@ -6,10 +6,12 @@
     ├── SpecError              the search-space file, or an override, has faults (also a ValueError)
     ├── SweepExistsError       a sweep of the name asked for is there already
     └── UnknownSweepError      no sweep of this name, or no sweep at all
+    SweepInterrupted           a signal ended a sweep (a KeyboardInterrupt)
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from signal import Signals
 
 
 class SweepError(Exception):
@@ -42,6 +44,18 @@ class SpecError(SweepError, ValueError):
 
 class SweepExistsError(SweepError):
     """The name that was asked for is taken."""
+
+
+class SweepInterrupted(KeyboardInterrupt):
+    """SIGINT, SIGTERM or SIGHUP ended a sweep.
+
+    Args:
+        signal_number: Which.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        self.signal_number = signal_number
+        super().__init__(f"stopped by {Signals(signal_number).name}")
 
 
 class UnknownSweepError(SweepError):

@@ -5,10 +5,12 @@ the sweep, and any number of readers, also while it runs.
 """
 
 import json
+import os
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from time import time
 from typing import Any
@@ -173,13 +175,20 @@ def read_ledger(name: str, results: Path) -> Record:
 
     Raises:
         UnknownSweepError: There is no such sweep.
-        SweepError: A newer version wrote it.
+        SweepError: A newer version wrote it, or it is damaged.
     """
     names = sweep_names(results)
     if name not in names:
         known = allowed_and_closest(name, names) if names else "there are no sweeps yet"
         raise UnknownSweepError(f"no sweep {name!r} in {results}; {known}")
     folder = results / name
+    try:
+        return _read(folder)
+    except sqlite3.DatabaseError as error:
+        raise SweepError(f"{folder / 'ledger.db'} cannot be read: {error}") from None
+
+
+def _read(folder: Path) -> Record:
     with closing(_read_only(folder)) as connection:
         facts = {key: json.loads(value) for key, value in connection.execute("SELECT * FROM sweep")}
         if facts["format_version"] > FORMAT_VERSION:
@@ -221,6 +230,29 @@ def sweep_names(results: Path) -> list[str]:
     return sorted(path.parent.name for path in results.glob("*/ledger.db"))
 
 
+def check_results(results: Path, name: str | None) -> None:
+    """Check, writing nothing, that a sweep can be kept in ``results``, under ``name`` where one is given.
+
+    Raises:
+        SweepExistsError: The name is taken.
+        SweepError: The folder cannot be made or written, or its path cannot stand in a database's address.
+    """
+    if set(str(results.absolute())) & set("?#%"):
+        raise SweepError(
+            f"{results}: a path with ?, # or % cannot hold databases; choose another: --results DIR"
+        )
+    there = next(path for path in (results.absolute(), *results.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise SweepError(
+            f"{results} cannot be written: {there} is no writable folder; choose another: --results DIR"
+        )
+    if name is not None and (results / name).exists():
+        raise SweepExistsError(
+            f"there is a sweep {name!r} in {results} already: choose another --name, or leave --name out and"
+            f" the next free name is taken"
+        )
+
+
 def create_sweep_folder(results: Path, name: str, *, exact: bool) -> Path:
     """Make the folder of a new sweep, under the next free name unless it must be ``exact``.
 
@@ -228,28 +260,14 @@ def create_sweep_folder(results: Path, name: str, *, exact: bool) -> Path:
         SweepExistsError: The exact name is taken.
         SweepError: The folder cannot be written.
     """
-    try:
-        results.mkdir(parents=True, exist_ok=True)
-        return _create_folder(results, name, exact=exact)
-    except OSError as error:
-        raise SweepError(
-            f"{results} cannot be written: {error}; choose another folder: --results DIR"
-        ) from None
-
-
-def _create_folder(results: Path, name: str, *, exact: bool) -> Path:
-    number = 1
-    while True:
+    check_results(results, name if exact else None)
+    results.mkdir(parents=True, exist_ok=True)
+    for number in count(1):
         folder = results / (name if number == 1 else f"{name}-{number}")
         try:
             folder.mkdir()
         except FileExistsError:
-            if exact:
-                raise SweepExistsError(
-                    f"there is a sweep {name!r} in {results} already: choose another --name, or leave --name"
-                    f" out and the next free name is taken"
-                ) from None
-            number += 1
-        else:
-            (folder / "samples").mkdir()
-            return folder
+            continue
+        (folder / "samples").mkdir()
+        break
+    return folder

@@ -1,8 +1,8 @@
 """What a person reads when a sweep is over."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -16,8 +16,8 @@ from sweeps.words import duration, params_in_short
 if TYPE_CHECKING:
     from sweeps.runner import Outcome
 
-FILE_WIDTH = 200
-"""Columns of a table that is not printed to a terminal."""
+TABLE_WIDTH = 240
+"""Columns that a table may take: in a narrow terminal its lines wrap, but no value is cut."""
 
 
 def print_summary(outcome: "Outcome", results: Path) -> None:
@@ -41,9 +41,7 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
         samples = " or ".join(str(count) for count in summary["eval_samples"])
         yield "floor", f"fid {summary['fid_floor']:.4g}  real images; every fid is of {samples} samples"
         yield "samples", str(sweep.samples_file(best["trial_id"]))
-    if outcome.tracking_failure:
-        yield "MLflow", f"lacks a part of this sweep: {outcome.tracking_failure}"
-    where = "" if results == RESULTS else f" --results {results}"
+    where = "" if results == RESULTS else f" --results {quote(str(results))}"
     yield "next", f"gan-sweep rank {sweep.name}{where}"
     yield "", f"gan-sweep ui{where}"
 
@@ -64,7 +62,7 @@ def print_leaderboard(sweep: Sweep, frame: pd.DataFrame) -> None:
             *(_cell(row[name]) for name in sweep.searched),
             style="bold" if row["is_baseline"] else None,
         )
-    Console(width=None if sys.stdout.isatty() else FILE_WIDTH).print(table)
+    Console(width=TABLE_WIDTH).print(table)
 
 
 def _cell(value: object, unit: str = "") -> str:

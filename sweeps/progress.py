@@ -113,10 +113,10 @@ class Display:
     def _state(self) -> str:
         if self._note:
             return self._note
-        failed = self._ended[Status.DIVERGED] + self._ended[Status.CRASHED]
+        diverged = f", {self._ended[Status.DIVERGED]} diverged" if self._ended[Status.DIVERGED] else ""
         counts = (
             f"{self._ended.total()}/{self._trials} trials, {len(self._running)} running,"
-            f" {self._ended[Status.PRUNED]} stopped early, {failed} failed"
+            f" {self._ended[Status.PRUNED]} stopped early{diverged}, {self._ended[Status.CRASHED]} failed"
         )
         return f"{counts}{self._time_left()}"
 
@@ -125,11 +125,11 @@ class Display:
         if done < 2:
             return ""
         seconds = (monotonic() - self._started) / done * (self._trials - done)
-        return f", at most {duration(seconds)} left"
+        return f", about {duration(seconds)} left"
 
     def _running_table(self) -> Table:
         table = Table.grid(padding=(0, 2))
-        for trial, step, fid in self._running.values():
+        for trial, step, fid in list(self._running.values()):
             reached = "" if fid is None else f"fid {fid:.4g}"
             steps = f"step {step}/{trial.config['steps']}"
             table.add_row(f"  {trial.trial_id}", steps, reached, params_in_short(trial.params), style="dim")

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,22 +13,13 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
-os.environ |= {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
-}
-
 import ray
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 from rich.console import Console
 
-from sweeps.errors import SweepError
-from sweeps.ledger import Ledger, Trial, create_sweep_folder, samples_file
+from sweeps.errors import SweepError, SweepInterrupted
+from sweeps.ledger import Ledger, Trial, check_results, create_sweep_folder, samples_file
 from sweeps.progress import Display, announced
 from sweeps.ranking import RESULTS, Sweep, load
 from sweeps.schedulers import scheduler
@@ -36,6 +28,15 @@ from sweeps.spec import Override, Resources, SweepSpec, load_spec
 from sweeps.status import Status
 from sweeps.tracking import Tracker
 from sweeps.trainable import GanTrainable
+
+_RAY_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+}
 
 
 @dataclass(frozen=True)
@@ -73,41 +74,49 @@ def run(
     Raises:
         SpecError: The file or an override has faults; nothing was started or written.
         SweepExistsError: The name is taken.
-        KeyboardInterrupt: Ctrl-C stopped the sweep; its trials so far are kept.
+        SweepInterrupted: A signal stopped the sweep; its trials so far are kept.
     """
     settings = [
         Override(f"overrides[{key!r}]", tuple(key.split(".")), value)
         for key, value in (overrides or {}).items()
     ]
+    console = Console(stderr=True)
     outcome = execute(
-        load_spec(spec, settings), name=name, results=Path(results), console=Console(stderr=True), quiet=quiet
+        load_spec(spec, settings), name=name, results=Path(results), console=console, quiet=quiet
     )
+    if outcome.tracking_failure:
+        warnings.warn(f"MLflow lacks a part of this sweep: {outcome.tracking_failure}", stacklevel=2)
     if outcome.signal_number is not None:
-        raise KeyboardInterrupt
+        raise SweepInterrupted(outcome.signal_number)
     return outcome.sweep
 
 
 def execute(spec: SweepSpec, *, name: str | None, results: Path, console: Console, quiet: bool) -> Outcome:
-    """Run a sweep to its end, or until SIGINT or SIGTERM, and return how it ended.
+    """Run a sweep to its end, or until SIGINT, SIGTERM or SIGHUP, and return how it ended.
 
     Raises:
         SweepExistsError: The name is taken.
         SweepError: A trial asks for more than there is, or ``results`` cannot be written.
+        SweepInterrupted: A signal came before the sweep had begun; nothing was written.
     """
-    stopper = _StopOnSignal()
-    with _ray(console, quiet=quiet):
+    check_results(results, name)
+    signals = _Signals()
+    with signals.caught(), _ray(console, quiet=quiet):
+        signals.catch()
         resources = _resources(spec.resources)
+        signals.check()
         folder = create_sweep_folder(results, name or spec.name, exact=name is not None)
         content = spec.model_dump(mode="json")
-        search = Search(spec, folder.name, folder / "study.db")
         ledger = Ledger(folder, content)
+        search = Search(spec, folder.name, folder / "study.db")
         tracker = Tracker(results, folder.name, content)
         with Display(console, folder.name, spec.trials, quiet=quiet) as display:
             recorder = _Recorder(ledger, tracker, display, folder)
             display.say("Starting the first trials")
             try:
-                with stopper.listening():
-                    _tune(spec, resources, search, [recorder, stopper])
+                _tune(spec, resources, search, [recorder, signals])
+            except SweepInterrupted:
+                display.say("Stopping")
             finally:
                 recorder.close()
                 search.close()
@@ -115,7 +124,7 @@ def execute(spec: SweepSpec, *, name: str | None, results: Path, console: Consol
                 ledger.close(status)
                 display.say("Writing what is left to MLflow")
                 tracker.close(status)
-    return Outcome(load(folder.name, results), stopper.signal_number, tracker.failure)
+    return Outcome(load(folder.name, results), signals.number, tracker.failure)
 
 
 def _tune(
@@ -184,54 +193,63 @@ def _slots(resources: dict[str, float]) -> int:
 @contextmanager
 def _ray(console: Console, *, quiet: bool) -> Iterator[None]:
     """Run a local Ray without its dashboard, its messages and its usage statistics."""
+    os.environ |= _RAY_SETTINGS
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     with announced(console, "Starting Ray", quiet=quiet):
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+        ray.init(
+            address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL
+        )
     try:
         yield
     finally:
         ray.shutdown()
 
 
-class _StopOnSignal(tune.Callback):
-    """Leaves Tune's loop between two of its steps after the first SIGINT or SIGTERM.
+class _Signals(tune.Callback):
+    """Ends a sweep between two steps of Tune's loop after the first SIGINT, SIGTERM or SIGHUP.
 
     Stopping by Tune's own means would wait for the workers; nothing of theirs is needed any more. A second
     signal has its usual effect.
     """
 
+    _CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
     def __init__(self) -> None:
-        self.signal_number: int | None = None
+        self.number: int | None = None
 
     def on_step_begin(self, **_info: object) -> None:
-        if self.signal_number is not None:
-            raise KeyboardInterrupt
+        self.check()
+
+    def check(self) -> None:
+        """Raise SweepInterrupted where a signal came."""
+        if self.number is not None:
+            raise SweepInterrupted(self.number)
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Catch the signals, in the main thread; elsewhere they cannot be caught."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-        def stop(number: int, _frame: FrameType | None) -> None:
-            self.signal_number = number
-            _install(usual)
-
-        _install(dict.fromkeys(usual, stop))
+    def caught(self) -> Iterator[None]:
+        """Catch the signals until the end of the block."""
+        before = {number: signal.getsignal(number) for number in self._CAUGHT}
+        self.catch()
         try:
             yield
-        except KeyboardInterrupt:
-            if self.signal_number is None:
-                raise
         finally:
-            _install(usual)
+            _set_handlers(before)
+
+    def catch(self) -> None:
+        """Catch the signals, again where Ray has installed handlers of its own."""
+        _set_handlers(dict.fromkeys(self._CAUGHT, self._note))
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.number = number
+        usual = {signal.SIGINT: signal.default_int_handler}
+        _set_handlers({number: usual.get(number, signal.SIG_DFL) for number in self._CAUGHT})
 
 
-def _install(handlers: Mapping[signal.Signals, Any]) -> None:
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+def _set_handlers(handlers: Mapping[signal.Signals, Any]) -> None:
+    """Set signal handlers, which only the main thread can."""
+    if threading.current_thread() is threading.main_thread():
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 class _Recorder(tune.Callback):

@@ -113,8 +113,8 @@ class IntUniform(_Range):
     """A whole number, both ends included, every value as likely."""
 
     distribution: Literal["int_uniform"] = "int_uniform"
-    min: int
-    max: int
+    min: int = Field(ge=-(2**63), lt=2**63)
+    max: int = Field(ge=-(2**63), lt=2**63)
 
     def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: D102
         return trial.suggest_int(name, self.min, self.max)

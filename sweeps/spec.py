@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     TypeAdapter,
     ValidationError,
 )
@@ -26,9 +27,16 @@ from gan_core.errors import allowed_and_closest
 from sweeps.errors import Fault, SpecError
 from sweeps.space import Choice, Domain, Fixed, IntUniform, LogUniform, Scalar, ScalarField, Uniform
 
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+MOST_GPUS = 64
+LONGEST_VALUE = 60
+WORD_TAGS = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"}
+RESERVED_NAMES = {"mlflow.db", "mlflow.lock", "mlartifacts", "README.md"}
 
 Path_ = tuple[str | int, ...]
+
+_YAML_ERRORS = (YAMLError, ArithmeticError, LookupError, RecursionError, ValueError)
+"""What ruamel.yaml raises: for what is not YAML, for scalars that their tags deny, for deep nesting."""
 
 
 class _Section(BaseModel):
@@ -41,6 +49,22 @@ def _refuse_gan_losses(name: str) -> str:
     if name != "fid":
         raise ValueError("unknown metric; allowed: fid")
     return name
+
+
+def _check_name(name: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise ValueError("a name is letters, digits, '.', '_' and '-', 64 at most, a letter or digit first")
+    if name in RESERVED_NAMES:
+        raise ValueError("this name is taken by what lies beside the sweeps in results")
+    return name
+
+
+def _check_gpu(gpu: object) -> object:
+    whole = range(2, MOST_GPUS + 1)
+    is_amount = isinstance(gpu, int | float) and not isinstance(gpu, bool) and (0 <= gpu <= 1 or gpu in whole)
+    if gpu == "auto" or is_amount:
+        return gpu
+    raise ValueError("allowed: auto, a share from 0 to 1, or a whole number")
 
 
 class Metric(_Section):
@@ -63,8 +87,8 @@ class EarlyTerminate(_Section):
 class Resources(_Section):
     """What one trial runs on."""
 
-    cpu: int = Field(1, ge=1, description="Cores, and torch threads, of a trial.")
-    gpu: Literal["auto"] | Annotated[float, Field(ge=0)] = Field(
+    cpu: int = Field(1, ge=1, le=4096, description="Cores, and torch threads, of a trial.")
+    gpu: Annotated[Literal["auto"] | float, PlainValidator(_check_gpu)] = Field(
         "auto", description="GPUs of a trial; auto is one where there are any."
     )
 
@@ -86,11 +110,13 @@ Parameter = Annotated[Domain, BeforeValidator(_check_mapping), BeforeValidator(_
 class SweepSpec(_Section):
     """What a sweep searches, how, and with what budget."""
 
-    name: str = Field(pattern=NAME_PATTERN, description="Names the sweep's folder in results/.")
+    name: Annotated[str, AfterValidator(_check_name)] = Field(
+        description="Names the sweep's folder in results/."
+    )
     dataset: Annotated[str, AfterValidator(datasets.check)] = Field("mnist-5k", description="What to learn.")
     method: Literal["tpe", "random"] = Field("tpe", description="What chooses the next configuration.")
     metric: Metric = Field(default_factory=Metric)
-    trials: int = Field(24, ge=1, description="Configurations to train.")
+    trials: int = Field(24, ge=1, le=10**6, description="Configurations to train.")
     seed: int = Field(0, ge=0, lt=2**31, description="Fixes the suggestions and every trial's own seed.")
     parameters: dict[str, Parameter] = Field(description="Each trial parameter's value or values.")
     early_terminate: EarlyTerminate = Field(default_factory=EarlyTerminate)
@@ -165,8 +191,8 @@ def parse_setting(setting: str) -> Override:
         raise SpecError([Fault(place, "expected KEY=VALUE, such as parameters.steps=500")])
     try:
         value = _yaml().load(text)
-    except YAMLError:
-        raise SpecError([Fault(place, f"{text!r} is not a YAML value")]) from None
+    except _YAML_ERRORS:
+        raise SpecError([Fault(place, f"{text[:80]!r} is not a YAML value")]) from None
     return Override(place, tuple(key.split(".")), value)
 
 
@@ -176,8 +202,10 @@ def check_name(name: str | None) -> None:
     Raises:
         SpecError: It cannot be a folder's name.
     """
-    if name is not None and not re.fullmatch(NAME_PATTERN, name):
-        raise SpecError([Fault(f"--name {name}", "a name is letters, digits, '.', '_' and '-', 64 at most")])
+    try:
+        _check_name(name or "free")
+    except ValueError as error:
+        raise SpecError([Fault(f"--name {name}", str(error))]) from None
 
 
 def load_spec(file: Path | str, overrides: Sequence[Override] = ()) -> SweepSpec:
@@ -227,10 +255,14 @@ class _Source:
             place = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
             problem = (error.problem or error.context or "cannot be read").splitlines()[0]
             raise SpecError([Fault(place, f"not YAML: {problem}")]) from None
-        except (YAMLError, ValueError) as error:
-            raise SpecError([Fault(str(file), f"not YAML: {str(error).splitlines()[0]}")]) from None
+        except _YAML_ERRORS as error:
+            problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise SpecError([Fault(f"{file}:1:1", f"not YAML that can be read: {problem}")]) from None
         if not isinstance(content, dict):
             raise SpecError([Fault(f"{file}:1:1", "expected a mapping with the keys name and parameters")])
+        faults = [*_key_faults(file, root)]
+        if faults:
+            raise SpecError(faults)
         for override in overrides:
             _apply(override, content)
         return cls(file, content, root, overrides)
@@ -265,6 +297,23 @@ class _Source:
         return key_node if of_key else node
 
 
+def _key_faults(file: Path, root: Node) -> Iterator[Fault]:
+    """Yield the keys that are no words: every key of a spec is one. An alias may lead back to its anchor."""
+    waiting, seen = [root], set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, SequenceNode):
+            waiting.extend(node.value)
+        elif isinstance(node, MappingNode):
+            waiting.extend(value for _, value in node.value)
+            for key in (key for key, _ in node.value if key.tag not in WORD_TAGS):
+                place = f"{file}:{key.start_mark.line + 1}:{key.start_mark.column + 1}"
+                yield Fault(place, f"the key {key.value!r} is not a word")
+
+
 def _yaml() -> YAML:
     return YAML(typ="safe", pure=True)
 
@@ -279,7 +328,9 @@ def _apply(override: Override, content: dict[str, Any]) -> None:
     parent[override.path[-1]] = override.value
 
 
-_KINDS = {kind.__name__ for kind in (Fixed, Choice, Uniform, LogUniform, IntUniform)}
+_KINDS: dict[str, type[BaseModel]] = {
+    kind.__name__: kind for kind in (Fixed, Choice, Uniform, LogUniform, IntUniform)
+}
 _SECTIONS: dict[str, type[BaseModel]] = {
     "metric": Metric,
     "early_terminate": EarlyTerminate,
@@ -293,30 +344,44 @@ def _shape_faults(source: _Source) -> Iterator[Fault]:
         SweepSpec.model_validate(source.content)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            path = tuple(part for part in detail["loc"] if part not in _KINDS)
-            yield _fault(source, path, detail["type"], detail["msg"], detail["input"])
+            yield _fault(source, detail["loc"], detail["type"], detail["msg"], detail["input"])
 
 
-def _fault(source: _Source, path: Path_, kind: str, message: str, value: Any) -> Fault:  # noqa: ANN401
-    key = str(path[-1]) if path else ""
+def _fault(source: _Source, location: Path_, kind: str, message: str, value: Any) -> Fault:  # noqa: ANN401
+    is_domain = location[0] == "parameters" and len(location) > 2 and location[2] in _KINDS
+    path = location[:2] + location[3:] if is_domain else location
+    key = str(path[-1])
     if kind == "extra_forbidden":
         return Fault(
             source.place(path, of_key=True),
-            f"unknown key {key!r}; {allowed_and_closest(key, _allowed(path))}",
+            f"unknown key {key!r}; {allowed_and_closest(key, _allowed(location))}",
         )
     if kind == "missing":
         return Fault(source.place(path[:-1], of_key=True), f"missing key {key!r}")
+    if kind == "model_type":
+        message = f"expected a mapping with the keys {', '.join(_allowed((*location, '')))}"
     message = message.removeprefix("Value error, ")
-    shown = f" is {value!r}" if isinstance(value, Scalar | None) else ""
+    shown = f" is {_brief(value)}" if isinstance(value, Scalar | None) else ""
     dotted = ".".join(str(part) for part in path)
     return Fault(source.place(path), f"{dotted}{shown}: {message[0].lower()}{message[1:]}")
 
 
-def _allowed(path: Path_) -> list[str]:
-    if path[0] == "parameters":
-        return ["value", "values", "distribution", "min", "max"]
-    model = _SECTIONS.get(str(path[0]), SweepSpec) if len(path) > 1 else SweepSpec
+def _allowed(location: Path_) -> list[str]:
+    """Return the keys that may stand where the last part of ``location`` does."""
+    if location[0] == "parameters":
+        kind = _KINDS[str(location[2])]
+        return (
+            list(kind.model_fields)
+            if kind is not Fixed
+            else [*Choice.model_fields, *Uniform.model_fields, "value"]
+        )
+    model = _SECTIONS.get(str(location[0]), SweepSpec) if len(location) > 1 else SweepSpec
     return list(model.model_fields)
+
+
+def _brief(value: Scalar | None) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
 
 
 def _parameter_faults(source: _Source) -> Iterator[Fault]:
@@ -335,15 +400,24 @@ def _parameter_faults(source: _Source) -> Iterator[Fault]:
             domain = domain_of.validate_python(raw)
         except ValidationError:
             continue
-        if TrialConfig.model_fields[name].annotation is int and isinstance(domain, Uniform | LogUniform):
-            yield Fault(
-                source.place(path), f"{name} is a whole number: use distribution int_uniform, or values"
-            )
+        misfit = _misfit(name, domain)
+        if misfit:
+            yield Fault(source.place(path), misfit)
             continue
         for key, value in domain.extremes():
             message = _refusal(name, value)
             if message:
                 yield Fault(_value_place(source, path, key, value), message)
+
+
+def _misfit(name: str, domain: Domain) -> str | None:
+    """Return what is wrong with a range of whole numbers for a real parameter, or the reverse."""
+    kind = TrialConfig.model_fields[name].annotation
+    if kind is int and isinstance(domain, Uniform | LogUniform):
+        return f"{name} is a whole number: use distribution int_uniform, or values"
+    if kind is float and isinstance(domain, IntUniform):
+        return f"{name} is a real number: use distribution uniform, or write min: {domain.min}.0"
+    return None
 
 
 def _value_place(source: _Source, path: Path_, key: str, value: Scalar) -> str:
@@ -361,17 +435,27 @@ def _refusal(name: str, value: Scalar) -> str | None:
         TrialConfig.model_validate({name: value})
     except ValidationError as error:
         message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        return f"{name} is {value!r}: {message[0].lower()}{message[1:]}"
+        return f"{name} is {_brief(value)}: {message[0].lower()}{message[1:]}"
     return None
 
 
 def _point_faults(spec: SweepSpec, source: _Source) -> Iterator[Fault]:
-    """Yield the points that name what is not searched or lie outside of the space."""
+    """Yield the points that name what is not searched, or that lie outside of the space.
+
+    The empty point is the baseline, which is tried wherever it lies.
+    """
     for index, point in enumerate(spec.points):
-        for name, value in point.items():
-            path: Path_ = ("points", index, name)
-            if name not in spec.searched:
-                allowed = allowed_and_closest(name, spec.searched)
-                yield Fault(source.place(path, of_key=True), f"{name!r} is not searched; {allowed}")
-            elif not spec.searched[name].contains(value):
-                yield Fault(source.place(path), f"{name} is {value!r}: outside of what is searched")
+        for name in point.keys() - spec.searched.keys():
+            place = source.place(("points", index, name), of_key=True)
+            yield Fault(place, f"{name!r} is not searched; {allowed_and_closest(name, spec.searched)}")
+        if point.keys() - spec.searched.keys():
+            continue
+        for name, domain in spec.searched.items():
+            value = point.get(name, spec.baseline[name])
+            place = source.place(("points", index, name) if name in point else ("points", index))
+            refusal = _refusal(name, value)
+            if refusal:
+                yield Fault(place, refusal)
+            elif point and not domain.contains(value):
+                left_out = "" if name in point else ", its default, as this point leaves it out"
+                yield Fault(place, f"{name} is {_brief(value)}{left_out}: outside of what is searched")

@@ -16,6 +16,8 @@ from threading import Thread
 from time import sleep, time
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from sweeps.errors import SweepError
 from sweeps.ledger import Trial
 from sweeps.status import Status
@@ -40,7 +42,8 @@ Job = Callable[["MlflowClient"], None]
 class Tracker:
     """Writes a sweep into MLflow from a thread of its own: a parent run, and a child run a trial.
 
-    Nothing waits for MLflow, and none of its errors stops a sweep: the first is kept in ``failure``. The
+    Nothing waits for MLflow before the sweep's end, and none of its errors stops it: the first is kept in
+    ``failure``. The
     ledger, not MLflow, is what rankings are made of.
 
     Args:
@@ -84,7 +87,7 @@ class Tracker:
         client: MlflowClient | None = None
         while (job := self._jobs.get()) is not None:
             try:
-                client = client or _open(self._results)
+                client = client or _open_store(self._results)
                 job(client)
             except Exception as error:  # noqa: BLE001 - shown when the sweep ends; tracking stops no sweep
                 self.failure = self.failure or error
@@ -163,7 +166,7 @@ def serve_dashboard(results: Path) -> int:
     """Serve MLflow's dashboard over ``results`` on loopback until SIGINT or SIGTERM; return an exit code.
 
     Raises:
-        SweepError: There is nothing to show yet.
+        SweepError: There is nothing to show yet, or the server does not start.
     """
     if not (results / "mlflow.db").exists():
         raise SweepError(
@@ -182,11 +185,14 @@ def serve_dashboard(results: Path) -> int:
         "MLFLOW_LOGGING_LEVEL": "ERROR",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     with subprocess.Popen(command, env=os.environ | quiet, start_new_session=True) as server:  # noqa: S603
         try:
             while server.poll() is None and not _answers(port):
                 sleep(0.2)
+            if server.poll() is not None:
+                raise SweepError("MLflow's server did not start: its message is above")
             print(f"MLflow is at http://127.0.0.1:{port} (Ctrl-C stops it)", file=sys.stderr)  # noqa: T201
             return server.wait()
         except KeyboardInterrupt:
@@ -210,10 +216,14 @@ def _free_port() -> int:
     raise SweepError("no port is free on 127.0.0.1")
 
 
-def _open(results: Path) -> "MlflowClient":
+def _open_store(results: Path) -> "MlflowClient":
+    """Open the store, made where there is none; sweeps that start at once wait for each other."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow import MlflowClient
 
     for library in ("mlflow", "alembic"):
         logging.getLogger(library).setLevel(logging.ERROR)
-    return MlflowClient(tracking_uri(results))
+    with FileLock(results / "mlflow.lock"):
+        client = MlflowClient(tracking_uri(results))
+        client.search_experiments(max_results=1)
+    return client

@@ -8,14 +8,17 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 from mlflow import MlflowClient
 
 import sweeps
+from sweeps.ledger import sweep_names
 from sweeps.tracking import tracking_uri
 
 COMMAND = Path(sys.executable).with_name("gan-sweep")
@@ -134,6 +137,9 @@ def test_one_at_a_time_a_sweep_repeats_exactly_under_the_next_name(workplace):
         ([SPACE, "--set", "parameters.los.value=bce"], "unknown parameter 'los'; allowed: "),
         ([SPACE, "--trials", 0], "--trials 0: trials is 0"),
         ([SPACE, "--name", "../x"], "--name ../x: "),
+        ([SPACE, "--results", SPACE], "losses.yaml is no writable folder; choose another: --results DIR"),
+        ([SPACE, "--results", "what?"], "what?: a path with ?, # or % cannot hold databases"),
+        ([SPACE, "--set", "resources.cpu=4000"], "resources.cpu is 4000: a trial must fit, and there are "),
         (["rank", "nothing"], "no sweep 'nothing' in results"),
         (["ui"], "nothing to show in results"),
     ],
@@ -154,30 +160,36 @@ def has_reported(trials):
     return trials["fid"].notna().any()
 
 
+@contextmanager
 def started(workplace, name, *arguments, until):
-    """Start a long sweep and return its process once its trials are as they should be."""
-    command = [COMMAND, SPACE, "--name", name, *arguments]
-    process = subprocess.Popen(
+    """Start a sweep and give its process once its trials are as they should be; kill it after the block."""
+    command = [COMMAND, SPACE, "--name", name, *map(str, arguments)]
+    with subprocess.Popen(
         command, cwd=workplace, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        if (workplace / "results" / name / "ledger.db").exists():
-            trials = sweeps.load(name, workplace / "results").trials
-            if until(trials):
-                return process
-        time.sleep(0.2)
-    process.kill()
-    raise AssertionError(process.communicate())
+    ) as process:
+        try:
+            deadline = time.monotonic() + 120
+            while not (
+                name in sweep_names(workplace / "results")
+                and until(sweeps.load(name, workplace / "results").trials)
+            ):
+                assert process.poll() is None, process.communicate()
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            yield process
+        finally:
+            process.kill()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_ends_the_sweep_and_keeps_its_trials(workplace, number, code):
     name = f"stopped-{code}"
     long = ["--set", "parameters.steps=100000", "--set", "parameters.report_every=10000"]
-    process = started(workplace, name, *QUICK, *long, until=has_started)
-    process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=15)
+    with started(workplace, name, *QUICK, *long, until=has_started) as process:
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=15)
     assert process.returncode == code
     assert "Traceback" not in stderr
     assert f"gan-sweep rank {name}" in stdout
@@ -191,19 +203,45 @@ def test_a_signal_ends_the_sweep_and_keeps_its_trials(workplace, number, code):
     assert {run.info.status for run in runs} == {"KILLED"}
 
 
+def test_a_signal_before_the_sweep_has_begun_leaves_nothing(tmp_path):
+    command = [COMMAND, SPACE, *QUICK]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert "Starting Ray" in (next(process.stderr) + next(process.stderr))
+        process.send_signal(signal.SIGTERM)
+        stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout, stderr) == (143, "", "")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_trial_whose_worker_is_killed_fails_and_the_sweep_goes_on(workplace):
-    process = started(
-        workplace, "killed", *QUICK, "--trials", "3", "--set", "parameters.steps=200", until=has_reported
-    )
-    workers = subprocess.run(["pgrep", "-f", "ray::.*Trainable"], capture_output=True, text=True, check=True)
-    os.kill(int(workers.stdout.split()[0]), signal.SIGKILL)
-    stdout, stderr = process.communicate(timeout=120)
+    steps = ["--set", "parameters.steps=200"]
+    with started(workplace, "killed", *QUICK, "--trials", 3, *steps, until=has_reported) as process:
+        workers = [
+            child
+            for child in psutil.Process(process.pid).children(recursive=True)
+            if "Trainable" in child.cmdline()[0]
+        ]
+        workers[0].kill()
+        stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 3, stderr
     assert "1 failed" in stdout
     trials = sweeps.load("killed", workplace / "results").trials
     assert trials["status"].tolist().count("crashed") == 1
     assert trials.loc[trials["status"] == "crashed", "reason"].notna().all()
     assert len(trials) == 3
+
+
+def test_two_sweeps_at_once_are_both_whole(tmp_path):
+    command = [COMMAND, SPACE, *QUICK, "--trials", "1", "--json"]
+    both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    summaries = [json.loads(process.communicate(timeout=240)[0]) for process in both]
+    assert sorted(summary["name"] for summary in summaries) == ["losses", "losses-2"]
+    client = MlflowClient(tracking_uri(tmp_path / "results"))
+    for summary in summaries:
+        runs = client.search_runs([client.get_experiment_by_name(summary["name"]).experiment_id])
+        assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]
 
 
 def test_a_sweep_in_which_every_trial_diverges_has_no_winner(workplace):

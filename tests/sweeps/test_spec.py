@@ -74,12 +74,56 @@ FAULTS = {
     "broken YAML": ("name: [tiny\nparameters: {}\n", [r":\d+:\d+: not YAML: "]),
     "empty": ("", [r"1:1: expected a mapping"]),
     "a list": ("- 1\n", [r"1:1: expected a mapping"]),
-    "a bad name": ("name: ../x\nparameters: {steps: 3}\n", [r"1:7: name is '\.\./x': .*pattern"]),
+    "a bad name": ("name: ../x\nparameters: {steps: 3}\n", [r"1:7: name is '\.\./x': a name is letters"]),
     "no trials": ("trials: 0\n" + HEAD + "  steps: 3\n", [r"1:9: trials is 0: .*greater than or equal to 1"]),
     "a point that is not searched": (
         "points: [{lr: 0.1}]\n" + HEAD + "  beta1: {min: 0.1, max: 0.2}\n",
         [r"1:11: 'lr' is not searched; allowed: beta1"],
     ),
+    "a point whose default is outside": (
+        "points: [{lr: 0.1}]\n" + HEAD + "  lr: {values: [0.1, 0.2]}\n  noise_dim: {min: 100, max: 128}\n",
+        [r"1:10: noise_dim is 96, its default, as this point leaves it out: outside"],
+    ),
+    "a point of the wrong type": (
+        "points: [{beta1: true}]\n" + HEAD + "  beta1: {min: 0.0, max: 0.9}\n",
+        [r"1:18: beta1 is True: .*number"],
+    ),
+    "a whole range for a real number": (
+        HEAD + "  leaky_slope: {min: 0, max: 1}\n",
+        [r"3:16: leaky_slope is a real number: use distribution uniform, or write min: 0\.0"],
+    ),
+    "a kind as a key": ("Uniform: 3\n" + HEAD + "  steps: 3\n", [r"1:1: unknown key 'Uniform'"]),
+    "a value beside values": (
+        HEAD + "  lr: {values: [0.1], value: 3}\n",
+        [r"3:23: unknown key 'value'; allowed: values"],
+    ),
+    "a word where a section belongs": (
+        "metric: fid\n" + HEAD + "  steps: 3\n",
+        [r"1:9: metric is 'fid': expected a mapping with the keys name, goal"],
+    ),
+    "a word for gpus": (
+        "resources: {gpu: foo}\n" + HEAD + "  steps: 3\n",
+        [r"1:18: resources\.gpu is 'foo': allowed: auto, "],
+    ),
+    "one and a half gpus": (
+        "resources: {gpu: 1.5}\n" + HEAD + "  steps: 3\n",
+        [r"1:18: resources\.gpu is 1\.5: "],
+    ),
+    "a number as a key": (
+        HEAD + "  1: 2\n  2.5: x\n",
+        [r"3:3: the key '1' is not a word", r"4:3: the key '2.5' "],
+    ),
+    "a reserved name": ("name: mlflow.db\nparameters: {steps: 3}\n", [r"1:7: .*this name is taken"]),
+    "a huge number": (
+        HEAD + "  noise_dim: {min: 1" + 400 * "0" + ", max: 3}\n",
+        [r"3:20: .*0\.\.\.: .*less than"],
+    ),
+    "a date that is none": (
+        "name: 2020-13-45\nparameters: {steps: 3}\n",
+        [r"1:1: not YAML that can be read: "],
+    ),
+    "a tag that its value denies": (HEAD + "  lr: !!bool abc\n", [r"1:1: not YAML that can be read: "]),
+    "deep nesting": (HEAD + "  lr: " + 3000 * "[" + "\n", [r":\d+:\d+: not YAML"]),
     "a point outside": (
         "points: [{beta1: 0.5}]\n" + HEAD + "  beta1: {min: 0.1, max: 0.2}\n",
         [r"1:18: beta1 is 0\.5: outside of what is searched"],
