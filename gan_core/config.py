@@ -1,11 +1,15 @@
 """What one trial is trained with."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from gan_core.architectures import architectures
 from gan_core.losses import losses
+from gan_core.penalties import penalties
+
+DCGAN_LEAKY_SLOPE = 0.01
+"""The seed tutorial's slope in its convolutional discriminator; elsewhere it has 0.2."""
 
 
 class TrialConfig(BaseModel):
@@ -16,6 +20,8 @@ class TrialConfig(BaseModel):
 
     >>> TrialConfig(loss="lsgan", lr=1e-3).beta1
     0.5
+    >>> TrialConfig(architecture="dcgan").leaky_slope
+    0.01
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -24,15 +30,35 @@ class TrialConfig(BaseModel):
         "mlp", description="The pair of networks."
     )
     loss: Annotated[str, AfterValidator(losses.check)] = Field("bce", description="The GAN loss.")
+    penalty: Annotated[str, AfterValidator(penalties.check)] = Field(
+        "none", description="The penalty on the discriminator's gradient."
+    )
+    penalty_weight: float = Field(10.0, ge=0, description="What the penalty is multiplied with.")
+    noise: Literal["uniform", "normal"] = Field(
+        "uniform", description="The noise: uniform on [-1, 1), or standard normal."
+    )
     noise_dim: int = Field(96, ge=1, le=4096, description="Dimensions of the generator's noise.")
-    lr: float = Field(3e-4, gt=0, description="Adam's learning rate, of both networks.")
+    lr: float = Field(3e-4, gt=0, description="Adam's learning rate.")
+    lr_d: float | None = Field(None, gt=0, description="The discriminator's, where it is not lr (TTUR).")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay rate of the first moment.")
     beta2: float = Field(0.999, ge=0, lt=1, description="Adam's decay rate of the second moment.")
     leaky_slope: float = Field(
-        0.2, ge=0, le=1, description="Slope of the discriminator's LeakyReLU below zero."
+        0.2,
+        ge=0,
+        le=1,
+        description="Slope of the discriminator's LeakyReLU below zero; for dcgan, the default is 0.01.",
     )
-    batch_size: int = Field(128, ge=2, le=65536, description="Images a step.")
-    steps: int = Field(3910, ge=1, le=10**9, description="Steps of training: one of each network.")
+    spectral_norm: bool = Field(
+        default=False, description="Spectral normalisation of the discriminator's layers (arXiv:1802.05957)."
+    )
+    ema_decay: float = Field(
+        0.0, ge=0, lt=1, description="Decay, a step, of the generator's average; 0 is no average."
+    )
+    d_steps: int = Field(
+        1, ge=1, le=100, description="Updates of the discriminator for one of the generator."
+    )
+    batch_size: int = Field(128, ge=2, le=65536, description="Images an update of the discriminator.")
+    steps: int = Field(3910, ge=1, le=10**9, description="Updates of the generator.")
     report_every: int = Field(250, ge=1, le=10**9, description="Steps between two reports.")
     eval_samples: int = Field(
         2000, ge=128, le=10**6, description="Generated images that a report's scores rest on."
@@ -40,3 +66,10 @@ class TrialConfig(BaseModel):
     seed: int = Field(
         0, ge=0, lt=2**63, description="Fixes the weights, the order of the data and the noise."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_of_the_architecture(cls, values: Any) -> Any:  # noqa: ANN401 - not validated yet
+        if isinstance(values, dict) and values.get("architecture") == "dcgan":
+            return {"leaky_slope": DCGAN_LEAKY_SLOPE} | values
+        return values

@@ -5,7 +5,7 @@
     GanCoreError
     ├── UnknownNameError      no loss, architecture or dataset of that name (also a ValueError)
     ├── CorruptedAssetError   a packaged file is not the one that was released
-    └── TrainingDiverged      a loss or an image is no longer finite
+    └── TrainingDiverged      a loss, a gradient or an image is no longer finite
 """
 
 from collections.abc import Iterable
@@ -32,11 +32,11 @@ class CorruptedAssetError(GanCoreError):
 
 
 class TrainingDiverged(GanCoreError):  # noqa: N818 - an outcome of training, not a mistake of the caller
-    """A loss or an image is NaN or infinite; a loss is checked before the weights are updated with it.
+    """A loss, a gradient or an image is NaN or infinite; found before the weights are updated with it.
 
     Args:
         step: The step, counted from 1, at which it was found.
-        name: What is not finite: ``d_loss``, ``g_loss`` or ``samples``.
+        name: What is not finite: ``d_loss``, ``d_gradient``, ``g_loss``, ``g_gradient`` or ``samples``.
         value: Its value: NaN, inf or -inf.
     """
 

@@ -28,8 +28,8 @@ class _Domain(BaseModel):
         """Return the value that Optuna's sampler chooses for ``trial``."""
         raise NotImplementedError
 
-    def contains(self, value: Scalar) -> bool:
-        """Return whether the parameter may take ``value``."""
+    def contains(self, value: Scalar | None) -> bool:
+        """Return whether the parameter may take ``value``; None, an unset default, it may not."""
         raise NotImplementedError
 
     def extremes(self) -> list[tuple[str, Scalar]]:
@@ -45,7 +45,7 @@ class Fixed(_Domain):
     def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: ARG002, D102
         return self.value
 
-    def contains(self, value: Scalar) -> bool:  # noqa: D102
+    def contains(self, value: Scalar | None) -> bool:  # noqa: D102
         return value == self.value
 
     def extremes(self) -> list[tuple[str, Scalar]]:  # noqa: D102
@@ -66,7 +66,7 @@ class Choice(_Domain):
     def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: D102
         return cast("Scalar", trial.suggest_categorical(name, self.values))
 
-    def contains(self, value: Scalar) -> bool:  # noqa: D102
+    def contains(self, value: Scalar | None) -> bool:  # noqa: D102
         return value in self.values
 
     def extremes(self) -> list[tuple[str, Scalar]]:  # noqa: D102
@@ -83,8 +83,8 @@ class _Range(_Domain):
             raise ValueError(f"min {self.min:g} must be less than max {self.max:g}")
         return self
 
-    def contains(self, value: Scalar) -> bool:
-        return not isinstance(value, str) and self.min <= value <= self.max
+    def contains(self, value: Scalar | None) -> bool:
+        return isinstance(value, int | float) and self.min <= value <= self.max
 
     def extremes(self) -> list[tuple[str, Scalar]]:
         return [("min", self.min), ("max", self.max)]
@@ -119,7 +119,7 @@ class IntUniform(_Range):
     def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: D102
         return trial.suggest_int(name, self.min, self.max)
 
-    def contains(self, value: Scalar) -> bool:  # noqa: D102
+    def contains(self, value: Scalar | None) -> bool:  # noqa: D102
         return isinstance(value, int) and super().contains(value)
 
 

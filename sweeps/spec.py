@@ -133,7 +133,11 @@ class SweepSpec(_Section):
     @property
     def baseline(self) -> dict[str, Scalar]:
         """The searched parameters at the seed tutorial's defaults."""
-        return {name: TrialConfig.model_fields[name].default for name in self.searched}
+        return {
+            name: value
+            for name, value in TrialConfig(**self._fixed).model_dump().items()
+            if name in self.searched
+        }
 
     def first_points(self) -> list[dict[str, Scalar]]:
         """Return the points to try first, whole: always the baseline, then those of the file."""
@@ -142,9 +146,14 @@ class SweepSpec(_Section):
 
     def trial_config(self, params: Mapping[str, Scalar], number: int) -> TrialConfig:
         """Return the whole configuration of trial ``number`` with the searched parameters ``params``."""
-        fixed = {n: domain.value for n, domain in self.parameters.items() if isinstance(domain, Fixed)}
         digest = sha256(f"{self.seed}/{number}".encode()).digest()
-        return TrialConfig.model_validate({"seed": int.from_bytes(digest[:4], "big"), **fixed, **params})
+        return TrialConfig.model_validate(
+            {"seed": int.from_bytes(digest[:4], "big"), **self._fixed, **params}
+        )
+
+    @property
+    def _fixed(self) -> dict[str, Any]:
+        return {name: domain.value for name, domain in self.parameters.items() if isinstance(domain, Fixed)}
 
     @property
     def reports_per_trial(self) -> int:

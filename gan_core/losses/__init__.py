@@ -1,7 +1,7 @@
 """GAN losses: a discriminator's and a generator's, as pure functions of logits."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from gan_core.registry import Registry
 
@@ -18,15 +18,18 @@ class Loss(ABC):
     means over the batch, of shape ``()``.
     """
 
-    @staticmethod
-    @abstractmethod
-    def discriminator(real_logits: "Tensor", fake_logits: "Tensor") -> "Tensor":
-        """Return the discriminator's loss on real and generated images."""
+    generator_uses_real: ClassVar[bool] = False
+    """Whether the generator's loss depends on real logits, which cost a forward pass."""
 
     @staticmethod
     @abstractmethod
-    def generator(fake_logits: "Tensor") -> "Tensor":
-        """Return the generator's loss on the images it generated."""
+    def discriminator(real_logits: "Tensor", fake_logits: "Tensor") -> "Tensor":
+        """Return the discriminator's loss on as many real as generated images."""
+
+    @staticmethod
+    @abstractmethod
+    def generator(real_logits: "Tensor | None", fake_logits: "Tensor") -> "Tensor":
+        """Return the generator's loss; the real logits are None where ``generator_uses_real`` is False."""
 
 
 losses: Registry[type[Loss]] = Registry("loss", __name__)

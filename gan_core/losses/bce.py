@@ -21,6 +21,6 @@ class BinaryCrossEntropy(Loss):
         return softplus(-real_logits).mean() + softplus(fake_logits).mean()
 
     @staticmethod
-    def generator(fake_logits: Tensor) -> Tensor:
+    def generator(real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
         """Return the cross-entropy with generated images labelled 1."""
         return softplus(-fake_logits).mean()

@@ -18,6 +18,6 @@ class LeastSquares(Loss):
         return 0.5 * (real_logits - 1).square().mean() + 0.5 * fake_logits.square().mean()
 
     @staticmethod
-    def generator(fake_logits: Tensor) -> Tensor:
+    def generator(real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
         """Return half the squared distance of generated logits to 1."""
         return 0.5 * (fake_logits - 1).square().mean()

@@ -4,9 +4,10 @@ from gan_core.architectures import architectures
 from gan_core.datasets import datasets
 from gan_core.errors import UnknownNameError
 from gan_core.losses import losses
+from gan_core.penalties import penalties
 from gan_core.registry import Registry
 
-REGISTRIES = [architectures, datasets, losses]
+REGISTRIES = [architectures, datasets, losses, penalties]
 
 
 @pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.kind)

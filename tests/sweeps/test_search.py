@@ -41,6 +41,13 @@ def test_a_baseline_outside_of_the_space_is_tried_and_not_told_to_the_sampler(ma
     assert len(study_trials(tmp_path)) == 1
 
 
+def test_a_default_that_is_unset_can_be_searched(make_search):
+    search = make_search(GOOD + "  lr_d: {distribution: log_uniform_values, min: 1e-4, max: 1e-2}\n")
+    baseline, second = (trial_of(search.suggest(tune_id)) for tune_id in "ab")
+    assert baseline.params["lr_d"] is None
+    assert 1e-4 <= second.params["lr_d"] <= 1e-2
+
+
 def test_one_seed_suggests_the_same(make_search):
     suggested = []
     for study in ("one", "two"):

@@ -21,7 +21,7 @@ FAULTS = {
     ),
     "unknown loss": (
         HEAD + "  loss: {value: lsgam}\n",
-        [r"3:17: loss is 'lsgam': .*allowed: bce, lsgan; did you mean 'lsgan'\?"],
+        [r"3:17: loss is 'lsgam': .*allowed: bce, hinge, lsgan, .*did you mean 'lsgan'\?"],
     ),
     "unknown loss in a list": (HEAD + "  loss: {values: [bce, wgan]}\n", [r"3:24: loss is 'wgan'"]),
     "unknown dataset": ("dataset: minst\n" + HEAD + "  steps: 3\n", [r"1:10: .*'minst'; allowed: mnist-5k"]),
@@ -170,6 +170,12 @@ def test_the_baseline_comes_first_and_points_are_filled_up_with_defaults(tmp_pat
     spec = load_spec(write(tmp_path, GOOD + "points: [{lr: 1e-3}, {}]\n"))
     defaults = {"loss": "bce", "lr": 3e-4, "beta1": 0.5, "noise_dim": 96}
     assert spec.first_points() == [defaults, defaults | {"lr": 1e-3}]
+
+
+def test_the_default_slope_is_the_architectures(tmp_path):
+    searched = GOOD + "  leaky_slope: {min: 0.0, max: 0.4}\n"
+    assert load_spec(write(tmp_path, searched)).baseline["leaky_slope"] == 0.2
+    assert load_spec(write(tmp_path, searched + "  architecture: dcgan\n")).baseline["leaky_slope"] == 0.01
 
 
 def test_each_trial_has_a_seed_of_its_own_unless_the_file_fixes_it(tmp_path):

@@ -1,0 +1,62 @@
+"""Convolutional networks."""
+
+from torch import nn
+
+from gan_core.architectures import Architecture, ImageShape, architectures
+from gan_core.config import TrialConfig
+
+
+@architectures.register("dcgan")
+class DCGAN(Architecture):
+    """The tutorial's convolutional pair, after Radford et al., 2016 (arXiv:1511.06434)."""
+
+    @staticmethod
+    def generator(config: TrialConfig, image_shape: ImageShape) -> nn.Module:
+        """Return noise -> 1024 -> 128 maps of a quarter of the size -> 64 of half -> the image.
+
+        ReLU, then batch normalisation, after every layer but the last, which has Tanh.
+        """
+        channels, height, width = image_shape
+        start = (128, height // 4, width // 4)
+        start_size = 128 * (height // 4) * (width // 4)
+        return nn.Sequential(
+            nn.Linear(config.noise_dim, 1024),
+            nn.ReLU(),
+            nn.BatchNorm1d(1024),
+            nn.Linear(1024, start_size),
+            nn.ReLU(),
+            nn.BatchNorm1d(start_size),
+            nn.Unflatten(1, start),
+            nn.ConvTranspose2d(128, 64, kernel_size=4, stride=2, padding=1),
+            nn.ReLU(),
+            nn.BatchNorm2d(64),
+            nn.ConvTranspose2d(64, channels, kernel_size=4, stride=2, padding=1),
+            nn.Tanh(),
+        )
+
+    @staticmethod
+    def discriminator(config: TrialConfig, image_shape: ImageShape) -> nn.Module:
+        """Return 32 and 64 maps by 5x5 convolutions, each max-pooled by 2 -> 1024 -> 1, LeakyReLU between.
+
+        Pooling comes before LeakyReLU: it is increasing, so the result is that of the tutorial's order, on
+        a quarter of the values.
+        """
+        channels, height, width = image_shape
+        pooled_size = 64 * _pooled(_pooled(height)) * _pooled(_pooled(width))
+        return nn.Sequential(
+            nn.Conv2d(channels, 32, kernel_size=5),
+            nn.MaxPool2d(2),
+            nn.LeakyReLU(config.leaky_slope),
+            nn.Conv2d(32, 64, kernel_size=5),
+            nn.MaxPool2d(2),
+            nn.LeakyReLU(config.leaky_slope),
+            nn.Flatten(),
+            nn.Linear(pooled_size, 1024),
+            nn.LeakyReLU(config.leaky_slope),
+            nn.Linear(1024, 1),
+        )
+
+
+def _pooled(size: int) -> int:
+    """Return what a 5x5 convolution without padding and a 2x2 pooling leave of a side."""
+    return (size - 4) // 2

@@ -1,0 +1,20 @@
+"""The gradient of a discriminator with respect to its images."""
+
+import torch
+from torch import Tensor, nn
+
+
+def image_gradients(discriminator: nn.Module, images: Tensor) -> Tensor:
+    """Return the gradient of each image's logit with respect to the image, flattened to ``(N, C * H * W)``.
+
+    It can be differentiated again, with respect to the discriminator's weights.
+    """
+    images = images.detach().requires_grad_()
+    (gradients,) = torch.autograd.grad(discriminator(images).sum(), images, create_graph=True)
+    flat: Tensor = gradients.flatten(1)
+    return flat
+
+
+def one_centred(gradients: Tensor) -> Tensor:
+    """Return the mean squared distance of the gradients' norms to 1, of gradients ``(N, F)``."""
+    return (gradients.norm(dim=1) - 1).square().mean()
