@@ -2,23 +2,12 @@ import pytest
 import torch
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from gan_core import Evaluator, load_dataset
 from gan_core.images import to_unit_range
 from gan_core.metrics import Gaussian, frechet_distance
 
 
 def gaussian(mean, covariance):
     return Gaussian(torch.tensor(mean, dtype=torch.float64), torch.tensor(covariance, dtype=torch.float64))
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load_dataset("mnist-5k")
-
-
-@pytest.fixture(scope="module")
-def evaluator(digits):
-    return Evaluator(digits)
 
 
 def test_equal_gaussians_are_at_distance_zero_also_where_singular():

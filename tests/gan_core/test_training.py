@@ -3,22 +3,12 @@ from copy import deepcopy
 import pytest
 import torch
 
-from gan_core import Evaluator, Trainer, TrainingDiverged, TrialConfig, load_dataset, train
+from gan_core import Trainer, TrainingDiverged, TrialConfig, train
 from gan_core.images import to_unit_range
 from gan_core.training import sample_noise
 from tests.gan_core.seed_loop import SeedTrainer
 
 QUICK = {"steps": 5, "report_every": 2, "batch_size": 16, "eval_samples": 128}
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return load_dataset("mnist-5k")
-
-
-@pytest.fixture(scope="module")
-def evaluator(digits):
-    return Evaluator(digits)
 
 
 @pytest.mark.parametrize(
