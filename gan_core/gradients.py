@@ -11,10 +11,10 @@ def image_gradients(discriminator: nn.Module, images: Tensor) -> Tensor:
     """
     images = images.detach().requires_grad_()
     (gradients,) = torch.autograd.grad(discriminator(images).sum(), images, create_graph=True)
-    flat: Tensor = gradients.flatten(1)
-    return flat
+    return gradients.flatten(1)
 
 
 def one_centred(gradients: Tensor) -> Tensor:
     """Return the mean squared distance of the gradients' norms to 1, of gradients ``(N, F)``."""
-    return (gradients.norm(dim=1) - 1).square().mean()
+    distance: Tensor = gradients.norm(dim=1) - 1
+    return distance.square().mean()
