@@ -227,11 +227,18 @@ class _Signals(tune.Callback):
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        """Catch the signals until the end of the block."""
+        """Catch the signals until the end of the block.
+
+        Between its start and the next ``catch``, Ray answers SIGTERM by exiting with that number.
+        """
         before = {number: signal.getsignal(number) for number in self._CAUGHT}
         self.catch()
         try:
             yield
+        except SystemExit as exit_:
+            if exit_.code != signal.SIGTERM:
+                raise
+            raise SweepInterrupted(signal.SIGTERM) from exit_
         finally:
             _set_handlers(before)
 
