@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gan_core.config import TrialConfig
     from gan_core.datasets import ImageDataset, load_dataset
-    from gan_core.errors import GanCoreError, TrainingDiverged, UnknownNameError
-    from gan_core.metrics import Evaluator
-    from gan_core.training import Report, Trainer, train
+    from gan_core.errors import CheckpointMismatchError, GanCoreError, TrainingDiverged, UnknownNameError
+    from gan_core.evaluation import Evaluator
+    from gan_core.trainer import Trainer
+    from gan_core.training import Report, train
 
 __all__ = [
+    "CheckpointMismatchError",
     "Evaluator",
     "GanCoreError",
     "ImageDataset",
@@ -27,11 +29,12 @@ __all__ = [
 ]
 
 _HOME = {
-    "Evaluator": "metrics",
+    "CheckpointMismatchError": "errors",
+    "Evaluator": "evaluation",
     "GanCoreError": "errors",
     "ImageDataset": "datasets",
     "Report": "training",
-    "Trainer": "training",
+    "Trainer": "trainer",
     "TrainingDiverged": "errors",
     "TrialConfig": "config",
     "UnknownNameError": "errors",

@@ -11,6 +11,8 @@ from gan_core.penalties import penalties
 DCGAN_LEAKY_SLOPE = 0.01
 """The seed tutorial's slope in its convolutional discriminator; elsewhere it has 0.2."""
 
+Precision = Literal["auto", "fp32", "bf16"]
+
 
 class TrialConfig(BaseModel):
     """The hyperparameters of one GAN; the defaults are those of the seed tutorial.
@@ -62,6 +64,13 @@ class TrialConfig(BaseModel):
     report_every: int = Field(250, ge=1, le=10**9, description="Steps between two reports.")
     eval_samples: int = Field(
         2000, ge=128, le=10**6, description="Generated images that a report's scores rest on."
+    )
+    final_samples: int = Field(
+        10_000, ge=128, le=10**6, description="Generated images that the final score rests on."
+    )
+    precision: Precision = Field(
+        "auto",
+        description="float32, or mixed bfloat16; auto is bf16 where the hardware gains from it, else fp32.",
     )
     seed: int = Field(
         0, ge=0, lt=2**63, description="Fixes the weights, the order of the data and the noise."

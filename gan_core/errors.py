@@ -5,6 +5,9 @@
     GanCoreError
     ├── UnknownNameError      no loss, architecture or dataset of that name (also a ValueError)
     ├── CorruptedAssetError   a packaged file is not the one that was released
+    ├── ExtractorUnavailableError  what images are to be compared with cannot be had
+    ├── CorruptedCheckpointError   a checkpoint is not what was written
+    ├── CheckpointMismatchError    a checkpoint is of another config
     └── TrainingDiverged      a loss, a gradient or an image is no longer finite
 """
 
@@ -29,6 +32,29 @@ class UnknownNameError(GanCoreError, ValueError):
 
 class CorruptedAssetError(GanCoreError):
     """A file that ships with the package does not have the SHA-256 it was released with."""
+
+
+class ExtractorUnavailableError(GanCoreError):
+    """The features that images are to be compared in cannot be had; the message says what to do."""
+
+
+class CorruptedCheckpointError(GanCoreError):
+    """A checkpoint does not have the SHA-256 that was written with it."""
+
+
+class CheckpointMismatchError(GanCoreError, ValueError):
+    """A checkpoint is of another config.
+
+    Args:
+        names: The parameters that differ.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = sorted(names)
+        super().__init__(f"the checkpoint is of another config, which differs in {', '.join(self.names)}")
+
+    def __reduce__(self) -> tuple[type, tuple[list[str]]]:
+        return type(self), (self.names,)
 
 
 class TrainingDiverged(GanCoreError):  # noqa: N818 - an outcome of training, not a mistake of the caller

@@ -1,93 +1,203 @@
-"""The space that sample quality is measured in: the features of a small digit classifier.
+"""The space that sample quality is measured in: the features of a small classifier of the same images.
 
-``python -m gan_core.features`` trains the classifier again, by the procedure and seed that made the file
-which ships with the package, and writes it.
+``python -m gan_core.features`` trains the classifier of digits again, by the procedure and seed that made the
+file which ships with the package, and writes it.
 """
 
-import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from hashlib import sha256
 from importlib.resources import as_file, files
+from io import StringIO
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import Literal
 
 import torch
+from filelock import FileLock
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn.functional import affine_grid, cross_entropy, grid_sample
 
+from gan_core.architectures import ImageShape
+from gan_core.cache import cache_folder
 from gan_core.datasets import ImageDataset, load_dataset
-from gan_core.errors import CorruptedAssetError
-from gan_core.images import to_unit_range
+from gan_core.errors import CorruptedAssetError, ExtractorUnavailableError
+from gan_core.images import to_uint8, to_unit_range
 
 ASSET = files("gan_core") / "assets" / "mnist_5k_classifier.safetensors"
 ASSET_SHA256 = "280d46ade7a1171059de8f98b3299bfeb7253912b59a88af67af2bb28c5cc3f9"
+DIGITS = ("mnist", "mnist-5k")
+DIGITS_SHAPE, DIGITS_CLASSES = (1, 28, 28), 10
 FEATURE_DIM = 64
 
+PROCEDURE = 1
+"""Counted up when :func:`train_classifier` changes, so that no classifier of an older one is used."""
 
-class DigitClassifier(nn.Module):
-    """A convolutional classifier of 28x28 grey digits whose last hidden layer is the feature space.
+BATCH_SIZE = 64
+MOST_EPOCHS = 30
+MOST_STEPS = 6000
 
-    Three 3x3 convolutions of stride 2 (32, 64 and 64 channels), a hidden layer of 64 and 10 logits.
+ExtractorName = Literal["classifier", "inception"]
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """Turns images into the features that they are compared in.
+
+    Args:
+        sha256: Of the weights: scores are comparable where it is equal, and only there.
+        network: From images ``(N, C, H, W)`` in [-1, 1] to features ``(N, F)`` and, where the extractor is a
+            classifier of just these images, their class logits ``(N, K)``.
     """
 
-    def __init__(self) -> None:
+    sha256: str
+    network: Callable[[Tensor], tuple[Tensor, Tensor | None]]
+
+
+class Classifier(nn.Module):
+    """A convolutional classifier whose last hidden layer is the feature space.
+
+    Three 3x3 convolutions of stride 2 (32, 64 and 64 channels), a hidden layer of 64, and the logits.
+
+    Args:
+        image_shape: Channels, height and width.
+        n_classes: How many logits there are.
+    """
+
+    def __init__(self, image_shape: ImageShape, n_classes: int) -> None:
         super().__init__()
+        channels, height, width = image_shape
         self.body = nn.Sequential(
-            nn.Conv2d(1, 32, 3, stride=2, padding=1),
+            nn.Conv2d(channels, 32, 3, stride=2, padding=1),
             nn.ReLU(),
             nn.Conv2d(32, 64, 3, stride=2, padding=1),
             nn.ReLU(),
             nn.Conv2d(64, 64, 3, stride=2, padding=1),
             nn.ReLU(),
             nn.Flatten(),
-            nn.Linear(64 * 4 * 4, FEATURE_DIM),
+            nn.Linear(64 * -(-height // 8) * -(-width // 8), FEATURE_DIM),
             nn.ReLU(),
         )
-        self.head = nn.Linear(FEATURE_DIM, 10)
+        self.head = nn.Linear(FEATURE_DIM, n_classes)
 
-    def features(self, images: Tensor) -> Tensor:
-        """Return the features ``(N, 64)``, at least 0, of images ``(N, 1, 28, 28)`` in [-1, 1]."""
-        hidden: Tensor = self.body(images)
-        return hidden
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the class logits ``(N, 10)`` of images ``(N, 1, 28, 28)`` in [-1, 1]."""
-        logits: Tensor = self.head(self.features(images))
-        return logits
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the features ``(N, 64)``, at least 0, and class logits of images in [-1, 1]."""
+        features: Tensor = self.body(images)
+        return features, self.head(features)
 
 
-def load_digit_classifier() -> DigitClassifier:
-    """Load the classifier that ships with the package, in eval mode.
+def load_extractor(name: ExtractorName, data: ImageDataset, device: torch.device | str = "cpu") -> Extractor:
+    """Load what the images of ``data`` are compared with.
+
+    Args:
+        name: ``classifier``: for MNIST, the classifier of digits that ships with the package; for any other
+            dataset with classes, one that is trained by the same seeded procedure on first use and kept in
+            the cache directory. ``inception``: Inception v3, 2,048 features, through torchmetrics.
+        data: The images.
+        device: Where features are computed.
 
     Raises:
-        CorruptedAssetError: The file is not the one that was released.
+        ExtractorUnavailableError: The images have no classes, or Inception's weights cannot be had.
+        CorruptedAssetError: A file of weights is not what it was.
     """
+    if name == "inception":
+        return _inception(torch.device(device))
+    content = _digits_content() if data.name in DIGITS else _cached_content(data)
+    return Extractor(sha256(content).hexdigest(), _classifier(content, data).to(device))
+
+
+def _digits_content() -> bytes:
     content = ASSET.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
+    digest = sha256(content).hexdigest()
     if digest != ASSET_SHA256:
         raise CorruptedAssetError(
             f"{ASSET}: its SHA-256 is {digest}, not {ASSET_SHA256}; install the package again"
         )
-    classifier = DigitClassifier()
-    classifier.load_state_dict(load(content))
+    return content
+
+
+def _cached_content(data: ImageDataset) -> bytes:
+    """Return the weights of the classifier of ``data``, trained now where the cache does not hold them."""
+    if data.train_labels is None:
+        raise ExtractorUnavailableError(
+            f"{data.name} has no classes to train a classifier on: give it some, or use extractor: inception"
+        )
+    identity = sha256(f"procedure {PROCEDURE}".encode())
+    for tensor in (data.train, data.train_labels):
+        identity.update(tensor.cpu().numpy().tobytes())
+    folder = cache_folder() / "classifiers"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{identity.hexdigest()}.safetensors"
+    with FileLock(file.with_suffix(".lock")):
+        if not file.exists():
+            draft = file.with_suffix(".draft")
+            draft.write_bytes(save(train_classifier(data.to("cpu")).state_dict()))
+            draft.replace(file)
+    return file.read_bytes()
+
+
+def _classifier(content: bytes, data: ImageDataset) -> Classifier:
+    try:
+        weights = load(content)
+    except SafetensorError as error:
+        raise CorruptedAssetError(f"the classifier of {data.name} is damaged ({error}): delete it") from None
+    classifier = Classifier(data.image_shape, len(weights["head.bias"]))
+    classifier.load_state_dict(weights)
     return classifier.eval()
 
 
-def train_digit_classifier(data: ImageDataset, *, epochs: int = 30, seed: int = 0) -> DigitClassifier:
+def _inception(device: torch.device) -> Extractor:
+    """Load the Inception v3 of published scores (Szegedy et al., 2016, arXiv:1512.00567).
+
+    torch-fidelity would unpickle the file of weights, which can run code: torch is told to refuse that.
+    """
+    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
+    try:
+        from torchmetrics.image.fid import NoTrainInceptionV3
+
+        with redirect_stdout(StringIO()):
+            network = NoTrainInceptionV3(name="inception-v3-compat", features_list=["2048"]).to(device)
+    except ModuleNotFoundError:
+        raise ExtractorUnavailableError(
+            "extractor inception: pip install torch-fidelity, or use extractor: classifier"
+        ) from None
+    except (OSError, RuntimeError, UnpicklingError) as error:
+        folder = Path(torch.hub.get_dir()) / "checkpoints"
+        raise ExtractorUnavailableError(
+            f"extractor inception: its weights are neither in {folder} nor to be downloaded"
+            f" ({str(error).splitlines()[0]}); put them there, or use extractor: classifier"
+        ) from None
+
+    def features(images: Tensor) -> tuple[Tensor, None]:
+        return network(to_uint8(images).expand(-1, 3, -1, -1)), None
+
+    return Extractor(sha256(save(network.state_dict())).hexdigest(), features)
+
+
+def train_classifier(data: ImageDataset, *, seed: int = 0, most_steps: int = MOST_STEPS) -> Classifier:
     """Train a classifier on the training images of ``data``, the same one for the same seed on one CPU.
 
     AdamW under a one-cycle learning rate, 64 images a step, each turned, scaled and shifted a little at
-    random, so that 4,000 digits are enough.
+    random, so that 4,000 digits are enough; 30 epochs, but at most ``most_steps``.
+
+    Raises:
+        ValueError: The images have no classes.
     """
-    batch_size = 64
+    if data.train_labels is None:
+        raise ValueError(f"{data.name} has no classes")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        classifier = DigitClassifier()
-        images = to_unit_range(data.train)
+        classifier = Classifier(data.image_shape, int(data.train_labels.max()) + 1)
         optimizer = torch.optim.AdamW(classifier.parameters(), lr=3e-3, weight_decay=1e-2)
-        total_steps = epochs * (len(images) // batch_size)
+        total_steps = min(most_steps, MOST_EPOCHS * (len(data.train) // BATCH_SIZE))
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=total_steps)
-        for batch in _epochs(len(images), batch_size, epochs):
-            loss = cross_entropy(classifier(_jitter(images[batch])), data.train_labels[batch])
+        for batch in _batches(len(data.train), total_steps):
+            _, logits = classifier(_jitter(to_unit_range(data.train[batch])))
+            loss = cross_entropy(logits, data.train_labels[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -95,25 +205,29 @@ def train_digit_classifier(data: ImageDataset, *, epochs: int = 30, seed: int = 
     return classifier.eval()
 
 
-def accuracy(classifier: DigitClassifier, images: Tensor, labels: Tensor) -> float:
+def accuracy(classifier: Classifier, images: Tensor, labels: Tensor) -> float:
     """Return the share of uint8 images that are given their label, in [0, 1]."""
     with torch.inference_mode():
-        return float((classifier(to_unit_range(images)).argmax(1) == labels).float().mean())
+        _, logits = classifier(to_unit_range(images))
+        return float((logits.argmax(1) == labels).float().mean())
 
 
-def _epochs(n_images: int, batch_size: int, epochs: int) -> Iterator[Tensor]:
-    """Yield the index batches of each epoch, shuffled, without the incomplete last one."""
-    for _ in range(epochs):
-        order = torch.randperm(n_images)
-        yield from order[: n_images - n_images % batch_size].split(batch_size)
+def _batches(n_images: int, total_steps: int) -> Iterator[Tensor]:
+    """Yield the index batches of shuffled epochs, each without its incomplete last one."""
+    epoch: list[Tensor] = []
+    for _ in range(total_steps):
+        if not epoch:
+            order = torch.randperm(n_images)
+            epoch = [*order[: n_images - n_images % BATCH_SIZE].split(BATCH_SIZE)]
+        yield epoch.pop(0)
 
 
 def _jitter(images: Tensor) -> Tensor:
-    """Turn by up to 10 degrees, scale by up to 10 % and shift by up to 2 pixels, each image at random."""
+    """Turn by up to 10 degrees, scale by up to 10 % and shift by up to 2 pixels in 28, each at random."""
     n, device = len(images), images.device
     angle = (torch.rand(n, device=device) - 0.5) * 0.35
     scale = 1 + (torch.rand(n, device=device) - 0.5) * 0.2
-    shift = (torch.rand(n, 2, device=device) - 0.5) * (8 / images.shape[-1])
+    shift = (torch.rand(n, 2, device=device) - 0.5) * (8 / 28)
     rotation = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], dim=1).view(n, 2, 2)
     theta = torch.cat([rotation * scale.view(n, 1, 1), shift.unsqueeze(2)], dim=2)
     grid = affine_grid(theta, list(images.shape), align_corners=False)
@@ -124,13 +238,15 @@ def main() -> None:
     """Train the packaged classifier again, write it and print its accuracy and SHA-256."""
     torch.set_num_threads(1)
     data = load_dataset("mnist-5k")
-    classifier = train_digit_classifier(data)
+    classifier = train_classifier(data)
     content = save(classifier.state_dict())
     with as_file(ASSET) as path:
         Path(path).write_bytes(content)
+    if data.held_out_labels is None:
+        raise ValueError(f"{data.name} has no classes")
     held_out_accuracy = accuracy(classifier, data.held_out, data.held_out_labels)
     print(f"{held_out_accuracy:.3f} of the held-out digits right")  # noqa: T201
-    print(f"SHA-256 {hashlib.sha256(content).hexdigest()}  {ASSET}")  # noqa: T201
+    print(sha256(content).hexdigest())  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,28 +1,28 @@
-"""One GAN on one device: a step, and the loop around it."""
+"""One GAN on one device, from its first step to its final score."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
-from torch.nn.utils.parametrizations import spectral_norm
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from gan_core.architectures import ImageShape, architectures
+from gan_core.checkpoint import load_checkpoint, save_checkpoint
 from gan_core.config import TrialConfig
 from gan_core.datasets import ImageDataset
-from gan_core.errors import TrainingDiverged
+from gan_core.errors import CheckpointMismatchError, TrainingDiverged
+from gan_core.evaluation import Evaluator
+from gan_core.flags import COLLAPSE, DISCRIMINATOR_WON, FlagWatch, collapsed
 from gan_core.images import to_uint8, to_unit_range
-from gan_core.losses import losses
-from gan_core.metrics import Evaluator
-from gan_core.penalties import penalties
+from gan_core.noise import draw_noise, sample_noise
+from gan_core.trainer import Trainer, generate_batches
 
-SAMPLES = 64
-SAMPLE_SEED = 0
 EVALUATION_SEED = 1
-GENERATION_BATCH = 500
+FINAL_SEED = 2
 
 
 @dataclass(frozen=True)
@@ -32,129 +32,21 @@ class Report:
     Args:
         step: Steps taken, from 1.
         metrics: ``d_loss`` and ``g_loss`` of the last step, ``images_per_s`` (real images trained on in a
-            second, evaluation aside) and the evaluator's scores.
+            second, evaluation aside) and the evaluator's scores of ``config.eval_samples`` images.
         samples: 64 generated images, uint8 ``(64, C, H, W)``, from the same noise in every report.
+        flags: What has gone wrong (see :class:`gan_core.flags.FlagWatch`), and since which step.
+        best_step: The step, among those reported, whose fid is the lowest.
+        final: In the last report, the scores of ``config.final_samples`` images that the weights of
+            ``best_step`` make of fresh noise, and their ``memorisation``; else None. The lowest of many
+            noisy readings flatters; this one is taken once.
     """
 
     step: int
     metrics: dict[str, float]
     samples: Tensor
-
-
-class Trainer:
-    """A generator, a discriminator, their optimisers, and one step of adversarial training.
-
-    The step is that of the seed tutorial, its redundant work left out: the generator runs once a step, and
-    no gradient is computed that would be thrown away. The losses and weights that follow are the same.
-    What differs by design is that batch normalisation's running statistics move once a step, not twice.
-
-    Args:
-        config: The hyperparameters.
-        image_shape: Channels, height and width.
-        device: Where the networks live.
-        dtype: What they compute in.
-
-    Attributes:
-        generator: Noise ``(N, noise_dim)`` to images ``(N, C, H, W)`` in [-1, 1].
-        discriminator: Images to logits ``(N, 1)``.
-    """
-
-    def __init__(
-        self,
-        config: TrialConfig,
-        image_shape: ImageShape,
-        device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        self._config = config
-        architecture = architectures.get(config.architecture)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            self.discriminator = architecture.discriminator(config, image_shape).to(device, dtype)
-            self.generator = architecture.generator(config, image_shape).to(device, dtype)
-            if config.spectral_norm:
-                _normalise_spectrally(self.discriminator)
-        self._average = _average(self.generator, config.ema_decay) if config.ema_decay else None
-        self._loss = losses.get(config.loss)
-        self._penalty = penalties.get(config.penalty)
-        self._penalty_rng = torch.Generator(device).manual_seed(config.seed)
-        self._d_optimizer = _adam(self.discriminator, config.lr_d or config.lr, config)
-        self._g_optimizer = _adam(self.generator, config.lr, config)
-        self._steps_taken = 0
-
-    @property
-    def sampler(self) -> nn.Module:
-        """The generator that images are drawn from: the average where there is one."""
-        return self._average.module if self._average else self.generator
-
-    def step(self, real: Tensor, noise: Tensor) -> dict[str, Tensor]:
-        """Update the discriminator ``d_steps`` times, then the generator once, on the last one's noise.
-
-        Args:
-            real: Real images in [-1, 1], shape ``(d_steps * N, C, H, W)``.
-            noise: The generator's noise, shape ``(d_steps * N, noise_dim)``.
-
-        Returns:
-            ``d_loss``, the last update's with its penalty, and ``g_loss``, each of shape ``()``.
-
-        Raises:
-            TrainingDiverged: A loss or gradient is not finite; the network it belongs to was not updated.
-        """
-        *earlier, (last_real, last_noise) = zip(
-            real.chunk(self._config.d_steps), noise.chunk(self._config.d_steps), strict=True
-        )
-        for real_batch, noise_batch in earlier:
-            with torch.no_grad():
-                fake = self.generator(noise_batch)
-            self._update_discriminator(real_batch, fake)
-        fake = self.generator(last_noise)
-        d_loss = self._update_discriminator(last_real, fake.detach())
-        g_loss = self._update_generator(last_real, fake)
-        if self._average:
-            self._average.update_parameters(self.generator)
-        self._steps_taken += 1
-        return {"d_loss": d_loss, "g_loss": g_loss}
-
-    def generate(self, noise: Tensor) -> Tensor:
-        """Return images ``(N, C, H, W)`` in [-1, 1] for noise ``(N, noise_dim)``, in eval mode."""
-        self.sampler.eval()
-        with torch.inference_mode():
-            images = torch.cat([self.sampler(batch) for batch in noise.split(GENERATION_BATCH)])
-        self.sampler.train()
-        return images
-
-    def _update_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        real_logits, fake_logits = self.discriminator(torch.cat([real, fake])).split([len(real), len(fake)])
-        loss = self._loss.discriminator(real_logits, fake_logits)
-        penalty = self._penalty(self.discriminator, real, fake, self._penalty_rng)
-        if penalty is not None:
-            loss = loss + self._config.penalty_weight * penalty
-        self._update("d", loss, self._d_optimizer)
-        return loss.detach()
-
-    def _update_generator(self, real: Tensor, fake: Tensor) -> Tensor:
-        if self._loss.generator_uses_real:
-            real_logits, fake_logits = self.discriminator(torch.cat([real, fake])).split(
-                [len(real), len(fake)]
-            )
-        else:
-            real_logits, fake_logits = None, self.discriminator(fake)
-        loss = self._loss.generator(real_logits, fake_logits)
-        self._update("g", loss, self._g_optimizer)
-        return loss.detach()
-
-    def _update(self, network: str, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
-        """Take one step down the loss's gradient with respect to the optimiser's weights alone."""
-        self._require_finite(f"{network}_loss", loss)
-        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-        optimizer.zero_grad()
-        loss.backward(inputs=weights)
-        self._require_finite(f"{network}_gradient", get_total_norm([weight.grad for weight in weights]))
-        optimizer.step()
-
-    def _require_finite(self, name: str, value: Tensor) -> None:
-        if not value.isfinite():
-            raise TrainingDiverged(self._steps_taken + 1, name, value.item())
+    flags: dict[str, int]
+    best_step: int
+    final: dict[str, float] | None
 
 
 def train(
@@ -162,6 +54,7 @@ def train(
     data: ImageDataset,
     evaluator: Evaluator | None = None,
     device: torch.device | str = "cpu",
+    checkpoint: Path | None = None,
 ) -> Iterator[Report]:
     """Train one GAN, reporting every ``config.report_every`` steps and after the last.
 
@@ -172,92 +65,201 @@ def train(
         data: What to learn; batches are taken from each epoch's own random order.
         evaluator: Scores the samples of each report; by default one made for ``data``.
         device: Where to train.
+        checkpoint: A file that the whole state is written to before each report is given. Where it exists,
+            its report is given again and training goes on from there, to the same result as without a stop.
 
     Yields:
         A report; training goes on when the next one is asked for.
 
     Raises:
         TrainingDiverged: A loss, a gradient or an image is not finite.
+        CorruptedCheckpointError: The checkpoint is not what was written.
+        CheckpointMismatchError: The checkpoint is of another config.
     """
-    data = data.to(device)
-    evaluator = evaluator or Evaluator(data, device)
-    trainer = Trainer(config, data.image_shape, device)
-    noise_rng = torch.Generator(device).manual_seed(config.seed)
-    images_a_step = config.batch_size * config.d_steps
-    batches = _shuffled_batches(len(data.train), images_a_step, config.seed)
-    started, steps_reported = perf_counter(), 0
-    for step in range(1, config.steps + 1):
-        real = to_unit_range(data.train[next(batches).to(device)])
-        step_losses = trainer.step(real, draw_noise(config, len(real), noise_rng))
-        if step % config.report_every == 0 or step == config.steps:
-            metrics = {name: loss.item() for name, loss in step_losses.items()}
-            images = (step - steps_reported) * images_a_step
-            metrics["images_per_s"] = images / (perf_counter() - started)
-            yield _report(step, metrics, trainer, evaluator, config, device)
-            started, steps_reported = perf_counter(), step
+    training = _Training(config, data.to(device), evaluator or Evaluator(data, device), torch.device(device))
+    if checkpoint and checkpoint.exists():
+        training.load_state_dict(load_checkpoint(checkpoint, device))
+        yield training.last_report()
+    while training.step < config.steps:
+        report = training.advance()
+        if checkpoint:
+            save_checkpoint(checkpoint, training.state_dict())
+        yield report
 
 
-def draw_noise(config: TrialConfig, n: int, rng: torch.Generator) -> Tensor:
-    """Draw noise ``(n, noise_dim)``, uniform on [-1, 1) or normal, on the device of ``rng``."""
-    return _noise(config.noise, (n, config.noise_dim), rng)
+class _Training:
+    """A trainer, its data and all randomness, between two reports.
 
-
-def sample_noise(config: TrialConfig, device: torch.device | str = "cpu") -> Tensor:
-    """Return the noise ``(64, noise_dim)`` that every sample grid is drawn from.
-
-    It is one bank for all noise dimensions: a smaller one has the first coordinates of a larger one.
+    Torch's global random state, which a user's own network may draw from, is the training's own while it
+    trains, and as it was outside.
     """
-    rng = torch.Generator().manual_seed(SAMPLE_SEED)
-    coordinates = [_noise(config.noise, (SAMPLES,), rng) for _ in range(config.noise_dim)]
-    return torch.stack(coordinates, dim=1).to(device)
+
+    def __init__(
+        self, config: TrialConfig, data: ImageDataset, evaluator: Evaluator, device: torch.device
+    ) -> None:
+        self._config = config
+        self._data = data
+        self._evaluator = evaluator
+        self._device = device
+        self._trainer = Trainer(config, data.image_shape, device)
+        self._noise_rng = torch.Generator(device).manual_seed(config.seed)
+        images_a_step = config.batch_size * config.d_steps
+        self._batches = _ShuffledBatches(len(data.train), images_a_step, config.seed, data.train.device)
+        self._flags = FlagWatch()
+        self._global_rng = _seeded_global_rng(config.seed, device)
+        self._best: dict[str, Any] | None = None
+        self._report: Report | None = None
+
+    @property
+    def step(self) -> int:
+        """Steps taken."""
+        return self._trainer.steps_taken
+
+    def last_report(self) -> Report:
+        """Return the report that the state was saved with."""
+        if self._report is None:
+            raise ValueError("nothing was reported yet")
+        return self._report
+
+    def advance(self) -> Report:
+        """Train up to the next report and return it."""
+        next_report = self.step - self.step % self._config.report_every + self._config.report_every
+        with self._own_randomness():
+            metrics = self._train_until(min(next_report, self._config.steps))
+            self._trainer.check()
+            metrics |= self._evaluator.score(
+                self._images(self._trainer.sampler, self._config.eval_samples, EVALUATION_SEED)
+            )
+            best = self._best_with(metrics["fid"])
+            self._update_flags(metrics)
+            noise = sample_noise(self._config, self._device)
+            self._report = Report(
+                step=self.step,
+                metrics=metrics,
+                samples=to_uint8(self._trainer.generate(noise)).cpu(),
+                flags=dict(self._flags.raised),
+                best_step=best["step"],
+                final=self._final_scores(best) if self.step == self._config.steps else None,
+            )
+        return self._report
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the training's future depends on, and its last report."""
+        return {
+            "config": self._config.model_dump(),
+            "trainer": self._trainer.state_dict(),
+            "noise_rng": self._noise_rng.get_state(),
+            "global_rng": self._global_rng,
+            "batches": self._batches.state_dict(),
+            "flags": self._flags.state_dict(),
+            "best": self._best,
+            "report": asdict(self.last_report()),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` returned.
+
+        Raises:
+            CheckpointMismatchError: It is of another config.
+        """
+        ours, theirs = self._config.model_dump(), state["config"]
+        if ours != theirs:
+            raise CheckpointMismatchError({name for name in ours if ours[name] != theirs.get(name)})
+        self._trainer.load_state_dict(state["trainer"])
+        self._noise_rng.set_state(state["noise_rng"].cpu())
+        self._global_rng = [rng_state.cpu() for rng_state in state["global_rng"]]
+        self._batches.load_state_dict(state["batches"])
+        self._flags.load_state_dict(state["flags"])
+        self._best = state["best"]
+        self._report = Report(**state["report"] | {"samples": state["report"]["samples"].cpu()})
+
+    def _train_until(self, last_step: int) -> dict[str, float]:
+        """Train and return the last step's losses, and the speed."""
+        started, n_images = perf_counter(), 0
+        while self.step < last_step:
+            real = to_unit_range(self._data.train[self._batches.next()].to(self._device))
+            losses = self._trainer.step(real, draw_noise(self._config, len(real), self._noise_rng))
+            n_images += len(real)
+        metrics = {name: loss.item() for name, loss in losses.items()}
+        return metrics | {"images_per_s": n_images / (perf_counter() - started)}
+
+    def _images(self, generator: nn.Module, n: int, seed: int) -> Iterator[Tensor]:
+        """Yield ``n`` images in batches; equal seeds give equal noise, whatever the training did before."""
+        noise = draw_noise(self._config, n, torch.Generator(self._device).manual_seed(seed))
+        for images in generate_batches(generator, noise):
+            if not images.isfinite().all():
+                raise TrainingDiverged(self.step, "samples", float("nan"))
+            yield images
+
+    def _best_with(self, fid: float) -> dict[str, Any]:
+        """Return the best report so far, this one with its ``fid`` included."""
+        if self._best is None or fid < self._best["fid"]:
+            weights = {name: value.clone() for name, value in self._trainer.sampler.state_dict().items()}
+            self._best = {"fid": fid, "step": self.step, "weights": weights}
+        return self._best
+
+    def _update_flags(self, scores: Mapping[str, float]) -> None:
+        signs = {COLLAPSE: collapsed(scores), DISCRIMINATOR_WON: self._trainer.discriminator_won}
+        self._flags.update(self.step, signs)
+
+    def _final_scores(self, best: Mapping[str, Any]) -> dict[str, float]:
+        generator = deepcopy(self._trainer.sampler)
+        generator.load_state_dict(best["weights"])
+        return self._evaluator.final_score(self._images(generator, self._config.final_samples, FINAL_SEED))
+
+    @contextmanager
+    def _own_randomness(self) -> Iterator[None]:
+        gpus = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices=gpus):
+            _set_global_rng(self._global_rng, self._device)
+            try:
+                yield
+            finally:
+                self._global_rng = _global_rng(self._device)
 
 
-def _noise(kind: str, shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
-    if kind == "normal":
-        return torch.randn(shape, generator=rng, device=rng.device)
-    return torch.rand(shape, generator=rng, device=rng.device) * 2 - 1
+class _ShuffledBatches:
+    """Index batches without end: epochs in random order, one after another without a gap."""
+
+    def __init__(self, n_images: int, batch_size: int, seed: int, device: torch.device) -> None:
+        self._n_images = n_images
+        self._batch_size = batch_size
+        self._device = device
+        self._rng = torch.Generator().manual_seed(seed)
+        self._indices = torch.empty(0, dtype=torch.long, device=device)
+
+    def next(self) -> Tensor:
+        """Return the next batch: int64 ``(batch_size,)``."""
+        while len(self._indices) < self._batch_size:
+            epoch = torch.randperm(self._n_images, generator=self._rng).to(self._device)
+            self._indices = torch.cat([self._indices, epoch])
+        batch, self._indices = self._indices.tensor_split([self._batch_size])
+        return batch
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return what :meth:`load_state_dict` takes."""
+        return {"rng": self._rng.get_state(), "indices": self._indices.clone()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what :meth:`state_dict` returned."""
+        self._rng.set_state(state["rng"].cpu())
+        self._indices = state["indices"].to(self._device)
 
 
-def _report(
-    step: int,
-    metrics: dict[str, float],
-    trainer: Trainer,
-    evaluator: Evaluator,
-    config: TrialConfig,
-    device: torch.device | str,
-) -> Report:
-    """Score the generator on the same fresh noise as every report, and draw its samples."""
-    evaluation_rng = torch.Generator(device).manual_seed(EVALUATION_SEED)
-    noise = draw_noise(config, config.eval_samples, evaluation_rng)
-    images = trainer.generate(noise)
-    if not images.isfinite().all():
-        raise TrainingDiverged(step, "samples", float("nan"))
-    scores = evaluator(images)
-    samples = to_uint8(trainer.generate(sample_noise(config, device))).cpu()
-    return Report(step, metrics | scores, samples)
+def _global_rng(device: torch.device) -> list[Tensor]:
+    """Return the state of torch's own randomness, on the CPU and on ``device``."""
+    states = [torch.get_rng_state()]
+    return [*states, torch.cuda.get_rng_state(device)] if device.type == "cuda" else states
 
 
-def _adam(network: nn.Module, lr: float, config: TrialConfig) -> torch.optim.Adam:
-    return torch.optim.Adam(network.parameters(), lr=lr, betas=(config.beta1, config.beta2), fused=True)
+def _set_global_rng(states: Sequence[Tensor], device: torch.device) -> None:
+    torch.set_rng_state(states[0])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states[1], device)
 
 
-def _average(generator: nn.Module, decay: float) -> AveragedModel:
-    return AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(decay))
-
-
-def _normalise_spectrally(network: nn.Module) -> None:
-    """Divide the weight of every linear and convolutional layer by its largest singular value."""
-    for layer in [*network.modules()]:
-        if isinstance(layer, nn.Linear | nn.Conv2d):
-            spectral_norm(layer)
-
-
-def _shuffled_batches(n_images: int, batch_size: int, seed: int) -> Iterator[Tensor]:
-    """Yield index batches without end: epochs in random order, one after another without a gap."""
-    rng = torch.Generator().manual_seed(seed)
-    indices = torch.empty(0, dtype=torch.long)
-    while True:
-        while len(indices) < batch_size:
-            indices = torch.cat([indices, torch.randperm(n_images, generator=rng)])
-        yield indices[:batch_size]
-        indices = indices[batch_size:]
+def _seeded_global_rng(seed: int, device: torch.device) -> list[Tensor]:
+    gpus = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
+        torch.manual_seed(seed)
+        return _global_rng(device)

@@ -20,7 +20,7 @@ from sweeps.errors import SweepError, SweepExistsError, UnknownSweepError
 from sweeps.space import Scalar
 from sweeps.status import Status
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE sweep (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -34,6 +34,8 @@ CREATE TABLE trials (
     score REAL,
     best_step INTEGER,
     step INTEGER NOT NULL DEFAULT 0,
+    flags TEXT NOT NULL DEFAULT '{}',
+    final TEXT,
     started_at REAL NOT NULL,
     ended_at REAL,
     reason TEXT,
@@ -112,13 +114,23 @@ class Ledger:
                 ),
             )
 
-    def report(self, trial_id: str, step: int, metrics: Mapping[str, float], score: float) -> None:
-        """Record a trial's metrics after some steps, and its score where it is the trial's best."""
+    def report(
+        self,
+        trial_id: str,
+        step: int,
+        metrics: Mapping[str, float],
+        score: float,
+        flags: Mapping[str, int] | None = None,
+    ) -> None:
+        """Record a trial's metrics and flags after some steps, and its score where it is the best yet."""
         with self._connection as transaction:
             transaction.execute(
                 "INSERT INTO reports VALUES (?, ?, ?)", (trial_id, step, json.dumps(dict(metrics)))
             )
-            transaction.execute("UPDATE trials SET step = ? WHERE trial_id = ?", (step, trial_id))
+            transaction.execute(
+                "UPDATE trials SET step = ?, flags = ? WHERE trial_id = ?",
+                (step, json.dumps(dict(flags or {})), trial_id),
+            )
             transaction.execute(
                 "UPDATE trials SET score = ?, best_step = ?"
                 " WHERE trial_id = ? AND (score IS NULL OR score > ?)",
@@ -126,13 +138,19 @@ class Ledger:
             )
 
     def end(
-        self, trial_id: str, status: Status, reason: str | None = None, traceback: str | None = None
+        self,
+        trial_id: str,
+        status: Status,
+        reason: str | None = None,
+        traceback: str | None = None,
+        final: Mapping[str, float] | None = None,
     ) -> None:
-        """Record how a trial ended, and why where it failed."""
+        """Record how a trial ended: why where it failed, its final scores where it was trained to its end."""
         with self._connection as transaction:
             transaction.execute(
-                "UPDATE trials SET status = ?, reason = ?, traceback = ?, ended_at = ? WHERE trial_id = ?",
-                (status, reason, traceback, time(), trial_id),
+                "UPDATE trials SET status = ?, reason = ?, traceback = ?, final = ?, ended_at = ?"
+                " WHERE trial_id = ?",
+                (status, reason, traceback, final and json.dumps(dict(final)), time(), trial_id),
             )
 
     def close(self, status: Status) -> None:
@@ -161,8 +179,8 @@ class Record:
 
     Args:
         folder: The sweep's folder.
-        facts: Of the whole sweep: ``spec``, ``fid_floor``, ``extractor`` and others.
-        trials: A row a trial, in the order of suggestions.
+        facts: Of the whole sweep: ``spec``, ``floors``, ``extractor`` and others.
+        trials: A row a trial, in the order of suggestions, with the metrics of its best report.
     """
 
     folder: Path
@@ -170,12 +188,19 @@ class Record:
     trials: list[dict[str, Any]]
 
 
+_TRIALS = """
+SELECT trials.*, reports.metrics AS best_metrics FROM trials
+LEFT JOIN reports ON reports.trial_id = trials.trial_id AND reports.step = best_step ORDER BY number
+"""
+_JSON_COLUMNS = ("params", "config", "flags", "final", "best_metrics")
+
+
 def read_ledger(name: str, results: Path) -> Record:
     """Read the ledger of the sweep ``name`` in ``results``.
 
     Raises:
         UnknownSweepError: There is no such sweep.
-        SweepError: A newer version wrote it, or it is damaged.
+        SweepError: Another version wrote it, or it is damaged.
     """
     names = sweep_names(results)
     if name not in names:
@@ -191,14 +216,14 @@ def read_ledger(name: str, results: Path) -> Record:
 def _read(folder: Path) -> Record:
     with closing(_read_only(folder)) as connection:
         facts = {key: json.loads(value) for key, value in connection.execute("SELECT * FROM sweep")}
-        if facts["format_version"] > FORMAT_VERSION:
+        if facts["format_version"] != FORMAT_VERSION:
             raise SweepError(
-                f"{folder} was written by a newer gan-sweep (format {facts['format_version']}; this one reads"
-                f" up to {FORMAT_VERSION}): upgrade gan-sweep"
+                f"{folder} was written by another gan-sweep (format {facts['format_version']}; this one reads"
+                f" {FORMAT_VERSION}): use that one"
             )
-        trials = [dict(row) for row in connection.execute("SELECT * FROM trials ORDER BY number")]
+        trials = [dict(row) for row in connection.execute(_TRIALS)]
     for row in trials:
-        row.update(params=json.loads(row["params"]), config=json.loads(row["config"]))
+        row.update({column: json.loads(row[column] or "null") for column in _JSON_COLUMNS})
     return Record(folder, facts, trials)
 
 

@@ -35,11 +35,15 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
     if best:
         yield "best", f"fid {best['fid']:.4g}  {best['trial_id']}  {params_in_short(best['params'])}"
     if best and baseline:
-        gain = baseline["fid"] / best["fid"]
-        yield "defaults", f"fid {baseline['fid']:.4g}  {baseline['trial_id']}  the best is {gain:.1f}x lower"
+        comparable = "fid" if baseline["samples"] == best["samples"] else "search_fid"
+        gain = baseline[comparable] / best[comparable]
+        yield (
+            "defaults",
+            f"fid {baseline[comparable]:.4g}  {baseline['trial_id']}  the best is {gain:.1f}x lower",
+        )
     if best:
-        samples = " or ".join(str(count) for count in summary["eval_samples"])
-        yield "floor", f"fid {summary['fid_floor']:.4g}  real images; every fid is of {samples} samples"
+        floor = summary["floors"]["fid"]
+        yield "floor", f"fid {floor:.4g}  real images; the best's fid is of {best['samples']:,} samples"
         yield "samples", str(sweep.samples_file(best["trial_id"]))
     where = "" if results == RESULTS else f" --results {quote(str(results))}"
     yield "next", f"gan-sweep rank {sweep.name}{where}"
@@ -49,7 +53,7 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
 def print_leaderboard(sweep: Sweep, frame: pd.DataFrame) -> None:
     """Print what :meth:`sweeps.ranking.Sweep.rank` returned, as a table."""
     table = Table(title=f"{sweep.name}: fid, less is better", title_justify="left", box=None, pad_edge=False)
-    for column in ("rank", "trial", "status", "fid", "gain", "step", *sweep.searched):
+    for column in ("rank", "trial", "status", "fid", "samples", "gain", "step", "flags", *sweep.searched):
         table.add_column(column, justify="left" if column in {"trial", "status"} else "right")
     for row in frame.to_dict("records"):
         table.add_row(
@@ -57,8 +61,10 @@ def print_leaderboard(sweep: Sweep, frame: pd.DataFrame) -> None:
             f"{row['trial_id']} (defaults)" if row["is_baseline"] else row["trial_id"],
             Status(row["status"]).words,
             _cell(row["fid"]),
+            _cell(row["samples"]),
             _cell(row["gain"], unit="x"),
             _cell(row["step"]),
+            row["flags"],
             *(_cell(row[name]) for name in sweep.searched),
             style="bold" if row["is_baseline"] else None,
         )

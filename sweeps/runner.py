@@ -288,17 +288,18 @@ class _Recorder(tune.Callback):
             return
         reporting, step, metrics = self._running[trial.trial_id], result["step"], result["metrics"]
         if not self._scores:
-            self._ledger.describe({key: result[key] for key in ("fid_floor", "extractor")})
+            self._ledger.describe({key: result[key] for key in ("floors", "extractor")})
         self._scores[trial.trial_id] = result["score"]
         if metrics["fid"] == result["score"]:
             samples_file(self._folder, reporting.trial_id).write_bytes(samples)
-        self._ledger.report(reporting.trial_id, step, metrics, result["score"])
+        self._ledger.report(reporting.trial_id, step, metrics, result["score"], result["flags"])
         self._tracker.report(reporting, step, metrics, samples)
         self._display.report(reporting, step, metrics["fid"])
 
     def on_trial_complete(self, trial: TuneTrial, **_info: object) -> None:
         self.ended += 1
-        self._end(trial.trial_id, status_of(trial.last_result), trial.last_result.get("reason"))
+        result = trial.last_result
+        self._end(trial.trial_id, status_of(result), result.get("reason"), final=result.get("final"))
 
     def on_trial_error(self, trial: TuneTrial, **_info: object) -> None:
         if trial.trial_id not in self._running:
@@ -313,9 +314,14 @@ class _Recorder(tune.Callback):
             self._end(tune_id, Status.INTERRUPTED)
 
     def _end(
-        self, tune_id: str, status: Status, reason: str | None = None, traceback: str | None = None
+        self,
+        tune_id: str,
+        status: Status,
+        reason: str | None = None,
+        traceback: str | None = None,
+        final: dict[str, float] | None = None,
     ) -> None:
         trial, score = self._running.pop(tune_id), self._scores.get(tune_id)
-        self._ledger.end(trial.trial_id, status, reason, traceback)
-        self._tracker.end(trial, status, score)
-        self._display.end(trial, status, score, reason)
+        self._ledger.end(trial.trial_id, status, reason, traceback, final)
+        self._tracker.end(trial, status, score, final)
+        self._display.end(trial, status, final["fid"] if final else score, reason)

@@ -73,9 +73,11 @@ class Tracker:
         """Log a trial's metrics and its sample grid at a step."""
         self._jobs.put(lambda client: self._log_report(client, trial, step, metrics, samples_png))
 
-    def end(self, trial: Trial, status: Status, score: float | None) -> None:
-        """End the trial's run."""
-        self._jobs.put(lambda client: self._end_child(client, trial, status, score))
+    def end(
+        self, trial: Trial, status: Status, score: float | None, final: Mapping[str, float] | None = None
+    ) -> None:
+        """Log the trial's best and final scores, and end its run."""
+        self._jobs.put(lambda client: self._end_child(client, trial, status, score, final or {}))
 
     def close(self, status: Status) -> None:
         """End the sweep's run and wait until all is written."""
@@ -141,8 +143,20 @@ class Tracker:
         client.log_batch(run_id, metrics=[Metric(name, value, now, step) for name, value in metrics.items()])
         client.log_image(run_id, Image.open(BytesIO(samples_png)), key="samples", step=step)
 
-    def _end_child(self, client: "MlflowClient", trial: Trial, status: Status, score: float | None) -> None:
-        run_id = self._run_ids[trial.trial_id]
+    def _end_child(
+        self,
+        client: "MlflowClient",
+        trial: Trial,
+        status: Status,
+        score: float | None,
+        final: Mapping[str, float],
+    ) -> None:
+        from mlflow.entities import Metric
+
+        run_id, now = self._run_ids[trial.trial_id], int(time() * 1000)
+        client.log_batch(
+            run_id, metrics=[Metric(f"final_{name}", value, now, 0) for name, value in final.items()]
+        )
         if score is not None:
             client.log_metric(run_id, "best_fid", score)
             self._best_score = min(self._best_score, score)

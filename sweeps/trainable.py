@@ -18,7 +18,7 @@ class GanTrainable(tune.Trainable):
     """
 
     _score: float
-    _steps: int
+    _stop_on: set[str]
     _reports: "Iterator[Report]"
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -44,24 +44,32 @@ class GanTrainable(tune.Trainable):
         except TrainingDiverged as divergence:
             return {"status": "diverged", "reason": str(divergence), "done": True}
         self._score = min(self._score, report.metrics["fid"])
-        done = report.step == self._steps
         return {
-            "status": "completed" if done else "running",
-            "done": done,
+            **self._status(report),
             "step": report.step,
             "score": self._score,
             "metrics": report.metrics,
+            "flags": report.flags,
+            "final": report.final,
             "samples": png_grid(report.samples),
-            "fid_floor": self._evaluator.floor,
+            "floors": self._evaluator.floors,
             "extractor": self._evaluator.extractor,
         }
+
+    def _status(self, report: "Report") -> dict[str, Any]:
+        """Return whether the trial is done, and why where it is before its last step."""
+        if report.final is not None:
+            return {"status": "completed", "done": True}
+        for flag in self._stop_on & report.flags.keys():
+            return {"status": "pruned", "done": True, "reason": f"{flag} since step {report.flags[flag]}"}
+        return {"status": "running", "done": False}
 
     def _start(self, suggestion: dict[str, Any]) -> None:
         from gan_core import TrialConfig, train
 
         config = TrialConfig.model_validate(suggestion["config"])
         data, self._evaluator = _loaded(suggestion["dataset"], self._device)
-        self._steps = config.steps
+        self._stop_on = set(suggestion["stop_on"])
         self._score = float("inf")
         self._reports = train(config, data, self._evaluator, self._device)
 

@@ -1,9 +1,51 @@
+from math import log
+
 import pytest
 import torch
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+from torch_fidelity.metric_kid import kid_features_to_metric
+from torch_fidelity.metric_prc import prc_features_to_metric
 from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.image.kid import KernelInceptionDistance
 
+from gan_core.features import load_extractor
 from gan_core.images import to_unit_range
-from gan_core.metrics import Gaussian, frechet_distance
+from gan_core.metrics import (
+    Gaussian,
+    Manifold,
+    class_kl,
+    coverage,
+    frechet_distance,
+    kernel_distance,
+    memorisation,
+    modes,
+    precision,
+    recall,
+)
+
+
+@pytest.fixture(scope="module")
+def features(digits):
+    extractor = load_extractor("classifier", digits)
+
+    def compute(images):
+        with torch.inference_mode():
+            return extractor.network(to_unit_range(images))[0]
+
+    return compute
+
+
+@pytest.fixture(scope="module")
+def real(digits, features):
+    return features(digits.held_out)
+
+
+@pytest.fixture(scope="module")
+def fake(digits, features):
+    """Features of 1,000 digits with noise on them: unlike the held-out ones, but not far off."""
+    rng = torch.Generator().manual_seed(0)
+    noise = torch.randint(0, 90, (1000, 1, 28, 28), generator=rng)
+    return features((digits.train[::4] + noise).clamp(0, 255))
 
 
 def gaussian(mean, covariance):
@@ -32,9 +74,7 @@ def test_the_distance_is_symmetric():
     assert frechet_distance(a, b) == pytest.approx(frechet_distance(b, a))
 
 
-def test_torchmetrics_agrees_on_real_features(digits, evaluator):
-    real = evaluator.features(to_unit_range(digits.held_out))
-    fake = evaluator.features(to_unit_range(digits.train[::5]))
+def test_torchmetrics_agrees_on_real_features(real, fake):
     reference = FrechetInceptionDistance(feature=Identity(real.shape[1])).set_dtype(torch.float64)
     reference.update(real.double(), real=True)
     reference.update(fake.double(), real=False)
@@ -56,16 +96,111 @@ def test_one_feature_vector_has_no_covariance():
         Gaussian.fit(torch.zeros(1, 3))
 
 
-def test_the_score_orders_what_eyes_would_order(digits, evaluator):
-    real = to_unit_range(digits.train[::4])
+def test_torch_fidelity_agrees_on_real_features(real, fake):
+    statistics = [fid_features_to_statistics(features) for features in (fake, real)]
+    theirs = fid_statistics_to_metric(*statistics, verbose=False)
+    theirs |= kid_features_to_metric(fake, real, kid_subsets=1, kid_subset_size=1000, verbose=False)
+    theirs |= prc_features_to_metric(fake, real, prc_neighborhood=3, verbose=False)
+    ours = (
+        frechet_distance(Gaussian.fit(fake), Gaussian.fit(real)),
+        kernel_distance(fake, real),
+        precision(Manifold.fit(fake), Manifold.fit(real)),
+        recall(Manifold.fit(fake), Manifold.fit(real)),
+    )
+    names = ("frechet_inception_distance", "kernel_inception_distance_mean", "precision", "recall")
+    assert ours == pytest.approx([theirs[name] for name in names], rel=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance` will save all:UserWarning")
+def test_torchmetrics_agrees_on_the_kernel_distance(real, fake):
+    reference = KernelInceptionDistance(feature=Identity(64), subsets=1, subset_size=1000)
+    reference.update(real.double(), real=True)
+    reference.update(fake.double(), real=False)
+    mean, _ = reference.compute()
+    assert kernel_distance(fake, real) == pytest.approx(mean.item(), rel=1e-4)
+
+
+def scores(fake, real):
+    manifolds = Manifold.fit(fake), Manifold.fit(real)
+    return precision(*manifolds), recall(*manifolds), coverage(*manifolds)
+
+
+def cloud(n, seed, at=0.0, spread=1.0):
+    return torch.randn(n, 4, generator=torch.Generator().manual_seed(seed)) * spread + at
+
+
+def test_equal_sets_have_all_that_there_is(real):
+    assert scores(real, real) == (1, 1, 1)
+    assert frechet_distance(Gaussian.fit(real), Gaussian.fit(real)) == pytest.approx(0, abs=1e-6)
+
+
+def test_disjoint_sets_have_nothing_in_common():
+    assert scores(cloud(50, 0, at=100.0), cloud(50, 1)) == (0, 0, 0)
+
+
+def test_a_collapse_to_one_mode_has_high_precision_and_little_else():
+    real = torch.cat([cloud(50, seed, at=20.0 * seed) for seed in range(8)])
+    collapsed = cloud(200, 9, at=20.0, spread=0.3)
+    of_collapse = scores(collapsed, real)
+    assert of_collapse[0] > 0.95
+    assert max(of_collapse[1:]) < 0.15
+
+
+def test_the_balls_reach_to_the_third_and_fifth_nearest_other():
+    line = torch.arange(10.0).unsqueeze(1)
+    manifold = Manifold.fit(line)
+    assert manifold.radius(3).tolist() == [9, 4, 4, 4, 4, 4, 4, 4, 4, 9]
+    assert manifold.radius(5)[:3].tolist() == [25, 16, 9]
+    far = Manifold.fit(torch.tensor([[-3.0], [-3.1], [12.0], [12.1], [50.0], [60.0]]))
+    assert precision(far, manifold) == pytest.approx(2 / 6)
+    assert coverage(far, manifold) == pytest.approx(4 / 10)
+
+
+def test_equal_features_are_at_distance_zero_also_far_from_the_origin():
+    twins = cloud(40, 0, at=1000.0).repeat(6, 1)
+    assert Manifold.fit(twins).radii.abs().max() == 0
+    assert memorisation(twins, cloud(40, 1, at=1000.0), twins) == 0
+
+
+def test_the_kernel_distance_of_small_sets_by_hand():
+    fake, real = torch.tensor([[0.0], [1.0]]), torch.tensor([[1.0], [2.0]])
+    within_fake, within_real, between = 1.0, 27.0, (1 + 1 + 8 + 27) / 4
+    assert kernel_distance(fake, real) == pytest.approx(within_fake + within_real - 2 * between)
+
+
+def test_the_kernel_distance_between_halves_of_one_set_is_zero_on_average(real):
     rng = torch.Generator().manual_seed(0)
-    noise = torch.rand(1000, 1, 28, 28, generator=rng) * 2 - 1
-    ones = to_unit_range(digits.train[digits.train_labels == 1])
-    grainy = (real + 0.3 * noise).clamp(-1, 1)
-    of_real, of_grainy, of_ones, of_noise = (evaluator(x)["fid"] for x in (real, grainy, ones, noise))
-    assert of_real < of_grainy < min(of_ones, of_noise)
-    assert of_noise > 100 * evaluator.floor > 0
+    halves = [real[torch.randperm(1000, generator=rng)].split([300, 700]) for _ in range(40)]
+    distances = torch.tensor([kernel_distance(*pair) for pair in halves])
+    assert distances.mean().abs() < 3 * distances.std() / 40**0.5
+    assert distances.min() < 0 < distances.max()
 
 
-def test_the_held_out_images_themselves_score_zero(digits, evaluator):
-    assert evaluator(to_unit_range(digits.held_out))["fid"] == pytest.approx(0, abs=1e-6)
+def test_copies_of_training_images_are_told_from_new_ones(digits, features, real):
+    train = features(digits.train)
+    fresh, seen = real[::2], real[1::2]
+    assert memorisation(train[:500], real, train) == 0
+    assert memorisation(fresh, seen, train) == pytest.approx(1, abs=0.15)
+    assert memorisation(train[:500] + 0.01, real, train) < 0.2
+    assert memorisation(fresh, train, train) == float("inf")
+    assert memorisation(train, train, train) == 1
+
+
+def test_modes_and_class_kl():
+    one, half = torch.eye(10)[[3] * 200], torch.eye(10)[torch.arange(200) % 5]
+    assert (modes(one), class_kl(one)) == (1, pytest.approx(log(10)))
+    assert (modes(half), class_kl(half)) == (5, pytest.approx(log(2)))
+    rare = torch.eye(10)[[0] * 197 + [1, 2, 2]]
+    assert modes(rare) == 2
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        lambda: kernel_distance(torch.zeros(1, 3), torch.zeros(5, 3)),
+        lambda: Manifold.fit(torch.zeros(5, 3)),
+    ],
+)
+def test_too_few_features_are_refused(measure):
+    with pytest.raises(ValueError, match="at least"):
+        measure()

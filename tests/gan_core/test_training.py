@@ -1,76 +1,61 @@
-from copy import deepcopy
+from itertools import islice
 
 import pytest
 import torch
+from torch import nn
 
-from gan_core import Trainer, TrainingDiverged, TrialConfig, train
-from gan_core.images import to_unit_range
-from gan_core.training import sample_noise
-from tests.gan_core.seed_loop import SeedTrainer
+from gan_core import CheckpointMismatchError, Trainer, TrainingDiverged, TrialConfig, train
+from gan_core.architectures import Architecture
+from gan_core.noise import sample_noise
 
-QUICK = {"steps": 5, "report_every": 2, "batch_size": 16, "eval_samples": 128}
+QUICK = {"steps": 5, "report_every": 2, "batch_size": 16, "eval_samples": 128, "final_samples": 150}
+SCORES = {"fid", "kid", "precision", "recall", "coverage", "modes", "class_kl"}
 
 
-@pytest.mark.parametrize(
-    ("architecture", "loss", "steps", "batch_size"),
-    [
-        ("mlp", "bce", 200, 8),
-        ("mlp", "lsgan", 200, 8),
-        ("dcgan", "bce", 60, 16),  # rounding grows fast through batch normalisation: 2e-11 after 60 steps
-    ],
-)
-def test_the_step_is_the_seeds(digits, architecture, loss, steps, batch_size):
-    trainer = Trainer(
-        TrialConfig(architecture=architecture, loss=loss), digits.image_shape, dtype=torch.float64
-    )
-    seed = SeedTrainer(deepcopy(trainer.generator), deepcopy(trainer.discriminator), loss)
-    rng = torch.Generator().manual_seed(1)
-    for _ in range(steps):
-        batch = torch.randint(len(digits.train), (batch_size,), generator=rng)
-        real = to_unit_range(digits.train[batch]).double()
-        noise = torch.rand(batch_size, 96, generator=rng, dtype=torch.float64) * 2 - 1
-        ours, theirs = trainer.step(real, noise), seed.step(real, noise)
-        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=0)
-    for mine, seeds in ((trainer.generator, seed.generator), (trainer.discriminator, seed.discriminator)):
-        for ours, theirs in zip(mine.parameters(), seeds.parameters(), strict=True):
-            assert (ours - theirs).norm() <= 1e-9 * theirs.norm()
+def _exact(report):
+    metrics = {name: value for name, value in report.metrics.items() if name != "images_per_s"}
+    return report.step, metrics, report.samples.tolist(), report.flags, report.best_step, report.final
+
+
+def reports_of(*arguments, **options):
+    return [_exact(report) for report in train(*arguments, **options)]
 
 
 def test_one_seed_gives_one_result_and_another_seed_another(digits, evaluator):
     first, again, other = (
-        list(train(TrialConfig(**QUICK, seed=seed), digits, evaluator)) for seed in (3, 3, 4)
+        reports_of(TrialConfig(**QUICK, seed=seed), digits, evaluator) for seed in (3, 3, 4)
     )
-    assert [_exact(report) for report in first] == [_exact(report) for report in again]
-    assert all(torch.equal(a.samples, b.samples) for a, b in zip(first, again, strict=True))
-    assert [_exact(report) for report in first] != [_exact(report) for report in other]
-
-
-def _exact(report):
-    return {name: value for name, value in report.metrics.items() if name != "images_per_s"}
+    assert first == again
+    assert first != other
 
 
 def test_reports_come_every_so_many_steps_and_after_the_last(digits, evaluator):
     reports = list(train(TrialConfig(**QUICK), digits, evaluator))
     assert [report.step for report in reports] == [2, 4, 5]
-    assert reports[0].metrics.keys() == {"d_loss", "g_loss", "images_per_s", "fid"}
+    assert reports[0].metrics.keys() == {"d_loss", "g_loss", "images_per_s"} | SCORES
     assert reports[0].samples.shape == (64, 1, 28, 28)
     assert reports[0].samples.dtype == torch.uint8
 
 
+def test_the_last_report_has_the_final_score_of_the_best_ones_weights(digits, evaluator):
+    config = TrialConfig(**QUICK | {"final_samples": 2000, "eval_samples": 2000, "lr": 5e-3})
+    *earlier, last = train(config, digits, evaluator)
+    assert [report.final for report in earlier] == [None, None]
+    assert last.final.keys() == SCORES | {"memorisation"}
+    fids = {report.step: report.metrics["fid"] for report in (*earlier, last)}
+    assert last.best_step == min(fids, key=fids.get)
+    closest = min(fids, key=lambda step: abs(fids[step] - last.final["fid"]))
+    assert closest == last.best_step
+    assert last.final["fid"] != fids[last.best_step]
+
+
 def test_training_learns(digits, evaluator):
-    config = TrialConfig(lr=1e-3, beta1=0.0, batch_size=32, steps=400, report_every=400, eval_samples=500)
+    config = TrialConfig(
+        lr=1e-3, beta1=0.0, batch_size=32, steps=400, report_every=400, eval_samples=500, final_samples=128
+    )
     (report,) = train(config, digits, evaluator)
     untrained = Trainer(config, digits.image_shape).generate(sample_noise(config))
-    assert report.metrics["fid"] < 0.75 * evaluator(untrained)["fid"]
-
-
-def test_a_loss_that_is_not_finite_stops_before_the_update(digits):
-    trainer = Trainer(TrialConfig(), digits.image_shape)
-    before = deepcopy(trainer.discriminator.state_dict())
-    real = torch.full((16, 1, 28, 28), float("nan"))
-    with pytest.raises(TrainingDiverged, match="d_loss is nan at step 1"):
-        trainer.step(real, torch.zeros(16, 96))
-    torch.testing.assert_close(trainer.discriminator.state_dict(), before, rtol=0, atol=0)
+    assert report.metrics["fid"] < 0.75 * evaluator.score([untrained])["fid"]
 
 
 def test_a_learning_rate_that_is_far_too_high_diverges(digits, evaluator):
@@ -79,60 +64,76 @@ def test_a_learning_rate_that_is_far_too_high_diverges(digits, evaluator):
         list(train(config, digits, evaluator))
 
 
-@pytest.mark.parametrize("noise", ["uniform", "normal"])
-def test_sample_noise_is_one_bank_for_all_dimensions(noise):
-    large, small = (sample_noise(TrialConfig(noise=noise, noise_dim=dim)) for dim in (256, 16))
-    assert torch.equal(small, large[:, :16])
-    assert large.shape == (64, 256)
-    assert (large.abs().max() <= 1) == (noise == "uniform")
-    assert large.mean().abs() < 0.05
-    assert large.std() == pytest.approx({"uniform": 3**-0.5, "normal": 1}[noise], rel=0.05)
+class DropoutPair(Architecture):
+    """Draws from torch's global random state while it trains."""
+
+    @staticmethod
+    def generator(config, image_shape):
+        return nn.Sequential(nn.Linear(config.noise_dim, 784), nn.Tanh(), nn.Unflatten(1, image_shape))
+
+    @staticmethod
+    def discriminator(config, image_shape):
+        return nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(784, 1))
 
 
-def test_the_average_follows_the_generator_and_is_what_is_sampled(digits):
-    config = TrialConfig(ema_decay=0.5, noise_dim=4)
-    trainer = Trainer(config, digits.image_shape)
-    trainer.step(torch.rand(8, *digits.image_shape), torch.rand(8, 4))
-    expected = [weight.detach().clone() for weight in trainer.generator.parameters()]
-    for _ in range(3):
-        trainer.step(torch.rand(8, *digits.image_shape), torch.rand(8, 4))
-        for average, weight in zip(expected, trainer.generator.parameters(), strict=True):
-            average.lerp_(weight.detach(), 0.5)
-    torch.testing.assert_close([*trainer.sampler.parameters()], expected)
-    assert trainer.sampler is not trainer.generator
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"architecture": "dcgan", "batch_size": 4},
+        {"ema_decay": 0.9, "spectral_norm": True, "d_steps": 2, "penalty": "gradient-penalty"},
+        {"architecture": f"{__name__}:DropoutPair"},
+    ],
+    ids=str,
+)
+def test_a_resumed_run_equals_an_unbroken_one_bit_for_bit(tmp_path, digits, evaluator, options):
+    config = TrialConfig(**QUICK | options)
+    unbroken = reports_of(config, digits, evaluator)
+    for reports_before in (1, 2, 3):
+        checkpoint = tmp_path / f"{reports_before}.checkpoint"
+        broken = islice(train(config, digits, evaluator, checkpoint=checkpoint), reports_before)
+        assert [_exact(report) for report in broken] == unbroken[:reports_before]
+        torch.rand(3)
+        resumed = reports_of(config, digits, evaluator, checkpoint=checkpoint)
+        assert resumed == unbroken[reports_before - 1 :]
 
 
-def test_spectral_norm_bounds_every_layer_of_the_discriminator_and_none_of_the_generators(digits):
-    trainer = Trainer(TrialConfig(spectral_norm=True), digits.image_shape)
-    for _ in range(50):
-        trainer.discriminator(torch.zeros(2, *digits.image_shape))
-    norms = [
-        torch.linalg.matrix_norm(layer.weight, 2).item()
-        for layer in trainer.discriminator
-        if hasattr(layer, "weight")
-    ]
-    assert norms == pytest.approx([1.0] * 3, rel=0.05)
-    assert not any("parametrizations" in name for name, _ in trainer.generator.named_parameters())
+def test_a_checkpoint_of_another_config_is_refused(tmp_path, digits, evaluator):
+    checkpoint = tmp_path / "checkpoint"
+    next(train(TrialConfig(**QUICK), digits, evaluator, checkpoint=checkpoint))
+    other = TrialConfig(**QUICK, lr=0.5, loss="lsgan")
+    with pytest.raises(CheckpointMismatchError, match="differs in loss, lr"):
+        next(train(other, digits, evaluator, checkpoint=checkpoint))
 
 
-def test_several_discriminator_steps_see_several_batches(digits):
-    config = TrialConfig(d_steps=3, noise_dim=4)
-    trainer, seen = Trainer(config, digits.image_shape), []
-    trainer.discriminator.register_forward_pre_hook(lambda _module, inputs: seen.append(len(inputs[0])))
-    trainer.step(torch.rand(24, *digits.image_shape), torch.rand(24, 4))
-    assert seen == [16, 16, 16, 8]
-
-
-def test_two_time_scales(digits):
-    still = TrialConfig(lr_d=1e-12, noise_dim=4)
-    trainer = Trainer(still, digits.image_shape)
-    before = deepcopy(trainer.discriminator.state_dict())
-    trainer.step(torch.rand(8, *digits.image_shape), torch.rand(8, 4))
-    torch.testing.assert_close(trainer.discriminator.state_dict(), before, rtol=0, atol=1e-9)
-    assert any((weight.grad != 0).any() for weight in trainer.generator.parameters())
-
-
-def test_building_a_trainer_leaves_the_global_random_state_alone():
+def test_training_leaves_the_global_random_state_alone(digits, evaluator):
     before = torch.get_rng_state()
-    Trainer(TrialConfig(seed=9), (1, 28, 28))
+    next(train(TrialConfig(**QUICK, architecture=f"{__name__}:DropoutPair"), digits, evaluator))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+class CollapsedPair(DropoutPair):
+    """A generator that makes one image and cannot learn."""
+
+    @staticmethod
+    def generator(config, image_shape):
+        pair = DropoutPair.generator(config, image_shape)
+        with torch.no_grad():
+            pair[0].weight.zero_()
+        return pair
+
+
+def test_a_collapse_is_flagged_at_the_first_of_three_reports(digits, evaluator):
+    config = TrialConfig(**QUICK | {"steps": 5, "report_every": 1, "lr": 1e-9, "lr_d": 1e-3})
+    collapsed = config.model_copy(update={"architecture": f"{__name__}:CollapsedPair"})
+    flags = [report.flags for report in train(collapsed, digits, evaluator)]
+    assert [flag.get("collapse") for flag in flags] == [None, None, 1, 1, 1]
+
+
+def test_a_discriminator_that_has_won_is_flagged(digits, evaluator):
+    winning = TrialConfig(loss="minimax", lr=1e-9, lr_d=3e-3, **QUICK | {"steps": 90, "report_every": 15})
+    *_, last = train(winning, digits, evaluator)
+    assert last.flags["discriminator-won"] <= 60
+    balanced = TrialConfig(lr=1e-3, **QUICK | {"steps": 60, "report_every": 15})
+    *_, last = train(balanced, digits, evaluator)
+    assert "discriminator-won" not in last.flags

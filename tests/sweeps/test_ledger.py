@@ -19,18 +19,20 @@ def ledger(tmp_path):
 
 
 def test_what_was_written_can_be_read_while_the_sweep_runs(ledger, tmp_path):
-    ledger.describe({"fid_floor": 7.5})
+    ledger.describe({"floors": {"fid": 7.5}})
     ledger.start(trial(0))
     ledger.report("tiny-0000", 10, {"fid": 30.0, "g_loss": 1 / 3}, 30.0)
-    ledger.report("tiny-0000", 20, {"fid": 40.0, "g_loss": 0.5}, 30.0)
+    ledger.report("tiny-0000", 20, {"fid": 40.0, "g_loss": 0.5}, 30.0, {"collapse": 10})
     ledger.start(trial(1))
     ledger.end("tiny-0001", Status.CRASHED, "ValueError: no", "Traceback")
     record = read_ledger("tiny", tmp_path)
-    assert record.facts["fid_floor"] == 7.5
+    assert record.facts["floors"] == {"fid": 7.5}
     assert record.facts["status"] == Status.RUNNING
     first, second = record.trials
     assert (first["status"], first["score"], first["best_step"], first["step"]) == ("running", 30.0, 10, 20)
-    assert first["params"] == {"lr": 0.1}
+    assert (first["params"], first["flags"]) == ({"lr": 0.1}, {"collapse": 10})
+    assert first["best_metrics"] == {"fid": 30.0, "g_loss": 1 / 3}
+    assert (first["final"], second["final"], second["best_metrics"]) == (None, None, None)
     assert (second["status"], second["reason"], second["score"]) == ("crashed", "ValueError: no", None)
     assert read_reports(record.folder) == [
         {"trial_id": "tiny-0000", "step": 10, "fid": 30.0, "g_loss": 1 / 3},
@@ -62,7 +64,15 @@ def test_where_there_are_no_sweeps_it_says_so(tmp_path):
         read_ledger("tiny", tmp_path)
 
 
-def test_a_newer_format_is_refused(ledger, tmp_path):
-    ledger.describe({"format_version": 99})
-    with pytest.raises(SweepError, match=r"newer gan-sweep \(format 99.*upgrade gan-sweep"):
+def test_the_final_scores_of_a_trial_are_kept(ledger, tmp_path):
+    ledger.start(trial(0))
+    ledger.end("tiny-0000", Status.COMPLETED, final={"fid": 31.0})
+    (row,) = read_ledger("tiny", tmp_path).trials
+    assert (row["status"], row["final"]) == ("completed", {"fid": 31.0})
+
+
+@pytest.mark.parametrize("version", [1, 99])
+def test_another_format_is_refused(ledger, tmp_path, version):
+    ledger.describe({"format_version": version})
+    with pytest.raises(SweepError, match=rf"another gan-sweep \(format {version}; this one reads 2\)"):
         read_ledger("tiny", tmp_path)

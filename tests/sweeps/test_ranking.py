@@ -8,49 +8,71 @@ from sweeps.status import Status
 
 @pytest.fixture
 def results(tmp_path):
-    """Four trials: the baseline, a better one, one that crashed and one still running."""
+    """Five trials: the baseline, one stopped early, one that crashed, one still running and one completed."""
     ledger = Ledger(create_sweep_folder(tmp_path, "tiny", exact=False), {"name": "tiny"})
-    ledger.describe({"fid_floor": 7.0, "extractor": "sha256:0"})
-    for number, fids in enumerate(([90.0, 80.0, 85.0], [40.0, 20.0], [], [50.0])):
+    ledger.describe({"floors": {"fid": 7.0}, "extractor": "sha256:0"})
+    for number, fids in enumerate(([90.0, 80.0, 85.0], [40.0, 20.0], [], [50.0], [31.0, 30.0])):
         params = {"lr": 0.1 * (number + 1), "loss": "bce"}
-        config = params | {"steps": 30, "eval_samples": 500}
+        config = params | {"steps": 30, "eval_samples": 500, "final_samples": 5000}
         trial_id = f"tiny-{number:04d}"
         ledger.start(Trial(trial_id, number, params, config, number == 0))
         for index, fid in enumerate(fids):
-            ledger.report(trial_id, 10 * (index + 1), {"fid": fid, "g_loss": 0.5}, min(fids[: index + 1]))
-    ledger.end("tiny-0000", Status.COMPLETED)
+            metrics = {"fid": fid, "modes": 9 - index, "g_loss": 0.5}
+            ledger.report(trial_id, 10 * (index + 1), metrics, min(fids[: index + 1]))
+    ledger.end("tiny-0000", Status.COMPLETED, final={"fid": 96.0, "modes": 3, "memorisation": 1.0})
     ledger.end("tiny-0001", Status.PRUNED)
     ledger.end("tiny-0002", Status.CRASHED, "ValueError: no")
+    ledger.end("tiny-0004", Status.COMPLETED, final={"fid": 32.0, "modes": 8, "memorisation": 0.9})
     ledger.close(Status.INTERRUPTED)
     return tmp_path
 
 
-def test_the_leaderboard_is_best_first_and_failures_last(results):
+def test_the_leaderboard_is_best_first_final_scores_before_others_and_failures_last(results):
     frame = sweeps.load("tiny", results).rank()
-    assert frame["trial_id"].tolist() == ["tiny-0001", "tiny-0003", "tiny-0000", "tiny-0002"]
-    assert frame["rank"].tolist() == [1, 2, 3, pd.NA]
-    assert frame["fid"].tolist()[:3] == [20.0, 50.0, 80.0]
-    assert frame["gain"].tolist()[:3] == [4.0, 1.6, 1.0]
-    assert frame["status"].tolist() == ["pruned", "running", "completed", "crashed"]
+    assert frame["trial_id"].tolist() == [f"tiny-000{number}" for number in (4, 0, 1, 3, 2)]
+    assert frame["rank"].tolist() == [1, 2, 3, 4, pd.NA]
+    assert frame["fid"].tolist()[:4] == [32.0, 96.0, 20.0, 50.0]
+    assert frame["samples"].tolist() == [5000, 5000, 500, 500, pd.NA]
+    assert frame["gain"].tolist()[:4] == [96.0 / 32.0, 1.0, 80.0 / 20.0, 80.0 / 50.0]
+    assert frame["status"].tolist() == ["completed", "completed", "pruned", "running", "crashed"]
     assert list(frame.columns[-2:]) == ["lr", "loss"]
-    assert sweeps.load("tiny", results).rank(top=1)["trial_id"].tolist() == ["tiny-0001"]
+    assert sweeps.load("tiny", results).rank(top=1)["trial_id"].tolist() == ["tiny-0004"]
 
 
 def test_trials_have_a_row_each_and_history_a_row_a_report(results):
     sweep = sweeps.load("tiny", results)
-    assert sweep.trials["trial_id"].tolist() == [f"tiny-{number:04d}" for number in range(4)]
-    assert sweep.trials["best_step"].tolist() == [20, 20, pd.NA, 10]
+    assert sweep.trials["trial_id"].tolist() == [f"tiny-{number:04d}" for number in range(5)]
+    assert sweep.trials["best_step"].tolist() == [20, 20, pd.NA, 10, 20]
+    assert sweep.trials["search_fid"].tolist()[:2] == [80.0, 20.0]
+    assert sweep.trials["modes"].tolist()[:2] == [3, 8]
     assert sweep.trials["reason"].tolist()[2] == "ValueError: no"
-    assert sweep.history["fid"].tolist() == [90.0, 80.0, 85.0, 40.0, 20.0, 50.0]
-    assert sweep.history.columns.tolist() == ["trial_id", "step", "fid", "g_loss"]
+    assert sweep.history["fid"].tolist() == [90.0, 80.0, 85.0, 40.0, 20.0, 50.0, 31.0, 30.0]
+    assert sweep.history.columns.tolist() == ["trial_id", "step", "fid", "modes", "g_loss"]
 
 
 def test_the_summary_says_what_was_gained_over_the_defaults(results):
     summary = sweeps.load("tiny", results).summary()
-    assert summary["trials"] == {"completed": 1, "pruned": 1, "crashed": 1, "running": 1}
-    assert summary["best"] == {"trial_id": "tiny-0001", "fid": 20.0, "params": {"lr": 0.2, "loss": "bce"}}
-    assert summary["baseline"]["fid"] == 80.0
-    assert (summary["fid_floor"], summary["eval_samples"]) == (7.0, [500])
+    assert summary["trials"] == {"completed": 2, "pruned": 1, "crashed": 1, "running": 1}
+    assert summary["best"] == {
+        "trial_id": "tiny-0004",
+        "fid": 32.0,
+        "samples": 5000,
+        "search_fid": 30.0,
+        "scores": {"fid": 32.0, "modes": 8, "memorisation": 0.9},
+        "flags": {},
+        "params": {"lr": 0.5, "loss": "bce"},
+    }
+    assert (summary["baseline"]["fid"], summary["floors"]) == (96.0, {"fid": 7.0})
+
+
+def test_flags_say_since_when(tmp_path):
+    ledger = Ledger(create_sweep_folder(tmp_path, "tiny", exact=False), {"name": "tiny"})
+    config = {"lr": 0.1, "eval_samples": 500}
+    ledger.start(Trial("tiny-0000", 0, {"lr": 0.1}, config, is_baseline=True))
+    ledger.report("tiny-0000", 30, {"fid": 9.0}, 9.0, {"collapse": 10, "discriminator-won": 20})
+    ledger.close(Status.COMPLETED)
+    (flags,) = sweeps.load("tiny", tmp_path).rank()["flags"]
+    assert flags == "collapse since 10, discriminator-won since 20"
 
 
 def test_a_sweep_without_trials_ranks_to_an_empty_table(tmp_path):

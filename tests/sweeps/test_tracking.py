@@ -26,7 +26,8 @@ def test_a_sweep_is_a_parent_run_with_a_child_a_trial(tmp_path):
         tracker.start(trial(number))
         tracker.report(trial(number), 10, {"fid": 50.0 - number, "d_loss": 1.5}, samples())
         tracker.report(trial(number), 20, {"fid": 60.0 - number, "d_loss": 1.0}, samples())
-        tracker.end(trial(number), status, 50.0 - number)
+        final = {"fid": 55.0} if status is Status.COMPLETED else None
+        tracker.end(trial(number), status, 50.0 - number, final)
     tracker.close(Status.COMPLETED)
     assert tracker.failure is None
 
@@ -50,6 +51,8 @@ def test_a_sweep_is_a_parent_run_with_a_child_a_trial(tmp_path):
     assert child.data.params == {"lr": "0.00123", "steps": "20"}
     history = client.get_metric_history(child.info.run_id, "fid")
     assert [(metric.step, metric.value) for metric in history] == [(10, 50.0), (20, 60.0)]
+    assert child.data.metrics["final_fid"] == 55.0
+    assert not any("final_fid" in run.data.metrics for name, run in runs.items() if "0000" not in name)
     images = [file.path for file in client.list_artifacts(child.info.run_id, "images")]
     assert sum("samples+step+10+" in path and path.endswith(".png") for path in images) == 1
     assert sum("samples+step+20+" in path and path.endswith(".png") for path in images) == 1

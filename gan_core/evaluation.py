@@ -1,0 +1,107 @@
+"""Scores generated images against the held-out images of a dataset."""
+
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from gan_core.datasets import ImageDataset
+from gan_core.features import ExtractorName, load_extractor
+from gan_core.images import to_unit_range
+from gan_core.metrics import (
+    Gaussian,
+    Manifold,
+    class_kl,
+    coverage,
+    frechet_distance,
+    kernel_distance,
+    memorisation,
+    modes,
+    precision,
+    recall,
+)
+
+FEATURE_BATCH = 500
+MOST_FLOOR_IMAGES = 10_000
+
+
+class Evaluator:
+    """Scores generated images against the held-out images of a dataset, in an extractor's features.
+
+    With the extractor ``classifier``, distances are in the features of a small classifier: they cannot be
+    compared with published scores, nor with those of another extractor. ``fid`` is biased by the number of
+    images as well: compare scores of equal numbers only.
+
+    Args:
+        data: Its held-out images are the reference.
+        device: Where features are computed.
+        extractor: ``classifier`` or ``inception``; see :func:`gan_core.features.load_extractor`.
+
+    Attributes:
+        extractor: The SHA-256 of the extractor's weights: ``sha256:280d46...``.
+        floors: The scores of real training images, 10,000 at most: what a perfect generator would get.
+
+    Raises:
+        ExtractorUnavailableError: There is no such extractor for these images.
+    """
+
+    def __init__(
+        self, data: ImageDataset, device: torch.device | str = "cpu", extractor: ExtractorName = "classifier"
+    ) -> None:
+        self._device = torch.device(device)
+        self._data = data
+        loaded = load_extractor(extractor, data, device)
+        self._network = loaded.network
+        self.extractor = f"sha256:{loaded.sha256}"
+        self._held_out, _ = self._features(_in_batches(data.held_out))
+        self._gaussian = Gaussian.fit(self._held_out)
+        self._manifold = Manifold.fit(self._held_out)
+        self.floors = self.score(_in_batches(_spread(data.train, MOST_FLOOR_IMAGES)))
+
+    def score(self, batches: Iterable[Tensor]) -> dict[str, float]:
+        """Score generated images, given in batches ``(N, C, H, W)`` in [-1, 1].
+
+        Returns:
+            ``fid``, ``kid``, ``precision``, ``recall`` and ``coverage``, and from a classifier's head
+            ``modes`` and ``class_kl``: see :mod:`gan_core.metrics`.
+        """
+        return self._score(*self._features(batches))
+
+    def final_score(self, batches: Iterable[Tensor]) -> dict[str, float]:
+        """Return :meth:`score` and ``memorisation``, which looks at all of the training images."""
+        features, logits = self._features(batches)
+        copied = memorisation(features, self._held_out, self._train)
+        return self._score(features, logits) | {"memorisation": copied}
+
+    def _score(self, features: Tensor, logits: Tensor | None) -> dict[str, float]:
+        manifold = Manifold.fit(features)
+        scores = {
+            "fid": frechet_distance(Gaussian.fit(features), self._gaussian),
+            "kid": kernel_distance(features, self._held_out),
+            "precision": precision(manifold, self._manifold),
+            "recall": recall(manifold, self._manifold),
+            "coverage": coverage(manifold, self._manifold),
+        }
+        classes = {} if logits is None else {"modes": modes(logits), "class_kl": class_kl(logits)}
+        return scores | classes
+
+    @cached_property
+    def _train(self) -> Tensor:
+        features, _ = self._features(_in_batches(self._data.train))
+        return features
+
+    def _features(self, batches: Iterable[Tensor]) -> tuple[Tensor, Tensor | None]:
+        with torch.inference_mode():
+            features, logits = zip(*(self._network(batch.to(self._device)) for batch in batches), strict=True)
+            return torch.cat(features), None if logits[0] is None else torch.cat(logits)
+
+
+def _in_batches(images: Tensor) -> Iterator[Tensor]:
+    """Yield uint8 images in batches, scaled to [-1, 1]."""
+    return (to_unit_range(batch) for batch in images.split(FEATURE_BATCH))
+
+
+def _spread(images: Tensor, most: int) -> Tensor:
+    """Return ``most`` of the images, evenly spread over all, or all of them where there are fewer."""
+    return images[torch.linspace(0, len(images) - 1, most).long()] if len(images) > most else images

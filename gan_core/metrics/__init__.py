@@ -1,0 +1,19 @@
+"""Measures of generated images, each a function of features ``(N, F)`` or class logits ``(N, K)``."""
+
+from gan_core.metrics.classes import class_kl, modes
+from gan_core.metrics.frechet import Gaussian, frechet_distance
+from gan_core.metrics.kernel import kernel_distance
+from gan_core.metrics.neighbours import Manifold, coverage, memorisation, precision, recall
+
+__all__ = [
+    "Gaussian",
+    "Manifold",
+    "class_kl",
+    "coverage",
+    "frechet_distance",
+    "kernel_distance",
+    "memorisation",
+    "modes",
+    "precision",
+    "recall",
+]

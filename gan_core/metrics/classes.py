@@ -1,0 +1,37 @@
+"""What a classifier makes of generated images."""
+
+from math import log
+
+from torch import Tensor
+
+LEAST_SHARE = 0.01
+
+
+def modes(logits: Tensor) -> int:
+    """Return the number of classes that at least 1 % of the samples are assigned to, from 1 to ``K``.
+
+    Args:
+        logits: Of the samples' classes, shape ``(N, K)``.
+    """
+    return int((_shares(logits) >= LEAST_SHARE).sum())
+
+
+def class_kl(logits: Tensor) -> float:
+    r"""Return how far the samples' classes are from equally frequent, in nats: 0 to :math:`\log K`.
+
+    .. math:: \sum_k p_k \log (p_k K)
+
+    with :math:`p_k` the share of the samples that are assigned to class :math:`k`: the Kullback-Leibler
+    divergence from the uniform distribution, as Metz et al., 2017 (arXiv:1611.02163) measure it.
+
+    Args:
+        logits: Of the samples' classes, shape ``(N, K)``.
+    """
+    shares = _shares(logits)
+    shares = shares[shares > 0]
+    return float((shares * shares.log()).sum()) + log(logits.shape[1])
+
+
+def _shares(logits: Tensor) -> Tensor:
+    """Return the share of the samples that each class is the likeliest of."""
+    return logits.argmax(1).bincount(minlength=logits.shape[1]).double() / len(logits)

@@ -1,0 +1,32 @@
+"""Which number format a training step computes in."""
+
+from contextlib import AbstractContextManager
+
+import torch
+
+from gan_core.config import Precision
+
+TENSOR_CORES_FOR_BF16 = (8, 0)
+"""The compute capability from which a CUDA GPU multiplies bfloat16 matrices in hardware."""
+
+
+def gains_from_bf16(device: torch.device) -> bool:
+    """Return whether a device multiplies bfloat16 matrices in hardware: AMX on a CPU, tensor cores on a GPU.
+
+    Elsewhere bfloat16 is emulated, and slower than float32.
+    """
+    if device.type == "cpu":
+        return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= TENSOR_CORES_FOR_BF16
+    return False
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
+    """Return the context that networks run in: mixed bfloat16 for ``bf16``, and for ``auto`` where it gains.
+
+    Weights, their gradients, the losses and the optimiser stay in float32 (Micikevicius et al., 2018,
+    arXiv:1710.03740; bfloat16 needs no loss scaling).
+    """
+    enabled = precision == "bf16" or (precision == "auto" and gains_from_bf16(device))
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

@@ -1,0 +1,218 @@
+"""One step of adversarial training."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+from torch.nn.utils.parametrizations import spectral_norm
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from gan_core.architectures import ImageShape, architectures
+from gan_core.config import TrialConfig
+from gan_core.divergence import DivergenceGuard
+from gan_core.flags import VANISHED
+from gan_core.losses import losses
+from gan_core.penalties import penalties
+from gan_core.precision import autocast
+
+GENERATION_BATCH = 500
+
+
+class Trainer:
+    """A generator, a discriminator, their optimisers, and one step of adversarial training.
+
+    The step is that of the seed tutorial, its redundant work left out: the generator runs once a step, and
+    no gradient is computed that would be thrown away. The losses and weights that follow are the same.
+    What differs by design is that batch normalisation's running statistics move once a step, not twice.
+
+    Args:
+        config: The hyperparameters.
+        image_shape: Channels, height and width.
+        device: Where the networks live.
+        dtype: What the weights are kept in; ``config.precision`` is heeded in float32 alone.
+
+    Attributes:
+        generator: Noise ``(N, noise_dim)`` to images ``(N, C, H, W)`` in [-1, 1].
+        discriminator: Images to logits ``(N, 1)``.
+        steps_taken: Calls of :meth:`step` so far.
+    """
+
+    def __init__(
+        self,
+        config: TrialConfig,
+        image_shape: ImageShape,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self._config = config
+        self._device = torch.device(device)
+        self._dtype = dtype
+        architecture = architectures.get(config.architecture)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.discriminator = self._placed(architecture.discriminator(config, image_shape))
+            self.generator = self._placed(architecture.generator(config, image_shape))
+            if config.spectral_norm:
+                _normalise_spectrally(self.discriminator)
+        self._average = _average(self.generator, config.ema_decay) if config.ema_decay else None
+        self._loss = losses.get(config.loss)
+        self._penalty = penalties.get(config.penalty)
+        self._penalty_rng = torch.Generator(self._device).manual_seed(config.seed)
+        self._guard = DivergenceGuard(self._device)
+        self._d_optimizer = self._adam(self.discriminator, config.lr_d or config.lr)
+        self._g_optimizer = self._adam(self.generator, config.lr)
+        self._precision = config.precision if dtype == torch.float32 else "fp32"
+        self._separated = torch.zeros((), dtype=torch.bool, device=self._device)
+        self._gradient = torch.zeros((), device=self._device)
+        self._largest_gradient = torch.zeros((), device=self._device)
+        self.steps_taken = 0
+
+    @property
+    def sampler(self) -> nn.Module:
+        """The generator that images are drawn from: the average where there is one."""
+        return self._average.module if self._average else self.generator
+
+    @property
+    def discriminator_won(self) -> bool:
+        """Whether the last step told all images apart and left the generator next to no gradient."""
+        return bool(self._separated & (self._gradient < VANISHED * self._largest_gradient))
+
+    def step(self, real: Tensor, noise: Tensor) -> dict[str, Tensor]:
+        """Update the discriminator ``d_steps`` times, then the generator once, on the last one's noise.
+
+        Args:
+            real: Real images in [-1, 1], shape ``(d_steps * N, C, H, W)``.
+            noise: The generator's noise, shape ``(d_steps * N, noise_dim)``.
+
+        Returns:
+            ``d_loss``, the last update's with its penalty, and ``g_loss``, each of shape ``()``.
+
+        Raises:
+            TrainingDiverged: A loss or gradient is not finite; no network was updated with it or after it.
+                A step on a CPU says so at once; elsewhere :meth:`check` does, so that steps need not wait.
+        """
+        *earlier, (last_real, last_noise) = zip(
+            real.chunk(self._config.d_steps), noise.chunk(self._config.d_steps), strict=True
+        )
+        for real_batch, noise_batch in earlier:
+            with torch.no_grad():
+                fake = self._generated(noise_batch)
+            self._update_discriminator(real_batch, fake)
+        fake = self._generated(last_noise)
+        d_loss = self._update_discriminator(last_real, fake.detach())
+        g_loss = self._update_generator(last_real, fake)
+        if self._average:
+            self._average.update_parameters(self.generator)
+        self.steps_taken += 1
+        if self._device.type == "cpu":
+            self.check()
+        return {"d_loss": d_loss, "g_loss": g_loss}
+
+    def check(self) -> None:
+        """Raise TrainingDiverged where a loss or gradient of the steps so far was not finite."""
+        self._guard.check()
+
+    def generate(self, noise: Tensor) -> Tensor:
+        """Return images ``(N, C, H, W)`` in [-1, 1] for noise ``(N, noise_dim)``, in eval mode."""
+        return torch.cat([*generate_batches(self.sampler, noise)])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the next step depends on, for :meth:`load_state_dict`."""
+        return {
+            **{name: part.state_dict() for name, part in self._parts().items()},
+            "penalty_rng": self._penalty_rng.get_state(),
+            "largest_gradient": self._largest_gradient,
+            "steps_taken": self.steps_taken,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` of a trainer with the same config returned."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self._penalty_rng.set_state(state["penalty_rng"].cpu())
+        self._largest_gradient = state["largest_gradient"].to(self._device)
+        self.steps_taken = state["steps_taken"]
+
+    def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+        average = {"average": self._average} if self._average else {}
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "g_optimizer": self._g_optimizer,
+            "d_optimizer": self._d_optimizer,
+            **average,
+        }
+
+    def _placed(self, network: nn.Module) -> nn.Module:
+        """Move a network to its device; channels last is the layout that convolutions are fast in."""
+        return network.to(self._device, self._dtype).to(memory_format=torch.channels_last)
+
+    def _adam(self, network: nn.Module, lr: float) -> torch.optim.Adam:
+        """Return an optimiser that leaves the weights alone once the guard has found what is not finite."""
+        betas = (self._config.beta1, self._config.beta2)
+        optimizer = torch.optim.Adam(network.parameters(), lr=lr, betas=betas, fused=True)
+        optimizer.found_inf = self._guard.found  # type: ignore[attr-defined] # as torch.amp.GradScaler does
+        return optimizer
+
+    def _generated(self, noise: Tensor) -> Tensor:
+        with autocast(self._precision, self._device):
+            images: Tensor = self.generator(noise)
+        return images.to(self._dtype)
+
+    def _logits(self, images: Tensor) -> Tensor:
+        with autocast(self._precision, self._device):
+            logits: Tensor = self.discriminator(images)
+        return logits.to(self._dtype)
+
+    def _update_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        real_logits, fake_logits = self._logits(torch.cat([real, fake])).split([len(real), len(fake)])
+        loss = self._loss.discriminator(real_logits, fake_logits)
+        penalty = self._penalty(self.discriminator, real, fake, self._penalty_rng)
+        if penalty is not None:
+            loss = loss + self._config.penalty_weight * penalty
+        self._separated = real_logits.detach().min() > fake_logits.detach().max()
+        self._update("d", loss, self._d_optimizer)
+        return loss.detach()
+
+    def _update_generator(self, real: Tensor, fake: Tensor) -> Tensor:
+        if self._loss.generator_uses_real:
+            real_logits, fake_logits = self._logits(torch.cat([real, fake])).split([len(real), len(fake)])
+        else:
+            real_logits, fake_logits = None, self._logits(fake)
+        loss = self._loss.generator(real_logits, fake_logits)
+        self._gradient = self._update("g", loss, self._g_optimizer)
+        self._largest_gradient = torch.maximum(self._largest_gradient, self._gradient)
+        return loss.detach()
+
+    def _update(self, network: str, loss: Tensor, optimizer: torch.optim.Optimizer) -> Tensor:
+        """Take one step down the gradient with respect to the optimiser's weights, and return its norm."""
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        optimizer.zero_grad()
+        loss.backward(inputs=weights)
+        norm = get_total_norm([weight.grad for weight in weights])
+        self._guard.watch(self.steps_taken + 1, network, loss, norm)
+        optimizer.step()
+        return norm
+
+
+def generate_batches(generator: nn.Module, noise: Tensor) -> Iterator[Tensor]:
+    """Yield the images that a generator in eval mode makes of noise ``(N, noise_dim)``, 500 at a time."""
+    generator = deepcopy(generator).eval()
+    for batch in noise.split(GENERATION_BATCH):
+        with torch.inference_mode():
+            images: Tensor = generator(batch)
+        yield images
+
+
+def _average(generator: nn.Module, decay: float) -> AveragedModel:
+    return AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(decay))
+
+
+def _normalise_spectrally(network: nn.Module) -> None:
+    """Divide the weight of every linear and convolutional layer by its largest singular value."""
+    for layer in [*network.modules()]:
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            spectral_norm(layer)

@@ -1,0 +1,24 @@
+from gan_core.flags import FlagWatch, collapsed
+
+
+def test_a_sign_must_be_seen_three_times_running():
+    watch = FlagWatch()
+    for step, seen in enumerate([True, True, False, True, True, True, False, True], start=1):
+        watch.update(step * 10, {"collapse": seen})
+        assert watch.raised == ({"collapse": 40} if step >= 6 else {})
+
+
+def test_its_state_goes_on_where_it_was():
+    watch, resumed = FlagWatch(), FlagWatch()
+    watch.update(10, {"collapse": True})
+    watch.update(20, {"collapse": True})
+    resumed.load_state_dict(watch.state_dict())
+    resumed.update(30, {"collapse": True})
+    assert resumed.raised == {"collapse": 10}
+    assert watch.raised == {}
+
+
+def test_without_a_classifiers_head_no_collapse_is_seen():
+    assert collapsed({"modes": 2.0})
+    assert not collapsed({"modes": 3.0})
+    assert not collapsed({"fid": 1.0})

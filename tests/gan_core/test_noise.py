@@ -1,0 +1,15 @@
+import pytest
+import torch
+
+from gan_core import TrialConfig
+from gan_core.noise import sample_noise
+
+
+@pytest.mark.parametrize("noise", ["uniform", "normal"])
+def test_sample_noise_is_one_bank_for_all_dimensions(noise):
+    large, small = (sample_noise(TrialConfig(noise=noise, noise_dim=dim)) for dim in (256, 16))
+    assert torch.equal(small, large[:, :16])
+    assert large.shape == (64, 256)
+    assert (large.abs().max() <= 1) == (noise == "uniform")
+    assert large.mean().abs() < 0.05
+    assert large.std() == pytest.approx({"uniform": 3**-0.5, "normal": 1}[noise], rel=0.05)

@@ -1,0 +1,148 @@
+from copy import deepcopy
+
+import pytest
+import torch
+
+from gan_core import Trainer, TrainingDiverged, TrialConfig
+from gan_core.images import to_unit_range
+from tests.gan_core.seed_loop import SeedTrainer
+
+
+@pytest.mark.parametrize(("architecture", "loss"), [("mlp", "bce"), ("mlp", "lsgan"), ("dcgan", "bce")])
+def test_the_step_is_the_seeds(digits, architecture, loss):
+    """Batch normalisation and Adam double a rounding error every few steps: the DCGANs meet every tenth."""
+    trainer = Trainer(
+        TrialConfig(architecture=architecture, loss=loss), digits.image_shape, dtype=torch.float64
+    )
+    seed = SeedTrainer(architecture, loss, torch.float64)
+    seed.copy_weights(trainer)
+    rng = torch.Generator().manual_seed(1)
+    for step in range(200):
+        if architecture == "dcgan" and step % 10 == 0:
+            state = deepcopy(trainer.state_dict())
+            seed.copy_weights(trainer)
+            seed.g_optimizer.load_state_dict(state["g_optimizer"])
+            seed.d_optimizer.load_state_dict(state["d_optimizer"])
+        batch = torch.randint(len(digits.train), (6,), generator=rng)
+        real = to_unit_range(digits.train[batch]).double()
+        noise = torch.rand(6, 96, generator=rng, dtype=torch.float64) * 2 - 1
+        ours, theirs = trainer.step(real, noise), seed.step(real, noise)
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=0)
+        if step % 10 == 9:
+            assert_equal_weights(trainer.generator, seed.generator)
+            assert_equal_weights(trainer.discriminator, seed.discriminator)
+
+
+def assert_equal_weights(ours, seeds):
+    for mine, theirs in zip(ours.parameters(), seeds.parameters(), strict=True):
+        assert (mine - theirs).norm() <= 1e-9 * theirs.norm()
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_update(digits):
+    trainer = Trainer(TrialConfig(), digits.image_shape)
+    before = deepcopy(trainer.discriminator.state_dict())
+    real = torch.full((16, 1, 28, 28), float("nan"))
+    with pytest.raises(TrainingDiverged, match="d_loss is nan at step 1"):
+        trainer.step(real, torch.zeros(16, 96))
+    torch.testing.assert_close(trainer.discriminator.state_dict(), before, rtol=0, atol=0)
+
+
+def test_a_gradient_that_is_not_finite_stops_before_the_update(digits):
+    trainer = Trainer(TrialConfig(), digits.image_shape)
+    trainer.step(torch.rand(8, 1, 28, 28), torch.rand(8, 96))
+    before = deepcopy(trainer.generator.state_dict())
+    trainer.generator[0].weight.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(TrainingDiverged, match=r"g_gradient is (inf|nan) at step 2"):
+        trainer.step(torch.rand(8, 1, 28, 28), torch.rand(8, 96))
+    torch.testing.assert_close(trainer.generator.state_dict(), before, rtol=0, atol=0)
+
+
+def test_what_is_found_on_a_device_that_is_not_waited_for_is_told_later(digits, monkeypatch):
+    trainer = Trainer(TrialConfig(), digits.image_shape)
+    monkeypatch.setattr(trainer, "check", lambda: None)
+    noise, good, bad = torch.rand(8, 96), torch.rand(8, 1, 28, 28), torch.full((8, 1, 28, 28), float("nan"))
+    trainer.step(good, noise)
+    before = deepcopy(trainer.discriminator.state_dict()), deepcopy(trainer.generator.state_dict())
+    for real in (bad, good, good):
+        trainer.step(real, noise)
+    after = trainer.discriminator.state_dict(), trainer.generator.state_dict()
+    torch.testing.assert_close(after, before, rtol=0, atol=0)
+    monkeypatch.undo()
+    with pytest.raises(TrainingDiverged, match="d_loss is nan at step 2"):
+        trainer.check()
+
+
+def test_the_average_follows_the_generator_and_is_what_is_sampled(digits):
+    config = TrialConfig(ema_decay=0.5, noise_dim=4)
+    trainer = Trainer(config, digits.image_shape)
+    trainer.step(torch.rand(8, *digits.image_shape), torch.rand(8, 4))
+    expected = [weight.detach().clone() for weight in trainer.generator.parameters()]
+    for _ in range(3):
+        trainer.step(torch.rand(8, *digits.image_shape), torch.rand(8, 4))
+        for average, weight in zip(expected, trainer.generator.parameters(), strict=True):
+            average.lerp_(weight.detach(), 0.5)
+    torch.testing.assert_close([*trainer.sampler.parameters()], expected)
+    assert trainer.sampler is not trainer.generator
+
+
+def test_spectral_norm_bounds_every_layer_of_the_discriminator_and_none_of_the_generators(digits):
+    trainer = Trainer(TrialConfig(spectral_norm=True), digits.image_shape)
+    for _ in range(50):
+        trainer.discriminator(torch.zeros(2, *digits.image_shape))
+    norms = [
+        torch.linalg.matrix_norm(layer.weight, 2).item()
+        for layer in trainer.discriminator
+        if hasattr(layer, "weight")
+    ]
+    assert norms == pytest.approx([1.0] * 3, rel=0.05)
+    assert not any("parametrizations" in name for name, _ in trainer.generator.named_parameters())
+
+
+def test_several_discriminator_steps_see_several_batches(digits):
+    config = TrialConfig(d_steps=3, noise_dim=4)
+    trainer, seen = Trainer(config, digits.image_shape), []
+    trainer.discriminator.register_forward_pre_hook(lambda _module, inputs: seen.append(len(inputs[0])))
+    trainer.step(torch.rand(24, *digits.image_shape), torch.rand(24, 4))
+    assert seen == [16, 16, 16, 8]
+
+
+def test_two_time_scales(digits):
+    still = TrialConfig(lr_d=1e-12, noise_dim=4)
+    trainer = Trainer(still, digits.image_shape)
+    before = deepcopy(trainer.discriminator.state_dict())
+    trainer.step(torch.rand(8, *digits.image_shape), torch.rand(8, 4))
+    torch.testing.assert_close(trainer.discriminator.state_dict(), before, rtol=0, atol=1e-9)
+    assert any((weight.grad != 0).any() for weight in trainer.generator.parameters())
+
+
+def test_building_a_trainer_leaves_the_global_random_state_alone():
+    before = torch.get_rng_state()
+    Trainer(TrialConfig(seed=9), (1, 28, 28))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "dcgan"])
+def test_bf16_follows_fp32(digits, architecture):
+    fp32, bf16 = (
+        Trainer(TrialConfig(architecture=architecture, precision=precision), digits.image_shape)
+        for precision in ("fp32", "bf16")
+    )
+    rng = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        real = to_unit_range(digits.train[torch.randint(4000, (16,), generator=rng)])
+        noise = torch.rand(16, 96, generator=rng) * 2 - 1
+        exact, rounded = fp32.step(real, noise), bf16.step(real, noise)
+        assert rounded != exact
+        torch.testing.assert_close(rounded, exact, rtol=0.05, atol=0.02)
+    assert {weight.dtype for weight in bf16.generator.parameters()} == {torch.float32}
+
+
+def test_auto_is_bf16_only_where_the_hardware_multiplies_it(digits, monkeypatch):
+    def first_losses(precision):
+        trainer = Trainer(TrialConfig(precision=precision), digits.image_shape)
+        return trainer.step(torch.ones(8, 1, 28, 28), torch.ones(8, 96))
+
+    for has_amx in (True, False):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda amx=has_amx: {"amx_bf16": amx})
+        assert first_losses("auto") == first_losses("bf16" if has_amx else "fp32")
+    assert first_losses("bf16") != first_losses("fp32")
