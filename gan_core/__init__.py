@@ -8,33 +8,46 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gan_core.config import TrialConfig
+    from gan_core.contract import check_contract
     from gan_core.datasets import ImageDataset, load_dataset
-    from gan_core.errors import GanCoreError, TrainingDiverged, UnknownNameError
+    from gan_core.errors import (
+        ContractError,
+        GanCoreError,
+        ImportPathError,
+        TrainingDiverged,
+        UnknownNameError,
+    )
     from gan_core.metrics import Evaluator
     from gan_core.training import Report, Trainer, train
 
 __all__ = [
+    "ContractError",
     "Evaluator",
     "GanCoreError",
     "ImageDataset",
+    "ImportPathError",
     "Report",
     "Trainer",
     "TrainingDiverged",
     "TrialConfig",
     "UnknownNameError",
+    "check_contract",
     "load_dataset",
     "train",
 ]
 
 _HOME = {
+    "ContractError": "errors",
     "Evaluator": "metrics",
     "GanCoreError": "errors",
     "ImageDataset": "datasets",
+    "ImportPathError": "errors",
     "Report": "training",
     "Trainer": "training",
     "TrainingDiverged": "errors",
     "TrialConfig": "config",
     "UnknownNameError": "errors",
+    "check_contract": "contract",
     "load_dataset": "datasets",
     "train": "training",
 }
