@@ -8,36 +8,50 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gan_core.config import TrialConfig
+    from gan_core.contract import check_contract
     from gan_core.datasets import ImageDataset, load_dataset
-    from gan_core.errors import CheckpointMismatchError, GanCoreError, TrainingDiverged, UnknownNameError
+    from gan_core.errors import (
+        CheckpointMismatchError,
+        ContractError,
+        GanCoreError,
+        ImportPathError,
+        TrainingDiverged,
+        UnknownNameError,
+    )
     from gan_core.evaluation import Evaluator
     from gan_core.trainer import Trainer
     from gan_core.training import Report, train
 
 __all__ = [
     "CheckpointMismatchError",
+    "ContractError",
     "Evaluator",
     "GanCoreError",
     "ImageDataset",
+    "ImportPathError",
     "Report",
     "Trainer",
     "TrainingDiverged",
     "TrialConfig",
     "UnknownNameError",
+    "check_contract",
     "load_dataset",
     "train",
 ]
 
 _HOME = {
     "CheckpointMismatchError": "errors",
+    "ContractError": "errors",
     "Evaluator": "evaluation",
     "GanCoreError": "errors",
     "ImageDataset": "datasets",
+    "ImportPathError": "errors",
     "Report": "training",
     "Trainer": "trainer",
     "TrainingDiverged": "errors",
     "TrialConfig": "config",
     "UnknownNameError": "errors",
+    "check_contract": "contract",
     "load_dataset": "datasets",
     "train": "training",
 }

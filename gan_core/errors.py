@@ -4,6 +4,8 @@
 
     GanCoreError
     ├── UnknownNameError      no loss, architecture or dataset of that name (also a ValueError)
+    ├── ImportPathError       what an import path names cannot be used (also a ValueError)
+    ├── ContractError         a component does not do what every one of its kind must
     ├── CorruptedAssetError   a packaged file is not the one that was released
     ├── ExtractorUnavailableError  what images are to be compared with cannot be had
     ├── CorruptedCheckpointError   a checkpoint is not what was written
@@ -23,11 +25,19 @@ class UnknownNameError(GanCoreError, ValueError):
     """No component of this kind has this name; the message lists those that exist."""
 
     def __init__(self, kind: str, name: str, allowed: Iterable[str]) -> None:
-        self.kind, self.name, self.allowed = kind, name, sorted(allowed)
+        self.kind, self.name, self.allowed = kind, name, list(allowed)
         super().__init__(f"unknown {kind} {name!r}; {allowed_and_closest(name, self.allowed)}")
 
     def __reduce__(self) -> tuple[type, tuple[str, str, list[str]]]:
         return type(self), (self.kind, self.name, self.allowed)
+
+
+class ImportPathError(GanCoreError, ValueError):
+    """There is no such module or attribute, the module fails, or the attribute is not what is needed."""
+
+
+class ContractError(GanCoreError):
+    """A component returns what none of its kind may, or it does not train; the message says which and why."""
 
 
 class CorruptedAssetError(GanCoreError):
@@ -81,6 +91,23 @@ def allowed_and_closest(name: str, allowed: Iterable[str]) -> str:
     "allowed: bce, lsgan; did you mean 'lsgan'?"
     """
     allowed = list(allowed)
-    closest = get_close_matches(name, allowed, n=1)
-    question = f"; did you mean {closest[0]!r}?" if closest else ""
-    return f"allowed: {', '.join(allowed)}{question}"
+    return f"allowed: {', '.join(allowed)}{closest(name, allowed)}"
+
+
+def closest(name: str, allowed: Iterable[str]) -> str:
+    """Return ``; did you mean 'a'?`` where a name is close to one that is allowed, else nothing.
+
+    >>> closest("MyPiar", ["MyLoss", "MyPair"])
+    "; did you mean 'MyPair'?"
+    """
+    matches = get_close_matches(name, allowed, n=1)
+    return f"; did you mean {matches[0]!r}?" if matches else ""
+
+
+def in_one_line(error: BaseException) -> str:
+    """Return an exception's class and the first line of its message.
+
+    >>> in_one_line(ZeroDivisionError("division by zero"))
+    'ZeroDivisionError: division by zero'
+    """
+    return ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])

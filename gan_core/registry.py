@@ -1,30 +1,40 @@
-"""Components by name: one file in a package, one decorator."""
+"""Components by name: one file in a package, one decorator; or a user's own, by import path."""
 
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from pkgutil import iter_modules
-from typing import Generic, TypeVar
+from types import ModuleType
+from typing import Generic, TypeVar, cast
 
-from gan_core.errors import UnknownNameError
+from gan_core.errors import ImportPathError, UnknownNameError, closest, in_one_line
 
 T = TypeVar("T")
+
+IMPORT_PATH = "MODULE:NAME"
 
 
 class Registry(Generic[T]):
     """The components of one kind, each in a module of ``package`` that bears its name.
 
-    The name ``gradient-penalty`` is the module ``gradient_penalty``. Names are read from the files, and a
-    module is imported when its component is asked for, so that checking a name imports no torch.
+    The name ``gradient-penalty`` is the module ``gradient_penalty``; a module whose name starts with ``_``
+    is none. Names are read from the files, and a module is imported when its component is asked for, so
+    that checking a name imports no torch.
+
+    A user's own component is named by its import path: ``mypackage.nets:MyPair`` is ``MyPair`` of the
+    module ``mypackage.nets``. To check one is to import it.
 
     Args:
         kind: What the components are, for messages: ``"loss"``.
         package: The package that holds them: ``"gan_core.losses"``.
+        base: The class that they are subclasses of; None where any callable is a component.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, package: str, base: type | None = None) -> None:
         self.kind = kind
         self._package = package
+        self._base = base
         self._components: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
@@ -46,24 +56,88 @@ class Registry(Generic[T]):
         """Return the names of all components, sorted."""
         spec = find_spec(self._package)
         locations = spec.submodule_search_locations if spec else None
-        return sorted(module.name.replace("_", "-") for module in iter_modules(locations))
+        modules = [module.name for module in iter_modules(locations)]
+        return sorted(name.replace("_", "-") for name in modules if not name.startswith("_"))
 
     def check(self, name: str) -> str:
-        """Return ``name`` where a component has it.
+        """Return ``name`` where a component has it, or where it is the import path of one.
 
         Raises:
-            UnknownNameError: None has.
+            UnknownNameError: No component has this name.
+            ImportPathError: It is an import path, and what is there is no component of this kind.
         """
-        names = self.names()
-        if name not in names:
-            raise UnknownNameError(self.kind, name, names)
+        if is_import_path(name):
+            self._imported(name)
+        elif name not in self.names():
+            raise UnknownNameError(self.kind, name, [*self.names(), IMPORT_PATH])
         return name
 
     def get(self, name: str) -> T:
-        """Return the component called ``name``.
+        """Return the component called ``name``, or the one at that import path.
 
         Raises:
             UnknownNameError: There is none.
+            ImportPathError: It is an import path, and what is there is no component of this kind.
         """
+        if is_import_path(name):
+            return self._imported(name)
         import_module(f"{self._package}.{self.check(name).replace('-', '_')}")
         return self._components[name]
+
+    def _imported(self, path: str) -> T:
+        component = import_attribute(path)
+        misfit = self._misfit(component)
+        if misfit:
+            raise ImportPathError(f"{path} is no {self.kind}: {misfit}")
+        return cast("T", component)
+
+    def _misfit(self, component: object) -> str | None:
+        """Return why ``component`` is none of this kind."""
+        found = f"what is there is of type {type(component).__name__}"
+        if self._base is None:
+            return None if callable(component) else f"it must be callable, {found}"
+        needed = f"{self._base.__module__}.{self._base.__name__}"
+        if not isinstance(component, type):
+            return f"it must be a subclass of {needed}, {found}"
+        if not issubclass(component, self._base):
+            return f"the class must be a subclass of {needed}"
+        lacking = ", ".join(sorted(getattr(component, "__abstractmethods__", ())))
+        return f"the class must define every method of {needed}, it lacks {lacking}" if lacking else None
+
+
+def is_import_path(name: str) -> bool:
+    """Return whether ``name`` is meant as an import path: no registered name has a colon."""
+    return ":" in name
+
+
+def import_attribute(path: str) -> object:
+    """Return the attribute that ``module.path:Attribute`` names, importing its module.
+
+    Raises:
+        ImportPathError: It is no import path, there is no such module or attribute, or the module fails.
+    """
+    module_name, _, attribute = path.partition(":")
+    if not all(part.isidentifier() for part in [*module_name.split("."), attribute]):
+        raise ImportPathError(
+            f"{path!r} is no import path: type {IMPORT_PATH}, such as mypackage.nets:MyPair"
+        )
+    module = _import_module(module_name)
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        where = f" ({module.__file__})" if getattr(module, "__file__", None) else ""
+        question = closest(attribute, vars(module))
+        raise ImportPathError(f"the module {module_name}{where} has no {attribute!r}{question}") from None
+
+
+def _import_module(name: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except (Exception, SystemExit) as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{name}.".startswith(f"{missing}."):
+            raise ImportPathError(
+                f"there is no module {missing!r}: it must be installed, or lie in the directory that the"
+                f" command is started in, which is {Path.cwd()}"
+            ) from None
+        raise ImportPathError(f"importing the module {name} raised {in_one_line(error)}") from error

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import redirect_stdout
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -83,7 +84,8 @@ def run_command(
     for option, value in (("trials", trials), ("seed", seed)):
         if value is not None:
             overrides.append(Override(f"--{option} {value}", (option,), value))
-    checked = load_spec(spec, overrides)
+    with redirect_stdout(sys.stderr):
+        checked = load_spec(spec, overrides)
     check_name(name)
     console = Console(stderr=True)
     with announced(console, "Loading Ray and Optuna", quiet=quiet):
@@ -135,7 +137,11 @@ def ui_command(results: Results = Path("results")) -> None:
 
 
 def main() -> None:
-    """Run the command line; errors that a user can mend are one message a fault, and exit code 2."""
+    """Run the command line; errors that a user can mend are one message a fault, and exit code 2.
+
+    Users' own components may lie in the directory that the command is started in, as for ``python -m``.
+    """
+    sys.path.insert(0, str(Path.cwd()))
     try:
         app()
     except SweepError as error:

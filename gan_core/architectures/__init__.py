@@ -30,4 +30,4 @@ class Architecture(ABC):
         """Return a module from images ``(N, C, H, W)`` in [-1, 1] to logits ``(N, 1)``."""
 
 
-architectures: Registry[type[Architecture]] = Registry("architecture", __name__)
+architectures: Registry[type[Architecture]] = Registry("architecture", __name__, Architecture)

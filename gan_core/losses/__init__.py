@@ -32,4 +32,4 @@ class Loss(ABC):
         """Return the generator's loss; the real logits are None where ``generator_uses_real`` is False."""
 
 
-losses: Registry[type[Loss]] = Registry("loss", __name__)
+losses: Registry[type[Loss]] = Registry("loss", __name__, Loss)

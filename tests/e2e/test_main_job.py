@@ -152,6 +152,33 @@ def test_bad_input_starts_and_writes_nothing(tmp_path, arguments, message):
     assert list(tmp_path.iterdir()) == []
 
 
+MINE = """
+import torch
+from gan_core.architectures.mlp import MLP
+from gan_core.losses.lsgan import LeastSquares
+
+print("imported")
+
+class Pair(MLP):
+    pass
+
+class Scaled(LeastSquares):
+    @staticmethod
+    def generator(real_logits, fake_logits):
+        return 0.5 * LeastSquares.generator(real_logits, fake_logits)
+"""
+
+
+def test_components_in_the_directory_it_is_started_in_are_trained(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE, encoding="utf-8")
+    own = ["--set", "parameters.architecture=mine:Pair", "--set", "parameters.loss=mine:Scaled"]
+    done = gan_sweep(SPACE, *QUICK, *own, "--trials", 1, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["trials"] == {"completed": 1}
+    (trial,) = sweeps.load("losses", tmp_path / "results").trials.to_dict("records")
+    assert (trial["architecture"], trial["loss"]) == ("mine:Pair", "mine:Scaled")
+
+
 def has_started(trials):
     return len(trials) > 0
 

@@ -1,27 +1,21 @@
 """What every combination of components must do, the registered ones of today and of tomorrow."""
 
+import random
 from itertools import product
 
 import pytest
 import torch
+from torch import nn
 
-from gan_core import Trainer, TrialConfig
-from gan_core.architectures import architectures
+from gan_core import ContractError, Trainer, TrialConfig, check_contract
+from gan_core.architectures import Architecture, architectures
+from gan_core.architectures.mlp import MLP
 from gan_core.losses import losses
+from gan_core.losses.hinge import Hinge
 from gan_core.penalties import penalties
+from gan_core.registry import ImportPathError
 
 SHAPE = (1, 16, 16)
-BATCH, STEPS = 8, 20
-
-
-def trained(config, shape=SHAPE, steps=STEPS):
-    trainer = Trainer(config, shape)
-    rng = torch.Generator().manual_seed(0)
-    for _ in range(steps):
-        real = torch.rand(config.d_steps * BATCH, *shape, generator=rng) * 2 - 1
-        noise = torch.randn(config.d_steps * BATCH, config.noise_dim, generator=rng)
-        step_losses = trainer.step(real, noise)
-    return trainer, step_losses
 
 
 @pytest.mark.parametrize(
@@ -29,16 +23,7 @@ def trained(config, shape=SHAPE, steps=STEPS):
     [*product(architectures.names(), losses.names(), penalties.names())],
 )
 def test_every_combination_trains(architecture, loss, penalty):
-    config = TrialConfig(architecture=architecture, loss=loss, penalty=penalty, noise_dim=5, lr=1e-4)
-    trainer, step_losses = trained(config)
-    untrained = Trainer(config, SHAPE)
-    assert step_losses.keys() == {"d_loss", "g_loss"}
-    assert all(value.shape == () and value.isfinite() for value in step_losses.values())
-    assert trainer.generate(torch.zeros(3, 5)).shape == (3, *SHAPE)
-    for network in ("generator", "discriminator"):
-        before, after = (dict(getattr(each, network).named_parameters()) for each in (untrained, trainer))
-        assert all(not torch.equal(before[name], after[name]) for name in before if before[name].dim() > 1)
-        assert all(weight.isfinite().all() for weight in after.values())
+    check_contract(TrialConfig(architecture=architecture, loss=loss, penalty=penalty, noise_dim=5), SHAPE)
 
 
 @pytest.mark.parametrize("architecture", architectures.names())
@@ -54,11 +39,249 @@ def test_every_combination_trains(architecture, loss, penalty):
     ids=str,
 )
 def test_every_option_trains(architecture, options):
-    _, step_losses = trained(TrialConfig(architecture=architecture, noise_dim=5, **options), steps=5)
-    assert all(value.isfinite() for value in step_losses.values())
+    check_contract(TrialConfig(architecture=architecture, noise_dim=5, **options), SHAPE)
 
 
 @pytest.mark.parametrize("architecture", architectures.names())
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (3, 64, 48)])
 def test_every_architecture_takes_every_shape(architecture, shape):
-    trained(TrialConfig(architecture=architecture, noise_dim=5), shape, steps=1)
+    config = TrialConfig(architecture=architecture, noise_dim=5)
+    losses_ = Trainer(config, shape).step(torch.rand(8, *shape) * 2 - 1, torch.rand(8, 5) * 2 - 1)
+    assert all(loss.isfinite() for loss in losses_.values())
+
+
+class Small(Architecture):
+    """A good pair; the broken ones below differ from it in one thing."""
+
+    @staticmethod
+    def generator(config, image_shape):
+        return nn.Sequential(nn.Linear(config.noise_dim, 256), nn.Tanh(), nn.Unflatten(1, image_shape))
+
+    @staticmethod
+    def discriminator(config, image_shape):
+        return nn.Sequential(nn.Flatten(), nn.Linear(256, 1))
+
+
+class Cropped(Small):
+    @staticmethod
+    def generator(config, image_shape):
+        return nn.Sequential(nn.Linear(config.noise_dim, 64), nn.Tanh(), nn.Unflatten(1, (1, 8, 8)))
+
+
+class Unbounded(Small):
+    @staticmethod
+    def generator(config, image_shape):
+        return nn.Sequential(nn.Linear(config.noise_dim, 256), nn.Unflatten(1, image_shape))
+
+
+class InHalf(Small):
+    @staticmethod
+    def generator(config, image_shape):
+        return nn.Sequential(Small.generator(config, image_shape), Half())
+
+
+class Half(nn.Module):
+    def forward(self, images):
+        return images.half()
+
+
+class FlatLogits(Small):
+    @staticmethod
+    def discriminator(config, image_shape):
+        return nn.Sequential(nn.Flatten(), nn.Linear(256, 1), nn.Flatten(0))
+
+
+class MisfitLayers(Small):
+    @staticmethod
+    def discriminator(config, image_shape):
+        return nn.Sequential(nn.Flatten(), nn.Linear(100, 1))
+
+
+class DrawnElsewhere(Small):
+    @staticmethod
+    def generator(config, image_shape):
+        network = Small.generator(config, image_shape)
+        nn.init.constant_(network[0].bias, random.random())  # noqa: S311
+        return network
+
+
+class Idle(Small):
+    @staticmethod
+    def discriminator(config, image_shape):
+        network = Small.discriminator(config, image_shape)
+        network.idle = nn.Identity()
+        network.idle.weight = nn.Parameter(torch.zeros(2, 2))
+        return network
+
+
+class Frozen(Small):
+    @staticmethod
+    def discriminator(config, image_shape):
+        network = Small.discriminator(config, image_shape)
+        network[1].bias.requires_grad_(False)
+        return network
+
+
+class NotModules(Small):
+    @staticmethod
+    def generator(config, image_shape):
+        return lambda noise: noise
+
+
+class NoSingleImages(Small):
+    @staticmethod
+    def generator(config, image_shape):
+        return nn.Sequential(Small.generator(config, image_shape), OnlyInTraining())
+
+
+class OnlyInTraining(nn.Module):
+    def forward(self, images):
+        return images if self.training else images[:, :, :4]
+
+
+class Forgetful(Small):
+    @staticmethod
+    def generator(config, image_shape):
+        return nn.Sequential(*Small.generator(config, image_shape), FadesWithEachCall())
+
+
+class FadesWithEachCall(nn.Module):
+    calls = 0
+
+    def forward(self, images):
+        self.calls += 1
+        return images / self.calls
+
+
+class NotANumber(Hinge):
+    @staticmethod
+    def generator(real_logits, fake_logits):
+        return (fake_logits - fake_logits.detach()).mean() / 0.0
+
+
+class PerImage(Hinge):
+    @staticmethod
+    def discriminator(real_logits, fake_logits):
+        return fake_logits - real_logits
+
+
+class Detached(Hinge):
+    @staticmethod
+    def generator(real_logits, fake_logits):
+        return -fake_logits.detach().mean()
+
+
+class Still(Hinge):
+    @staticmethod
+    def discriminator(real_logits, fake_logits):
+        return 0 * (real_logits + fake_logits).mean()
+
+
+class EdgyRoot(Hinge):
+    @staticmethod
+    def generator(real_logits, fake_logits):
+        return (fake_logits - fake_logits).sum().sqrt()
+
+
+class Fading(Hinge):
+    @staticmethod
+    def discriminator(real_logits, fake_logits):
+        Fading.calls += 1
+        return Hinge.discriminator(real_logits, fake_logits) * (float("inf") if Fading.calls > 5 else 1)
+
+
+def no_penalty(discriminator, real, fake, rng):
+    return None
+
+
+def penalty_of_many(discriminator, real, fake, rng):
+    return discriminator(real).squeeze(1)
+
+
+def penalty_that_fails(discriminator, real, fake, rng):
+    return real.images
+
+
+class Abstract(Architecture):
+    @staticmethod
+    def generator(config, image_shape):
+        return MLP.generator(config, image_shape)
+
+
+def mine(component):
+    return f"{__name__}:{component.__name__}"
+
+
+def test_a_good_component_of_ones_own_passes_and_leaves_the_random_state_alone():
+    before = torch.get_rng_state()
+    check_contract(
+        TrialConfig(architecture=mine(Small), penalty=mine(no_penalty), lr=1e10, noise_dim=5), SHAPE
+    )
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("component", "message"),
+    [
+        (
+            Cropped,
+            r"generator returns must be torch\.float32 \(8, 1, 16, 16\), it is torch\.float32 \(8, 1, 8, 8\)",
+        ),
+        (Unbounded, r"what the generator returns must be in \[-1, 1\], it reaches from -"),
+        (InHalf, r"must be torch\.float32 \(8, 1, 16, 16\), it is torch\.float16"),
+        (
+            FlatLogits,
+            r"discriminator returns must be torch\.float32 \(8, 1\), it is torch\.float32 \(8,\)",
+        ),
+        (MisfitLayers, "the discriminator raised RuntimeError: mat1 and mat2"),
+        (DrawnElsewhere, "two generators built from one seed differ: its weights must be drawn by torch"),
+        (Idle, "the discriminator's output does not depend on its parameter idle.weight"),
+        (Frozen, "the discriminator's parameter 1.bias takes no gradient"),
+        (NotModules, "building its networks raised AttributeError: 'function' object"),
+        (Forgetful, "a checkpoint does not hold all that the generator's 0.weight depends on"),
+        (NoSingleImages, r"it is torch\.float32 \(8, 1, 4, 16\)"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_broken_architecture_is_told_what_it_gets_wrong(component, message):
+    with pytest.raises(ContractError, match=message) as caught:
+        check_contract(TrialConfig(architecture=mine(component), noise_dim=5), SHAPE)
+    assert component.__name__ in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("component", "message"),
+    [
+        (NotANumber, "NotANumber': the generator's must be finite"),
+        (
+            PerImage,
+            r"the discriminator's must be torch\.float32 \(\), it is torch\.float32 \(8, 1\)",
+        ),
+        (Detached, "Detached': the generator's has no gradient: it must be made of the logits"),
+        (Still, "Still' and penalty 'none': 20 steps do not change the discriminator's 1.weight"),
+        (EdgyRoot, "EdgyRoot' and penalty 'none': the gradient of the generator's parameter 0.weight is not"),
+        (Fading, "training raised TrainingDiverged: d_loss is inf at step 5"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_broken_loss_is_told_what_it_gets_wrong(component, message, monkeypatch):
+    monkeypatch.setattr(Fading, "calls", 0, raising=False)
+    with pytest.raises(ContractError, match=message):
+        check_contract(TrialConfig(architecture=mine(Small), loss=mine(component), noise_dim=5), SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("component", "message"),
+    [
+        (penalty_of_many, r"penalty_of_many' must be torch\.float32 \(\), it is torch\.float32 \(8,\)"),
+        (penalty_that_fails, "penalty_that_fails' raised AttributeError: 'Tensor' object"),
+    ],
+)
+def test_a_broken_penalty_is_told_what_it_gets_wrong(component, message):
+    with pytest.raises(ContractError, match=message):
+        check_contract(TrialConfig(architecture=mine(Small), penalty=mine(component), noise_dim=5), SHAPE)
+
+
+def test_an_abstract_class_is_refused_before_it_is_built():
+    with pytest.raises(ImportPathError, match="it lacks discriminator"):
+        architectures.check(mine(Abstract))

@@ -24,6 +24,18 @@ FAULTS = {
         [r"3:17: loss is 'lsgam': .*allowed: bce, hinge, lsgan, .*did you mean 'lsgan'\?"],
     ),
     "unknown loss in a list": (HEAD + "  loss: {values: [bce, wgan]}\n", [r"3:24: loss is 'wgan'"]),
+    "an unknown module": (
+        HEAD + "  architecture: nowhere.nets:Pair\n",
+        [r"3:17: architecture is 'nowhere\.nets:Pair': there is no module 'nowhere': it must be installed"],
+    ),
+    "an unknown attribute in a list": (
+        HEAD + "  loss: {values: [bce, 'gan_core.losses.hinge:Hing']}\n",
+        [r"3:24: loss is .*: the module .* has no 'Hing'; did you mean 'Hinge'\?"],
+    ),
+    "an import path of another kind": (
+        HEAD + "  loss: gan_core.architectures.mlp:MLP\n",
+        [r"3:9: loss is .* is no loss: the class must be a subclass of gan_core\.losses\.Loss"],
+    ),
     "unknown dataset": ("dataset: minst\n" + HEAD + "  steps: 3\n", [r"1:10: .*'minst'; allowed: mnist-5k"]),
     "unknown method": (
         "method: tpee\n" + HEAD + "  steps: 3\n",

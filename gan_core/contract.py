@@ -1,0 +1,208 @@
+"""What every combination of components must do, checked by training a little of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from torch import Tensor, nn
+
+from gan_core.architectures import ImageShape
+from gan_core.checkpoint import load_checkpoint, save_checkpoint
+from gan_core.config import TrialConfig
+from gan_core.errors import ContractError, in_one_line
+from gan_core.losses import losses
+from gan_core.noise import draw_noise
+from gan_core.penalties import penalties
+from gan_core.trainer import Trainer
+
+STEPS, BATCH = 20, 8
+LR = 1e-4
+FAR = 100.0
+ROUNDING = 1e-5
+
+
+def check_contract(config: TrialConfig, image_shape: ImageShape) -> None:
+    """Check a combination of components by 20 steps of training on 8 random images each, on the CPU.
+
+    Both networks are the same whenever they are built from one seed; the generator returns float32 images
+    in [-1, 1] of the asked shape for any noise, also after training; the discriminator returns finite
+    logits ``(N, 1)``; both losses and the penalty are finite scalars; every parameter of both networks gets
+    a finite gradient, and training changes every weight matrix; a trainer that is loaded from a checkpoint
+    takes the same next step.
+
+    Args:
+        config: The combination, with the options to build it with. Its learning rates are replaced by 1e-4:
+            no component is to blame for one that is too high or too low.
+        image_shape: Channels, height and width of the images to learn.
+
+    Raises:
+        ContractError: A component does not do this; the message names it and says what it gets wrong.
+    """
+    config = config.model_copy(update={"lr": LR, "lr_d": config.lr_d and LR})
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        _Check(config, image_shape).run()
+
+
+class _Check:
+    """One run of the check: what is asked for, and the source of its images and noise."""
+
+    def __init__(self, config: TrialConfig, image_shape: ImageShape) -> None:
+        self._config = config
+        self._shape = image_shape
+        self._rng = torch.Generator().manual_seed(config.seed)
+        self._architecture = f"architecture {config.architecture!r}"
+        self._loss = f"loss {config.loss!r}"
+        self._penalty = f"penalty {config.penalty!r}"
+        self._combination = f"{self._architecture} with {self._loss} and {self._penalty}"
+
+    def run(self) -> None:
+        trainer = self._built()
+        self._check_same(trainer, self._built())
+        self._check_generator(trainer.generator)
+        self._check_discriminator(trainer.discriminator)
+        self._check_discriminator_loss(trainer)
+        self._check_generator_loss(trainer)
+        self._check_training(trainer)
+        self._check_checkpoint(trainer)
+
+    def _built(self) -> Trainer:
+        with _blaming(f"{self._architecture}: building its networks"):
+            return Trainer(self._config, self._shape)
+
+    def _check_same(self, first: Trainer, second: Trainer) -> None:
+        for network in ("generator", "discriminator"):
+            one, other = (getattr(trainer, network).state_dict() for trainer in (first, second))
+            if one.keys() != other.keys() or not all(torch.equal(one[name], other[name]) for name in one):
+                raise ContractError(
+                    f"{self._architecture}: two {network}s built from one seed differ: its weights must be"
+                    f" drawn by torch alone"
+                )
+
+    def _check_generator(self, generator: nn.Module) -> None:
+        for scale in (1.0, FAR):
+            with _blaming(f"{self._architecture}: the generator"), torch.no_grad():
+                images = generator(scale * self._noise(BATCH))
+            self._check_images(images)
+
+    def _check_images(self, images: Tensor) -> None:
+        who = f"{self._architecture}: what the generator returns"
+        _require_kind(who, images, (BATCH, *self._shape))
+        low, high = images.min().item(), images.max().item()
+        if max(-low, high) > 1 + ROUNDING:
+            raise ContractError(f"{who} must be in [-1, 1], it reaches from {low:.3g} to {high:.3g}")
+
+    def _check_discriminator(self, discriminator: nn.Module) -> None:
+        with _blaming(f"{self._architecture}: the discriminator"), torch.no_grad():
+            logits = discriminator(self._real(BATCH))
+        _require_kind(f"{self._architecture}: what the discriminator returns", logits, (BATCH, 1))
+
+    def _check_discriminator_loss(self, trainer: Trainer) -> None:
+        real, network, who = self._real(BATCH), trainer.discriminator, f"{self._loss}: the discriminator's"
+        with torch.no_grad():
+            fake = trainer.generator(self._noise(BATCH))
+        with _blaming(who):
+            loss = losses.get(self._config.loss).discriminator(network(real), network(fake))
+        self._check_loss(who, loss)
+        self._check_gradients("discriminator", network, loss)
+        with _blaming(self._penalty):
+            penalty = penalties.get(self._config.penalty)(network, real, fake, self._rng)
+        if penalty is not None:
+            self._check_loss(self._penalty, penalty)
+
+    def _check_generator_loss(self, trainer: Trainer) -> None:
+        loss_class, who = losses.get(self._config.loss), f"{self._loss}: the generator's"
+        real_logits = trainer.discriminator(self._real(BATCH)) if loss_class.generator_uses_real else None
+        fake_logits = trainer.discriminator(trainer.generator(self._noise(BATCH)))
+        with _blaming(who):
+            loss = loss_class.generator(real_logits, fake_logits)
+        self._check_loss(who, loss)
+        self._check_gradients("generator", trainer.generator, loss)
+
+    def _check_loss(self, who: str, loss: Tensor) -> None:
+        _require_kind(who, loss, ())
+        if not loss.requires_grad:
+            raise ContractError(f"{who} has no gradient: it must be made of the logits by torch's operations")
+
+    def _check_gradients(self, network: str, module: nn.Module, loss: Tensor) -> None:
+        weights = dict(module.named_parameters())
+        frozen = next((name for name, weight in weights.items() if not weight.requires_grad), None)
+        if frozen:
+            raise ContractError(
+                f"{self._architecture}: the {network}'s parameter {frozen} takes no gradient: use a buffer"
+            )
+        gradients = torch.autograd.grad(loss, [*weights.values()], allow_unused=True)
+        for name, gradient in zip(weights, gradients, strict=True):
+            if gradient is None:
+                raise ContractError(
+                    f"{self._architecture}: the {network}'s output does not depend on its parameter {name}"
+                )
+            if not gradient.isfinite().all():
+                raise ContractError(
+                    f"{self._combination}: the gradient of the {network}'s parameter {name} is not finite"
+                )
+
+    def _check_training(self, trainer: Trainer) -> None:
+        before, images = _copy_of_weights(trainer), self._config.d_steps * BATCH
+        with _blaming(f"{self._combination}: training"):
+            for _ in range(STEPS):
+                trainer.step(self._real(images), self._noise(images))
+        for name, weight in _copy_of_weights(trainer).items():
+            if weight.dim() > 1 and torch.equal(weight, before[name]):
+                raise ContractError(f"{self._combination}: {STEPS} steps do not change {name}")
+        with _blaming(f"{self._architecture}: the generator in eval mode"):
+            samples = trainer.generate(self._noise(BATCH))
+        self._check_images(samples)
+
+    def _check_checkpoint(self, trainer: Trainer) -> None:
+        restored, images = self._built(), self._config.d_steps * BATCH
+        with _blaming(f"{self._architecture}: loading a checkpoint"), TemporaryDirectory() as folder:
+            file = Path(folder) / "checkpoint"
+            save_checkpoint(file, trainer.state_dict())
+            restored.load_state_dict(load_checkpoint(file))
+        real, noise = self._real(images), self._noise(images)
+        for each in (trainer, restored):
+            torch.manual_seed(self._config.seed)
+            each.step(real, noise)
+        after = _copy_of_weights(restored)
+        for name, weight in _copy_of_weights(trainer).items():
+            if not torch.equal(weight, after[name]):
+                raise ContractError(
+                    f"{self._architecture}: a checkpoint does not hold all that {name} depends on: keep what"
+                    f" changes in parameters and buffers"
+                )
+
+    def _real(self, n: int) -> Tensor:
+        return torch.rand(n, *self._shape, generator=self._rng) * 2 - 1
+
+    def _noise(self, n: int) -> Tensor:
+        return draw_noise(self._config, n, self._rng)
+
+
+@contextmanager
+def _blaming(who: str) -> Iterator[None]:
+    """Turn whatever the block raises into a ContractError that says what raised it."""
+    try:
+        yield
+    except Exception as error:
+        raise ContractError(f"{who} raised {in_one_line(error)}") from error
+
+
+def _require_kind(who: str, value: object, shape: tuple[int, ...]) -> None:
+    """Require a finite float32 tensor of this shape."""
+    found = f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+    needed = f"{torch.float32} {shape}"
+    if found != needed:
+        raise ContractError(f"{who} must be {needed}, it is {found}")
+    if isinstance(value, Tensor) and not value.isfinite().all():
+        raise ContractError(f"{who} must be finite, it holds NaN or infinite values")
+
+
+def _copy_of_weights(trainer: Trainer) -> dict[str, Tensor]:
+    return {
+        f"the {network}'s {name}": weight.detach().clone()
+        for network in ("generator", "discriminator")
+        for name, weight in getattr(trainer, network).named_parameters()
+    }
