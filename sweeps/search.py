@@ -63,6 +63,8 @@ class Search(OptunaSearch):
             "trial_id": f"{self._name}-{number:04d}",
             "number": number,
             "dataset": self._spec.dataset,
+            "extractor": self._spec.extractor,
+            "stop_on": self._spec.stop_on,
             "cpu": self._spec.resources.cpu,
             "params": params,
             "config": self._spec.trial_config(params, number).model_dump(),

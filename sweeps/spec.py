@@ -115,11 +115,18 @@ class SweepSpec(_Section):
     )
     dataset: Annotated[str, AfterValidator(datasets.check)] = Field("mnist-5k", description="What to learn.")
     method: Literal["tpe", "random"] = Field("tpe", description="What chooses the next configuration.")
+    extractor: Literal["classifier", "inception"] = Field(
+        "classifier",
+        description="What images are compared by: a small classifier of theirs, or Inception v3.",
+    )
     metric: Metric = Field(default_factory=Metric)
     trials: int = Field(24, ge=1, le=10**6, description="Configurations to train.")
     seed: int = Field(0, ge=0, lt=2**31, description="Fixes the suggestions and every trial's own seed.")
     parameters: dict[str, Parameter] = Field(description="Each trial parameter's value or values.")
     early_terminate: EarlyTerminate = Field(default_factory=EarlyTerminate)
+    stop_on: list[Literal["collapse", "discriminator-won"]] = Field(
+        default=[], description="Flags that stop a trial; they are always recorded."
+    )
     points: list[dict[str, ScalarField]] = Field(
         default=[{}], description="Tried first; what a point leaves out has the seed tutorial's default."
     )

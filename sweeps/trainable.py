@@ -8,13 +8,15 @@ from ray import tune
 
 if TYPE_CHECKING:
     from gan_core import Evaluator, ImageDataset, Report
+    from gan_core.features import ExtractorName
 
 
 class GanTrainable(tune.Trainable):
     """Trains the GAN of a suggestion, a report a step of Tune's.
 
     A worker lives on for the next trial, with torch, the dataset and the evaluator loaded. A trial that is
-    stopped early leaves nothing behind: training only goes on when its next report is asked for.
+    stopped early leaves nothing behind: training only goes on when its next report is asked for. The baseline
+    is not stopped for its flags: every gain is measured against all of its training.
     """
 
     _score: float
@@ -68,15 +70,15 @@ class GanTrainable(tune.Trainable):
         from gan_core import TrialConfig, train
 
         config = TrialConfig.model_validate(suggestion["config"])
-        data, self._evaluator = _loaded(suggestion["dataset"], self._device)
-        self._stop_on = set(suggestion["stop_on"])
+        data, self._evaluator = _loaded(suggestion["dataset"], suggestion["extractor"], self._device)
+        self._stop_on = set() if suggestion["is_baseline"] else set(suggestion["stop_on"])
         self._score = float("inf")
         self._reports = train(config, data, self._evaluator, self._device)
 
 
 @lru_cache(maxsize=1)
-def _loaded(dataset: str, device: str) -> "tuple[ImageDataset, Evaluator]":
+def _loaded(dataset: str, extractor: "ExtractorName", device: str) -> "tuple[ImageDataset, Evaluator]":
     from gan_core import Evaluator, load_dataset
 
     data = load_dataset(dataset).to(device)
-    return data, Evaluator(data, device)
+    return data, Evaluator(data, device, extractor)

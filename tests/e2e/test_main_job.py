@@ -26,6 +26,7 @@ SPACE = Path(__file__).parents[2] / "search_spaces" / "losses.yaml"
 QUICK = [
     *("--set", "parameters.steps=60", "--set", "parameters.report_every=20"),
     *("--set", "parameters.eval_samples=200", "--set", "parameters.batch_size=32"),
+    *("--set", "parameters.final_samples=300"),
 ]
 SEARCHED = {"loss", "noise_dim", "lr", "beta1", "leaky_slope"}
 
@@ -57,7 +58,9 @@ def test_stdout_is_one_json_document(finished):
     assert summary["best"]["fid"] <= summary["baseline"]["fid"]
     assert summary["best"]["params"].keys() == summary["baseline"]["params"].keys() >= SEARCHED
     assert summary["baseline"]["trial_id"] == "losses-0000"
-    assert 0 < summary["fid_floor"] < summary["best"]["fid"]
+    assert 0 < summary["floors"]["fid"] < summary["best"]["fid"]
+    assert summary["best"]["samples"] == 300
+    assert summary["best"]["scores"].keys() == summary["floors"].keys() | {"memorisation"}
 
 
 def test_what_is_seen_without_a_terminal_is_plain_lines_of_its_own(finished):
@@ -77,9 +80,10 @@ def test_the_leaderboard_lists_every_trial_in_each_format(finished, workplace):
     records = json.loads(gan_sweep("rank", "losses", "--format", "json", cwd=workplace).stdout)
     assert [record["rank"] for record in records] == [1, 2, 3, 4]
     assert {"rank", "trial_id", "status", "fid", "gain"} | SEARCHED <= records[0].keys()
-    fids = [record["fid"] for record in records]
-    assert fids == sorted(fids)
-    assert fids[0] == json.loads(finished.stdout)["best"]["fid"]
+    final = [record["fid"] for record in records if record["samples"] == 300]
+    others = [record["fid"] for record in records if record["samples"] == 200]
+    assert [record["fid"] for record in records] == sorted(final) + sorted(others)
+    assert final[0] == json.loads(finished.stdout)["best"]["fid"]
 
     csv = pd.read_csv(StringIO(gan_sweep("rank", "losses", "--format", "csv", cwd=workplace).stdout))
     assert csv["trial_id"].tolist() == [record["trial_id"] for record in records]
@@ -101,6 +105,7 @@ def test_mlflow_holds_the_parent_the_children_their_histories_and_grids(finished
         assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert child.info.status in {"FINISHED", "KILLED"}
         expected = history[history["trial_id"] == child.data.tags["trial_id"]]
+        assert ("final_fid" in child.data.metrics) == (child.info.status == "FINISHED")
         logged = client.get_metric_history(child.info.run_id, "fid")
         assert [(metric.step, metric.value) for metric in logged] == list(
             zip(expected["step"], expected["fid"], strict=True)
@@ -269,6 +274,24 @@ def test_two_sweeps_at_once_are_both_whole(tmp_path):
     for summary in summaries:
         runs = client.search_runs([client.get_experiment_by_name(summary["name"]).experiment_id])
         assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]
+
+
+def test_a_flag_stops_a_trial_where_the_spec_asks_and_is_ranked_with_it(workplace):
+    still = [
+        "--set",
+        "parameters.lr=1e-9",
+        "--set",
+        "parameters.report_every=5",
+        "--set",
+        "stop_on=[collapse]",
+    ]
+    done = gan_sweep(SPACE, "--name", "still", "--trials", 2, *QUICK, *still, cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    assert "still-0001 stopped early at step 15 fid " in done.stderr
+    assert "(collapse since step 5)" in done.stderr
+    records = json.loads(gan_sweep("rank", "still", "--format", "json", cwd=workplace).stdout)
+    assert [record["step"] for record in records] == [60, 15]
+    assert all(record["flags"].startswith("collapse since 5") for record in records)
 
 
 def test_a_sweep_in_which_every_trial_diverges_has_no_winner(workplace):

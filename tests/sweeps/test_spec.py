@@ -45,6 +45,10 @@ FAULTS = {
         "metric: {name: g_loss}\n" + HEAD + "  steps: 3\n",
         [r"1:16: .*a GAN loss says nothing of the samples; allowed: fid"],
     ),
+    "an unknown flag": (
+        "stop_on: [collapse, colapse]\n" + HEAD + "  steps: 3\n",
+        [r"1:21: stop_on\.1 is 'colapse': .*'collapse' or 'discriminator-won'"],
+    ),
     "the wrong goal": (
         "metric: {name: fid, goal: maximize}\n" + HEAD + "  steps: 3\n",
         [r"1:27: .*'minimize'"],
