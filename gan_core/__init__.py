@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from gan_core.datasets import ImageDataset, load_dataset
     from gan_core.errors import (
         ContractError,
+        DatasetError,
+        DatasetUnavailableError,
         GanCoreError,
         ImportPathError,
         TrainingDiverged,
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ContractError",
+    "DatasetError",
+    "DatasetUnavailableError",
     "Evaluator",
     "GanCoreError",
     "ImageDataset",
@@ -38,6 +42,8 @@ __all__ = [
 
 _HOME = {
     "ContractError": "errors",
+    "DatasetError": "errors",
+    "DatasetUnavailableError": "errors",
     "Evaluator": "metrics",
     "GanCoreError": "errors",
     "ImageDataset": "datasets",

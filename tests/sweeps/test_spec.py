@@ -36,7 +36,10 @@ FAULTS = {
         HEAD + "  loss: gan_core.architectures.mlp:MLP\n",
         [r"3:9: loss is .* is no loss: the class must be a subclass of gan_core\.losses\.Loss"],
     ),
-    "unknown dataset": ("dataset: minst\n" + HEAD + "  steps: 3\n", [r"1:10: .*'minst'; allowed: mnist-5k"]),
+    "unknown dataset": (
+        "dataset: minst\n" + HEAD + "  steps: 3\n",
+        [r"1:10: .*'minst'; allowed: cifar10, .*, folder:PATH, MODULE:NAME; did you mean 'mnist'\?"],
+    ),
     "unknown method": (
         "method: tpee\n" + HEAD + "  steps: 3\n",
         [r"1:9: method is 'tpee': .*'tpe' or 'random'"],
