@@ -62,7 +62,7 @@ class Search(OptunaSearch):
         return {
             "trial_id": f"{self._name}-{number:04d}",
             "number": number,
-            "dataset": self._spec.dataset,
+            "data": self._spec.data,
             "cpu": self._spec.resources.cpu,
             "params": params,
             "config": self._spec.trial_config(params, number).model_dump(),

@@ -60,15 +60,17 @@ class GanTrainable(tune.Trainable):
         from gan_core import TrialConfig, train
 
         config = TrialConfig.model_validate(suggestion["config"])
-        data, self._evaluator = _loaded(suggestion["dataset"], self._device)
+        data, self._evaluator = _loaded(self._device, **suggestion["data"])
         self._steps = config.steps
         self._score = float("inf")
         self._reports = train(config, data, self._evaluator, self._device)
 
 
 @lru_cache(maxsize=1)
-def _loaded(dataset: str, device: str) -> "tuple[ImageDataset, Evaluator]":
+def _loaded(
+    device: str, name: str, image_size: int | None, channels: int | None
+) -> "tuple[ImageDataset, Evaluator]":
     from gan_core import Evaluator, load_dataset
 
-    data = load_dataset(dataset).to(device)
+    data = load_dataset(name, image_size=image_size, channels=channels).to(device)
     return data, Evaluator(data, device)

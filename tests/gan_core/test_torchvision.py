@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import pickle
-import struct
 import urllib.error
 import urllib.request
 
@@ -15,9 +14,9 @@ from torchvision.datasets import CIFAR10, KMNIST, MNIST, FashionMNIST
 from gan_core import load_dataset
 from gan_core.cache import cache_folder, locked_cache
 from gan_core.errors import CacheError, DatasetUnavailableError
+from tests.gan_core.idx import idx, mnist_files, pixels, write_mnist
 
 FAMILY = {"mnist": MNIST, "fashion-mnist": FashionMNIST, "kmnist": KMNIST}
-SIZES = {"train": 30, "t10k": 20}
 
 
 @pytest.fixture
@@ -33,29 +32,6 @@ def no_network(monkeypatch):
         raise urllib.error.URLError(ConnectionRefusedError(111, "Connection refused"))
 
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
-
-
-def pixels(part, *shape):
-    seed = sum(part.encode())
-    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
-
-
-def idx(array):
-    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
-
-
-def mnist_files():
-    for part, n in SIZES.items():
-        yield f"{part}-images-idx3-ubyte", idx(pixels(part, n, 28, 28))
-        yield f"{part}-labels-idx1-ubyte", idx(np.arange(n, dtype=np.uint8) % 10)
-
-
-def write_mnist(cache, name):
-    folder = cache / FAMILY[name].__name__ / "raw"
-    folder.mkdir(parents=True)
-    for file, content in mnist_files():
-        (folder / file).write_bytes(content)
-    return folder
 
 
 def md5(content):
@@ -87,7 +63,7 @@ def contents(folder):
 
 @pytest.mark.parametrize("name", FAMILY)
 def test_the_mnist_family_is_read_from_the_cache_and_nothing_is_written(cache, name):
-    write_mnist(cache, name)
+    write_mnist(cache, FAMILY[name].__name__)
     before = contents(cache)
     data = load_dataset(name)
     assert (data.name, data.image_shape) == (name, (1, 28, 28))
@@ -143,7 +119,7 @@ def test_without_files_or_network_one_message_says_what_to_do(cache, capfd, name
 @pytest.mark.parametrize("length", [0, 3, 100, -1])
 @pytest.mark.parametrize("file", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
 def test_a_file_that_is_cut_short_is_damage(cache, file, length):
-    folder = write_mnist(cache, "mnist")
+    folder = write_mnist(cache)
     whole = (folder / file).read_bytes()
     (folder / file).write_bytes(whole[: min(length, len(whole) - 1)])
     with pytest.raises(
@@ -154,14 +130,14 @@ def test_a_file_that_is_cut_short_is_damage(cache, file, length):
 
 
 def test_labels_and_images_of_different_numbers_are_damage(cache):
-    folder = write_mnist(cache, "mnist")
+    folder = write_mnist(cache)
     (folder / "train-labels-idx1-ubyte").write_bytes(idx(np.zeros(29, dtype=np.uint8)))
     with pytest.raises(DatasetUnavailableError, match=r"train_labels must have the shape \(30,\)"):
         load_dataset("mnist")
 
 
 def test_a_half_written_download_is_not_taken_as_whole(cache, monkeypatch):
-    folder = write_mnist(cache, "mnist")
+    folder = write_mnist(cache)
     packed = gzip.compress((folder / "train-images-idx3-ubyte").read_bytes())
     (folder / "train-images-idx3-ubyte").unlink()
     (folder / "train-images-idx3-ubyte.gz").write_bytes(packed[:-100])
