@@ -51,6 +51,7 @@ def prepare(
         done = ray.remote(**options)(_try).remote(spec.data, configs, resources["cpu"])
         while not ray.wait([done], timeout=SECONDS_BETWEEN_CHECKS)[0]:
             check()
+        check()
         try:
             ray.get(done)
         except RayTaskError as error:
