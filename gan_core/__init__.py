@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from gan_core.errors import (
         CheckpointMismatchError,
         ContractError,
+        DatasetError,
+        DatasetUnavailableError,
         GanCoreError,
         ImportPathError,
         TrainingDiverged,
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CheckpointMismatchError",
     "ContractError",
+    "DatasetError",
+    "DatasetUnavailableError",
     "Evaluator",
     "GanCoreError",
     "ImageDataset",
@@ -42,6 +46,8 @@ __all__ = [
 _HOME = {
     "CheckpointMismatchError": "errors",
     "ContractError": "errors",
+    "DatasetError": "errors",
+    "DatasetUnavailableError": "errors",
     "Evaluator": "evaluation",
     "GanCoreError": "errors",
     "ImageDataset": "datasets",

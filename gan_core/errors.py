@@ -3,14 +3,17 @@
 ::
 
     GanCoreError
-    ├── UnknownNameError      no loss, architecture or dataset of that name (also a ValueError)
-    ├── ImportPathError       what an import path names cannot be used (also a ValueError)
-    ├── ContractError         a component does not do what every one of its kind must
-    ├── CorruptedAssetError   a packaged file is not the one that was released
-    ├── ExtractorUnavailableError  what images are to be compared with cannot be had
-    ├── CorruptedCheckpointError   a checkpoint is not what was written
-    ├── CheckpointMismatchError    a checkpoint is of another config
-    └── TrainingDiverged      a loss, a gradient or an image is no longer finite
+    ├── UnknownNameError          no loss, architecture or dataset of that name (also a ValueError)
+    ├── ImportPathError           what an import path names cannot be used (also a ValueError)
+    ├── ContractError             a component does not do what every one of its kind must
+    ├── DatasetError              a dataset is not fit to train on (also a ValueError)
+    ├── DatasetUnavailableError   its files are neither there nor to be downloaded (also an OSError)
+    ├── CacheError                the directory of downloaded files cannot be written (also an OSError)
+    ├── CorruptedAssetError       a packaged file is not the one that was released
+    ├── ExtractorUnavailableError what images are to be compared with cannot be had
+    ├── CorruptedCheckpointError  a checkpoint is not what was written
+    ├── CheckpointMismatchError   a checkpoint is of another config
+    └── TrainingDiverged          a loss, a gradient or an image is no longer finite
 """
 
 from collections.abc import Iterable
@@ -38,6 +41,18 @@ class ImportPathError(GanCoreError, ValueError):
 
 class ContractError(GanCoreError):
     """A component returns what none of its kind may, or it does not train; the message says which and why."""
+
+
+class DatasetError(GanCoreError, ValueError):
+    """A folder or a function has no images that can be trained on; the message says what they must be."""
+
+
+class DatasetUnavailableError(GanCoreError, OSError):
+    """A dataset's files are not in the cache directory, or damaged, and cannot be downloaded."""
+
+
+class CacheError(GanCoreError, OSError):
+    """The directory of downloaded files cannot be made or written."""
 
 
 class CorruptedAssetError(GanCoreError):

@@ -16,14 +16,13 @@ from pickle import UnpicklingError
 from typing import Literal
 
 import torch
-from filelock import FileLock
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn.functional import affine_grid, cross_entropy, grid_sample
 
 from gan_core.architectures import ImageShape
-from gan_core.cache import cache_folder
+from gan_core.cache import locked_cache
 from gan_core.datasets import ImageDataset, load_dataset
 from gan_core.errors import CorruptedAssetError, ExtractorUnavailableError
 from gan_core.images import to_uint8, to_unit_range
@@ -129,15 +128,14 @@ def _cached_content(data: ImageDataset) -> bytes:
     identity = sha256(f"procedure {PROCEDURE}".encode())
     for tensor in (data.train, data.train_labels):
         identity.update(tensor.cpu().numpy().tobytes())
-    folder = cache_folder() / "classifiers"
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{identity.hexdigest()}.safetensors"
-    with FileLock(file.with_suffix(".lock")):
+    with locked_cache() as cache:
+        file = cache / "classifiers" / f"{identity.hexdigest()}.safetensors"
         if not file.exists():
+            file.parent.mkdir(exist_ok=True)
             draft = file.with_suffix(".draft")
             draft.write_bytes(save(train_classifier(data.to("cpu")).state_dict()))
             draft.replace(file)
-    return file.read_bytes()
+        return file.read_bytes()
 
 
 def _classifier(content: bytes, data: ImageDataset) -> Classifier:

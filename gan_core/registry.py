@@ -29,12 +29,16 @@ class Registry(Generic[T]):
         kind: What the components are, for messages: ``"loss"``.
         package: The package that holds them: ``"gan_core.losses"``.
         base: The class that they are subclasses of; None where any callable is a component.
+        forms: What else may stand where a name does, for messages.
     """
 
-    def __init__(self, kind: str, package: str, base: type | None = None) -> None:
+    def __init__(
+        self, kind: str, package: str, base: type | None = None, forms: tuple[str, ...] = ()
+    ) -> None:
         self.kind = kind
         self._package = package
         self._base = base
+        self._forms = (*forms, IMPORT_PATH)
         self._components: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
@@ -69,7 +73,7 @@ class Registry(Generic[T]):
         if is_import_path(name):
             self._imported(name)
         elif name not in self.names():
-            raise UnknownNameError(self.kind, name, [*self.names(), IMPORT_PATH])
+            raise UnknownNameError(self.kind, name, [*self.names(), *self._forms])
         return name
 
     def get(self, name: str) -> T:

@@ -22,10 +22,10 @@ def announced(console: Console, what: str, *, quiet: bool) -> Iterator[None]:
     if quiet:
         yield
     elif console.is_terminal:
-        with console.status(what):
+        with console.status(Text(what)):
             yield
     else:
-        console.print(what)
+        console.print(what, markup=False, highlight=False, soft_wrap=True)
         yield
 
 

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from sweeps.errors import SweepError, SweepInterrupted
 from sweeps.ledger import Ledger, Trial, check_results, create_sweep_folder, samples_file
+from sweeps.preparation import prepare
 from sweeps.progress import Display, announced
 from sweeps.ranking import RESULTS, Sweep, load
 from sweeps.schedulers import scheduler
@@ -74,6 +75,7 @@ def run(
     Raises:
         SpecError: The file or an override has faults; nothing was started or written.
         SweepExistsError: The name is taken.
+        SweepError: What :func:`execute` raises; nothing was written.
         SweepInterrupted: A signal stopped the sweep; its trials so far are kept.
     """
     settings = [
@@ -96,7 +98,8 @@ def execute(spec: SweepSpec, *, name: str | None, results: Path, console: Consol
 
     Raises:
         SweepExistsError: The name is taken.
-        SweepError: A trial asks for more than there is, or ``results`` cannot be written.
+        SweepError: A trial asks for more than there is, ``results`` cannot be written, the dataset cannot be
+            loaded, or a component of the user's own does not do what it must; nothing was written.
         SweepInterrupted: A signal came before the sweep had begun; nothing was written.
     """
     check_results(results, name)
@@ -105,6 +108,7 @@ def execute(spec: SweepSpec, *, name: str | None, results: Path, console: Consol
         signals.catch()
         resources = _resources(spec.resources)
         signals.check()
+        prepare(spec, resources, console, quiet=quiet, check=signals.check)
         folder = create_sweep_folder(results, name or spec.name, exact=name is not None)
         content = spec.model_dump(mode="json")
         ledger = Ledger(folder, content)

@@ -62,7 +62,7 @@ class Search(OptunaSearch):
         return {
             "trial_id": f"{self._name}-{number:04d}",
             "number": number,
-            "dataset": self._spec.dataset,
+            "data": self._spec.data,
             "extractor": self._spec.extractor,
             "stop_on": self._spec.stop_on,
             "cpu": self._spec.resources.cpu,

@@ -16,13 +16,15 @@ from pydantic import (
     PlainValidator,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from gan_core.config import TrialConfig
-from gan_core.datasets import datasets
+from gan_core.datasets import FOLDER, check_dataset
 from gan_core.errors import allowed_and_closest
 from sweeps.errors import Fault, SpecError
 from sweeps.space import Choice, Domain, Fixed, IntUniform, LogUniform, Scalar, ScalarField, Uniform
@@ -65,6 +67,12 @@ def _check_gpu(gpu: object) -> object:
     if gpu == "auto" or is_amount:
         return gpu
     raise ValueError("allowed: auto, a share from 0 to 1, or a whole number")
+
+
+def _check_channels(channels: int) -> int:
+    if channels not in {1, 3}:
+        raise ValueError("allowed: 1, grey, or 3, colour")
+    return channels
 
 
 class Metric(_Section):
@@ -113,7 +121,15 @@ class SweepSpec(_Section):
     name: Annotated[str, AfterValidator(_check_name)] = Field(
         description="Names the sweep's folder in results/."
     )
-    dataset: Annotated[str, AfterValidator(datasets.check)] = Field("mnist-5k", description="What to learn.")
+    dataset: Annotated[str, AfterValidator(check_dataset)] = Field(
+        "mnist-5k", description="What to learn: a name, folder:PATH or MODULE:NAME."
+    )
+    image_size: int | None = Field(
+        None, ge=4, le=1024, multiple_of=4, description="Height and width of a folder's images."
+    )
+    channels: Annotated[int, AfterValidator(_check_channels)] | None = Field(
+        None, description="1 makes a folder's images grey, 3 coloured."
+    )
     method: Literal["tpe", "random"] = Field("tpe", description="What chooses the next configuration.")
     extractor: Literal["classifier", "inception"] = Field(
         "classifier",
@@ -131,6 +147,19 @@ class SweepSpec(_Section):
         default=[{}], description="Tried first; what a point leaves out has the seed tutorial's default."
     )
     resources: Resources = Field(default_factory=Resources)
+
+    @field_validator("image_size", "channels")
+    @classmethod
+    def _check_folder(cls, value: int | None, others: ValidationInfo) -> int | None:
+        dataset = others.data.get("dataset", FOLDER)
+        if value is not None and not dataset.startswith(FOLDER):
+            raise ValueError(f"only a dataset {FOLDER}PATH has it, {dataset} has its own: leave it out")
+        return value
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The arguments of :func:`gan_core.load_dataset`."""
+        return {"name": self.dataset, "image_size": self.image_size, "channels": self.channels}
 
     @property
     def searched(self) -> dict[str, Domain]:
@@ -157,6 +186,12 @@ class SweepSpec(_Section):
         return TrialConfig.model_validate(
             {"seed": int.from_bytes(digest[:4], "big"), **self._fixed, **params}
         )
+
+    def values_of(self, name: str) -> list[Scalar]:
+        """Return what a parameter without a range may be in a trial, the baseline's value first."""
+        first = self.trial_config(self.baseline, 0).model_dump()[name]
+        listed = [value for _, value in self.parameters[name].extremes()] if name in self.parameters else []
+        return list(dict.fromkeys([first, *listed]))
 
     @property
     def _fixed(self) -> dict[str, Any]:

@@ -70,15 +70,18 @@ class GanTrainable(tune.Trainable):
         from gan_core import TrialConfig, train
 
         config = TrialConfig.model_validate(suggestion["config"])
-        data, self._evaluator = _loaded(suggestion["dataset"], suggestion["extractor"], self._device)
+        extractor = suggestion["extractor"]
+        data, self._evaluator = _loaded(self._device, extractor, **suggestion["data"])
         self._stop_on = set() if suggestion["is_baseline"] else set(suggestion["stop_on"])
         self._score = float("inf")
         self._reports = train(config, data, self._evaluator, self._device)
 
 
 @lru_cache(maxsize=1)
-def _loaded(dataset: str, extractor: "ExtractorName", device: str) -> "tuple[ImageDataset, Evaluator]":
+def _loaded(
+    device: str, extractor: "ExtractorName", name: str, image_size: int | None, channels: int | None
+) -> "tuple[ImageDataset, Evaluator]":
     from gan_core import Evaluator, load_dataset
 
-    data = load_dataset(dataset).to(device)
+    data = load_dataset(name, image_size=image_size, channels=channels).to(device)
     return data, Evaluator(data, device, extractor)

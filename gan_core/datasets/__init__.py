@@ -1,35 +1,58 @@
 """Images to learn from, whole in memory."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gan_core.errors import DatasetError
 from gan_core.registry import Registry
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["ImageDataset", "datasets", "load_dataset"]
+__all__ = ["ImageDataset", "check_dataset", "datasets", "load_dataset"]
+
+FOLDER = "folder:"
+IMAGE_SIZE, CHANNELS = 64, 3
 
 
 @dataclass(frozen=True)
 class ImageDataset:
-    """Labelled images, split into those that train and those held out to measure with.
+    """Images, split into those that train and those held out to measure with.
 
     Args:
-        name: The name it is registered under.
-        train: Images to train on: uint8 in [0, 255], shape ``(N, C, H, W)``.
-        train_labels: Their classes: int64, shape ``(N,)``.
-        held_out: Images that no training sees: uint8, shape ``(M, C, H, W)``.
-        held_out_labels: Their classes: int64, shape ``(M,)``.
+        name: What messages call it.
+        train: Images to train on: uint8 in [0, 255], shape ``(N, C, H, W)``, N at least 2, C being 1 or 3,
+            H and W multiples of 4.
+        held_out: At least 2 images of the same shape that no training sees: uint8, ``(M, C, H, W)``.
+        train_labels: The classes of ``train``: int64, shape ``(N,)``; None where images have no classes.
+        held_out_labels: The classes of ``held_out``: int64, shape ``(M,)``, or None.
+
+    Raises:
+        DatasetError: The tensors are not of these types and shapes.
     """
 
     name: str
     train: "Tensor"
-    train_labels: "Tensor"
     held_out: "Tensor"
-    held_out_labels: "Tensor"
+    train_labels: "Tensor | None" = field(default=None, kw_only=True)
+    held_out_labels: "Tensor | None" = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        for part, images, labels in (
+            ("train", self.train, self.train_labels),
+            ("held_out", self.held_out, self.held_out_labels),
+        ):
+            misfit = _misfit_of_images(images) or _misfit_of_labels(labels, len(images))
+            if misfit:
+                raise DatasetError(f"{self.name}: {part}{misfit}")
+        if self.train.shape[1:] != self.held_out.shape[1:]:
+            shapes = [tuple(images.shape[1:]) for images in (self.train, self.held_out)]
+            raise DatasetError(f"{self.name}: train has images of {shapes[0]}, held_out of {shapes[1]}")
+        if (self.train_labels is None) != (self.held_out_labels is None):
+            raise DatasetError(f"{self.name}: train and held_out must both have labels, or neither")
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -39,22 +62,101 @@ class ImageDataset:
 
     def to(self, device: "torch.device | str") -> "ImageDataset":
         """Return the dataset with its tensors on ``device``."""
+        train_labels, held_out_labels = (
+            None if labels is None else labels.to(device)
+            for labels in (self.train_labels, self.held_out_labels)
+        )
         return ImageDataset(
             self.name,
             self.train.to(device),
-            self.train_labels.to(device),
             self.held_out.to(device),
-            self.held_out_labels.to(device),
+            train_labels=train_labels,
+            held_out_labels=held_out_labels,
         )
 
 
-datasets: Registry[Callable[[], ImageDataset]] = Registry("dataset", __name__)
+def _misfit_of_images(images: object) -> str | None:
+    """Return what is wrong with a part's images, as the end of a sentence that starts with their name."""
+    import torch
+
+    if not isinstance(images, torch.Tensor) or images.dtype != torch.uint8:
+        found = images.dtype if isinstance(images, torch.Tensor) else type(images).__name__
+        return f" must be a tensor of uint8, it is {found}"
+    if images.dim() != 4 or images.shape[1] not in {1, 3}:
+        return f" must have the shape (N, 1 or 3, H, W), it has {tuple(images.shape)}"
+    if len(images) < 2:
+        return f" must hold at least 2 images, it holds {len(images)}"
+    height, width = images.shape[2:]
+    if min(height, width) < 4 or height % 4 or width % 4:
+        return f": height and width must be multiples of 4, they are {height} and {width}"
+    return None
 
 
-def load_dataset(name: str) -> ImageDataset:
-    """Load a dataset by its registered name.
+def _misfit_of_labels(labels: object, n_images: int) -> str | None:
+    import torch
+
+    if labels is None:
+        return None
+    if not isinstance(labels, torch.Tensor) or labels.dtype != torch.int64:
+        found = labels.dtype if isinstance(labels, torch.Tensor) else type(labels).__name__
+        return f"_labels must be None or a tensor of int64, it is {found}"
+    if labels.shape != (n_images,):
+        return f"_labels must have the shape ({n_images},), as many as images, it has {tuple(labels.shape)}"
+    return None
+
+
+datasets: Registry[Callable[[], ImageDataset]] = Registry("dataset", __name__, forms=(f"{FOLDER}PATH",))
+
+
+def check_dataset(name: str) -> str:
+    """Return ``name``, the path of a folder made absolute, where it may be a dataset: nothing is loaded.
+
+    Args:
+        name: A registered name, ``folder:PATH`` or the import path of a function.
 
     Raises:
         UnknownNameError: No dataset has this name.
+        ImportPathError: There is no such function.
+        DatasetError: There is no such folder.
     """
-    return datasets.get(name)()
+    if not name.startswith(FOLDER):
+        return datasets.check(name)
+    path = name.removeprefix(FOLDER)
+    if not path:
+        raise DatasetError(f"{FOLDER} lacks a path: type {FOLDER}PATH, such as {FOLDER}photos")
+    folder = Path(path).expanduser().absolute()
+    if not folder.is_dir():
+        raise DatasetError(f"there is no directory {folder}")
+    return f"{FOLDER}{folder}"
+
+
+def load_dataset(name: str, *, image_size: int | None = None, channels: int | None = None) -> ImageDataset:
+    """Load a dataset.
+
+    Args:
+        name: A registered name; ``folder:PATH``, a directory of images; or ``module.path:function``, a
+            function of no arguments that returns an :class:`ImageDataset`.
+        image_size: Height and width of a folder's images, by default 64; for a folder only.
+        channels: 1 for grey or 3 for colour, the default; for a folder only.
+
+    Raises:
+        UnknownNameError: No dataset has this name.
+        ImportPathError: There is no such function.
+        DatasetError: The folder or the function has no images to train on, or a size does not fit.
+        DatasetUnavailableError: The files are not in the cache directory and cannot be downloaded.
+    """
+    name = check_dataset(name)
+    if name.startswith(FOLDER):
+        from gan_core.datasets._folder import load_folder
+
+        return load_folder(
+            Path(name.removeprefix(FOLDER)),
+            IMAGE_SIZE if image_size is None else image_size,
+            CHANNELS if channels is None else channels,
+        )
+    if image_size is not None or channels is not None:
+        raise DatasetError(f"image_size and channels are for {FOLDER}PATH alone, the dataset is {name}")
+    data = datasets.get(name)()
+    if not isinstance(data, ImageDataset):
+        raise DatasetError(f"{name} must return an ImageDataset, it returned a {type(data).__name__}")
+    return data

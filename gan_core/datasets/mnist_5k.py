@@ -7,8 +7,7 @@ import numpy as np
 import torch
 
 from gan_core.datasets import ImageDataset, datasets
-
-HOLD_OUT_EVERY = 5
+from gan_core.datasets._split import every_fifth
 
 
 @datasets.register("mnist-5k")
@@ -21,5 +20,11 @@ def mnist_5k() -> ImageDataset:
     with source.open("rb") as compressed, gzip.open(compressed) as lines:
         table = torch.from_numpy(np.loadtxt(lines, dtype=np.uint8, delimiter=","))
     images, labels = table[:, :-1].reshape(-1, 1, 28, 28).contiguous(), table[:, -1].long()
-    held_out = torch.arange(len(labels)) % HOLD_OUT_EVERY == HOLD_OUT_EVERY - 1
-    return ImageDataset("mnist-5k", images[~held_out], labels[~held_out], images[held_out], labels[held_out])
+    held_out = every_fifth(len(labels))
+    return ImageDataset(
+        "mnist-5k",
+        images[~held_out],
+        images[held_out],
+        train_labels=labels[~held_out],
+        held_out_labels=labels[held_out],
+    )

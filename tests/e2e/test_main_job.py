@@ -20,6 +20,7 @@ from mlflow import MlflowClient
 import sweeps
 from sweeps.ledger import sweep_names
 from sweeps.tracking import tracking_uri
+from tests.gan_core.idx import write_mnist
 
 COMMAND = Path(sys.executable).with_name("gan-sweep")
 SPACE = Path(__file__).parents[2] / "search_spaces" / "losses.yaml"
@@ -31,9 +32,14 @@ QUICK = [
 SEARCHED = {"loss", "noise_dim", "lr", "beta1", "leaky_slope"}
 
 
-def gan_sweep(*arguments, cwd):
+def gan_sweep(*arguments, cwd, **environment):
     return subprocess.run(
-        [COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300
+        [COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
 
 
@@ -182,6 +188,77 @@ def test_components_in_the_directory_it_is_started_in_are_trained(tmp_path):
     assert json.loads(done.stdout)["trials"] == {"completed": 1}
     (trial,) = sweeps.load("losses", tmp_path / "results").trials.to_dict("records")
     assert (trial["architecture"], trial["loss"]) == ("mine:Pair", "mine:Scaled")
+
+
+BROKEN = """
+import time
+import torch
+from gan_core.losses.hinge import Hinge
+
+class PerImage(Hinge):
+    @staticmethod
+    def generator(real_logits, fake_logits):
+        return -fake_logits
+
+def unlucky():
+    return {}["images"]
+
+def slow():
+    time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            ["parameters.loss.values=[hinge, 'broken:PerImage']"],
+            "loss 'broken:PerImage': the generator's must be torch.float32 (), it is torch.float32 (8, 1)\n",
+        ),
+        (["dataset=broken:unlucky"], "dataset broken:unlucky: KeyError: 'images'\n"),
+        (["dataset=mnist"], "; the dataset mnist-5k needs no download\n"),
+    ],
+)
+def test_what_no_trial_could_train_with_is_refused_before_the_sweep(tmp_path, settings, message):
+    (tmp_path / "broken.py").write_text(BROKEN, encoding="utf-8")
+    offline = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    options = [part for setting in settings for part in ("--set", setting)]
+    done = gan_sweep(
+        SPACE, *QUICK, *options, "--quiet", cwd=tmp_path, GAN_SWEEP_CACHE=str(tmp_path / "cache"), **offline
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(message)
+    assert done.stderr.count("\n") == 1
+    if settings == ["dataset=mnist"]:
+        assert done.stderr.startswith(
+            f"mnist is not in {tmp_path}/cache/MNIST/raw and cannot be downloaded ("
+        )
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_signal_while_the_dataset_is_loaded_leaves_nothing(tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN, encoding="utf-8")
+    command = [COMMAND, SPACE, "--set", "dataset=broken:slow"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert any("Loading broken:slow" in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stdout, stderr) == (130, "", "")
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_dataset_of_torchvisions_is_read_from_the_cache(tmp_path):
+    write_mnist(tmp_path / "cache")
+    done = gan_sweep(
+        *(SPACE, *QUICK, "--trials", 1, "--set", "dataset=mnist"), cwd=tmp_path, GAN_SWEEP_CACHE="cache"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Loading mnist\n" in done.stderr
+    sweep = sweeps.load("losses", tmp_path / "results")
+    assert sweep.facts["spec"]["dataset"] == "mnist"
+    assert sweep.trials["status"].tolist() == ["completed"]
 
 
 def has_started(trials):

@@ -36,7 +36,33 @@ FAULTS = {
         HEAD + "  loss: gan_core.architectures.mlp:MLP\n",
         [r"3:9: loss is .* is no loss: the class must be a subclass of gan_core\.losses\.Loss"],
     ),
-    "unknown dataset": ("dataset: minst\n" + HEAD + "  steps: 3\n", [r"1:10: .*'minst'; allowed: mnist-5k"]),
+    "unknown dataset": (
+        "dataset: minst\n" + HEAD + "  steps: 3\n",
+        [r"1:10: .*'minst'; allowed: cifar10, .*, folder:PATH, MODULE:NAME; did you mean 'mnist'\?"],
+    ),
+    "a folder that is none": (
+        "dataset: folder:nowhere\n" + HEAD + "  steps: 3\n",
+        [r"1:10: dataset is 'folder:nowhere': there is no directory /.*/nowhere"],
+    ),
+    "a function that is none": (
+        "dataset: nowhere:load\n" + HEAD + "  steps: 3\n",
+        [r"1:10: dataset is 'nowhere:load': there is no module 'nowhere'"],
+    ),
+    "sizes of a dataset that has its own": (
+        "image_size: 32\nchannels: 1\ndataset: mnist-5k\n" + HEAD + "  steps: 3\n",
+        [
+            r"1:13: image_size is 32: only a dataset folder:PATH has it, mnist-5k has its own: leave it out",
+            r"2:11: channels is 1: only a dataset folder:PATH has it",
+        ],
+    ),
+    "sizes that do not fit": (
+        "dataset: folder:.\nimage_size: 30\nchannels: 2\n" + HEAD + "  steps: 3\n",
+        [r"2:13: image_size is 30: .*multiple of 4", r"3:11: channels is 2: allowed: 1, grey, or 3, colour"],
+    ),
+    "a size that is too large": (
+        "dataset: folder:.\nimage_size: 2048\nchannels: true\n" + HEAD + "  steps: 3\n",
+        [r"2:13: image_size is 2048: .*less than or equal to 1024", r"3:11: channels is True: .*integer"],
+    ),
     "unknown method": (
         "method: tpee\n" + HEAD + "  steps: 3\n",
         [r"1:9: method is 'tpee': .*'tpe' or 'random'"],
@@ -180,6 +206,23 @@ def test_a_good_file_is_read(tmp_path):
     }
     assert list(spec.searched) == ["loss", "lr", "beta1", "noise_dim"]
     assert spec.reports_per_trial == 2
+
+
+def test_a_folder_is_absolute_and_has_its_sizes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    folder = GOOD.replace("dataset: mnist-5k", "dataset: folder:photos\nimage_size: 32")
+    spec = load_spec(write(tmp_path, folder))
+    assert spec.data == {"name": f"folder:{tmp_path / 'photos'}", "image_size": 32, "channels": None}
+
+
+def test_what_a_trial_may_have_of_a_component(tmp_path):
+    spec = load_spec(
+        write(tmp_path, GOOD.replace("[bce, lsgan]", "[lsgan, hinge]") + "  architecture: dcgan\n")
+    )
+    assert spec.values_of("loss") == ["bce", "lsgan", "hinge"]
+    assert spec.values_of("architecture") == ["dcgan"]
+    assert spec.values_of("penalty") == ["none"]
 
 
 def test_the_baseline_comes_first_and_points_are_filled_up_with_defaults(tmp_path):

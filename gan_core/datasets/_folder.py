@@ -1,0 +1,102 @@
+"""A directory of images of any kind, as a dataset."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from gan_core.datasets import FOLDER, ImageDataset
+from gan_core.datasets._split import every_fifth
+from gan_core.errors import DatasetError, in_one_line
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+FEWEST_IMAGES = 10
+LARGEST_SIZE = 1024
+MODES = {1: "L", 3: "RGB"}
+
+
+def load_folder(folder: Path, image_size: int, channels: int) -> ImageDataset:
+    """Load every image below ``folder`` whose name does not start with a dot, however deep.
+
+    In the order of their paths every fifth image is held out. Where all images lie in subdirectories, and
+    there are at least two of these, the first-level ones are the classes, in alphabetical order, and a fifth
+    of each class is held out. Images are turned as their camera says, scaled by Lanczos' filter until the
+    shorter side is ``image_size``, and cropped to the centre; what is transparent becomes white.
+
+    Raises:
+        DatasetError: A size does not fit, there are fewer than 10 images, or one cannot be read.
+    """
+    if not 4 <= image_size <= LARGEST_SIZE or image_size % 4:
+        raise DatasetError(f"image_size must be a multiple of 4 from 4 to {LARGEST_SIZE}, it is {image_size}")
+    if channels not in MODES:
+        raise DatasetError(f"channels must be 1 (grey) or 3 (colour), it is {channels}")
+    files = _image_files(folder)
+    if len(files) < FEWEST_IMAGES:
+        raise DatasetError(
+            f"{folder} has {len(files)} images ({', '.join(SUFFIXES)}), at least {FEWEST_IMAGES} are needed:"
+            f" every fifth is held out, and to measure with takes 2"
+        )
+    images, labels = _decode(folder, files, image_size, MODES[channels]), _labels(files)
+    held_out = every_fifth(len(files))
+    return ImageDataset(
+        f"{FOLDER}{folder}",
+        images[~held_out],
+        images[held_out],
+        train_labels=None if labels is None else labels[~held_out],
+        held_out_labels=None if labels is None else labels[held_out],
+    )
+
+
+def _image_files(folder: Path) -> list[Path]:
+    """Return the paths of the images relative to ``folder``, sorted."""
+    relative = (file.relative_to(folder) for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+    visible = (file for file in relative if not any(part.startswith(".") for part in file.parts))
+    return sorted(file for file in visible if (folder / file).is_file())
+
+
+def _labels(files: list[Path]) -> Tensor | None:
+    """Return the index of each file's class, or None where there are no classes."""
+    names = [file.parts[0] for file in files]
+    classes = sorted(set(names))
+    if len(classes) < 2 or any(len(file.parts) == 1 for file in files):
+        return None
+    return torch.tensor([classes.index(name) for name in names])
+
+
+def _decode(folder: Path, files: list[Path], size: int, mode: str) -> Tensor:
+    """Read images on as many threads as torch has, into uint8 of ``(N, C, size, size)``."""
+    images = torch.empty(len(files), size, size, len(mode), dtype=torch.uint8)
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        for image, pixels in zip(
+            images, pool.map(lambda file: _read(folder / file, size, mode), files), strict=True
+        ):
+            image.copy_(torch.from_numpy(pixels).view(image.shape))
+    return images.permute(0, 3, 1, 2).contiguous()
+
+
+def _read(file: Path, size: int, mode: str) -> NDArray[np.uint8]:
+    try:
+        with Image.open(file) as image:
+            upright = ImageOps.exif_transpose(_with_8_bits(image))
+            opaque = _on_white(upright).convert(mode)
+            fitted = ImageOps.fit(opaque, (size, size), Image.Resampling.LANCZOS)
+    except Exception as error:
+        raise DatasetError(f"{file} cannot be read as an image ({in_one_line(error)}): remove it") from error
+    return np.array(fitted)
+
+
+def _with_8_bits(image: Image.Image) -> Image.Image:
+    """Scale 16 bits of grey to 8: Pillow's own conversion would cut all that is above 255."""
+    if not image.mode.startswith("I;16"):
+        return image
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))

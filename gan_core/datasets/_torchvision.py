@@ -1,0 +1,107 @@
+"""What the datasets that torchvision downloads have in common."""
+
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from http.client import HTTPException
+from io import StringIO
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchvision.datasets import CIFAR10, MNIST
+
+from gan_core.cache import VARIABLE, cache_folder, locked_cache
+from gan_core.datasets import ImageDataset
+from gan_core.errors import DatasetUnavailableError
+
+Source = type[MNIST] | type[CIFAR10]
+
+SECONDS_WITHOUT_AN_ANSWER = 30
+
+_READING = (OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AssertionError)
+"""What torchvision raises where files are missing, cut short or of another kind."""
+
+_DOWNLOADING = (*_READING, HTTPException)
+
+
+def load_torchvision(name: str, source: Source) -> ImageDataset:
+    """Load a dataset of torchvision's from the cache directory, or download it there once.
+
+    Its training part trains, its test part is held out. What is there is read without a lock, so that the
+    directory may be read-only; what another process has written by half is read again under the lock.
+
+    Args:
+        name: The name it is registered under.
+        source: torchvision's class.
+
+    Raises:
+        DatasetUnavailableError: The files are not there or damaged, and cannot be downloaded.
+        CacheError: The files are not there, and the directory cannot be written.
+    """
+    with suppress(*_READING):
+        return _read(name, source, cache_folder(), download=False)
+    with locked_cache() as folder:
+        try:
+            with _in_silence():
+                return _read(name, source, folder, download=True)
+        except _DOWNLOADING as error:
+            raise DatasetUnavailableError(_explanation(name, source, folder, error)) from error
+
+
+def _read(name: str, source: Source, folder: Path, *, download: bool) -> ImageDataset:
+    train, held_out = (source(folder, train=train, download=download) for train in (True, False))
+    return ImageDataset(
+        name,
+        _images(train.data),
+        _images(held_out.data),
+        train_labels=torch.as_tensor(train.targets),
+        held_out_labels=torch.as_tensor(held_out.targets),
+    )
+
+
+def _images(data: object) -> Tensor:
+    """Return uint8 ``(N, C, H, W)`` of what torchvision holds: grey ``(N, H, W)`` or ``(N, H, W, 3)``."""
+    images = torch.as_tensor(data)
+    return images.unsqueeze(1) if images.dim() == 3 else images.permute(0, 3, 1, 2).contiguous()
+
+
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """Keep torchvision's progress bars off the screen, and do not wait for ever for a server's answer."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SECONDS_WITHOUT_AN_ANSWER)
+    try:
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _explanation(name: str, source: Source, cache: Path, error: BaseException) -> str:
+    """Return which dataset is not to be had, where it was looked for, why, and what to do."""
+    files = _files(source, cache)
+    folder = files[0].parent
+    if all(file.is_file() for file in files):
+        problem = f"is cut short or altered in {folder} ({_in_few_words(error)}): delete that directory, or"
+    else:
+        problem = f"is not in {folder} and cannot be downloaded ({_in_few_words(error)}):"
+    return (
+        f"{name} {problem} put its files there, or set {VARIABLE} to a directory that has them; the dataset"
+        f" mnist-5k needs no download"
+    )
+
+
+def _files(source: Source, cache: Path) -> list[Path]:
+    """Return the files that torchvision reads the dataset from."""
+    if issubclass(source, CIFAR10):
+        names = [name for name, _ in source.train_list + source.test_list]
+        return [cache / source.base_folder / name for name in names]
+    return [cache / source.__name__ / "raw" / Path(name).stem for name, _ in source.resources]
+
+
+def _in_few_words(error: BaseException) -> str:
+    """Return the last line of an error's message, without the frame that urllib puts around a cause."""
+    last_line = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+    return re.sub(r"^<urlopen error (?:\[Errno -?\d+\] )?(.*)>$", r"\1", last_line[0])
