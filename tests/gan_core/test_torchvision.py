@@ -149,9 +149,7 @@ def test_a_half_written_download_is_not_taken_as_whole(cache, monkeypatch):
 def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("GAN_SWEEP_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(
-        CacheError, match=r"downloaded into .*/file/cache \(Not a directory\): set GAN_SWEEP_CACHE"
-    ):
+    with pytest.raises(CacheError, match=r"kept in .*/file/cache \(Not a directory\): set GAN_SWEEP_CACHE"):
         load_dataset("mnist")
 
 
