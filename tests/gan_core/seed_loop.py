@@ -87,8 +87,12 @@ class SeedTrainer:
 
     @torch.no_grad()
     def copy_weights(self, trainer):
-        """Take over the weights of a gan_core.Trainer, whose layers are in the same order."""
+        """Take over the weights of a gan_core.Trainer, whose layers are in the same order.
+
+        And their layout in memory: the state of its fused optimisers fits no other.
+        """
         for name in ("generator", "discriminator"):
+            getattr(self, name).to(memory_format=torch.channels_last)
             ours, theirs = getattr(self, name).state_dict(), getattr(trainer, name).state_dict()
             for target, source in zip(ours.values(), theirs.values(), strict=True):
                 target.copy_(source)
