@@ -29,9 +29,15 @@ def class_kl(logits: Tensor) -> float:
     """
     shares = _shares(logits)
     shares = shares[shares > 0]
-    return float((shares * shares.log()).sum()) + log(logits.shape[1])
+    return max(0.0, float((shares * shares.log()).sum()) + log(logits.shape[1]))
 
 
 def _shares(logits: Tensor) -> Tensor:
-    """Return the share of the samples that each class is the likeliest of."""
+    """Return the share of the samples that each class is the likeliest of.
+
+    Raises:
+        ValueError: There are no samples.
+    """
+    if len(logits) == 0:
+        raise ValueError("the classes of samples need at least 1 sample")
     return logits.argmax(1).bincount(minlength=logits.shape[1]).double() / len(logits)

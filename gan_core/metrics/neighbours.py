@@ -9,6 +9,8 @@ from torch import Tensor
 CHUNK = 64
 PRECISION_NEIGHBOURS = 3
 COVERAGE_NEIGHBOURS = 5
+ROUNDING = 1e-12
+"""What the binomial formula may leave of a squared distance, as a share of the squared norm."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Manifold:
 
     Args:
         features: Shape ``(N, F)``, float64.
-        radii: Distances to the first five other vectors of the set, squared and ascending: ``(N, 5)``.
+        radii: Squared distances to the first five other vectors of the set, ascending: ``(N, 5)``.
     """
 
     features: Tensor
@@ -36,8 +38,8 @@ class Manifold:
         return cls(features, torch.cat([*_nearest_others(features)]))
 
     def radius(self, k: int) -> Tensor:
-        """Return the squared distance of each vector to its ``k``-th nearest other: shape ``(N,)``."""
-        return self.radii[:, k - 1]
+        """Return each ball's squared radius, which takes in the ``k``-th nearest other: shape ``(N,)``."""
+        return self.radii[:, k - 1] + ROUNDING * self.features.square().sum(1)
 
 
 def precision(fake: Manifold, real: Manifold) -> float:
@@ -77,7 +79,12 @@ def memorisation(fake: Tensor, held_out: Tensor, train: Tensor) -> float:
         fake: Features ``(N, F)`` of samples.
         held_out: Features ``(M, F)`` of real images that were not trained on.
         train: Features ``(L, F)`` of the training images.
+
+    Raises:
+        ValueError: A set is empty.
     """
+    if min(len(fake), len(held_out), len(train)) == 0:
+        raise ValueError("memorisation needs at least 1 feature vector of each set")
     of_samples, of_held_out = (_median_nearest(features, train) for features in (fake, held_out))
     if of_held_out == 0:
         return 1.0 if of_samples == 0 else float("inf")
@@ -101,7 +108,7 @@ def _nearest_others(features: Tensor) -> Iterator[Tensor]:
 
 def _median_nearest(points: Tensor, others: Tensor) -> float:
     chunks = _squared_distances(points.double(), others.double())
-    return float(torch.cat([distances.amin(1) for distances in chunks]).median().sqrt())
+    return float(torch.cat([distances.amin(1) for distances in chunks]).sqrt().quantile(0.5))
 
 
 def _squared_distances(x: Tensor, y: Tensor) -> Iterator[Tensor]:
@@ -114,4 +121,4 @@ def _squared_distances(x: Tensor, y: Tensor) -> Iterator[Tensor]:
     for chunk in x.split(CHUNK):
         x_norms = chunk.square().sum(1, keepdim=True)
         distances = torch.addmm(y_norms, chunk, y.T, alpha=-2).add_(x_norms)
-        yield distances.masked_fill_(distances <= 1e-12 * x_norms, 0)
+        yield distances.masked_fill_(distances <= ROUNDING * x_norms, 0)

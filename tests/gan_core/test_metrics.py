@@ -149,8 +149,8 @@ def test_a_collapse_to_one_mode_has_high_precision_and_little_else():
 def test_the_balls_reach_to_the_third_and_fifth_nearest_other():
     line = torch.arange(10.0).unsqueeze(1)
     manifold = Manifold.fit(line)
-    assert manifold.radius(3).tolist() == [9, 4, 4, 4, 4, 4, 4, 4, 4, 9]
-    assert manifold.radius(5)[:3].tolist() == [25, 16, 9]
+    assert manifold.radius(3).tolist() == pytest.approx([9, 4, 4, 4, 4, 4, 4, 4, 4, 9])
+    assert manifold.radius(5)[:3].tolist() == pytest.approx([25, 16, 9])
     far = Manifold.fit(torch.tensor([[-3.0], [-3.1], [12.0], [12.1], [50.0], [60.0]]))
     assert precision(far, manifold) == pytest.approx(2 / 6)
     assert coverage(far, manifold) == pytest.approx(4 / 10)
@@ -186,7 +186,24 @@ def test_copies_of_training_images_are_told_from_new_ones(digits, features, real
     assert memorisation(train, train, train) == 1
 
 
+def test_copies_of_one_real_image_cover_all_whose_balls_reach_it(real):
+    reached = Manifold.fit(real)
+    for index in range(0, 1000, 25):
+        distances = torch.cdist(
+            reached.features, reached.features[[index]], compute_mode="donot_use_mm_for_euclid_dist"
+        )
+        within = (distances.squeeze(1).square() <= reached.radii[:, 4] * (1 + 1e-9)).double().mean()
+        copies = Manifold.fit(real[[index]].repeat(10, 1))
+        assert coverage(copies, reached) == within.item()
+
+
+def test_the_median_of_two_is_between_them():
+    at = torch.tensor([[0.0], [1.0], [3.0]])
+    assert memorisation(at[1:], torch.tensor([[4.0]]), at[:1]) == pytest.approx(0.5)
+
+
 def test_modes_and_class_kl():
+    assert class_kl(torch.eye(5).repeat(20, 1)) == 0
     one, half = torch.eye(10)[[3] * 200], torch.eye(10)[torch.arange(200) % 5]
     assert (modes(one), class_kl(one)) == (1, pytest.approx(log(10)))
     assert (modes(half), class_kl(half)) == (5, pytest.approx(log(2)))
@@ -199,6 +216,10 @@ def test_modes_and_class_kl():
     [
         lambda: kernel_distance(torch.zeros(1, 3), torch.zeros(5, 3)),
         lambda: Manifold.fit(torch.zeros(5, 3)),
+        lambda: modes(torch.zeros(0, 10)),
+        lambda: class_kl(torch.zeros(0, 10)),
+        lambda: memorisation(torch.zeros(0, 3), torch.zeros(5, 3), torch.zeros(5, 3)),
+        lambda: memorisation(torch.zeros(5, 3), torch.zeros(5, 3), torch.zeros(0, 3)),
     ],
 )
 def test_too_few_features_are_refused(measure):
