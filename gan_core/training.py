@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 import torch
@@ -55,6 +55,7 @@ def train(
     evaluator: Evaluator | None = None,
     device: torch.device | str = "cpu",
     checkpoint: Path | None = None,
+    checkpoint_every_s: float = 30.0,
 ) -> Iterator[Report]:
     """Train one GAN, reporting every ``config.report_every`` steps and after the last.
 
@@ -65,8 +66,10 @@ def train(
         data: What to learn; batches are taken from each epoch's own random order.
         evaluator: Scores the samples of each report; by default one made for ``data``.
         device: Where to train.
-        checkpoint: A file that the whole state is written to before each report is given. Where it exists,
-            its report is given again and training goes on from there, to the same result as without a stop.
+        checkpoint: A file for the whole state. Where it exists, its report is given again and training goes
+            on from there, to the same reports as without a stop.
+        checkpoint_every_s: Seconds from one writing of it to the next, at the least; it is written before a
+            report is given, the last one always.
 
     Yields:
         A report; training goes on when the next one is asked for.
@@ -76,14 +79,17 @@ def train(
         CorruptedCheckpointError: The checkpoint is not what was written.
         CheckpointMismatchError: The checkpoint is of another config.
     """
-    training = _Training(config, data.to(device), evaluator or Evaluator(data, device), torch.device(device))
+    data = data.placed(device)
+    training = _Training(config, data, evaluator or Evaluator(data, device), torch.device(device))
     if checkpoint and checkpoint.exists():
         training.load_state_dict(load_checkpoint(checkpoint, device))
         yield training.last_report()
+    saved_at = monotonic()
     while training.step < config.steps:
         report = training.advance()
-        if checkpoint:
+        if checkpoint and (report.final or monotonic() - saved_at >= checkpoint_every_s):
             save_checkpoint(checkpoint, training.state_dict())
+            saved_at = monotonic()
         yield report
 
 

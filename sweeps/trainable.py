@@ -83,5 +83,5 @@ def _loaded(
 ) -> "tuple[ImageDataset, Evaluator]":
     from gan_core import Evaluator, load_dataset
 
-    data = load_dataset(name, image_size=image_size, channels=channels).to(device)
+    data = load_dataset(name, image_size=image_size, channels=channels).placed(device)
     return data, Evaluator(data, device, extractor)

@@ -74,6 +74,23 @@ class ImageDataset:
             held_out_labels=held_out_labels,
         )
 
+    def placed(self, device: "torch.device | str") -> "ImageDataset":
+        """Return the dataset on ``device`` where its images take at most half of what is free there.
+
+        Where they take more it stays where it is, and each batch is moved by itself.
+        """
+        n_bytes = self.train.nbytes + self.held_out.nbytes
+        return self.to(device) if n_bytes <= free_bytes(device) / 2 else self
+
+
+def free_bytes(device: "torch.device | str") -> float:
+    """Return how much memory is free on a GPU; on another device, where the data already is, no limit."""
+    import torch
+
+    if torch.device(device).type != "cuda":
+        return float("inf")
+    return float(torch.cuda.mem_get_info(device)[0])
+
 
 def _misfit_of_images(images: object) -> str | None:
     """Return what is wrong with a part's images, as the end of a sentence that starts with their name."""

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 CHUNK = 32
-"""Vectors that are compared at a time with all of the other set, so that the products stay in cache."""
+"""Vectors that are compared at a time with all others, so that the products stay in cache."""
 
 
 def kernel_distance(fake: Tensor, real: Tensor) -> float:
@@ -32,9 +32,13 @@ def kernel_distance(fake: Tensor, real: Tensor) -> float:
 
 
 def _mean_within(x: Tensor) -> float:
-    """Return the mean kernel of a set's pairs of different vectors."""
-    itself = float(_kernel(x.square().sum(1), x.shape[1]).sum())
-    return (_kernel_sum(x, x) - itself) / (len(x) * (len(x) - 1))
+    """Return the mean kernel of a set's pairs of different vectors, each pair computed once."""
+    pairs = 0.0
+    for start in range(0, len(x), CHUNK):
+        chunk, later = x[start : start + CHUNK], x[start + CHUNK :]
+        kernel = _kernel(chunk @ chunk.T, x.shape[1])
+        pairs += float(kernel.sum() - kernel.trace()) / 2 + _kernel_sum(chunk, later)
+    return 2 * pairs / (len(x) * (len(x) - 1))
 
 
 def _kernel_sum(x: Tensor, y: Tensor) -> float:

@@ -210,3 +210,9 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path, content):
         DatasetError, match=rf"^{re.escape(str(file))} cannot be read as an image \(.*: remove it"
     ):
         load_small(f"folder:{tmp_path}")
+
+
+@pytest.mark.parametrize(("free", "device"), [(2 * 2 * GREY.nbytes, "meta"), (2 * 2 * GREY.nbytes - 1, "cpu")])
+def test_data_that_takes_more_than_half_of_what_is_free_stays_where_it_is(monkeypatch, free, device):
+    monkeypatch.setattr("gan_core.datasets.free_bytes", lambda _device: free)
+    assert ImageDataset("grey", GREY, GREY).placed("meta").train.device.type == device

@@ -91,16 +91,25 @@ def test_a_resumed_run_equals_an_unbroken_one_bit_for_bit(tmp_path, digits, eval
     unbroken = reports_of(config, digits, evaluator)
     for reports_before in (1, 2, 3):
         checkpoint = tmp_path / f"{reports_before}.checkpoint"
-        broken = islice(train(config, digits, evaluator, checkpoint=checkpoint), reports_before)
+        reports = train(config, digits, evaluator, checkpoint=checkpoint, checkpoint_every_s=0)
+        broken = islice(reports, reports_before)
         assert [_exact(report) for report in broken] == unbroken[:reports_before]
         torch.rand(3)
         resumed = reports_of(config, digits, evaluator, checkpoint=checkpoint)
         assert resumed == unbroken[reports_before - 1 :]
 
 
+def test_a_checkpoint_is_written_every_so_many_seconds_and_with_the_last_report(tmp_path, digits, evaluator):
+    checkpoint = tmp_path / "checkpoint"
+    reports = train(TrialConfig(**QUICK), digits, evaluator, checkpoint=checkpoint, checkpoint_every_s=3600)
+    assert [(report.step, checkpoint.exists()) for report in reports] == [(2, False), (4, False), (5, True)]
+    (report,) = train(TrialConfig(**QUICK), digits, evaluator, checkpoint=checkpoint)
+    assert report.step == 5
+
+
 def test_a_checkpoint_of_another_config_is_refused(tmp_path, digits, evaluator):
     checkpoint = tmp_path / "checkpoint"
-    next(train(TrialConfig(**QUICK), digits, evaluator, checkpoint=checkpoint))
+    next(train(TrialConfig(**QUICK), digits, evaluator, checkpoint=checkpoint, checkpoint_every_s=0))
     other = TrialConfig(**QUICK, lr=0.5, loss="lsgan")
     with pytest.raises(CheckpointMismatchError, match="differs in loss, lr"):
         next(train(other, digits, evaluator, checkpoint=checkpoint))
