@@ -50,7 +50,7 @@ def prepare(
     if spec.dataset == PACKAGED and spec.extractor == "classifier" and not configs:
         return
     options = {"num_cpus": resources["cpu"], "num_gpus": resources["gpu"], "max_retries": 0, "max_calls": 1}
-    with announced(console, f"Loading {spec.dataset}", quiet=quiet):
+    with announced(console, f"Loading {spec.dataset} and its {spec.extractor}", quiet=quiet):
         done = ray.remote(**options)(_try).remote(spec.data, spec.extractor, configs, resources["cpu"])
         while not ray.wait([done], timeout=SECONDS_BETWEEN_CHECKS)[0]:
             check()
@@ -83,7 +83,7 @@ def _try(data: dict[str, Any], extractor: "ExtractorName", configs: list[TrialCo
     for config in configs:
         check_contract(config, images.image_shape)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    Evaluator(images.to(device), device, extractor)
+    Evaluator(images.placed(device), device, extractor)
 
 
 def _message(spec: SweepSpec, cause: BaseException) -> str:

@@ -43,9 +43,11 @@ class Manifold:
 
 
 def precision(fake: Manifold, real: Manifold) -> float:
-    """Return the share of generated images that look real, in [0, 1].
+    r"""Return the share of generated images that look real, in [0, 1].
 
-    Those which lie in the ball of a real image that reaches to its third nearest: Kynkäänniemi et al., 2019
+    .. math:: \frac1N \sum_j \max_i \, [\, \|x_j - y_i\| \le r_3(y_i) \,]
+
+    with :math:`r_3(y_i)` the distance of a real image to its third nearest: Kynkäänniemi et al., 2019
     (arXiv:1904.06991).
     """
     return _share_within(fake.features, real)
@@ -60,16 +62,21 @@ def recall(fake: Manifold, real: Manifold) -> float:
 
 
 def coverage(fake: Manifold, real: Manifold) -> float:
-    """Return the share of real images that have a generated one near, in [0, 1].
+    r"""Return the share of real images that have a generated one near, in [0, 1].
 
-    In the ball that reaches to its fifth nearest real image: Naeem et al., 2020 (arXiv:2002.09797).
+    .. math:: \frac1M \sum_i \max_j \, [\, \|x_j - y_i\| \le r_5(y_i) \,]
+
+    with :math:`r_5(y_i)` the distance of a real image to its fifth nearest: Naeem et al., 2020
+    (arXiv:2002.09797).
     """
     nearest = torch.cat([distances.amin(1) for distances in _squared_distances(real.features, fake.features)])
     return float((nearest <= real.radius(COVERAGE_NEIGHBOURS)).double().mean())
 
 
 def memorisation(fake: Tensor, held_out: Tensor, train: Tensor) -> float:
-    """Return how near samples are to training images, compared with real images that no training saw.
+    r"""Return how near samples are to training images, compared with real images that no training saw.
+
+    .. math:: \operatorname{median}_j \min_l \|x_j - t_l\| \;/\; \operatorname{median}_i \min_l \|y_i - t_l\|
 
     The median distance of a sample to its nearest training image over that of a held-out image to its own:
     about 1 where samples are as new as real images, towards 0 where they are copies. It is infinite where

@@ -255,7 +255,7 @@ def test_a_dataset_of_torchvisions_is_read_from_the_cache(tmp_path):
         *(SPACE, *QUICK, "--trials", 1, "--set", "dataset=mnist"), cwd=tmp_path, GAN_SWEEP_CACHE="cache"
     )
     assert done.returncode == 0, done.stderr
-    assert "Loading mnist\n" in done.stderr
+    assert "Loading mnist and its classifier\n" in done.stderr
     sweep = sweeps.load("losses", tmp_path / "results")
     assert sweep.facts["spec"]["dataset"] == "mnist"
     assert sweep.trials["status"].tolist() == ["completed"]
