@@ -61,7 +61,8 @@ def our_loop(architecture: str, precision: str, data: ImageDataset) -> Iterator[
     """Take a step of gan_core's loop each time the next item is asked for."""
     config = TrialConfig(architecture=architecture, precision=precision)
     trainer, rng = Trainer(config, data.image_shape), torch.Generator().manual_seed(0)
-    for batch in cycle(torch.randperm(len(data.train)).split(BATCH_SIZE)):
+    n_images = len(data.train) - len(data.train) % BATCH_SIZE
+    for batch in cycle(torch.randperm(n_images).split(BATCH_SIZE)):
         real = to_unit_range(data.train[batch])
         trainer.step(real, draw_noise(config, len(real), rng))
         yield

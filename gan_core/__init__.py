@@ -11,10 +11,14 @@ if TYPE_CHECKING:
     from gan_core.contract import check_contract
     from gan_core.datasets import ImageDataset, load_dataset
     from gan_core.errors import (
+        CacheError,
         CheckpointMismatchError,
         ContractError,
+        CorruptedAssetError,
+        CorruptedCheckpointError,
         DatasetError,
         DatasetUnavailableError,
+        ExtractorUnavailableError,
         GanCoreError,
         ImportPathError,
         TrainingDiverged,
@@ -25,11 +29,15 @@ if TYPE_CHECKING:
     from gan_core.training import Report, train
 
 __all__ = [
+    "CacheError",
     "CheckpointMismatchError",
     "ContractError",
+    "CorruptedAssetError",
+    "CorruptedCheckpointError",
     "DatasetError",
     "DatasetUnavailableError",
     "Evaluator",
+    "ExtractorUnavailableError",
     "GanCoreError",
     "ImageDataset",
     "ImportPathError",
@@ -44,11 +52,15 @@ __all__ = [
 ]
 
 _HOME = {
+    "CacheError": "errors",
     "CheckpointMismatchError": "errors",
     "ContractError": "errors",
+    "CorruptedAssetError": "errors",
+    "CorruptedCheckpointError": "errors",
     "DatasetError": "errors",
     "DatasetUnavailableError": "errors",
     "Evaluator": "evaluation",
+    "ExtractorUnavailableError": "errors",
     "GanCoreError": "errors",
     "ImageDataset": "datasets",
     "ImportPathError": "errors",

@@ -42,7 +42,7 @@ def check_contract(config: TrialConfig, image_shape: ImageShape) -> None:
     """
     config = config.model_copy(update={"lr": LR, "lr_d": config.lr_d and LR})
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+        torch.default_generator.manual_seed(config.seed)
         _Check(config, image_shape).run()
 
 
@@ -164,7 +164,7 @@ class _Check:
             restored.load_state_dict(load_checkpoint(file))
         real, noise = self._real(images), self._noise(images)
         for each in (trainer, restored):
-            torch.manual_seed(self._config.seed)
+            torch.default_generator.manual_seed(self._config.seed)
             each.step(real, noise)
         after = _copy_of_weights(restored)
         for name, weight in _copy_of_weights(trainer).items():

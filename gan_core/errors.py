@@ -12,7 +12,7 @@
     ├── CorruptedAssetError       a packaged file is not the one that was released
     ├── ExtractorUnavailableError what images are to be compared with cannot be had
     ├── CorruptedCheckpointError  a checkpoint is not what was written
-    ├── CheckpointMismatchError   a checkpoint is of another config
+    ├── CheckpointMismatchError   a checkpoint is of another training
     └── TrainingDiverged          a loss, a gradient or an image is no longer finite
 """
 
@@ -68,15 +68,15 @@ class CorruptedCheckpointError(GanCoreError):
 
 
 class CheckpointMismatchError(GanCoreError, ValueError):
-    """A checkpoint is of another config.
+    """A checkpoint is of another training.
 
     Args:
-        names: The parameters that differ.
+        names: The parameters, or dataset and extractor, that differ.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = sorted(names)
-        super().__init__(f"the checkpoint is of another config, which differs in {', '.join(self.names)}")
+        super().__init__(f"the checkpoint is of another training, which differs in {', '.join(self.names)}")
 
     def __reduce__(self) -> tuple[type, tuple[list[str]]]:
         return type(self), (self.names,)

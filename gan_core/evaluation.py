@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from gan_core.datasets import ImageDataset
+from gan_core.errors import DatasetError
 from gan_core.features import ExtractorName, load_extractor
 from gan_core.images import to_unit_range
 from gan_core.metrics import (
+    COVERAGE_NEIGHBOURS,
     Gaussian,
     Manifold,
     class_kl,
@@ -40,15 +42,24 @@ class Evaluator:
 
     Attributes:
         extractor: The SHA-256 of the extractor's weights: ``sha256:280d46...``.
-        floors: The scores of real training images, 10,000 at most: what a perfect generator would get.
+        floors: The scores of real training images, 10,000 at most: what a perfect generator would get with as
+            many samples.
 
     Raises:
+        DatasetError: A part of the data has fewer than 6 images: neighbours are counted to the fifth.
+        UnknownNameError: There is no such extractor.
         ExtractorUnavailableError: There is no such extractor for these images.
     """
 
     def __init__(
         self, data: ImageDataset, device: torch.device | str = "cpu", extractor: ExtractorName = "classifier"
     ) -> None:
+        fewest = COVERAGE_NEIGHBOURS + 1
+        if min(len(data.train), len(data.held_out)) < fewest:
+            raise DatasetError(
+                f"{data.name}: {len(data.train)} images train and {len(data.held_out)} are held out; at least"
+                f" {fewest} must, to measure with"
+            )
         self._device = torch.device(device)
         self._data = data
         loaded = load_extractor(extractor, data, device)

@@ -6,14 +6,14 @@ file which ships with the package, and writes it.
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import as_file, files
 from io import StringIO
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from safetensors import SafetensorError
@@ -24,23 +24,25 @@ from torch.nn.functional import affine_grid, cross_entropy, grid_sample
 from gan_core.architectures import ImageShape
 from gan_core.cache import locked_cache
 from gan_core.datasets import ImageDataset, load_dataset
-from gan_core.errors import CorruptedAssetError, ExtractorUnavailableError
+from gan_core.errors import CorruptedAssetError, ExtractorUnavailableError, UnknownNameError
 from gan_core.images import to_uint8, to_unit_range
 
 ASSET = files("gan_core") / "assets" / "mnist_5k_classifier.safetensors"
 ASSET_SHA256 = "280d46ade7a1171059de8f98b3299bfeb7253912b59a88af67af2bb28c5cc3f9"
 DIGITS = ("mnist", "mnist-5k")
-DIGITS_SHAPE, DIGITS_CLASSES = (1, 28, 28), 10
+DIGITS_SHAPE = (1, 28, 28)
 FEATURE_DIM = 64
 
 PROCEDURE = 1
 """Counted up when :func:`train_classifier` changes, so that no classifier of an older one is used."""
 
+WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 BATCH_SIZE = 64
 MOST_EPOCHS = 30
 MOST_STEPS = 6000
 
 ExtractorName = Literal["classifier", "inception"]
+EXTRACTORS = get_args(ExtractorName)
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,16 @@ def load_extractor(name: ExtractorName, data: ImageDataset, device: torch.device
         device: Where features are computed.
 
     Raises:
-        ExtractorUnavailableError: The images have no classes, or Inception's weights cannot be had.
+        UnknownNameError: There is no such extractor.
+        ExtractorUnavailableError: The images have no two classes, or Inception's weights cannot be had.
         CorruptedAssetError: A file of weights is not what it was.
     """
+    if name not in EXTRACTORS:
+        raise UnknownNameError("extractor", name, EXTRACTORS)
     if name == "inception":
         return _inception(torch.device(device))
-    content = _digits_content() if data.name in DIGITS else _cached_content(data)
+    is_digits = data.name in DIGITS and data.image_shape == DIGITS_SHAPE
+    content = _digits_content() if is_digits else _cached_content(data)
     return Extractor(sha256(content).hexdigest(), _classifier(content, data).to(device))
 
 
@@ -121,12 +127,14 @@ def _digits_content() -> bytes:
 
 def _cached_content(data: ImageDataset) -> bytes:
     """Return the weights of the classifier of ``data``, trained now where the cache does not hold them."""
-    if data.train_labels is None:
+    labels = data.train_labels
+    if labels is None or not 0 <= labels.min() < labels.max():
         raise ExtractorUnavailableError(
-            f"{data.name} has no classes to train a classifier on: give it some, or use extractor: inception"
+            f"{data.name} has no classes to train a classifier on: give it labels, 0 to K - 1 and two of them"
+            " at least, or use extractor: inception"
         )
-    identity = sha256(f"procedure {PROCEDURE}".encode())
-    for tensor in (data.train, data.train_labels):
+    identity = sha256(f"procedure {PROCEDURE} {data.image_shape}".encode())
+    for tensor in (data.train, labels):
         identity.update(tensor.cpu().numpy().tobytes())
     with locked_cache() as cache:
         file = cache / "classifiers" / f"{identity.hexdigest()}.safetensors"
@@ -135,14 +143,18 @@ def _cached_content(data: ImageDataset) -> bytes:
             draft = file.with_suffix(".draft")
             draft.write_bytes(save(train_classifier(data.to("cpu")).state_dict()))
             draft.replace(file)
-        return file.read_bytes()
+        content = file.read_bytes()
+    try:
+        load(content)
+    except SafetensorError as error:
+        raise CorruptedAssetError(
+            f"the classifier of {data.name} is damaged ({error}): delete {file}"
+        ) from None
+    return content
 
 
 def _classifier(content: bytes, data: ImageDataset) -> Classifier:
-    try:
-        weights = load(content)
-    except SafetensorError as error:
-        raise CorruptedAssetError(f"the classifier of {data.name} is damaged ({error}): delete it") from None
+    weights = load(content)
     classifier = Classifier(data.image_shape, len(weights["head.bias"]))
     classifier.load_state_dict(weights)
     return classifier.eval()
@@ -153,11 +165,10 @@ def _inception(device: torch.device) -> Extractor:
 
     torch-fidelity would unpickle the file of weights, which can run code: torch is told to refuse that.
     """
-    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     try:
         from torchmetrics.image.fid import NoTrainInceptionV3
 
-        with redirect_stdout(StringIO()):
+        with redirect_stdout(StringIO()), _weights_only():
             network = NoTrainInceptionV3(name="inception-v3-compat", features_list=["2048"]).to(device)
     except ModuleNotFoundError:
         raise ExtractorUnavailableError(
@@ -176,11 +187,23 @@ def _inception(device: torch.device) -> Extractor:
     return Extractor(sha256(save(network.state_dict())).hexdigest(), features)
 
 
+@contextmanager
+def _weights_only() -> Iterator[None]:
+    before = os.environ.get(WEIGHTS_ONLY)
+    os.environ[WEIGHTS_ONLY] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[WEIGHTS_ONLY]
+        if before is not None:
+            os.environ[WEIGHTS_ONLY] = before
+
+
 def train_classifier(data: ImageDataset, *, seed: int = 0, most_steps: int = MOST_STEPS) -> Classifier:
     """Train a classifier on the training images of ``data``, the same one for the same seed on one CPU.
 
-    AdamW under a one-cycle learning rate, 64 images a step, each turned, scaled and shifted a little at
-    random, so that 4,000 digits are enough; 30 epochs, but at most ``most_steps``.
+    AdamW under a one-cycle learning rate, 64 images a step or all of fewer, each turned, scaled and shifted a
+    little at random, so that 4,000 digits are enough; 30 epochs, but at most ``most_steps``.
 
     Raises:
         ValueError: The images have no classes.
@@ -188,12 +211,13 @@ def train_classifier(data: ImageDataset, *, seed: int = 0, most_steps: int = MOS
     if data.train_labels is None:
         raise ValueError(f"{data.name} has no classes")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         classifier = Classifier(data.image_shape, int(data.train_labels.max()) + 1)
         optimizer = torch.optim.AdamW(classifier.parameters(), lr=3e-3, weight_decay=1e-2)
-        total_steps = min(most_steps, MOST_EPOCHS * (len(data.train) // BATCH_SIZE))
+        batch_size = min(BATCH_SIZE, len(data.train))
+        total_steps = min(most_steps, MOST_EPOCHS * (len(data.train) // batch_size))
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=total_steps)
-        for batch in _batches(len(data.train), total_steps):
+        for batch in _batches(len(data.train), batch_size, total_steps):
             _, logits = classifier(_jitter(to_unit_range(data.train[batch])))
             loss = cross_entropy(logits, data.train_labels[batch])
             optimizer.zero_grad()
@@ -210,13 +234,13 @@ def accuracy(classifier: Classifier, images: Tensor, labels: Tensor) -> float:
         return float((logits.argmax(1) == labels).float().mean())
 
 
-def _batches(n_images: int, total_steps: int) -> Iterator[Tensor]:
+def _batches(n_images: int, batch_size: int, total_steps: int) -> Iterator[Tensor]:
     """Yield the index batches of shuffled epochs, each without its incomplete last one."""
     epoch: list[Tensor] = []
     for _ in range(total_steps):
         if not epoch:
             order = torch.randperm(n_images)
-            epoch = [*order[: n_images - n_images % BATCH_SIZE].split(BATCH_SIZE)]
+            epoch = [*order[: n_images - n_images % batch_size].split(batch_size)]
         yield epoch.pop(0)
 
 

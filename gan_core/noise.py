@@ -1,12 +1,19 @@
 """What a generator makes images from."""
 
+from hashlib import sha256
+
 import torch
 from torch import Tensor
 
 from gan_core.config import TrialConfig
 
 SAMPLES = 64
-SAMPLE_SEED = 0
+
+
+def stream(purpose: str, seed: int = 0, device: torch.device | str = "cpu") -> torch.Generator:
+    """Return the randomness for one purpose: with equal seeds, no two purposes draw the same numbers."""
+    digest = sha256(f"{purpose}/{seed}".encode()).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest[:7], "big"))
 
 
 def draw_noise(config: TrialConfig, n: int, rng: torch.Generator) -> Tensor:
@@ -19,7 +26,7 @@ def sample_noise(config: TrialConfig, device: torch.device | str = "cpu") -> Ten
 
     It is one bank for all noise dimensions: a smaller one has the first coordinates of a larger one.
     """
-    rng = torch.Generator().manual_seed(SAMPLE_SEED)
+    rng = stream("samples")
     coordinates = [_noise(config.noise, (SAMPLES,), rng) for _ in range(config.noise_dim)]
     return torch.stack(coordinates, dim=1).to(device)
 

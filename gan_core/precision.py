@@ -1,6 +1,7 @@
 """Which number format a training step computes in."""
 
 from contextlib import AbstractContextManager
+from typing import Literal
 
 import torch
 
@@ -28,5 +29,11 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
     Weights, their gradients, the losses and the optimiser stay in float32 (Micikevicius et al., 2018,
     arXiv:1710.03740; bfloat16 needs no loss scaling).
     """
-    enabled = precision == "bf16" or (precision == "auto" and gains_from_bf16(device))
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+    return torch.autocast(device.type, torch.bfloat16, enabled=resolved(precision, device) == "bf16")
+
+
+def resolved(precision: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
+    """Return what ``precision`` is on a device."""
+    if precision == "auto":
+        return "bf16" if gains_from_bf16(device) else "fp32"
+    return precision

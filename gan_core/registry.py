@@ -85,7 +85,10 @@ class Registry(Generic[T]):
         """
         if is_import_path(name):
             return self._imported(name)
-        import_module(f"{self._package}.{self.check(name).replace('-', '_')}")
+        module = f"{self._package}.{self.check(name).replace('-', '_')}"
+        import_module(module)
+        if name not in self._components:
+            raise ImportPathError(f"the module {module} registers no {self.kind} {name!r}")
         return self._components[name]
 
     def _imported(self, path: str) -> T:

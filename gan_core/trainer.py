@@ -15,6 +15,7 @@ from gan_core.config import TrialConfig
 from gan_core.divergence import DivergenceGuard
 from gan_core.flags import VANISHED
 from gan_core.losses import losses
+from gan_core.noise import stream
 from gan_core.penalties import penalties
 from gan_core.precision import autocast
 
@@ -26,7 +27,9 @@ class Trainer:
 
     The step is that of the seed tutorial, its redundant work left out: the generator runs once a step, and
     no gradient is computed that would be thrown away. The losses and weights that follow are the same.
-    What differs by design is that batch normalisation's running statistics move once a step, not twice.
+    What differs by design: the generator's running statistics of batch normalisation move once a step, not
+    twice; and the discriminator is given real and generated images as one batch, which one that normalises
+    over its batch would notice (none of the registered ones does).
 
     Args:
         config: The hyperparameters.
@@ -52,7 +55,7 @@ class Trainer:
         self._dtype = dtype
         architecture = architectures.get(config.architecture)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
+            torch.default_generator.manual_seed(config.seed)
             self.discriminator = self._placed(architecture.discriminator(config, image_shape))
             self.generator = self._placed(architecture.generator(config, image_shape))
             if config.spectral_norm:
@@ -60,7 +63,7 @@ class Trainer:
         self._average = _average(self.generator, config.ema_decay) if config.ema_decay else None
         self._loss = losses.get(config.loss)
         self._penalty = penalties.get(config.penalty)
-        self._penalty_rng = torch.Generator(self._device).manual_seed(config.seed)
+        self._penalty_rng = stream("penalty", config.seed, device)
         self._guard = DivergenceGuard(self._device)
         self._d_optimizer = self._adam(self.discriminator, config.lr_d or config.lr)
         self._g_optimizer = self._adam(self.generator, config.lr)
@@ -91,9 +94,11 @@ class Trainer:
             ``d_loss``, the last update's with its penalty, and ``g_loss``, each of shape ``()``.
 
         Raises:
+            ValueError: The tensors are not of these shapes, or the images are not real numbers.
             TrainingDiverged: A loss or gradient is not finite; no network was updated with it or after it.
                 A step on a CPU says so at once; elsewhere :meth:`check` does, so that steps need not wait.
         """
+        self._check_batch(real, noise)
         *earlier, (last_real, last_noise) = zip(
             real.chunk(self._config.d_steps), noise.chunk(self._config.d_steps), strict=True
         )
@@ -135,6 +140,18 @@ class Trainer:
         self._penalty_rng.set_state(state["penalty_rng"].cpu())
         self._largest_gradient = state["largest_gradient"].to(self._device)
         self.steps_taken = state["steps_taken"]
+
+    def _check_batch(self, real: Tensor, noise: Tensor) -> None:
+        n, d_steps = len(real), self._config.d_steps
+        if n == 0 or n % d_steps:
+            raise ValueError(f"{n} real images: it must be a multiple of d_steps, which is {d_steps}")
+        if noise.shape != (n, self._config.noise_dim):
+            raise ValueError(
+                f"noise of shape {tuple(noise.shape)}: for {n} real images it must be"
+                f" ({n}, {self._config.noise_dim})"
+            )
+        if not real.is_floating_point():
+            raise ValueError(f"real images of {real.dtype}: they must be real numbers in [-1, 1]")
 
     def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
         average = {"average": self._average} if self._average else {}
@@ -212,7 +229,7 @@ def _average(generator: nn.Module, decay: float) -> AveragedModel:
 
 
 def _normalise_spectrally(network: nn.Module) -> None:
-    """Divide the weight of every linear and convolutional layer by its largest singular value."""
+    """Divide the weight of every Linear and Conv2d layer by its largest singular value."""
     for layer in [*network.modules()]:
         if isinstance(layer, nn.Linear | nn.Conv2d):
             spectral_norm(layer)

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from time import monotonic, perf_counter
 from typing import Any
@@ -18,11 +20,9 @@ from gan_core.errors import CheckpointMismatchError, TrainingDiverged
 from gan_core.evaluation import Evaluator
 from gan_core.flags import COLLAPSE, DISCRIMINATOR_WON, FlagWatch, collapsed
 from gan_core.images import to_uint8, to_unit_range
-from gan_core.noise import draw_noise, sample_noise
+from gan_core.noise import draw_noise, sample_noise, stream
+from gan_core.precision import resolved
 from gan_core.trainer import Trainer, generate_batches
-
-EVALUATION_SEED = 1
-FINAL_SEED = 2
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,11 @@ def train(
     Raises:
         TrainingDiverged: A loss, a gradient or an image is not finite.
         CorruptedCheckpointError: The checkpoint is not what was written.
-        CheckpointMismatchError: The checkpoint is of another config.
+        CheckpointMismatchError: The checkpoint is of another config, dataset, extractor or precision.
+        NotADirectoryError: The checkpoint's directory does not exist.
     """
+    if checkpoint and not checkpoint.parent.is_dir():
+        raise NotADirectoryError(f"there is no directory {checkpoint.parent} for the checkpoint")
     data = data.placed(device)
     training = _Training(config, data, evaluator or Evaluator(data, device), torch.device(device))
     if checkpoint and checkpoint.exists():
@@ -108,7 +111,7 @@ class _Training:
         self._evaluator = evaluator
         self._device = device
         self._trainer = Trainer(config, data.image_shape, device)
-        self._noise_rng = torch.Generator(device).manual_seed(config.seed)
+        self._noise_rng = stream("noise", config.seed, device)
         images_a_step = config.batch_size * config.d_steps
         self._batches = _ShuffledBatches(len(data.train), images_a_step, config.seed, data.train.device)
         self._flags = FlagWatch()
@@ -134,7 +137,7 @@ class _Training:
             metrics = self._train_until(min(next_report, self._config.steps))
             self._trainer.check()
             metrics |= self._evaluator.score(
-                self._images(self._trainer.sampler, self._config.eval_samples, EVALUATION_SEED)
+                self._images(self._trainer.sampler, self._config.eval_samples, "evaluation")
             )
             best = self._best_with(metrics["fid"])
             self._update_flags(metrics)
@@ -152,7 +155,7 @@ class _Training:
     def state_dict(self) -> dict[str, Any]:
         """Return all that the training's future depends on, and its last report."""
         return {
-            "config": self._config.model_dump(),
+            "identity": self._identity,
             "trainer": self._trainer.state_dict(),
             "noise_rng": self._noise_rng.get_state(),
             "global_rng": self._global_rng,
@@ -166,11 +169,12 @@ class _Training:
         """Go on from what :meth:`state_dict` returned.
 
         Raises:
-            CheckpointMismatchError: It is of another config.
+            CheckpointMismatchError: It is of another config, dataset, extractor or precision.
         """
-        ours, theirs = self._config.model_dump(), state["config"]
+        ours, theirs = self._identity, state["identity"]
         if ours != theirs:
-            raise CheckpointMismatchError({name for name in ours if ours[name] != theirs.get(name)})
+            names = ours.keys() | theirs.keys()
+            raise CheckpointMismatchError({name for name in names if ours.get(name) != theirs.get(name)})
         self._trainer.load_state_dict(state["trainer"])
         self._noise_rng.set_state(state["noise_rng"].cpu())
         self._global_rng = [rng_state.cpu() for rng_state in state["global_rng"]]
@@ -178,6 +182,16 @@ class _Training:
         self._flags.load_state_dict(state["flags"])
         self._best = state["best"]
         self._report = Report(**state["report"] | {"samples": state["report"]["samples"].cpu()})
+
+    @cached_property
+    def _identity(self) -> dict[str, Any]:
+        """What must be equal for another training to go on from this one's state."""
+        return {
+            **self._config.model_dump(),
+            "precision": resolved(self._config.precision, self._device),
+            "dataset": sha256(self._data.train.cpu().numpy().tobytes()).hexdigest(),
+            "extractor": self._evaluator.extractor,
+        }
 
     def _train_until(self, last_step: int) -> dict[str, float]:
         """Train and return the last step's losses, and the speed."""
@@ -189,9 +203,9 @@ class _Training:
         metrics = {name: loss.item() for name, loss in losses.items()}
         return metrics | {"images_per_s": n_images / (perf_counter() - started)}
 
-    def _images(self, generator: nn.Module, n: int, seed: int) -> Iterator[Tensor]:
-        """Yield ``n`` images in batches; equal seeds give equal noise, whatever the training did before."""
-        noise = draw_noise(self._config, n, torch.Generator(self._device).manual_seed(seed))
+    def _images(self, generator: nn.Module, n: int, purpose: str) -> Iterator[Tensor]:
+        """Yield ``n`` images in batches, of noise that depends on nothing but the purpose."""
+        noise = draw_noise(self._config, n, stream(purpose, device=self._device))
         for images in generate_batches(generator, noise):
             if not images.isfinite().all():
                 raise TrainingDiverged(self.step, "samples", float("nan"))
@@ -211,7 +225,7 @@ class _Training:
     def _final_scores(self, best: Mapping[str, Any]) -> dict[str, float]:
         generator = deepcopy(self._trainer.sampler)
         generator.load_state_dict(best["weights"])
-        return self._evaluator.final_score(self._images(generator, self._config.final_samples, FINAL_SEED))
+        return self._evaluator.final_score(self._images(generator, self._config.final_samples, "final"))
 
     @contextmanager
     def _own_randomness(self) -> Iterator[None]:
@@ -231,7 +245,7 @@ class _ShuffledBatches:
         self._n_images = n_images
         self._batch_size = batch_size
         self._device = device
-        self._rng = torch.Generator().manual_seed(seed)
+        self._rng = stream("order", seed)
         self._indices = torch.empty(0, dtype=torch.long, device=device)
 
     def next(self) -> Tensor:

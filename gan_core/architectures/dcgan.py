@@ -4,6 +4,9 @@ from torch import nn
 
 from gan_core.architectures import Architecture, ImageShape, architectures
 from gan_core.config import TrialConfig
+from gan_core.errors import DatasetError
+
+SMALLEST = 16
 
 
 @architectures.register("dcgan")
@@ -40,8 +43,15 @@ class DCGAN(Architecture):
 
         Pooling comes before LeakyReLU: it is increasing, so the result is that of the tutorial's order, on
         a quarter of the values.
+
+        Raises:
+            DatasetError: The images are smaller than 16x16, which two convolutions and poolings need.
         """
         channels, height, width = image_shape
+        if min(height, width) < SMALLEST:
+            raise DatasetError(
+                f"dcgan takes images of {SMALLEST}x{SMALLEST} or more, these are {height}x{width}: use mlp"
+            )
         pooled_size = 64 * _pooled(_pooled(height)) * _pooled(_pooled(width))
         return nn.Sequential(
             nn.Conv2d(channels, 32, kernel_size=5),

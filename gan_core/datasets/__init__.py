@@ -16,6 +16,7 @@ __all__ = ["ImageDataset", "check_dataset", "datasets", "load_dataset"]
 
 FOLDER = "folder:"
 IMAGE_SIZE, CHANNELS = 64, 3
+FEWEST_IMAGES = 2
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class ImageDataset:
         train: Images to train on: uint8 in [0, 255], shape ``(N, C, H, W)``, N at least 2, C being 1 or 3,
             H and W multiples of 4.
         held_out: At least 2 images of the same shape that no training sees: uint8, ``(M, C, H, W)``.
-        train_labels: The classes of ``train``: int64, shape ``(N,)``; None where images have no classes.
-        held_out_labels: The classes of ``held_out``: int64, shape ``(M,)``, or None.
+        train_labels: The classes of ``train``: int64, 0 to K - 1, shape ``(N,)``; None where images
+            have no classes.
+        held_out_labels: The classes of ``held_out``: int64, 0 to K - 1, shape ``(M,)``, or None.
 
     Raises:
         DatasetError: The tensors are not of these types and shapes.
@@ -101,8 +103,8 @@ def _misfit_of_images(images: object) -> str | None:
         return f" must be a tensor of uint8, it is {found}"
     if images.dim() != 4 or images.shape[1] not in {1, 3}:
         return f" must have the shape (N, 1 or 3, H, W), it has {tuple(images.shape)}"
-    if len(images) < 2:
-        return f" must hold at least 2 images, it holds {len(images)}"
+    if len(images) < FEWEST_IMAGES:
+        return f" must hold at least {FEWEST_IMAGES} images, it holds {len(images)}"
     height, width = images.shape[2:]
     if min(height, width) < 4 or height % 4 or width % 4:
         return f": height and width must be multiples of 4, they are {height} and {width}"

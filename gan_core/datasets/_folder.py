@@ -23,12 +23,13 @@ def load_folder(folder: Path, image_size: int, channels: int) -> ImageDataset:
     """Load every image below ``folder`` whose name does not start with a dot, however deep.
 
     In the order of their paths every fifth image is held out. Where all images lie in subdirectories, and
-    there are at least two of these, the first-level ones are the classes, in alphabetical order, and a fifth
-    of each class is held out. Images are turned as their camera says, scaled by Lanczos' filter until the
-    shorter side is ``image_size``, and cropped to the centre; what is transparent becomes white.
+    there are at least two of these, the first-level ones are the classes, in alphabetical order, and about a
+    fifth of each class is held out. Images are turned as their camera says, scaled by Lanczos' filter until
+    the shorter side is ``image_size``, and cropped to the centre; what is transparent becomes white.
 
     Raises:
-        DatasetError: A size does not fit, there are fewer than 10 images, or one cannot be read.
+        DatasetError: A size does not fit, there are fewer than 10 images, a class has no training image, or
+            an image cannot be read.
     """
     if not 4 <= image_size <= LARGEST_SIZE or image_size % 4:
         raise DatasetError(f"image_size must be a multiple of 4 from 4 to {LARGEST_SIZE}, it is {image_size}")
@@ -38,7 +39,7 @@ def load_folder(folder: Path, image_size: int, channels: int) -> ImageDataset:
     if len(files) < FEWEST_IMAGES:
         raise DatasetError(
             f"{folder} has {len(files)} images ({', '.join(SUFFIXES)}), at least {FEWEST_IMAGES} are needed:"
-            f" every fifth is held out, and to measure with takes 2"
+            f" every fifth is held out"
         )
     images, labels = _decode(folder, files, image_size, MODES[channels]), _labels(files)
     held_out = every_fifth(len(files))

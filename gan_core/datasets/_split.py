@@ -9,6 +9,6 @@ HOLD_OUT_EVERY = 5
 def every_fifth(n_images: int) -> Tensor:
     """Return which of ``n_images`` are held out: bool, shape ``(n_images,)``.
 
-    Of images that are sorted by class, it is a fifth of each class.
+    Of images that are sorted by class, it is about a fifth of each class.
     """
     return torch.arange(n_images) % HOLD_OUT_EVERY == HOLD_OUT_EVERY - 1

@@ -3,9 +3,17 @@
 from gan_core.metrics.classes import class_kl, modes
 from gan_core.metrics.frechet import Gaussian, frechet_distance
 from gan_core.metrics.kernel import kernel_distance
-from gan_core.metrics.neighbours import Manifold, coverage, memorisation, precision, recall
+from gan_core.metrics.neighbours import (
+    COVERAGE_NEIGHBOURS,
+    Manifold,
+    coverage,
+    memorisation,
+    precision,
+    recall,
+)
 
 __all__ = [
+    "COVERAGE_NEIGHBOURS",
     "Gaussian",
     "Manifold",
     "class_kl",

@@ -13,8 +13,8 @@ def dragan(discriminator: nn.Module, real: Tensor, fake: Tensor, rng: Generator)
 
     .. math:: E[(|\nabla D(x + \tfrac12 \sigma(x) u)| - 1)^2]
 
-    with :math:`u` uniform on [0, 1) a pixel and :math:`\sigma(x)` the standard deviation of the batch. The
-    paper's weight is 10.
+    with :math:`u` uniform on [0, 1) a pixel and :math:`\sigma(x)` the standard deviation of the batch, where
+    the paper has normal noise of a fixed size. The paper's weight is 10.
     """
     noise = torch.rand(real.shape, generator=rng, device=real.device, dtype=real.dtype)
     return one_centred(image_gradients(discriminator, real + 0.5 * real.std() * noise))

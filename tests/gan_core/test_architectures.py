@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from gan_core import TrialConfig
+from gan_core import DatasetError, TrialConfig
 from gan_core.architectures import architectures
 from tests.gan_core.seed_loop import PAIRS
 
@@ -47,3 +47,9 @@ def test_shapes_and_range(name, shape):
     assert images.abs().max() <= 1
     assert discriminator(images).shape == (5, 1)
     assert slopes(discriminator) == {0.3}
+
+
+def test_a_dcgan_says_from_which_size_on_it_works():
+    assert pair("dcgan", (1, 16, 16))[1](torch.zeros(2, 1, 16, 16)).shape == (2, 1)
+    with pytest.raises(DatasetError, match="dcgan takes images of 16x16 or more, these are 12x16: use mlp"):
+        pair("dcgan", (1, 12, 16))

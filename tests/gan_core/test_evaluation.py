@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
+from gan_core import DatasetError, Evaluator
 from gan_core.images import to_unit_range
 
 
@@ -35,3 +38,9 @@ def test_the_final_score_knows_copies_of_training_images(digits, evaluator):
     assert copies["memorisation"] == 0
     fresh = evaluator.final_score([to_unit_range(digits.held_out)])
     assert fresh["memorisation"] == 1
+
+
+def test_too_few_images_to_measure_with_are_named(digits):
+    few = replace(digits, name="few", held_out=digits.held_out[:5], held_out_labels=None, train_labels=None)
+    with pytest.raises(DatasetError, match="few: 4000 images train and 5 are held out; at least 6 must"):
+        Evaluator(few)

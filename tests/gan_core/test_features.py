@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file
 
 from gan_core import features
-from gan_core.errors import CorruptedAssetError, ExtractorUnavailableError
+from gan_core.errors import CorruptedAssetError, ExtractorUnavailableError, UnknownNameError
 from gan_core.features import accuracy, load_extractor, train_classifier
 
 
@@ -59,16 +59,33 @@ def test_any_other_dataset_with_classes_gets_a_classifier_of_its_own_once(digits
     assert file.stat().st_mtime_ns == written
     assert len(load_file(file)["head.bias"]) == 3
     file.write_bytes(b"no weights")
-    with pytest.raises(CorruptedAssetError, match=r"classifier of ones and twos is damaged .*delete"):
+    with pytest.raises(CorruptedAssetError, match=r"classifier of ones and twos is damaged .*delete /"):
         load_extractor("classifier", other)
 
 
-def test_images_without_classes_need_inception(digits, cache):
-    without = replace(digits, name="faces", train_labels=None, held_out_labels=None)
+@pytest.mark.parametrize("labels", [None, torch.zeros(4000).long(), torch.arange(4000) - 1])
+def test_images_without_classes_need_inception(digits, cache, labels):
+    held_out = None if labels is None else digits.held_out_labels
+    without = replace(digits, name="faces", train_labels=labels, held_out_labels=held_out)
     with pytest.raises(
         ExtractorUnavailableError, match=r"faces has no classes .* or use extractor: inception"
     ):
         load_extractor("classifier", without)
+
+
+def test_few_images_are_enough_for_a_classifier(digits, cache):
+    few = replace(digits, name="few", train=digits.train[::100], train_labels=digits.train_labels[::100])
+    assert load_extractor("classifier", few).sha256 != features.ASSET_SHA256
+
+
+def test_an_unknown_extractor_is_told_what_there_is(digits):
+    with pytest.raises(UnknownNameError, match=r"'incepton'; allowed: .*did you mean 'inception'"):
+        load_extractor("incepton", digits)
+
+
+def test_the_digits_classifier_is_for_digits_alone(digits, cache):
+    smaller = replace(digits, train=digits.train[..., :20, :20], held_out=digits.held_out[..., :20, :20])
+    assert load_extractor("classifier", smaller).sha256 != features.ASSET_SHA256
 
 
 class Malice:
@@ -88,4 +105,4 @@ def test_inception_without_its_weights_says_where_they_belong(tmp_path, monkeypa
     with pytest.raises(ExtractorUnavailableError, match="extractor: classifier"):
         load_extractor("inception", digits)
     assert "code ran" not in capfd.readouterr().out
-    assert os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] == "1"
+    assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ

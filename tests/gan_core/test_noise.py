@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from gan_core import TrialConfig
-from gan_core.noise import sample_noise
+from gan_core.noise import sample_noise, stream
 
 
 @pytest.mark.parametrize("noise", ["uniform", "normal"])
@@ -13,3 +13,8 @@ def test_sample_noise_is_one_bank_for_all_dimensions(noise):
     assert (large.abs().max() <= 1) == (noise == "uniform")
     assert large.mean().abs() < 0.05
     assert large.std() == pytest.approx({"uniform": 3**-0.5, "normal": 1}[noise], rel=0.05)
+
+
+def test_no_two_purposes_and_no_two_seeds_share_their_numbers():
+    streams = [stream("noise", 0), stream("noise", 1), stream("penalty", 0), stream("evaluation")]
+    assert len({float(torch.rand((), generator=rng)) for rng in streams}) == 4

@@ -146,3 +146,18 @@ def test_auto_is_bf16_only_where_the_hardware_multiplies_it(digits, monkeypatch)
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda amx=has_amx: {"amx_bf16": amx})
         assert first_losses("auto") == first_losses("bf16" if has_amx else "fp32")
     assert first_losses("bf16") != first_losses("fp32")
+
+
+@pytest.mark.parametrize(
+    ("real", "noise", "message"),
+    [
+        (torch.zeros(4, 1, 28, 28), torch.zeros(4, 96), "4 real images: it must be a multiple of d_steps"),
+        (torch.zeros(6, 1, 28, 28), torch.zeros(4, 96), r"must be \(6, 96\)"),
+        (torch.zeros(6, 1, 28, 28), torch.zeros(6, 95), r"must be \(6, 96\)"),
+        (torch.zeros(6, 1, 28, 28, dtype=torch.uint8), torch.zeros(6, 96), "images of torch.uint8"),
+    ],
+)
+def test_a_batch_that_does_not_fit_is_refused(real, noise, message):
+    trainer = Trainer(TrialConfig(d_steps=3), (1, 28, 28))
+    with pytest.raises(ValueError, match=message):
+        trainer.step(real, noise)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -105,6 +106,19 @@ def test_a_checkpoint_is_written_every_so_many_seconds_and_with_the_last_report(
     assert [(report.step, checkpoint.exists()) for report in reports] == [(2, False), (4, False), (5, True)]
     (report,) = train(TrialConfig(**QUICK), digits, evaluator, checkpoint=checkpoint)
     assert report.step == 5
+
+
+def test_a_checkpoint_of_other_images_is_refused(tmp_path, digits, evaluator):
+    checkpoint = tmp_path / "checkpoint"
+    list(train(TrialConfig(**QUICK), digits, evaluator, checkpoint=checkpoint))
+    inverted = replace(digits, train=255 - digits.train)
+    with pytest.raises(CheckpointMismatchError, match="differs in dataset"):
+        next(train(TrialConfig(**QUICK), inverted, evaluator, checkpoint=checkpoint))
+
+
+def test_a_checkpoint_needs_its_directory(tmp_path, digits, evaluator):
+    with pytest.raises(NotADirectoryError, match="nowhere for the checkpoint"):
+        next(train(TrialConfig(**QUICK), digits, evaluator, checkpoint=tmp_path / "nowhere" / "checkpoint"))
 
 
 def test_a_checkpoint_of_another_config_is_refused(tmp_path, digits, evaluator):
