@@ -14,6 +14,10 @@ DCGAN_LEAKY_SLOPE = 0.01
 Precision = Literal["auto", "fp32", "bf16"]
 
 
+UNUSED_WITH = {"penalty_weight": {"penalty": "none"}}
+"""The parameters that a training does not use where another one has a certain value."""
+
+
 class TrialConfig(BaseModel):
     """The hyperparameters of one GAN; the defaults are those of the seed tutorial.
 

@@ -122,7 +122,7 @@ class Ledger:
         score: float,
         flags: Mapping[str, int] | None = None,
     ) -> None:
-        """Record a trial's metrics and flags after some steps, and its score where it is the best yet."""
+        """Record a trial's metrics and flags after some steps, and the best score of its reports so far."""
         with self._connection as transaction:
             transaction.execute(
                 "INSERT INTO reports VALUES (?, ?, ?)", (trial_id, step, json.dumps(dict(metrics)))
@@ -133,7 +133,7 @@ class Ledger:
             )
             transaction.execute(
                 "UPDATE trials SET score = ?, best_step = ?"
-                " WHERE trial_id = ? AND (score IS NULL OR score > ?)",
+                " WHERE trial_id = ? AND (score IS NULL OR score <> ?)",
                 (score, step, trial_id, score),
             )
 

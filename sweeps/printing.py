@@ -1,9 +1,9 @@
 """What a person reads when a sweep is over."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich.console import Console
@@ -32,18 +32,19 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
     counts = ", ".join(f"{count} {Status(status).words}" for status, count in summary["trials"].items())
     yield sweep.name, f"{counts or 'no trial was started'}, in {duration(summary['seconds'])}"
     best, baseline = summary["best"], summary["baseline"]
+    metric, less_is_better = sweep.metric, sweep.less_is_better
     if best:
-        yield "best", f"fid {best['fid']:.4g}  {best['trial_id']}  {params_in_short(best['params'])}"
+        params = params_in_short(best["params"])
+        yield "best", f"{metric} {best[metric]:.4g}  {best['trial_id']}  {params}"
     if best and baseline:
-        comparable = "fid" if baseline["samples"] == best["samples"] else "search_fid"
-        gain = baseline[comparable] / best[comparable]
-        yield (
-            "defaults",
-            f"fid {baseline[comparable]:.4g}  {baseline['trial_id']}  the best is {gain:.1f}x lower",
-        )
+        comparable = metric if baseline["samples"] == best["samples"] else f"search_{metric}"
+        scores = baseline[comparable], best[comparable]
+        gain, word = (scores[0] / scores[1], "lower") if less_is_better else (scores[1] / scores[0], "higher")
+        told = f"the best is {gain:.1f}x {word}"
+        yield "defaults", f"{metric} {scores[0]:.4g}  {baseline['trial_id']}  {told}"
     if best:
-        floor = summary["floors"]["fid"]
-        yield "floor", f"fid {floor:.4g}  real images; the best's fid is of {best['samples']:,} samples"
+        floor, samples = summary["floors"][metric], best["samples"]
+        yield "floor", f"{metric} {floor:.4g}  real images; the best's {metric} is of {samples:,} samples"
         yield "samples", str(sweep.samples_file(best["trial_id"]))
     where = "" if results == RESULTS else f" --results {quote(str(results))}"
     yield "next", f"gan-sweep rank {sweep.name}{where}"
@@ -52,23 +53,26 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
 
 def print_leaderboard(sweep: Sweep, frame: pd.DataFrame) -> None:
     """Print what :meth:`sweeps.ranking.Sweep.rank` returned, as a table."""
-    table = Table(title=f"{sweep.name}: fid, less is better", title_justify="left", box=None, pad_edge=False)
-    for column in ("rank", "trial", "status", "fid", "samples", "gain", "step", "flags", *sweep.searched):
-        table.add_column(column, justify="left" if column in {"trial", "status"} else "right")
+    better = "less" if sweep.less_is_better else "more"
+    title = f"{sweep.name}: {sweep.metric}, {better} is better"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    columns = [column for column in frame.columns if column != "is_baseline"]
+    for column in columns:
+        heading = {"trial_id": "trial"}.get(column, column)
+        table.add_column(heading, justify="left" if column in {"trial_id", "status"} else "right")
     for row in frame.to_dict("records"):
         table.add_row(
-            _cell(row["rank"]),
-            f"{row['trial_id']} (defaults)" if row["is_baseline"] else row["trial_id"],
-            Status(row["status"]).words,
-            _cell(row["fid"]),
-            _cell(row["samples"]),
-            _cell(row["gain"], unit="x"),
-            _cell(row["step"]),
-            row["flags"],
-            *(_cell(row[name]) for name in sweep.searched),
-            style="bold" if row["is_baseline"] else None,
+            *(_cell_of(row, column) for column in columns), style="bold" if row["is_baseline"] else None
         )
     Console(width=TABLE_WIDTH).print(table)
+
+
+def _cell_of(row: dict[Hashable, Any], column: str) -> str:
+    if column == "trial_id":
+        return f"{row[column]} (defaults)" if row["is_baseline"] else str(row[column])
+    if column == "status":
+        return Status(row[column]).words
+    return _cell(row[column], unit="x" if column == "gain" else "")
 
 
 def _cell(value: object, unit: str = "") -> str:

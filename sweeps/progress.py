@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweeps.ledger import Trial
+from sweeps.spec import Metric
 from sweeps.status import Status
 from sweeps.words import duration, params_in_short
 
@@ -36,10 +37,15 @@ class Display:
         console: Where to draw.
         name: The sweep's name.
         trials: How many trials there will be.
+        metric: What says which is better.
         quiet: Whether to draw nothing.
     """
 
-    def __init__(self, console: Console, name: str, trials: int, *, quiet: bool = False) -> None:
+    def __init__(
+        self, console: Console, name: str, trials: int, metric: Metric, *, quiet: bool = False
+    ) -> None:
+        self._metric = metric.name
+        self._sign = 1 if metric.goal == "minimize" else -1
         self._console = console
         self._name = name
         self._trials = trials
@@ -72,17 +78,17 @@ class Display:
         self._note = ""
         self._running[trial.trial_id] = (trial, 0, None)
 
-    def report(self, trial: Trial, step: int, fid: float) -> None:
-        """Show a trial's fid at a step."""
-        self._running[trial.trial_id] = (trial, step, fid)
-        if self._best is None or fid < self._best[0]:
-            self._best = (fid, trial)
+    def report(self, trial: Trial, step: int, score: float) -> None:
+        """Show a trial's score at a step."""
+        self._running[trial.trial_id] = (trial, step, score)
+        if self._best is None or self._sign * score < self._sign * self._best[0]:
+            self._best = (score, trial)
 
-    def end(self, trial: Trial, status: Status, fid: float | None, reason: str | None = None) -> None:
+    def end(self, trial: Trial, status: Status, score: float | None, reason: str | None = None) -> None:
         """Show how a trial ended."""
         _, step, _ = self._running.pop(trial.trial_id)
         self._ended[status] += 1
-        scored = "" if fid is None else f" fid {fid:.4g}"
+        scored = "" if score is None else f" {self._metric} {score:.4g}"
         because = f" ({reason})" if reason else ""
         self._line(
             f"[{self._ended.total()}/{self._trials}] {trial.trial_id} {status.words}"
@@ -97,11 +103,11 @@ class Display:
         bar.add_task(self._name, total=self._trials, completed=self._ended.total(), state=self._state())
         parts: list[Progress | Text | Table] = [bar]
         if self._best:
-            fid, trial = self._best
+            score, trial = self._best
             parts.append(
                 Text.assemble(
                     "  best ",
-                    (f"fid {fid:.4g}", "bold green"),
+                    (f"{self._metric} {score:.4g}", "bold green"),
                     f" {trial.trial_id}  ",
                     params_in_short(trial.params),
                 )
@@ -129,8 +135,8 @@ class Display:
 
     def _running_table(self) -> Table:
         table = Table.grid(padding=(0, 2))
-        for trial, step, fid in list(self._running.values()):
-            reached = "" if fid is None else f"fid {fid:.4g}"
+        for trial, step, score in list(self._running.values()):
+            reached = "" if score is None else f"{self._metric} {score:.4g}"
             steps = f"step {step}/{trial.config['steps']}"
             table.add_row(f"  {trial.trial_id}", steps, reached, params_in_short(trial.params), style="dim")
         return table

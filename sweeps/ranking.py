@@ -25,24 +25,36 @@ class Sweep:
         self.name = record.folder.name
         self.facts = record.facts
         self._rows = record.trials
+        self._metrics: list[dict[str, str]] = self.facts["spec"].get("metric") or _DEFAULT_METRIC
+
+    @property
+    def metric(self) -> str:
+        """The name of the score that says which trial is better."""
+        return self._metrics[0]["name"]
+
+    @property
+    def less_is_better(self) -> bool:
+        """Whether a lower score is a better one."""
+        return self._metrics[0]["goal"] == "minimize"
 
     @cached_property
     def trials(self) -> pd.DataFrame:
         """One row a trial, in the order of suggestions.
 
         ``trial_id``, ``status``, ``is_baseline``, ``flags`` (what went wrong and since which step), ``step``
-        (steps reported), ``best_step`` (the report with the lowest fid), ``search_fid`` (its fid, which the
-        search was told), ``samples``, ``fid`` and the other scores, ``reason`` (where it failed),
-        ``seconds``, and a column for every parameter.
+        (steps reported), ``best_step`` (the best report), ``search_fid`` (its score, which the search was
+        told; ``search_kid`` where kid is the metric), ``samples``, ``fid`` and the other scores, ``reason``
+        (where it failed), ``seconds``, and a column for every parameter.
 
         The scores of a trial that was trained to its end are the final ones, of ``final_samples`` images
         that the weights of its best report made of fresh noise; another's are those of its best report, of
         ``eval_samples``.
         """
         frame = pd.DataFrame(
-            [_trial_row(row) for row in self._rows], columns=None if self._rows else _COLUMNS
+            [_trial_row(row, self.metric) for row in self._rows],
+            columns=None if self._rows else [*_COLUMNS, self.metric, f"search_{self.metric}"],
         )
-        return frame.astype(_TYPES)
+        return frame.astype(_TYPES | dict.fromkeys([self.metric, f"search_{self.metric}"], "float64"))
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -53,10 +65,10 @@ class Sweep:
     @property
     def searched(self) -> list[str]:
         """The names of the parameters that differ between trials."""
-        return list(self._rows[0]["params"]) if self._rows else []
+        return list(dict.fromkeys(name for row in self._rows for name in row["params"]))
 
     def rank(self, top: int | None = None) -> pd.DataFrame:
-        """Return the trials by fid, best first; those without one come last, unranked.
+        """Return the trials by the sweep's metric, best first; those without a score come last, unranked.
 
         Trials with a final score come before those without: fid depends on the number of samples.
 
@@ -64,30 +76,50 @@ class Sweep:
             top: How many rows to return; all where it is not given.
 
         Returns:
-            ``rank`` from 1, ``trial_id``, ``status``, ``fid``, ``samples`` (that it rests on), ``gain`` (how
-            many times less than the fid, of as many samples, of the seed tutorial's defaults), ``step``,
-            ``flags``, ``is_baseline`` and a column for each searched parameter.
+            ``rank`` from 1, ``trial_id``, ``status``, the metric (``fid``), ``samples`` (that it rests on),
+            ``gain`` (how many times better than the score, of as many samples, of the seed tutorial's
+            defaults), ``step``, ``flags``, ``is_baseline`` and a column for each searched parameter, empty
+            where a trial does not have it. In a sweep by several metrics, the others come after the first,
+            and ``pareto`` says whether no trial is better in one of them and as good in the rest.
         """
         frame = self.trials
-        order = {"has_final": False, "fid": True}
+        order = {"has_final": False, self.metric: self.less_is_better}
         frame = frame.assign(has_final=[row["final"] is not None for row in self._rows]).sort_values(
             [*order], ascending=[*order.values()], kind="stable", ignore_index=True
         )
-        frame["rank"] = pd.Series(range(1, len(frame) + 1), dtype="Int64").where(frame["fid"].notna())
-        baseline = {True: self._baseline("fid"), False: self._baseline("search_fid")}
-        frame["gain"] = frame["has_final"].map(baseline).astype(float) / frame["fid"]
-        columns = ["rank", "trial_id", "status", "fid", "samples", "gain", "step", "flags", "is_baseline"]
-        return frame[[*columns, *self.searched]].head(len(frame) if top is None else top)
+        frame["rank"] = pd.Series(range(1, len(frame) + 1), dtype="Int64").where(frame[self.metric].notna())
+        frame["gain"] = self._gain(frame)
+        several = [metric["name"] for metric in self._metrics[1:]]
+        if several:
+            frame["pareto"] = self._on_the_front(frame)
+        columns = ["rank", "trial_id", "status", self.metric, *several, *(["pareto"] if several else [])]
+        columns += ["samples", "gain", "step", "flags", "is_baseline", *self.searched]
+        return frame.reindex(columns=columns).head(len(frame) if top is None else top)
+
+    def _gain(self, frame: pd.DataFrame) -> pd.Series:
+        baseline = {True: self._baseline(self.metric), False: self._baseline(f"search_{self.metric}")}
+        of_defaults = frame["has_final"].map(baseline).astype(float)
+        return of_defaults / frame[self.metric] if self.less_is_better else frame[self.metric] / of_defaults
+
+    def _on_the_front(self, frame: pd.DataFrame) -> pd.Series:
+        """Return which trials no other one dominates; only those with all scores can be."""
+        signs = [1 if metric["goal"] == "minimize" else -1 for metric in self._metrics]
+        scores = frame[[metric["name"] for metric in self._metrics]].astype(float) * signs
+        dominated = [
+            ((scores <= row).all(axis=1) & (scores < row).any(axis=1)).any() for _, row in scores.iterrows()
+        ]
+        return scores.notna().all(axis=1) & ~pd.Series(dominated, index=frame.index, dtype=bool)
 
     def summary(self) -> dict[str, Any]:
         """Return the sweep in a few JSON values: counts by status, best trial, baseline, floors."""
         ranked = self.rank()["trial_id"][self.rank()["rank"].notna()].tolist()
-        in_short = {row["trial_id"]: _in_short(row) for row in self._rows}
+        in_short = {row["trial_id"]: _in_short(row, self.metric) for row in self._rows}
         baseline = next((row["trial_id"] for row in self._rows if row["is_baseline"]), None)
         ended_at = self.facts.get("ended_at")
         return {
             "name": self.name,
             "status": self.facts["status"],
+            "metric": self._metrics[0],
             "seconds": ended_at and ended_at - self.facts["started_at"],
             "trials": dict(Counter(row["status"] for row in self._rows)),
             "best": in_short[ranked[0]] if ranked else None,
@@ -109,20 +141,19 @@ class Sweep:
         return values.iloc[0] if len(values) else float("nan")
 
 
-_TRAINING_METRICS = {"d_loss", "g_loss", "images_per_s"}
+_DEFAULT_METRIC = [{"name": "fid", "goal": "minimize"}]
+_TRAINING_METRICS = {"d_loss", "g_loss"}
 
 _TYPES: dict[str, Literal["Int64", "float64"]] = {
     "step": "Int64",
     "best_step": "Int64",
-    "search_fid": "float64",
     "samples": "Int64",
-    "fid": "float64",
     "seconds": "float64",
 }
 _COLUMNS = ["trial_id", "status", "is_baseline", "flags", "reason", *_TYPES]
 
 
-def _trial_row(row: dict[str, Any]) -> dict[str, Any]:
+def _trial_row(row: dict[str, Any], metric: str) -> dict[str, Any]:
     return {
         "trial_id": row["trial_id"],
         "status": row["status"],
@@ -130,7 +161,8 @@ def _trial_row(row: dict[str, Any]) -> dict[str, Any]:
         "flags": ", ".join(f"{flag} since {step}" for flag, step in row["flags"].items()),
         "step": row["step"],
         "best_step": row["best_step"],
-        "search_fid": row["score"],
+        f"search_{metric}": row["score"],
+        metric: None,
         **_scores(row),
         "reason": row["reason"],
         "seconds": row["ended_at"] and row["ended_at"] - row["started_at"],
@@ -140,21 +172,21 @@ def _trial_row(row: dict[str, Any]) -> dict[str, Any]:
 
 def _scores(row: dict[str, Any]) -> dict[str, Any]:
     """Return a trial's scores, and the number of samples that they rest on."""
+    best = row["best_metrics"] or {}
+    scores = {name: value for name, value in best.items() if name not in _TRAINING_METRICS}
     if row["final"]:
-        return {"samples": row["config"]["final_samples"], **row["final"]}
-    if not row["best_metrics"]:
-        return {"samples": None, "fid": None}
-    scores = {name: value for name, value in row["best_metrics"].items() if name not in _TRAINING_METRICS}
-    return {"samples": row["config"]["eval_samples"], **scores}
+        return {"samples": row["config"]["final_samples"], **scores, **row["final"]}
+    return {"samples": row["config"]["eval_samples"] if best else None, **scores}
 
 
-def _in_short(row: dict[str, Any]) -> dict[str, Any]:
+def _in_short(row: dict[str, Any], metric: str) -> dict[str, Any]:
     scores = _scores(row)
     return {
         "trial_id": row["trial_id"],
-        "fid": scores["fid"],
+        "fid": scores.get("fid"),
+        metric: scores.get(metric),
         "samples": scores["samples"],
-        "search_fid": row["score"],
+        f"search_{metric}": row["score"],
         "scores": {name: value for name, value in scores.items() if name != "samples"},
         "flags": row["flags"],
         "params": row["params"],

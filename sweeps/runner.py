@@ -113,22 +113,28 @@ def execute(spec: SweepSpec, *, name: str | None, results: Path, console: Consol
         content = spec.model_dump(mode="json")
         ledger = Ledger(folder, content)
         search = Search(spec, folder.name, folder / "study.db")
-        tracker = Tracker(results, folder.name, content)
-        with Display(console, folder.name, spec.trials, quiet=quiet) as display:
-            recorder = _Recorder(ledger, tracker, display, folder)
+        tracker = Tracker(results, folder.name, content, spec.metric[0])
+        with Display(console, folder.name, spec.trials, spec.metric[0], quiet=quiet) as display:
+            recorder = _Recorder(ledger, tracker, display, folder, spec.metric[0].name)
             display.say("Starting the first trials")
             try:
                 _tune(spec, resources, search, [recorder, signals])
             except SweepInterrupted:
                 display.say("Stopping")
             finally:
+                status = _status(spec, search, recorder)
                 recorder.close()
                 search.close()
-                status = Status.COMPLETED if recorder.ended == spec.trials else Status.INTERRUPTED
                 ledger.close(status)
                 display.say("Writing what is left to MLflow")
                 tracker.close(status)
     return Outcome(load(folder.name, results), signals.number, tracker.failure)
+
+
+def _status(spec: SweepSpec, search: Search, recorder: "_Recorder") -> Status:
+    """Return whether a sweep has done all that it was to do."""
+    all_ended = recorder.ended == spec.trials or (search.exhausted and not recorder.running)
+    return Status.COMPLETED if all_ended else Status.INTERRUPTED
 
 
 def _tune(
@@ -266,7 +272,8 @@ def _set_handlers(handlers: Mapping[signal.Signals, Any]) -> None:
 class _Recorder(tune.Callback):
     """Passes what happens to trials on: to the ledger first, then to those who show it."""
 
-    def __init__(self, ledger: Ledger, tracker: Tracker, display: Display, folder: Path) -> None:
+    def __init__(self, ledger: Ledger, tracker: Tracker, display: Display, folder: Path, metric: str) -> None:
+        self._metric = metric
         self._ledger = ledger
         self._tracker = tracker
         self._display = display
@@ -294,11 +301,11 @@ class _Recorder(tune.Callback):
         if not self._scores:
             self._ledger.describe({key: result[key] for key in ("floors", "extractor")})
         self._scores[trial.trial_id] = result["score"]
-        if metrics["fid"] == result["score"]:
+        if metrics == result["best"]:
             samples_file(self._folder, reporting.trial_id).write_bytes(samples)
         self._ledger.report(reporting.trial_id, step, metrics, result["score"], result["flags"])
         self._tracker.report(reporting, step, metrics, samples)
-        self._display.report(reporting, step, metrics["fid"])
+        self._display.report(reporting, step, metrics[self._metric])
 
     def on_trial_complete(self, trial: TuneTrial, **_info: object) -> None:
         self.ended += 1
@@ -311,6 +318,11 @@ class _Recorder(tune.Callback):
         self.ended += 1
         traceback = Path(trial.error_file).read_text(encoding="utf-8")
         self._end(trial.trial_id, Status.CRASHED, traceback.strip().splitlines()[-1], traceback)
+
+    @property
+    def running(self) -> int:
+        """How many trials are running."""
+        return len(self._running)
 
     def close(self) -> None:
         """Record that the trials still running were interrupted."""
@@ -328,4 +340,4 @@ class _Recorder(tune.Callback):
         trial, score = self._running.pop(tune_id), self._scores.get(tune_id)
         self._ledger.end(trial.trial_id, status, reason, traceback, final)
         self._tracker.end(trial, status, score, final)
-        self._display.end(trial, status, final["fid"] if final else score, reason)
+        self._display.end(trial, status, final.get(self._metric, score) if final else score, reason)

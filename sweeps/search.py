@@ -2,13 +2,22 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import optuna
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import (
+    BaseSampler,
+    CmaEsSampler,
+    GPSampler,
+    NSGAIISampler,
+    RandomSampler,
+    TPESampler,
+)
 from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
 from optuna.trial import Trial as OptunaTrial
-from optuna.trial import TrialState
+from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from sweeps.ledger import Trial
@@ -18,6 +27,8 @@ from sweeps.status import Status
 
 SCORE = "score"
 WORST_SCORE = 1e6
+MOST_POINTS = 100_000
+"""Points of a space up to which it is searched as a finite one: each is tried once."""
 
 
 class Search(OptunaSearch):
@@ -28,7 +39,8 @@ class Search(OptunaSearch):
     than the worst seen, so that its region is avoided.
 
     The first trial is the baseline, also where the space does not contain the seed tutorial's defaults; the
-    sampler then knows nothing of it.
+    sampler then knows nothing of it. No point is tried twice: of a space of finitely many, those that a
+    sampler comes back to are replaced by others, until all have been tried.
 
     Args:
         spec: What to search, and how.
@@ -40,30 +52,39 @@ class Search(OptunaSearch):
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._spec = spec
         self._name = name
-        self._points = spec.first_points()
-        inside = [point for point in self._points if _contains(spec, point)]
         self._suggested = 0
+        self._untried = _untried(spec)
+        goals = ["min" if metric.goal == "minimize" else "max" for metric in spec.metric]
         super().__init__(
-            space=self._choose,
-            metric=SCORE,
-            mode="min",
+            space=spec.space.suggest,
+            metric=[metric.name for metric in spec.metric] if len(goals) > 1 else SCORE,
+            mode=goals if len(goals) > 1 else goals[0],
             sampler=_sampler(spec),
             study_name=name,
             storage=RDBStorage(f"sqlite:///{study_file.resolve()}"),
-            points_to_evaluate=inside,
+            points_to_evaluate=[
+                spec.space.to_optuna(point) for point in spec.first_points() if spec.space.contains(point)
+            ],
         )
 
-    def suggest(self, trial_id: str) -> dict[str, Any]:
-        """Return the next trial, as a mapping that :func:`trial_of` reads."""
+    @property
+    def exhausted(self) -> bool:
+        """Whether every point of the space has been suggested."""
+        return self._untried is not None and not self._untried
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+        """Return the next trial, as a mapping that :func:`trial_of` reads; FINISHED when there is none."""
         number = self._suggested
+        params = self._next_params(trial_id)
+        if params is None:
+            return str(Searcher.FINISHED)
         self._suggested += 1
-        outside = number == 0 and not _contains(self._spec, self._spec.baseline)
-        params = self._spec.baseline if outside else super().suggest(trial_id)
         return {
             "trial_id": f"{self._name}-{number:04d}",
             "number": number,
             "data": self._spec.data,
             "extractor": self._spec.extractor,
+            "metric": self._spec.metric[0].model_dump(),
             "stop_on": self._spec.stop_on,
             "cpu": self._spec.resources.cpu,
             "params": params,
@@ -74,7 +95,7 @@ class Search(OptunaSearch):
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """Tell the study the score that a trial has reached."""
         if trial_id in self._ot_trials:
-            self._ot_trials[trial_id].report(result[SCORE], result["step"])
+            self._report(self._ot_trials[trial_id], result)
 
     def on_trial_complete(
         self,
@@ -91,12 +112,12 @@ class Search(OptunaSearch):
             return
         status = status_of(result)
         if status is Status.COMPLETED:
-            self._ot_study.tell(trial, result[SCORE])
+            self._ot_study.tell(trial, [result["best"][metric.name] for metric in self._spec.metric])
         elif status is Status.DIVERGED:
             trial.set_user_attr("diverged", result["reason"])
-            self._ot_study.tell(trial, self._worst_score())
+            self._ot_study.tell(trial, self._worst_scores())
         else:
-            trial.report(result[SCORE], result["step"])
+            self._report(trial, result)
             self._ot_study.tell(trial, state=TrialState.PRUNED)
 
     def close(self) -> None:
@@ -104,12 +125,62 @@ class Search(OptunaSearch):
         for trial in self._ot_trials.values():
             self._ot_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
-    def _choose(self, trial: OptunaTrial) -> dict[str, Scalar]:
-        return {name: domain.suggest(trial, name) for name, domain in self._spec.searched.items()}
+    def _next_params(self, trial_id: str) -> dict[str, Scalar] | None:
+        """Return what to try next, or None where everything has been tried."""
+        baseline = self._spec.baseline
+        if self._suggested == 0 and not self._spec.space.contains(baseline):
+            return baseline
+        if self._untried is None:
+            return self._asked(trial_id)
+        if not self._untried:
+            return None
+        params = self._asked(trial_id)
+        while params not in self._untried:
+            self._ot_study.tell(self._ot_trials.pop(trial_id), state=TrialState.FAIL)
+            self._ot_study.enqueue_trial(self._spec.space.to_optuna(self._untried[0]))
+            params = self._asked(trial_id)
+        self._untried.remove(params)
+        return params
 
-    def _worst_score(self) -> float:
-        reported = [trial.intermediate_values.values() for trial in self._ot_study.get_trials(deepcopy=False)]
-        return max((score for scores in reported for score in scores), default=WORST_SCORE)
+    def _asked(self, trial_id: str) -> dict[str, Scalar]:
+        params: dict[str, Scalar] = OptunaSearch.suggest(self, trial_id)
+        return params
+
+    def _report(self, trial: OptunaTrial, result: Mapping[str, Any]) -> None:
+        """Report a trial's score; Optuna takes none of several metrics."""
+        if len(self._spec.metric) == 1:
+            trial.report(result[SCORE], result["step"])
+
+    def _worst_scores(self) -> list[float]:
+        """Return, for each metric, a value no better than the worst seen."""
+        trials = self._ot_study.get_trials(deepcopy=False)
+        return [
+            _worst(metric.goal, [value for trial in trials for value in _values(trial, index)])
+            for index, metric in enumerate(self._spec.metric)
+        ]
+
+
+def _values(trial: FrozenTrial, index: int) -> list[float]:
+    """Return what a trial was told of the metric at ``index``."""
+    told = [trial.values[index]] if trial.state is TrialState.COMPLETE and trial.values else []
+    return [*told, *trial.intermediate_values.values()] if index == 0 else told
+
+
+def _worst(goal: str, values: list[float]) -> float:
+    if goal == "minimize":
+        return max(values, default=WORST_SCORE)
+    return min([*values, 0.0])
+
+
+def _untried(spec: SweepSpec) -> list[dict[str, Scalar]] | None:
+    """Return all points of a space of finitely many, in a random order; None for another."""
+    size = spec.space.size()
+    points = spec.space.points() if size is not None and size <= MOST_POINTS else None
+    if points is None:
+        return None
+    shuffled = list(points)
+    Random(spec.seed).shuffle(shuffled)  # noqa: S311 - no secret
+    return shuffled
 
 
 def trial_of(suggestion: Mapping[str, Any]) -> Trial:
@@ -124,9 +195,14 @@ def status_of(result: Mapping[str, Any]) -> Status:
     return status if status.is_finished() else Status.PRUNED
 
 
-def _contains(spec: SweepSpec, point: Mapping[str, Scalar]) -> bool:
-    return all(domain.contains(point[name]) for name, domain in spec.searched.items())
-
-
 def _sampler(spec: SweepSpec) -> BaseSampler:
-    return RandomSampler(seed=spec.seed) if spec.method == "random" else TPESampler(seed=spec.seed)
+    """Return Optuna's sampler; a grid is every point of the space, in the order that is drawn at random."""
+    if spec.method == "gp":
+        return GPSampler(seed=spec.seed)
+    if spec.method == "cmaes":
+        return CmaEsSampler(seed=spec.seed)
+    if spec.method == "nsga2":
+        return NSGAIISampler(seed=spec.seed)
+    if spec.method in {"random", "grid"}:
+        return RandomSampler(seed=spec.seed)
+    return TPESampler(seed=spec.seed, group=any(domain.when for domain in spec.searched.values()))

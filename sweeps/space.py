@@ -1,14 +1,28 @@
-"""The values that a parameter may take, in W&B's words."""
+"""The values that a parameter may take, in W&B's words, and when a trial has it."""
 
-from math import isfinite
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from collections.abc import Iterator, Mapping
+from math import ceil, floor, isfinite
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, PlainValidator, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    model_validator,
+)
 
 if TYPE_CHECKING:
     import optuna
 
 Scalar = bool | int | float | str
+
+TAIL = 4.0
+"""Standard deviations at which a normal distribution is cut."""
 
 
 def _check_scalar(value: object) -> object:
@@ -21,12 +35,33 @@ ScalarField = Annotated[Scalar, PlainValidator(_check_scalar, json_schema_input_
 """A scalar in a model: one message where it is none, not one for each type that it might have been."""
 
 
-class _Domain(BaseModel):
+def _as_list(values: object) -> object:
+    return [values] if isinstance(values, Scalar) else values
+
+
+Alternatives = Annotated[
+    list[ScalarField],
+    Field(min_length=1),
+    BeforeValidator(_as_list, json_schema_input_type=list[Scalar] | Scalar),
+]
+
+
+class Domain_(BaseModel):  # noqa: N801 - Domain is the union of its kinds
+    """What a parameter may be, and in which trials there is any choice of it."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+    when: dict[str, Alternatives] = Field(
+        default={}, description="Other parameters and the values with which a trial has this one."
+    )
+
     def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:
-        """Return the value that Optuna's sampler chooses for ``trial``."""
+        """Return the value that a sampler of Optuna's chooses for ``trial``."""
         raise NotImplementedError
+
+    def to_optuna(self, value: Scalar) -> Scalar:
+        """Return what Optuna's trial holds where :meth:`suggest` returns ``value``."""
+        return value
 
     def contains(self, value: Scalar | None) -> bool:
         """Return whether the parameter may take ``value``; None, an unset default, it may not."""
@@ -36,10 +71,19 @@ class _Domain(BaseModel):
         """Return the values to check the parameter's own limits with, each with the key it is under."""
         raise NotImplementedError
 
+    def all_values(self) -> list[Scalar] | None:
+        """Return every value, or None where they are not finitely many."""
+        return None
 
-class Fixed(_Domain):
+    def in_short(self) -> str:
+        """Return the values in a few words."""
+        raise NotImplementedError
+
+
+class Fixed(Domain_):
     """One value for every trial."""
 
+    distribution: Literal["constant"] = "constant"
     value: ScalarField
 
     def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: ARG002, D102
@@ -51,20 +95,44 @@ class Fixed(_Domain):
     def extremes(self) -> list[tuple[str, Scalar]]:  # noqa: D102
         return [("value", self.value)]
 
+    def all_values(self) -> list[Scalar]:  # noqa: D102
+        return [self.value]
 
-class Choice(_Domain):
+    def in_short(self) -> str:  # noqa: D102
+        return str(self.value)
+
+
+class Choice(Domain_):
     """One of several values, in no order."""
 
+    distribution: Literal["categorical"] = "categorical"
     values: list[ScalarField] = Field(min_length=1)
+    probabilities: list[float] | None = Field(
+        None, description="How likely each value is; equally, where they are left out."
+    )
 
     @model_validator(mode="after")
-    def _check_distinct(self) -> "Choice":
+    def _check(self) -> "Choice":
         if len(set(self.values)) < len(self.values):
             raise ValueError("a value is listed twice")
+        if self.probabilities is not None:
+            if len(self.probabilities) != len(self.values):
+                raise ValueError(f"{len(self.values)} values have {len(self.probabilities)} probabilities")
+            if min(self.probabilities) <= 0 or abs(sum(self.probabilities) - 1) > 1e-6:
+                raise ValueError("probabilities must be greater than 0 and add up to 1")
         return self
 
     def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: D102
-        return cast("Scalar", trial.suggest_categorical(name, self.values))
+        if self.probabilities is None:
+            return cast("Scalar", trial.suggest_categorical(name, self.values))
+        share = trial.suggest_float(name, 0, 1)
+        return next((value for value, end in self._shares() if share < end), self.values[-1])
+
+    def to_optuna(self, value: Scalar) -> Scalar:  # noqa: D102
+        if self.probabilities is None:
+            return value
+        index = self.values.index(value)
+        return sum(self.probabilities[:index]) + self.probabilities[index] / 2
 
     def contains(self, value: Scalar | None) -> bool:  # noqa: D102
         return value in self.values
@@ -72,25 +140,45 @@ class Choice(_Domain):
     def extremes(self) -> list[tuple[str, Scalar]]:  # noqa: D102
         return [("values", value) for value in self.values]
 
+    def all_values(self) -> list[Scalar]:  # noqa: D102
+        return list(self.values)
 
-class _Range(_Domain):
+    def in_short(self) -> str:  # noqa: D102
+        if self.probabilities is None:
+            return ", ".join(map(str, self.values))
+        pairs = zip(self.values, self.probabilities, strict=True)
+        return ", ".join(f"{value} ({share:.0%})" for value, share in pairs)
+
+    def _shares(self) -> Iterator[tuple[Scalar, float]]:
+        end = 0.0
+        for value, share in zip(self.values, self.probabilities or (), strict=True):
+            end += share
+            yield value, end
+
+
+class Range(Domain_):
+    """Numbers between two ends, both included."""
+
     min: float
     max: float
 
     @model_validator(mode="after")
-    def _check_order(self) -> "_Range":
+    def _check_order(self) -> "Range":
         if self.min >= self.max:
             raise ValueError(f"min {self.min:g} must be less than max {self.max:g}")
         return self
 
-    def contains(self, value: Scalar | None) -> bool:
+    def contains(self, value: Scalar | None) -> bool:  # noqa: D102
         return isinstance(value, int | float) and self.min <= value <= self.max
 
-    def extremes(self) -> list[tuple[str, Scalar]]:
+    def extremes(self) -> list[tuple[str, Scalar]]:  # noqa: D102
         return [("min", self.min), ("max", self.max)]
 
+    def in_short(self) -> str:  # noqa: D102
+        return f"{self.min:g} to {self.max:g}"
 
-class Uniform(_Range):
+
+class Uniform(Range):
     """A real number, every value as likely."""
 
     distribution: Literal["uniform"] = "uniform"
@@ -99,7 +187,7 @@ class Uniform(_Range):
         return trial.suggest_float(name, self.min, self.max)
 
 
-class LogUniform(_Range):
+class LogUniform(Range):
     """A positive real number, every order of magnitude as likely."""
 
     distribution: Literal["log_uniform_values"]
@@ -108,8 +196,92 @@ class LogUniform(_Range):
     def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: D102
         return trial.suggest_float(name, self.min, self.max, log=True)
 
+    def in_short(self) -> str:  # noqa: D102
+        return f"{super().in_short()}, logarithmic"
 
-class IntUniform(_Range):
+
+class _Quantized(Range):
+    """Multiples of ``q`` between two ends."""
+
+    q: float = Field(1.0, gt=0, description="The values are multiples of it.")
+
+    @model_validator(mode="after")
+    def _check_multiples(self) -> "_Quantized":
+        first, last = self._ends()
+        if first >= last:
+            raise ValueError(f"there are no two multiples of q {self.q:g} from {self.min:g} to {self.max:g}")
+        return self
+
+    def contains(self, value: Scalar | None) -> bool:
+        return super().contains(value) and abs(cast("float", value) / self.q % 1 - 0.5) > 0.5 - 1e-6
+
+    def all_values(self) -> list[Scalar]:
+        first, last = self._ends()
+        return [self._multiple(index) for index in range(first, last + 1)]
+
+    def in_short(self) -> str:
+        return f"{super().in_short()}, multiples of {self.q:g}"
+
+    def _ends(self) -> tuple[int, int]:
+        return ceil(self.min / self.q - 1e-9), floor(self.max / self.q + 1e-9)
+
+    def _multiple(self, index: int) -> float:
+        return index * int(self.q) if self.q.is_integer() else float(f"{index * self.q:.12g}")
+
+
+class QUniform(_Quantized):
+    """A multiple of ``q``, every one as likely."""
+
+    distribution: Literal["q_uniform"]
+
+    def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: D102
+        return self._multiple(trial.suggest_int(name, *self._ends()))
+
+    def to_optuna(self, value: Scalar) -> Scalar:  # noqa: D102
+        return round(cast("float", value) / self.q)
+
+
+class QLogUniform(_Quantized):
+    """A multiple of ``q``, every order of magnitude as likely."""
+
+    distribution: Literal["q_log_uniform_values"]
+    min: float = Field(gt=0)
+
+    def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: D102
+        first, last = self._ends()
+        share = trial.suggest_float(name, self.min, self.max, log=True)
+        return self._multiple(min(max(round(share / self.q), first), last))
+
+    def in_short(self) -> str:  # noqa: D102
+        return f"{super().in_short()}, logarithmic"
+
+
+class Normal(Domain_):
+    """A real number, normally distributed, cut at four standard deviations from its mean."""
+
+    distribution: Literal["normal"]
+    mu: float = Field(0.0, description="The mean.")
+    sigma: float = Field(1.0, gt=0, description="The standard deviation.")
+    _SHARE: ClassVar[float] = NormalDist().cdf(-TAIL)
+
+    def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: D102
+        share = trial.suggest_float(name, self._SHARE, 1 - self._SHARE)
+        return NormalDist(self.mu, self.sigma).inv_cdf(share)
+
+    def to_optuna(self, value: Scalar) -> Scalar:  # noqa: D102
+        return NormalDist(self.mu, self.sigma).cdf(cast("float", value))
+
+    def contains(self, value: Scalar | None) -> bool:  # noqa: D102
+        return isinstance(value, int | float) and abs(value - self.mu) <= TAIL * self.sigma
+
+    def extremes(self) -> list[tuple[str, Scalar]]:  # noqa: D102
+        return [("mu", self.mu - TAIL * self.sigma), ("mu", self.mu + TAIL * self.sigma)]
+
+    def in_short(self) -> str:  # noqa: D102
+        return f"normal, {self.mu:g} ± {self.sigma:g}"
+
+
+class IntUniform(Range):
     """A whole number, both ends included, every value as likely."""
 
     distribution: Literal["int_uniform"] = "int_uniform"
@@ -122,18 +294,38 @@ class IntUniform(_Range):
     def contains(self, value: Scalar | None) -> bool:  # noqa: D102
         return isinstance(value, int) and super().contains(value)
 
+    def all_values(self) -> list[Scalar] | None:  # noqa: D102
+        return list(range(self.min, self.max + 1)) if self.max - self.min < MOST_LISTED else None
 
-DISTRIBUTIONS = {"int_uniform": "IntUniform", "log_uniform_values": "LogUniform", "uniform": "Uniform"}
+
+MOST_LISTED = 10_000
+"""Whole numbers in a range that is still called finite."""
+
+KINDS: dict[str, type[Domain_]] = {
+    kind.__name__: kind
+    for kind in (Fixed, Choice, Uniform, LogUniform, QUniform, QLogUniform, Normal, IntUniform)
+}
+
+DISTRIBUTIONS = {
+    "categorical": "Choice",
+    "constant": "Fixed",
+    "int_uniform": "IntUniform",
+    "log_uniform_values": "LogUniform",
+    "normal": "Normal",
+    "q_log_uniform_values": "QLogUniform",
+    "q_uniform": "QUniform",
+    "uniform": "Uniform",
+}
 
 
 def _kind(parameter: Any) -> str | None:  # noqa: ANN401 - whatever stands in the file
     """Return the kind of a parameter by its keys: W&B's rules where no distribution is named."""
-    if isinstance(parameter, _Domain):
+    if isinstance(parameter, Domain_):
         return type(parameter).__name__
-    if "values" in parameter:
-        return "Choice"
     if "distribution" in parameter:
         return DISTRIBUTIONS.get(str(parameter["distribution"]))
+    if "values" in parameter:
+        return "Choice"
     if {"min", "max"} & parameter.keys():
         whole = all(isinstance(parameter.get(key, 0), int) for key in ("min", "max"))
         return "IntUniform" if whole else "Uniform"
@@ -145,6 +337,9 @@ Domain = Annotated[
     | Annotated[Choice, Tag("Choice")]
     | Annotated[Uniform, Tag("Uniform")]
     | Annotated[LogUniform, Tag("LogUniform")]
+    | Annotated[QUniform, Tag("QUniform")]
+    | Annotated[QLogUniform, Tag("QLogUniform")]
+    | Annotated[Normal, Tag("Normal")]
     | Annotated[IntUniform, Tag("IntUniform")],
     Discriminator(
         _kind,
@@ -152,3 +347,125 @@ Domain = Annotated[
         custom_error_message=f"unknown distribution; allowed: {', '.join(DISTRIBUTIONS)}",
     ),
 ]
+
+
+class Space:
+    """The searched parameters, in an order in which each comes after those that its conditions name.
+
+    Args:
+        searched: The parameters that differ between trials, by name.
+        others: The value that every other parameter has in all trials.
+
+    Raises:
+        CycleError: A parameter's conditions lead back to it.
+    """
+
+    def __init__(self, searched: Mapping[str, Domain_], others: Mapping[str, Any]) -> None:
+        self._domains = {name: searched[name] for name in _in_order(searched)}
+        self._others = others
+
+    def suggest(self, trial: "optuna.Trial") -> dict[str, Scalar]:
+        """Return the parameters that ``trial`` has, each as its sampler chooses."""
+        params: dict[str, Scalar] = {}
+        for name, domain in self._domains.items():
+            if self.has(name, params):
+                params[name] = domain.suggest(trial, name)
+        return params
+
+    def has(self, name: str, params: Mapping[str, Scalar]) -> bool:
+        """Return whether a trial with ``params`` has the parameter ``name``."""
+        return all(
+            self._value(other, params) in allowed for other, allowed in self._domains[name].when.items()
+        )
+
+    def filled(self, point: Mapping[str, Scalar], defaults: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """Return a whole point: what it leaves out, and a trial like it has, has its default."""
+        params: dict[str, Scalar] = {}
+        for name in self._domains:
+            if self.has(name, params):
+                params[name] = point.get(name, defaults[name])
+        return params
+
+    def contains(self, params: Mapping[str, Scalar]) -> bool:
+        """Return whether a trial may have just these parameters."""
+        names = [name for name in self._domains if self.has(name, params)]
+        return params.keys() == set(names) and all(
+            self._domains[name].contains(params[name]) for name in names
+        )
+
+    def to_optuna(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """Return what Optuna's trial holds of ``params``."""
+        return {
+            name: self._domains[name].to_optuna(value)
+            for name, value in params.items()
+            if not isinstance(self._domains[name], Fixed)
+        }
+
+    def points(self) -> Iterator[dict[str, Scalar]] | None:
+        """Return every point, or None where they are not finitely many."""
+        values = {name: domain.all_values() for name, domain in self._domains.items()}
+        listed = {name: each for name, each in values.items() if each is not None}
+        return self._points(list(self._domains), listed, {}) if len(listed) == len(values) else None
+
+    def size(self) -> int | None:
+        """Return how many points there are, or None where they are not finitely many."""
+        values = [domain.all_values() for domain in self._domains.values()]
+        if any(each is None for each in values):
+            return None
+        if not any(domain.when for domain in self._domains.values()):
+            product = 1
+            for each in values:
+                product *= len(each or ())
+            return product
+        points = self.points()
+        return None if points is None else sum(1 for _ in points)
+
+    def _points(
+        self, names: list[str], values: Mapping[str, list[Scalar]], params: dict[str, Scalar]
+    ) -> Iterator[dict[str, Scalar]]:
+        if not names:
+            yield params
+            return
+        name, *later = names
+        if not self.has(name, params):
+            yield from self._points(later, values, params)
+            return
+        for value in values[name]:
+            yield from self._points(later, values, params | {name: value})
+
+    def _value(self, name: str, params: Mapping[str, Scalar]) -> Scalar | None:
+        return params.get(name) if name in self._domains else self._others.get(name)
+
+
+class CycleError(ValueError):
+    """Conditions lead in a circle.
+
+    Args:
+        names: The parameters on the circle, each named by a condition of the one before.
+    """
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+        super().__init__(" -> ".join([*names, names[0]]))
+
+
+def _in_order(domains: Mapping[str, Domain_]) -> list[str]:
+    """Return the names so that each comes after those that its conditions name, else as they stand."""
+    ordered: list[str] = []
+    on_the_way: list[str] = []
+
+    def visit(name: str) -> None:
+        if name in ordered:
+            return
+        if name in on_the_way:
+            raise CycleError(on_the_way[on_the_way.index(name) :])
+        on_the_way.append(name)
+        for other in domains[name].when:
+            if other in domains:
+                visit(other)
+        on_the_way.remove(name)
+        ordered.append(name)
+
+    for name in domains:
+        visit(name)
+    return ordered

@@ -1,8 +1,9 @@
 """A search-space file: read, checked as a whole, and frozen."""
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,39 +19,78 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
-from gan_core.config import TrialConfig
+from gan_core.config import UNUSED_WITH, TrialConfig
 from gan_core.datasets import FOLDER, check_dataset
 from gan_core.errors import allowed_and_closest
 from sweeps.errors import Fault, SpecError
-from sweeps.space import Choice, Domain, Fixed, IntUniform, LogUniform, Scalar, ScalarField, Uniform
+from sweeps.source import Override, Source, parse_setting
+from sweeps.space import (
+    KINDS,
+    Choice,
+    CycleError,
+    Domain,
+    Domain_,
+    Fixed,
+    IntUniform,
+    LogUniform,
+    Normal,
+    QLogUniform,
+    QUniform,
+    Scalar,
+    ScalarField,
+    Space,
+    Uniform,
+)
+from sweeps.wandb import NO_PARAMETER, OUR_PARAMETERS, Path_
+
+__all__ = ["Override", "SweepSpec", "check_name", "load_spec", "parse_setting", "read_spec"]
 
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 MOST_GPUS = 64
 LONGEST_VALUE = 60
-WORD_TAGS = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"}
 RESERVED_NAMES = {"mlflow.db", "mlflow.lock", "mlartifacts", "README.md"}
 
-Path_ = tuple[str | int, ...]
+GOALS: dict[str, Literal["minimize", "maximize"]] = {
+    "fid": "minimize",
+    "kid": "minimize",
+    "precision": "maximize",
+    "recall": "maximize",
+    "coverage": "maximize",
+    "class_kl": "minimize",
+    "images_per_s": "maximize",
+}
+"""What a trial can be searched by, and which way is better."""
 
-_YAML_ERRORS = (YAMLError, ArithmeticError, LookupError, RecursionError, ValueError)
-"""What ruamel.yaml raises: for what is not YAML, for scalars that their tags deny, for deep nesting."""
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
-def _refuse_gan_losses(name: str) -> str:
+def _check_metric(name: str) -> str:
     if name in {"d_loss", "g_loss"}:
-        raise ValueError("a GAN loss says nothing of the samples; allowed: fid")
-    if name != "fid":
-        raise ValueError("unknown metric; allowed: fid")
+        raise ValueError(f"a GAN loss says nothing of the samples; allowed: {', '.join(GOALS)}")
+    if name not in GOALS:
+        raise ValueError(f"unknown metric; {allowed_and_closest(name, GOALS)}")
     return name
+
+
+def _seconds(budget: object) -> object:
+    """Read a duration such as ``90m`` as seconds."""
+    if not isinstance(budget, str):
+        return budget
+    duration = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", budget)
+    if duration is None:
+        raise ValueError("expected seconds, or a number with s, m, h or d, such as 90m or 2h")
+    return float(duration[1]) * SECONDS[duration[2]]
+
+
+def _wandbs_method(method: object) -> object:
+    return "tpe" if method == "bayes" else method
 
 
 def _check_name(name: str) -> str:
@@ -78,18 +118,55 @@ def _check_channels(channels: int) -> int:
 class Metric(_Section):
     """What says which trial is better."""
 
-    name: Annotated[str, AfterValidator(_refuse_gan_losses)] = Field(
-        "fid", description="Fréchet distance to held-out images."
+    name: Annotated[str, AfterValidator(_check_metric)] = Field(
+        "fid", description="A score of the samples, or images_per_s.", json_schema_extra={"enum": [*GOALS]}
     )
-    goal: Literal["minimize"] = Field("minimize", description="Less is better.")
+    goal: Literal["minimize", "maximize"] = Field("minimize", description="Which way is better.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _goal_of_the_name(cls, values: Any) -> Any:  # noqa: ANN401 - not validated yet
+        if isinstance(values, Mapping) and "goal" not in values:
+            return {**values, "goal": GOALS.get(str(values.get("name", "fid")), "minimize")}
+        return values
+
+    @field_validator("goal")
+    @classmethod
+    def _check_goal(cls, goal: str, others: ValidationInfo) -> str:
+        name = others.data.get("name")
+        if name is not None and goal != GOALS[name]:
+            raise ValueError(f"{name} is better when it is {'more' if goal == 'minimize' else 'less'}")
+        return goal
 
 
 class EarlyTerminate(_Section):
     """When a trial is stopped because others did better with as many reports."""
 
-    type: Literal["asha", "none"] = Field("asha", description="ASHA (arXiv:1810.05934), or never stop early.")
+    type: Literal["asha", "hyperband", "median", "none"] = Field(
+        "asha",
+        description="ASHA (arXiv:1810.05934), W&B's hyperband; the median rule; or never stop early.",
+    )
     min_iter: int = Field(1, ge=1, description="Reports before a trial may be stopped.")
     eta: int = Field(3, ge=2, description="One in eta trials goes on at each rung.")
+    max_iter: int | None = Field(
+        None, ge=1, description="W&B's other way to give min_iter: max_iter / eta ** s."
+    )
+    s: int | None = Field(None, ge=1, description="Rungs below max_iter.")
+
+    @model_validator(mode="after")
+    def _check_rungs(self) -> "EarlyTerminate":
+        if (self.max_iter is None) != (self.s is None):
+            raise ValueError("max_iter and s belong together; or give min_iter alone")
+        if self.max_iter is not None and "min_iter" in self.model_fields_set:
+            raise ValueError("give min_iter, or max_iter and s")
+        return self
+
+    @property
+    def first_rung(self) -> int:
+        """Reports before a trial may be stopped."""
+        if self.max_iter is None or self.s is None:
+            return self.min_iter
+        return max(1, int(self.max_iter / self.eta**self.s))
 
 
 class Resources(_Section):
@@ -112,7 +189,11 @@ def _check_mapping(parameter: Any) -> Any:  # noqa: ANN401 - whatever stands in 
     return parameter
 
 
-Parameter = Annotated[Domain, BeforeValidator(_check_mapping), BeforeValidator(_as_domain)]
+Parameter = Annotated[
+    Domain,
+    BeforeValidator(_check_mapping),
+    BeforeValidator(_as_domain, json_schema_input_type=Domain | Scalar),
+]
 
 
 class SweepSpec(_Section):
@@ -130,13 +211,23 @@ class SweepSpec(_Section):
     channels: Annotated[int, AfterValidator(_check_channels)] | None = Field(
         None, description="1 makes a folder's images grey, 3 coloured."
     )
-    method: Literal["tpe", "random"] = Field("tpe", description="What chooses the next configuration.")
+    description: str | None = Field(None, description="What the sweep asks, in words.")
+    method: Annotated[
+        Literal["tpe", "gp", "cmaes", "nsga2", "random", "grid"], BeforeValidator(_wandbs_method)
+    ] = Field("tpe", description="What chooses the next configuration; W&B's bayes is tpe.")
     extractor: Literal["classifier", "inception"] = Field(
         "classifier",
         description="What images are compared by: a small classifier of theirs, or Inception v3.",
     )
-    metric: Metric = Field(default_factory=Metric)
-    trials: int = Field(24, ge=1, le=10**6, description="Configurations to train.")
+    metric: list[Metric] = Field(
+        default_factory=lambda: [Metric()],
+        min_length=1,
+        description="What is searched by; of several, the first also stops trials and ranks them.",
+    )
+    trials: int = Field(24, ge=1, le=10**6, description="Configurations to train; W&B's run_cap.")
+    time_budget: Annotated[
+        float | None, BeforeValidator(_seconds, json_schema_input_type=float | str | None)
+    ] = Field(None, gt=0, description="When to end, running trials included: seconds, or such as 90m or 2h.")
     seed: int = Field(0, ge=0, lt=2**31, description="Fixes the suggestions and every trial's own seed.")
     parameters: dict[str, Parameter] = Field(description="Each trial parameter's value or values.")
     early_terminate: EarlyTerminate = Field(default_factory=EarlyTerminate)
@@ -156,29 +247,48 @@ class SweepSpec(_Section):
             raise ValueError(f"only a dataset {FOLDER}PATH has it, {dataset} has its own: leave it out")
         return value
 
+    @field_validator("metric")
+    @classmethod
+    def _check_metrics(cls, metrics: list[Metric]) -> list[Metric]:
+        if metrics[0].name == "images_per_s":
+            raise ValueError("images_per_s says nothing of the samples: name a score of theirs first")
+        names = [metric.name for metric in metrics]
+        if len(set(names)) < len(names):
+            raise ValueError("a metric is listed twice")
+        return metrics
+
     @property
     def data(self) -> dict[str, Any]:
         """The arguments of :func:`gan_core.load_dataset`."""
         return {"name": self.dataset, "image_size": self.image_size, "channels": self.channels}
 
     @property
-    def searched(self) -> dict[str, Domain]:
-        """The parameters that differ between trials."""
-        return {name: domain for name, domain in self.parameters.items() if not isinstance(domain, Fixed)}
+    def searched(self) -> dict[str, Domain_]:
+        """The parameters that differ between trials, or that some trials do not have."""
+        return {
+            name: domain
+            for name, domain in self.parameters.items()
+            if not isinstance(domain, Fixed) or domain.when
+        }
+
+    @cached_property
+    def space(self) -> Space:
+        """What is searched, with its conditions."""
+        return Space(self.searched, TrialConfig(**self._fixed).model_dump())
 
     @property
     def baseline(self) -> dict[str, Scalar]:
         """The searched parameters at the seed tutorial's defaults."""
-        return {
-            name: value
-            for name, value in TrialConfig(**self._fixed).model_dump().items()
-            if name in self.searched
-        }
+        return self.space.filled({}, self._defaults)
 
     def first_points(self) -> list[dict[str, Scalar]]:
         """Return the points to try first, whole: always the baseline, then those of the file."""
-        points = [self.baseline] + [self.baseline | point for point in self.points]
+        points = [self.baseline] + [self.filled(point) for point in self.points if point]
         return [point for index, point in enumerate(points) if point not in points[:index]]
+
+    def filled(self, point: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """Return a whole point: what it leaves out has the seed tutorial's default."""
+        return self.space.filled(point, self._defaults)
 
     def trial_config(self, params: Mapping[str, Scalar], number: int) -> TrialConfig:
         """Return the whole configuration of trial ``number`` with the searched parameters ``params``."""
@@ -195,7 +305,15 @@ class SweepSpec(_Section):
 
     @property
     def _fixed(self) -> dict[str, Any]:
-        return {name: domain.value for name, domain in self.parameters.items() if isinstance(domain, Fixed)}
+        return {
+            name: domain.value
+            for name, domain in self.parameters.items()
+            if isinstance(domain, Fixed) and not domain.when
+        }
+
+    @property
+    def _defaults(self) -> dict[str, Any]:
+        return TrialConfig(**self._fixed).model_dump()
 
     @property
     def reports_per_trial(self) -> int:
@@ -215,38 +333,6 @@ class SweepSpec(_Section):
         return [int(value) for _, value in domain.extremes()]
 
 
-@dataclass(frozen=True)
-class Override:
-    """A value that replaces one of the file.
-
-    Args:
-        place: What the user typed, for messages: ``--set parameters.steps=500``.
-        path: The keys that lead to the value: ``("parameters", "steps")``.
-        value: The value.
-    """
-
-    place: str
-    path: tuple[str, ...]
-    value: Any
-
-
-def parse_setting(setting: str) -> Override:
-    """Read ``KEY=VALUE`` with a dotted key; the value is YAML.
-
-    Raises:
-        SpecError: There is no key, no ``=``, or the value is not YAML.
-    """
-    place = f"--set {setting}"
-    key, equals, text = setting.partition("=")
-    if not equals or not re.fullmatch(r"[^.\s]+(\.[^.\s]+)*", key):
-        raise SpecError([Fault(place, "expected KEY=VALUE, such as parameters.steps=500")])
-    try:
-        value = _yaml().load(text)
-    except _YAML_ERRORS:
-        raise SpecError([Fault(place, f"{text[:80]!r} is not a YAML value")]) from None
-    return Override(place, tuple(key.split(".")), value)
-
-
 def check_name(name: str | None) -> None:
     """Check a sweep's name as it was given with ``--name``.
 
@@ -260,7 +346,7 @@ def check_name(name: str | None) -> None:
 
 
 def load_spec(file: Path | str, overrides: Sequence[Override] = ()) -> SweepSpec:
-    """Read and check a search-space file.
+    """Read and check a search-space file, warning of what in it would not be used.
 
     Args:
         file: A YAML 1.2 file.
@@ -269,119 +355,30 @@ def load_spec(file: Path | str, overrides: Sequence[Override] = ()) -> SweepSpec
     Raises:
         SpecError: The file cannot be read or has faults: all of them are listed.
     """
-    source = _Source.read(Path(file), overrides)
-    faults = [*_shape_faults(source), *_parameter_faults(source)]
-    if faults:
-        raise SpecError(sorted(faults, key=source.order))
-    spec = SweepSpec.model_validate(source.content)
-    faults = list(_point_faults(spec, source))
-    if faults:
-        raise SpecError(faults)
+    spec, remarks = read_spec(file, overrides)
+    for remark in remarks:
+        warnings.warn(str(remark), stacklevel=2)
     return spec
 
 
-class _Source:
-    """The content of a file under its overrides, and where each value of it stands."""
+def read_spec(file: Path | str, overrides: Sequence[Override] = ()) -> tuple[SweepSpec, list[Fault]]:
+    """Return what :func:`load_spec` does, and what in the file would not be used.
 
-    def __init__(
-        self, file: Path, content: dict[str, Any], root: Node, overrides: Sequence[Override]
-    ) -> None:
-        self.content = content
-        self._file = file
-        self._root = root
-        self._overrides = overrides
-
-    @classmethod
-    def read(cls, file: Path, overrides: Sequence[Override]) -> "_Source":
-        try:
-            text = file.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise SpecError([Fault(str(file), "there is no such file")]) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise SpecError([Fault(str(file), f"cannot be read: {error}")]) from None
-        try:
-            content, root = _yaml().load(text), _yaml().compose(text)
-        except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            place = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
-            problem = (error.problem or error.context or "cannot be read").splitlines()[0]
-            raise SpecError([Fault(place, f"not YAML: {problem}")]) from None
-        except _YAML_ERRORS as error:
-            problem = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise SpecError([Fault(f"{file}:1:1", f"not YAML that can be read: {problem}")]) from None
-        if not isinstance(content, dict):
-            raise SpecError([Fault(f"{file}:1:1", "expected a mapping with the keys name and parameters")])
-        faults = [*_key_faults(file, root)]
-        if faults:
-            raise SpecError(faults)
-        for override in overrides:
-            _apply(override, content)
-        return cls(file, content, root, overrides)
-
-    def place(self, path: Path_, *, of_key: bool = False) -> str:
-        """Return where the value at ``path`` stands, or its key, or the nearest that encloses it."""
-        for override in reversed(self._overrides):
-            replaced = path[: len(override.path)] == override.path
-            changed_within = len(path) > 1 and override.path[: len(path)] == path
-            if replaced or changed_within:
-                return override.place
-        mark = self._node(path, of_key=of_key).start_mark
-        return f"{self._file}:{mark.line + 1}:{mark.column + 1}"
-
-    def order(self, fault: Fault) -> tuple[int, ...]:
-        """Sort faults by their line; those of overrides come last."""
-        numbers = re.search(r":(\d+):(\d+)$", fault.place)
-        return tuple(map(int, numbers.groups())) if numbers else (10**9,)
-
-    def _node(self, path: Path_, *, of_key: bool) -> Node:
-        node, key_node = self._root, self._root
-        for part in path:
-            if isinstance(node, MappingNode):
-                found = next(((k, v) for k, v in node.value if k.value == str(part)), None)
-            elif isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value):
-                found = (node.value[part], node.value[part])
-            else:
-                found = None
-            if found is None:
-                return key_node
-            key_node, node = found
-        return key_node if of_key else node
+    Raises:
+        SpecError: The file cannot be read or has faults: all of them are listed.
+    """
+    source = Source.read(Path(file), overrides)
+    faults = [*source.faults(), *_shape_faults(source), *_parameter_faults(source)]
+    if faults:
+        raise SpecError(sorted(faults, key=source.order))
+    spec = SweepSpec.model_validate(source.content)
+    faults = [*_condition_faults(spec, source)] or [*_method_faults(spec, source)]
+    faults = faults or [*_point_faults(spec, source)]
+    if faults:
+        raise SpecError(sorted(faults, key=source.order))
+    return spec, [*_unused(spec, source)]
 
 
-def _key_faults(file: Path, root: Node) -> Iterator[Fault]:
-    """Yield the keys that are no words: every key of a spec is one. An alias may lead back to its anchor."""
-    waiting, seen = [root], set()
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, SequenceNode):
-            waiting.extend(node.value)
-        elif isinstance(node, MappingNode):
-            waiting.extend(value for _, value in node.value)
-            for key in (key for key, _ in node.value if key.tag not in WORD_TAGS):
-                place = f"{file}:{key.start_mark.line + 1}:{key.start_mark.column + 1}"
-                yield Fault(place, f"the key {key.value!r} is not a word")
-
-
-def _yaml() -> YAML:
-    return YAML(typ="safe", pure=True)
-
-
-def _apply(override: Override, content: dict[str, Any]) -> None:
-    parent = content
-    for key in override.path[:-1]:
-        child = parent.setdefault(key, {})
-        if not isinstance(child, dict):
-            raise SpecError([Fault(override.place, f"{key} is not a mapping, it is {child!r}")])
-        parent = child
-    parent[override.path[-1]] = override.value
-
-
-_KINDS: dict[str, type[BaseModel]] = {
-    kind.__name__: kind for kind in (Fixed, Choice, Uniform, LogUniform, IntUniform)
-}
 _SECTIONS: dict[str, type[BaseModel]] = {
     "metric": Metric,
     "early_terminate": EarlyTerminate,
@@ -389,7 +386,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
 }
 
 
-def _shape_faults(source: _Source) -> Iterator[Fault]:
+def _shape_faults(source: Source) -> Iterator[Fault]:
     """Yield what the models find wrong: unknown and missing keys, wrong types, values out of range."""
     try:
         SweepSpec.model_validate(source.content)
@@ -398,8 +395,8 @@ def _shape_faults(source: _Source) -> Iterator[Fault]:
             yield _fault(source, detail["loc"], detail["type"], detail["msg"], detail["input"])
 
 
-def _fault(source: _Source, location: Path_, kind: str, message: str, value: Any) -> Fault:  # noqa: ANN401
-    is_domain = location[0] == "parameters" and len(location) > 2 and location[2] in _KINDS
+def _fault(source: Source, location: Path_, kind: str, message: str, value: Any) -> Fault:  # noqa: ANN401
+    is_domain = location[0] == "parameters" and len(location) > 2 and location[2] in KINDS
     path = location[:2] + location[3:] if is_domain else location
     key = str(path[-1])
     if kind == "extra_forbidden":
@@ -413,21 +410,20 @@ def _fault(source: _Source, location: Path_, kind: str, message: str, value: Any
         message = f"expected a mapping with the keys {', '.join(_allowed((*location, '')))}"
     message = message.removeprefix("Value error, ")
     shown = f" is {_brief(value)}" if isinstance(value, Scalar | None) else ""
-    dotted = ".".join(str(part) for part in path)
+    dotted = ".".join(str(part) for part in source.as_typed(path))
     return Fault(source.place(path), f"{dotted}{shown}: {message[0].lower()}{message[1:]}")
 
 
 def _allowed(location: Path_) -> list[str]:
     """Return the keys that may stand where the last part of ``location`` does."""
     if location[0] == "parameters":
-        kind = _KINDS[str(location[2])]
-        return (
-            list(kind.model_fields)
-            if kind is not Fixed
-            else [*Choice.model_fields, *Uniform.model_fields, "value"]
-        )
+        kind = KINDS[str(location[2])]
+        return list(kind.model_fields) if kind is not Fixed else _ALL_KEYS
     model = _SECTIONS.get(str(location[0]), SweepSpec) if len(location) > 1 else SweepSpec
     return list(model.model_fields)
+
+
+_ALL_KEYS = list(dict.fromkeys(key for kind in KINDS.values() for key in kind.model_fields))
 
 
 def _brief(value: Scalar | None) -> str:
@@ -435,7 +431,7 @@ def _brief(value: Scalar | None) -> str:
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
 
 
-def _parameter_faults(source: _Source) -> Iterator[Fault]:
+def _parameter_faults(source: Source) -> Iterator[Fault]:
     """Yield the parameters that no trial has, and the values that a trial would refuse."""
     parameters = source.content.get("parameters")
     if not isinstance(parameters, dict):
@@ -444,8 +440,7 @@ def _parameter_faults(source: _Source) -> Iterator[Fault]:
     for name, raw in parameters.items():
         path: Path_ = ("parameters", name)
         if name not in TrialConfig.model_fields:
-            closest = allowed_and_closest(str(name), TrialConfig.model_fields)
-            yield Fault(source.place(path, of_key=True), f"unknown parameter {str(name)!r}; {closest}")
+            yield Fault(source.place(path, of_key=True), f"unknown parameter {name!r}{_instead(name)}")
             continue
         try:
             domain = domain_of.validate_python(raw)
@@ -461,17 +456,32 @@ def _parameter_faults(source: _Source) -> Iterator[Fault]:
                 yield Fault(_value_place(source, path, key, value), message)
 
 
+def _instead(name: str) -> str:
+    """Return what to type instead of a parameter that there is not, as the end of a sentence."""
+    if name in NO_PARAMETER:
+        return f": {NO_PARAMETER[name]}"
+    if name in OUR_PARAMETERS:
+        return f": here it is called {OUR_PARAMETERS[name]}"
+    return f"; {allowed_and_closest(name, TrialConfig.model_fields)}"
+
+
 def _misfit(name: str, domain: Domain) -> str | None:
     """Return what is wrong with a range of whole numbers for a real parameter, or the reverse."""
     kind = TrialConfig.model_fields[name].annotation
-    if kind is int and isinstance(domain, Uniform | LogUniform):
-        return f"{name} is a whole number: use distribution int_uniform, or values"
+    is_range = not isinstance(domain, Fixed | Choice)
+    if kind is int and isinstance(domain, Uniform | LogUniform | Normal):
+        scale = "q_log_uniform_values with q: 1" if isinstance(domain, LogUniform) else "int_uniform"
+        return f"{name} is a whole number: use distribution {scale}, or values"
+    if kind is int and isinstance(domain, QUniform | QLogUniform) and not domain.q.is_integer():
+        return f"{name} is a whole number: q must be one too"
     if kind is float and isinstance(domain, IntUniform):
         return f"{name} is a real number: use distribution uniform, or write min: {domain.min}.0"
+    if is_range and kind not in {int, float, float | None}:
+        return f"{name} is not a number: use values"
     return None
 
 
-def _value_place(source: _Source, path: Path_, key: str, value: Scalar) -> str:
+def _value_place(source: Source, path: Path_, key: str, value: Scalar) -> str:
     raw = source.content["parameters"][path[-1]]
     if not isinstance(raw, dict):
         return source.place(path)
@@ -490,23 +500,88 @@ def _refusal(name: str, value: Scalar) -> str | None:
     return None
 
 
-def _point_faults(spec: SweepSpec, source: _Source) -> Iterator[Fault]:
+def _condition_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+    """Yield the conditions that name no parameter, that never hold, or that lead in a circle."""
+    for name, domain in spec.parameters.items():
+        for other, allowed in domain.when.items():
+            path: Path_ = ("parameters", name, "when", other)
+            if other not in TrialConfig.model_fields:
+                closest = allowed_and_closest(other, TrialConfig.model_fields)
+                yield Fault(source.place(path, of_key=True), f"unknown parameter {other!r}; {closest}")
+                continue
+            possible = spec.parameters.get(other, Fixed(value=TrialConfig.model_fields[other].default))
+            for value in allowed:
+                refusal = _refusal(other, value)
+                if refusal:
+                    yield Fault(source.place(path), refusal)
+                elif not possible.contains(value):
+                    what = f"{other} is never {_brief(value)}, it is {possible.in_short()}"
+                    yield Fault(source.place(path), what)
+    try:
+        _ = Space(spec.searched, {})
+    except CycleError as cycle:
+        place = source.place(("parameters", cycle.names[0], "when"))
+        yield Fault(place, f"the conditions lead in a circle: {cycle}")
+
+
+def _method_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+    """Yield what the method cannot search."""
+    if spec.method == "grid":
+        for name, domain in spec.searched.items():
+            if domain.all_values() is None:
+                place = source.place(("parameters", name))
+                yield Fault(place, f"{name} has no end of values, a grid needs each: use values, or a q")
+    if len(spec.metric) > 1 and spec.method in {"gp", "cmaes"}:
+        yield Fault(
+            source.place(("method",)), f"{spec.method} searches by one metric: use tpe, nsga2, random or grid"
+        )
+
+
+def _point_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     """Yield the points that name what is not searched, or that lie outside of the space.
 
     The empty point is the baseline, which is tried wherever it lies.
     """
     for index, point in enumerate(spec.points):
-        for name in point.keys() - spec.searched.keys():
+        unknown = sorted(point.keys() - spec.searched.keys())
+        for name in unknown:
             place = source.place(("points", index, name), of_key=True)
             yield Fault(place, f"{name!r} is not searched; {allowed_and_closest(name, spec.searched)}")
-        if point.keys() - spec.searched.keys():
+        if unknown:
             continue
-        for name, domain in spec.searched.items():
-            value = point.get(name, spec.baseline[name])
+        refusals = {name: refusal for name, value in point.items() if (refusal := _refusal(name, value))}
+        for name, refusal in refusals.items():
+            yield Fault(source.place(("points", index, name)), refusal)
+        if point and not refusals:
+            yield from _outside(spec, source, index, point)
+
+
+def _outside(spec: SweepSpec, source: Source, index: int, point: Mapping[str, Scalar]) -> Iterator[Fault]:
+    whole = spec.filled(point)
+    for name in point.keys() - whole.keys():
+        place = source.place(("points", index, name), of_key=True)
+        yield Fault(place, f"a trial like this point has no {name}: see its when")
+    for name, value in whole.items():
+        if not spec.searched[name].contains(value):
             place = source.place(("points", index, name) if name in point else ("points", index))
-            refusal = _refusal(name, value)
-            if refusal:
-                yield Fault(place, refusal)
-            elif point and not domain.contains(value):
-                left_out = "" if name in point else ", its default, as this point leaves it out"
-                yield Fault(place, f"{name} is {_brief(value)}{left_out}: outside of what is searched")
+            left_out = "" if name in point else ", its default, as this point leaves it out"
+            yield Fault(place, f"{name} is {_brief(value)}{left_out}: outside of what is searched")
+
+
+def _unused(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+    """Yield the parameters that some trial would have, and not use."""
+    for name, domain in spec.parameters.items():
+        for other, value in UNUSED_WITH.get(name, {}).items():
+            default = TrialConfig.model_fields[other].default
+            possible = spec.parameters.get(other, Fixed(value=default)).all_values() or []
+            possible = [each for each in possible if each in domain.when.get(other, possible)]
+            used = [each for each in possible if each != value]
+            place = source.place(("parameters", name), of_key=True)
+            if not used:
+                yield Fault(place, f"no trial uses {name}: {other} is always {value}")
+            elif value in possible and name in spec.searched:
+                shown = ", ".join(map(str, used))
+                yield Fault(
+                    place,
+                    f"a trial whose {other} is {value} does not use {name}: add when: {{{other}: [{shown}]}}",
+                )

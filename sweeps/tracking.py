@@ -26,6 +26,8 @@ from sweeps.words import params_in_short
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+    from sweeps.spec import Metric
+
 DASHBOARD_PORT = 5000
 
 _RUN_STATUS = {
@@ -43,23 +45,24 @@ class Tracker:
     """Writes a sweep into MLflow from a thread of its own: a parent run, and a child run a trial.
 
     Nothing waits for MLflow before the sweep's end, and none of its errors stops it: the first is kept in
-    ``failure``. The
-    ledger, not MLflow, is what rankings are made of.
+    ``failure``. The ledger, not MLflow, is what rankings are made of.
 
     Args:
         results: Where ``mlflow.db`` and ``mlartifacts`` are, or will be.
         name: The sweep's name, and the experiment's.
         spec: The whole specification, as JSON values.
+        metric: What says which trial is better.
     """
 
-    def __init__(self, results: Path, name: str, spec: Mapping[str, Any]) -> None:
+    def __init__(self, results: Path, name: str, spec: Mapping[str, Any], metric: "Metric") -> None:
+        self._metric = metric
         self.failure: Exception | None = None
         self._results = results.resolve()
         self._name = name
         self._experiment_id = ""
         self._run_ids: dict[str, str] = {}
         self._finished = 0
-        self._best_score = float("inf")
+        self._best_score: float | None = None
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._thread = Thread(target=self._serve, name="mlflow-writer", daemon=True)
         self._thread.start()
@@ -136,11 +139,12 @@ class Tracker:
         metrics: Mapping[str, float],
         samples_png: bytes,
     ) -> None:
-        from mlflow.entities import Metric
+        from mlflow.entities import Metric as MlflowMetric
         from PIL import Image
 
         run_id, now = self._run_ids[trial.trial_id], int(time() * 1000)
-        client.log_batch(run_id, metrics=[Metric(name, value, now, step) for name, value in metrics.items()])
+        logged = [MlflowMetric(name, value, now, step) for name, value in metrics.items()]
+        client.log_batch(run_id, metrics=logged)
         client.log_image(run_id, Image.open(BytesIO(samples_png)), key="samples", step=step)
 
     def _end_child(
@@ -151,16 +155,18 @@ class Tracker:
         score: float | None,
         final: Mapping[str, float],
     ) -> None:
-        from mlflow.entities import Metric
+        from mlflow.entities import Metric as MlflowMetric
 
         run_id, now = self._run_ids[trial.trial_id], int(time() * 1000)
         client.log_batch(
-            run_id, metrics=[Metric(f"final_{name}", value, now, 0) for name, value in final.items()]
+            run_id, metrics=[MlflowMetric(f"final_{name}", value, now, 0) for name, value in final.items()]
         )
         if score is not None:
-            client.log_metric(run_id, "best_fid", score)
-            self._best_score = min(self._best_score, score)
-            client.log_metric(self._run_ids[self._name], "best_fid", self._best_score, step=self._finished)
+            better = min if self._metric.goal == "minimize" else max
+            self._best_score = score if self._best_score is None else better(score, self._best_score)
+            name, parent = f"best_{self._metric.name}", self._run_ids[self._name]
+            client.log_metric(run_id, name, score)
+            client.log_metric(parent, name, self._best_score, step=self._finished)
         self._finished += 1
         client.set_tag(run_id, "status", status)
         client.set_terminated(run_id, _RUN_STATUS[status])

@@ -19,7 +19,8 @@ class GanTrainable(tune.Trainable):
     is not stopped for its flags: every gain is measured against all of its training.
     """
 
-    _score: float
+    _best: dict[str, float]
+    _metric: dict[str, str]
     _stop_on: set[str]
     _reports: "Iterator[Report]"
 
@@ -45,11 +46,13 @@ class GanTrainable(tune.Trainable):
             report = next(self._reports)
         except TrainingDiverged as divergence:
             return {"status": "diverged", "reason": str(divergence), "done": True}
-        self._score = min(self._score, report.metrics["fid"])
+        if not self._best or self._is_better(report.metrics):
+            self._best = report.metrics
         return {
             **self._status(report),
             "step": report.step,
-            "score": self._score,
+            "score": self._best[self._metric["name"]],
+            "best": self._best,
             "metrics": report.metrics,
             "flags": report.flags,
             "final": report.final,
@@ -57,6 +60,11 @@ class GanTrainable(tune.Trainable):
             "floors": self._evaluator.floors,
             "extractor": self._evaluator.extractor,
         }
+
+    def _is_better(self, metrics: dict[str, float]) -> bool:
+        name = self._metric["name"]
+        gain = metrics[name] - self._best[name]
+        return gain < 0 if self._metric["goal"] == "minimize" else gain > 0
 
     def _status(self, report: "Report") -> dict[str, Any]:
         """Return whether the trial is done, and why where it is before its last step."""
@@ -73,7 +81,7 @@ class GanTrainable(tune.Trainable):
         extractor = suggestion["extractor"]
         data, self._evaluator = _loaded(self._device, extractor, **suggestion["data"])
         self._stop_on = set() if suggestion["is_baseline"] else set(suggestion["stop_on"])
-        self._score = float("inf")
+        self._metric, self._best = suggestion["metric"], {}
         self._reports = train(config, data, self._evaluator, self._device)
 
 

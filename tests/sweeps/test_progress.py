@@ -4,6 +4,7 @@ from rich.console import Console
 
 from sweeps.ledger import Trial
 from sweeps.progress import Display
+from sweeps.spec import Metric
 from sweeps.status import Status
 
 
@@ -28,7 +29,7 @@ def rendered(display):
 
 def test_without_a_terminal_each_event_is_a_plain_line():
     console = Console(file=StringIO(), width=20)
-    with Display(console, "tiny", 3) as display:
+    with Display(console, "tiny", 3, Metric()) as display:
         play(display)
         display.end(trial(1), Status.CRASHED, None, "ValueError: no")
     assert console.file.getvalue().splitlines() == [
@@ -40,7 +41,7 @@ def test_without_a_terminal_each_event_is_a_plain_line():
 
 def test_in_a_terminal_one_display_shows_the_state():
     console = Console(file=StringIO(), force_terminal=True, width=160)
-    with Display(console, "tiny", 3) as display:
+    with Display(console, "tiny", 3, Metric()) as display:
         play(display)
         shown = rendered(display)
     assert "1/3 trials, 1 running, 1 stopped early, 0 failed" in shown
@@ -51,6 +52,6 @@ def test_in_a_terminal_one_display_shows_the_state():
 
 def test_quiet_shows_nothing():
     console = Console(file=StringIO(), force_terminal=True)
-    with Display(console, "tiny", 3, quiet=True) as display:
+    with Display(console, "tiny", 3, Metric(), quiet=True) as display:
         play(display)
     assert console.file.getvalue() == ""

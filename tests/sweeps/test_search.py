@@ -21,7 +21,8 @@ def study_trials(tmp_path):
 
 
 def result(status, score=None, step=10, **more):
-    return {"status": status, "step": step, **({} if score is None else {"score": score}), **more}
+    scores = {} if score is None else {"score": score, "best": {"fid": score}}
+    return {"status": status, "step": step, **scores, **more}
 
 
 def test_the_first_suggestion_is_the_baseline_whole(make_search):

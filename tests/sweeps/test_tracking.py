@@ -6,6 +6,7 @@ from PIL import Image
 
 from sweeps.errors import SweepError
 from sweeps.ledger import Trial
+from sweeps.spec import Metric
 from sweeps.status import Status
 from sweeps.tracking import Tracker, serve_dashboard, tracking_uri
 
@@ -21,7 +22,7 @@ def trial(number):
 
 
 def test_a_sweep_is_a_parent_run_with_a_child_a_trial(tmp_path):
-    tracker = Tracker(tmp_path, "tiny", {"name": "tiny"})
+    tracker = Tracker(tmp_path, "tiny", {"name": "tiny"}, Metric())
     for number, status in enumerate((Status.COMPLETED, Status.PRUNED, Status.DIVERGED, Status.INTERRUPTED)):
         tracker.start(trial(number))
         tracker.report(trial(number), 10, {"fid": 50.0 - number, "d_loss": 1.5}, samples())
@@ -60,7 +61,7 @@ def test_a_sweep_is_a_parent_run_with_a_child_a_trial(tmp_path):
 
 def test_an_mlflow_that_cannot_be_written_stops_nothing_and_is_told(tmp_path):
     (tmp_path / "mlflow.db").write_bytes(b"this is no database" * 100)
-    tracker = Tracker(tmp_path, "tiny", {"name": "tiny"})
+    tracker = Tracker(tmp_path, "tiny", {"name": "tiny"}, Metric())
     tracker.start(trial(0))
     tracker.end(trial(0), Status.COMPLETED, 3.0)
     tracker.close(Status.COMPLETED)
