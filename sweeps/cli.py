@@ -15,6 +15,7 @@ from sweeps.status import Status
 
 if TYPE_CHECKING:
     from sweeps.runner import Outcome
+    from sweeps.spec import SweepSpec
 
 RUN = "run"
 EXIT_NO_TRIAL_SUCCEEDED = 1
@@ -69,6 +70,12 @@ def run_command(
         int | None, typer.Option(metavar="N", help="Fixes the suggestions and all training.")
     ] = None,
     results: Results = Path("results"),
+    time_budget: Annotated[
+        str | None, typer.Option("--time-budget", metavar="T", help="When to end: 90m, 2h or seconds.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be run, as preview does; start nothing.")
+    ] = False,
     json_: Annotated[
         bool, typer.Option("--json", help="Print one JSON document; the rest goes to stderr.")
     ] = False,
@@ -78,15 +85,14 @@ def run_command(
     from rich.console import Console
 
     from sweeps.progress import announced
-    from sweeps.spec import Override, check_name, load_spec, parse_setting
+    from sweeps.spec import check_name
 
-    overrides = [parse_setting(setting) for setting in set_ or []]
-    for option, value in (("trials", trials), ("seed", seed)):
-        if value is not None:
-            overrides.append(Override(f"--{option} {value}", (option,), value))
-    with redirect_stdout(sys.stderr):
-        checked = load_spec(spec, overrides)
+    options = {"trials": trials, "seed": seed, "time_budget": time_budget}
+    checked = _checked(spec, set_, options)
     check_name(name)
+    if dry_run:
+        _show(checked, json_=json_)
+        return
     console = Console(stderr=True)
     with announced(console, "Loading Ray and Optuna", quiet=quiet):
         from sweeps.runner import execute
@@ -103,6 +109,27 @@ def run_command(
 
         print_summary(outcome, results)
     raise typer.Exit(_exit_code(outcome))
+
+
+@app.command("preview")
+def preview_command(
+    spec: Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="The search-space file.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Replace a value: parameters.steps=500. Repeatable."),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON document, without times.")] = False,
+) -> None:
+    """Show the space, examples of it, and what a sweep would cost; start and write nothing."""
+    _show(_checked(spec, set_, {}), json_=json_)
+
+
+@app.command("schema")
+def schema_command() -> None:
+    """Print the JSON Schema of search-space files, for editors."""
+    from sweeps.schema import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
 
 
 @app.command("rank")
@@ -147,6 +174,32 @@ def main() -> None:
     except SweepError as error:
         print(error, file=sys.stderr)
         sys.exit(EXIT_BAD_INPUT)
+
+
+def _checked(spec: Path, settings: list[str] | None, options: dict[str, Any]) -> "SweepSpec":
+    """Read and check a file under ``--set`` and other options; what would not be used is said."""
+    from sweeps.spec import Override, parse_setting, read_spec
+
+    overrides = [parse_setting(setting) for setting in settings or []]
+    for option, value in options.items():
+        if value is not None:
+            overrides.append(Override(f"--{option.replace('_', '-')} {value}", (option,), value))
+    with redirect_stdout(sys.stderr):
+        checked, remarks = read_spec(spec, overrides)
+    for remark in remarks:
+        print(f"warning: {remark}", file=sys.stderr)
+    return checked
+
+
+def _show(spec: "SweepSpec", *, json_: bool) -> None:
+    from sweeps.preview import TABLE_WIDTH, as_json, print_preview
+
+    if json_:
+        print(json.dumps(as_json(spec), indent=2))
+    else:
+        from rich.console import Console
+
+        print_preview(spec, Console(highlight=False, width=TABLE_WIDTH))
 
 
 def _exit_code(outcome: "Outcome") -> int:

@@ -146,14 +146,22 @@ class Source:
                     self._refuse((theirs,), f"{theirs} is W&B's name of {ours}, which stands here too")
                 self.content[ours] = self.content.pop(theirs)
                 self._moved[(ours,)] = (theirs,)
-        if isinstance(self.content.get("metric"), str):
-            self.content["metric"] = {"name": self.content["metric"]}
-            self._moved["metric", 0, "name"] = ("metric",)
-        if isinstance(self.content.get("metric"), dict):
-            self.content["metric"] = [self.content["metric"]]
-            self._moved["metric", 0] = ("metric",)
+        if "metric" in self.content:
+            self.content["metric"] = self._metrics(self.content["metric"])
         if isinstance(self.content.get("parameters"), dict):
             self.content["parameters"] = self._flat_parameters(self.content["parameters"])
+
+    def _metrics(self, metrics: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
+        """Return one metric as a list of one, and a word as the name of a metric."""
+        if isinstance(metrics, dict | str):
+            self._moved["metric", 0] = ("metric",)
+            metrics = [metrics]
+        if not isinstance(metrics, list):
+            return metrics
+        for index, metric in enumerate(metrics):
+            if isinstance(metric, str):
+                self._moved["metric", index, "name"] = self.as_typed(("metric", index))
+        return [{"name": metric} if isinstance(metric, str) else metric for metric in metrics]
 
     def _flat_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
         flat: dict[str, Any] = {}

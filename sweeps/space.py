@@ -215,6 +215,10 @@ class _Quantized(Range):
     def contains(self, value: Scalar | None) -> bool:
         return super().contains(value) and abs(cast("float", value) / self.q % 1 - 0.5) > 0.5 - 1e-6
 
+    def extremes(self) -> list[tuple[str, Scalar]]:
+        first, last = self._ends()
+        return [("min", self._multiple(first)), ("max", self._multiple(last))]
+
     def all_values(self) -> list[Scalar]:
         first, last = self._ends()
         return [self._multiple(index) for index in range(first, last + 1)]
@@ -275,7 +279,8 @@ class Normal(Domain_):
         return isinstance(value, int | float) and abs(value - self.mu) <= TAIL * self.sigma
 
     def extremes(self) -> list[tuple[str, Scalar]]:  # noqa: D102
-        return [("mu", self.mu - TAIL * self.sigma), ("mu", self.mu + TAIL * self.sigma)]
+        ends = (self.mu - TAIL * self.sigma, self.mu + TAIL * self.sigma)
+        return [("mu", float(f"{end:.6g}")) for end in ends]
 
     def in_short(self) -> str:  # noqa: D102
         return f"normal, {self.mu:g} ± {self.sigma:g}"

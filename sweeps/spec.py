@@ -510,13 +510,14 @@ def _condition_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
                 yield Fault(source.place(path, of_key=True), f"unknown parameter {other!r}; {closest}")
                 continue
             possible = spec.parameters.get(other, Fixed(value=TrialConfig.model_fields[other].default))
-            for value in allowed:
+            typed = source.content["parameters"][name]["when"][other]
+            for index, value in enumerate(allowed):
+                place = source.place((*path, index) if isinstance(typed, list) else path)
                 refusal = _refusal(other, value)
                 if refusal:
-                    yield Fault(source.place(path), refusal)
+                    yield Fault(place, refusal)
                 elif not possible.contains(value):
-                    what = f"{other} is never {_brief(value)}, it is {possible.in_short()}"
-                    yield Fault(source.place(path), what)
+                    yield Fault(place, f"{other} is never {_brief(value)}, it is {possible.in_short()}")
     try:
         _ = Space(spec.searched, {})
     except CycleError as cycle:

@@ -1,0 +1,229 @@
+"""What a sweep would be: its space, examples of it, and what it would cost; nothing is started or written."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, log
+from random import Random
+from time import perf_counter
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+from gan_core.config import TrialConfig
+from sweeps.space import Domain_, Scalar
+from sweeps.spec import SweepSpec
+from sweeps.words import duration
+
+TABLE_WIDTH = 240
+EXAMPLES = 10
+SHAPES = {"cifar10": (3, 32, 32)}
+DIGIT_SHAPE = (1, 28, 28)
+FOLDER_SIZE, FOLDER_CHANNELS = 64, 3
+WARM_STEPS, TIMED_SECONDS = 2, 2.0
+EVALUATION_OVER_GENERATION = 3
+"""How much longer it takes to make and score a report's samples than to make them, measured on digits."""
+BYTES_A_REPORT = 20_000
+BYTES_A_PIXEL = 64
+"""A grid of 64 images, kept as PNG and WebP: as measured on digits."""
+
+
+def print_preview(spec: SweepSpec, console: Console, *, timed: bool = True) -> None:
+    """Print the space as a tree, ten configurations drawn from it, how many there are, and what it costs.
+
+    Args:
+        spec: The sweep.
+        console: Where to print.
+        timed: Whether to time a handful of real steps, for which torch is imported.
+    """
+    console.print(_tree(spec))
+    console.print(_examples(spec))
+    for line in _size(spec):
+        console.print(line)
+    if timed:
+        with console.status("Timing a handful of steps"):
+            lines = [*_time(spec)]
+        for line in lines:
+            console.print(line)
+    console.print(f"disk      about {_disk_bytes(spec) / 1e6:.0f} MB in results")
+
+
+def _tree(spec: SweepSpec) -> Tree:
+    """Draw the parameters; one with a condition hangs from those that it depends on."""
+    root = Tree(f"[bold]{spec.name}[/bold]: {_in_words(spec)}")
+    branches: dict[str, Tree] = {}
+    waiting = dict(spec.parameters)
+    while waiting:
+        name = next(name for name, domain in waiting.items() if not domain.when.keys() & waiting.keys())
+        domain = waiting.pop(name)
+        parents = [branches[other] for other in domain.when if other in branches]
+        branches[name] = (parents[-1] if parents else root).add(_leaf(name, domain))
+    return root
+
+
+def _in_words(spec: SweepSpec) -> str:
+    metrics = " and ".join(f"{metric.name} ({metric.goal})" for metric in spec.metric)
+    return f"{spec.trials} trials on {spec.dataset} by {spec.method}, for {metrics}"
+
+
+def _leaf(name: str, domain: Domain_) -> str:
+    condition = ", ".join(
+        f"{other} is {' or '.join(map(str, values))}" for other, values in domain.when.items()
+    )
+    return f"{name}: {domain.in_short()}" + (f"  [dim]where {condition}[/dim]" if condition else "")
+
+
+def _examples(spec: SweepSpec) -> Table:
+    table = Table(title="Drawn at random", title_justify="left", box=None, pad_edge=False)
+    for name in spec.searched:
+        table.add_column(name, justify="right")
+    for params in drawn(spec, EXAMPLES):
+        table.add_row(*(_cell(params.get(name)) for name in spec.searched))
+    return table
+
+
+def _cell(value: Scalar | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def drawn(spec: SweepSpec, n: int) -> list[dict[str, Scalar]]:
+    """Return ``n`` configurations as a random search would choose them."""
+    trial: Any = _RandomTrial(Random(spec.seed))  # noqa: S311 - no secret
+    return [spec.space.suggest(trial) for _ in range(n)]
+
+
+class _RandomTrial:
+    """Chooses as Optuna's random sampler does, without the time that it takes to import Optuna."""
+
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
+
+    def suggest_float(self, _name: str, low: float, high: float, *, log: bool = False) -> float:
+        return exp(self._rng.uniform(_log(low), _log(high))) if log else self._rng.uniform(low, high)
+
+    def suggest_int(self, _name: str, low: int, high: int) -> int:
+        return self._rng.randint(low, high)
+
+    def suggest_categorical(self, _name: str, choices: Sequence[Scalar]) -> Scalar:
+        return self._rng.choice(choices)
+
+
+def _log(value: float) -> float:
+    return log(value)
+
+
+def _size(spec: SweepSpec) -> Iterator[str]:
+    size = spec.space.size()
+    if size is None:
+        yield "distinct  no end of configurations"
+        return
+    enough = "each will be tried once" if size <= spec.trials else f"{spec.trials} of them will be tried"
+    yield f"distinct  {size:,} configurations: {enough}"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a trial takes at the baseline.
+
+    Args:
+        step_s: Seconds a step.
+        report_s: Seconds to score a report's samples, about.
+        final_s: Seconds to score the last weights', about.
+    """
+
+    step_s: float
+    report_s: float
+    final_s: float
+
+    def of(self, config: TrialConfig, steps: float) -> float:
+        """Return the seconds that ``steps`` steps take, with their reports."""
+        return steps * (self.step_s + self.report_s / config.report_every)
+
+
+def _time(spec: SweepSpec) -> Iterator[str]:
+    """Yield how many trials run at a time and, where images can be had without loading any, for how long."""
+    slots = max(1, (os.cpu_count() or 1) // spec.resources.cpu)
+    yield f"at a time {slots} trials on the {os.cpu_count()} cores of this machine"
+    shape = _image_shape(spec)
+    if shape is None:
+        yield f"time      not estimated: {spec.dataset} would have to be loaded"
+        return
+    config = spec.trial_config(spec.baseline, 0)
+    cost = _timed(config, shape, spec.resources.cpu)
+    full = cost.of(config, config.steps) + cost.final_s
+    longest = spec.trials * full / slots
+    told = f"about {duration(longest)} in all"
+    if spec.early_terminate.type in {"asha", "hyperband"}:
+        others = (spec.trials - 1) * cost.of(config, _steps_with_stops(spec, config))
+        told += f", {duration((full + others) / slots)} where one in {spec.early_terminate.eta} goes on"
+    if spec.time_budget is not None:
+        told += f"; it ends after {duration(spec.time_budget)}"
+    yield f"time      {told}: {1 / cost.step_s:.1f} steps/s now"
+
+
+def _steps_with_stops(spec: SweepSpec, config: TrialConfig) -> float:
+    """Return the steps of a trial on average where one in eta goes on at each rung of ASHA's."""
+    rung = spec.early_terminate.first_rung * config.report_every
+    expected, reached, share = 0.0, 0, 1.0
+    while reached < config.steps:
+        until = min(rung, config.steps)
+        expected += share * (until - reached)
+        reached, share, rung = until, share / spec.early_terminate.eta, rung * spec.early_terminate.eta
+    return expected
+
+
+def _image_shape(spec: SweepSpec) -> tuple[int, int, int] | None:
+    if spec.dataset.startswith("folder:"):
+        size = spec.image_size or FOLDER_SIZE
+        return spec.channels or FOLDER_CHANNELS, size, size
+    return None if ":" in spec.dataset else SHAPES.get(spec.dataset, DIGIT_SHAPE)
+
+
+def _timed(config: TrialConfig, shape: tuple[int, int, int], threads: int) -> Cost:
+    """Time real steps, of random images: what they show makes no difference."""
+    import torch
+
+    from gan_core import Trainer
+    from gan_core.noise import draw_noise, stream
+
+    torch.set_num_threads(threads)
+    trainer, rng = Trainer(config, shape), stream("preview")
+    n = config.batch_size * config.d_steps
+    real = torch.rand(n, *shape, generator=rng) * 2 - 1
+
+    def step() -> None:
+        trainer.step(real, draw_noise(config, n, rng))
+
+    for _ in range(WARM_STEPS):
+        step()
+    steps, started = 0, perf_counter()
+    while perf_counter() - started < TIMED_SECONDS:
+        step()
+        steps += 1
+    step_s = (perf_counter() - started) / steps
+    started = perf_counter()
+    trainer.generate(draw_noise(config, config.eval_samples, rng))
+    report_s = EVALUATION_OVER_GENERATION * (perf_counter() - started)
+    return Cost(step_s, report_s, report_s * config.final_samples / config.eval_samples)
+
+
+def _disk_bytes(spec: SweepSpec) -> float:
+    channels, height, width = _image_shape(spec) or DIGIT_SHAPE
+    a_report = BYTES_A_REPORT + BYTES_A_PIXEL * channels * height * width
+    return float(spec.trials * spec.reports_per_trial * a_report)
+
+
+def as_json(spec: SweepSpec) -> Mapping[str, Any]:
+    """Return the preview without its timing as JSON values."""
+    return {
+        "name": spec.name,
+        "searched": {name: domain.model_dump(mode="json") for name, domain in spec.searched.items()},
+        "examples": drawn(spec, EXAMPLES),
+        "distinct": spec.space.size(),
+        "trials": spec.trials,
+        "disk_bytes": _disk_bytes(spec),
+    }
