@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from gan_core.errors import GanCoreError
 from sweeps.errors import SweepError, SweepInterrupted
 from sweeps.status import Status
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 RUN = "run"
 EXIT_NO_TRIAL_SUCCEEDED = 1
+EXIT_DIFFERENT = 1
 EXIT_BAD_INPUT = 2
 EXIT_SOME_TRIALS_FAILED = 3
 SIGNAL_EXIT_BASE = 128
@@ -155,6 +157,26 @@ def rank_command(
         print_leaderboard(sweep, frame)
 
 
+@app.command("rerun")
+def rerun_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="The trial, such as lsgan-0003.")],
+    results: Results = Path("results"),
+) -> None:
+    """Train a trial again, outside of Ray, and compare it with what was recorded; 1 where it differs."""
+    from sweeps.ranking import load
+    from sweeps.rerun import rerun
+
+    sweep = load(name, results)
+    equal = True
+    for report in rerun(sweep, trial):
+        now, then = report.metrics[sweep.metric], report.recorded[sweep.metric]
+        verdict = "as recorded" if report.is_equal else f"recorded {then:.6g}: not the same"
+        print(f"step {report.step}  {sweep.metric} {now:.6g}  {verdict}", flush=True)
+        equal = equal and report.is_equal
+    raise typer.Exit(0 if equal else EXIT_DIFFERENT)
+
+
 @app.command("ui")
 def ui_command(results: Results = Path("results")) -> None:
     """Open MLflow's dashboard on this machine's loopback address."""
@@ -171,7 +193,7 @@ def main() -> None:
     sys.path.insert(0, str(Path.cwd()))
     try:
         app()
-    except SweepError as error:
+    except (SweepError, GanCoreError) as error:
         print(error, file=sys.stderr)
         sys.exit(EXIT_BAD_INPUT)
 

@@ -5,7 +5,8 @@
     SweepError                 ends a command with exit code 2
     ├── SpecError              the search-space file, or an override, has faults (also a ValueError)
     ├── SweepExistsError       a sweep of the name asked for is there already
-    └── UnknownSweepError      no sweep of this name, or no sweep at all
+    ├── UnknownSweepError      no sweep of this name, or no sweep at all
+    └── UnknownTrialError      the sweep has no such trial, or none with what is asked for
     SweepInterrupted           a signal ended a sweep (a KeyboardInterrupt)
 """
 
@@ -56,6 +57,10 @@ class SweepInterrupted(KeyboardInterrupt):
     def __init__(self, signal_number: int) -> None:
         self.signal_number = signal_number
         super().__init__(f"stopped by {Signals(signal_number).name}")
+
+
+class UnknownTrialError(SweepError):
+    """The sweep has no trial of this name, or it has not what is asked for."""
 
 
 class UnknownSweepError(SweepError):

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from gan_core.errors import allowed_and_closest
+from sweeps.errors import UnknownTrialError
 from sweeps.ledger import Record, read_ledger, read_reports, samples_file
 from sweeps.status import Status
 
@@ -44,14 +46,15 @@ class Sweep:
         ``trial_id``, ``status``, ``is_baseline``, ``flags`` (what went wrong and since which step), ``step``
         (steps reported), ``best_step`` (the best report), ``search_fid`` (its score, which the search was
         told; ``search_kid`` where kid is the metric), ``samples``, ``fid`` and the other scores, ``reason``
-        (where it failed), ``seconds``, and a column for every parameter.
+        (where it failed), ``seconds``, and a column for every parameter, empty where a trial does not have
+        it.
 
         The scores of a trial that was trained to its end are the final ones, of ``final_samples`` images
         that the weights of its best report made of fresh noise; another's are those of its best report, of
         ``eval_samples``.
         """
         frame = pd.DataFrame(
-            [_trial_row(row, self.metric) for row in self._rows],
+            [_trial_row(row, self.metric, self.searched) for row in self._rows],
             columns=None if self._rows else [*_COLUMNS, self.metric, f"search_{self.metric}"],
         )
         return frame.astype(_TYPES | dict.fromkeys([self.metric, f"search_{self.metric}"], "float64"))
@@ -104,7 +107,8 @@ class Sweep:
     def _on_the_front(self, frame: pd.DataFrame) -> pd.Series:
         """Return which trials no other one dominates; only those with all scores can be."""
         signs = [1 if metric["goal"] == "minimize" else -1 for metric in self._metrics]
-        scores = frame[[metric["name"] for metric in self._metrics]].astype(float) * signs
+        names = [metric["name"] for metric in self._metrics]
+        scores = frame.reindex(columns=names).astype(float) * signs
         dominated = [
             ((scores <= row).all(axis=1) & (scores < row).any(axis=1)).any() for _, row in scores.iterrows()
         ]
@@ -132,6 +136,32 @@ class Sweep:
         """Return the picture of the samples that a trial's best fid was measured with."""
         return samples_file(self.folder, trial_id)
 
+    def config_of(self, trial_id: str) -> dict[str, Any]:
+        """Return every parameter of a trial.
+
+        Raises:
+            UnknownTrialError: The sweep has no such trial.
+        """
+        configs = {row["trial_id"]: row["config"] for row in self._rows}
+        if trial_id not in configs:
+            closest = allowed_and_closest(trial_id, configs)
+            raise UnknownTrialError(f"no trial {trial_id!r} in the sweep {self.name}; {closest}")
+        return dict(configs[trial_id])
+
+    def reports_of(self, trial_id: str) -> dict[int, dict[str, float]]:
+        """Return the metrics of a trial's reports by their steps.
+
+        Raises:
+            UnknownTrialError: The trial has none.
+        """
+        rows = [row for row in read_reports(self.folder) if row["trial_id"] == trial_id]
+        if not rows:
+            raise UnknownTrialError(f"the trial {trial_id} of the sweep {self.name} made no report")
+        return {
+            row["step"]: {name: value for name, value in row.items() if name not in {"trial_id", "step"}}
+            for row in rows
+        }
+
     def count(self, status: Status) -> int:
         """Return how many trials have this status."""
         return sum(row["status"] == status for row in self._rows)
@@ -153,7 +183,7 @@ _TYPES: dict[str, Literal["Int64", "float64"]] = {
 _COLUMNS = ["trial_id", "status", "is_baseline", "flags", "reason", *_TYPES]
 
 
-def _trial_row(row: dict[str, Any], metric: str) -> dict[str, Any]:
+def _trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[str, Any]:
     return {
         "trial_id": row["trial_id"],
         "status": row["status"],
@@ -167,6 +197,7 @@ def _trial_row(row: dict[str, Any], metric: str) -> dict[str, Any]:
         "reason": row["reason"],
         "seconds": row["ended_at"] and row["ended_at"] - row["started_at"],
         **row["config"],
+        **{name: row["params"].get(name) for name in searched},
     }
 
 

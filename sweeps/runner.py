@@ -8,8 +8,10 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic
 from types import FrameType
 from typing import Any
 
@@ -94,7 +96,7 @@ def run(
 
 
 def execute(spec: SweepSpec, *, name: str | None, results: Path, console: Console, quiet: bool) -> Outcome:
-    """Run a sweep to its end, or until SIGINT, SIGTERM or SIGHUP, and return how it ended.
+    """Run a sweep to its end, that of its time budget, or SIGINT, SIGTERM or SIGHUP; return how it ended.
 
     Raises:
         SweepExistsError: The name is taken.
@@ -118,9 +120,11 @@ def execute(spec: SweepSpec, *, name: str | None, results: Path, console: Consol
             recorder = _Recorder(ledger, tracker, display, folder, spec.metric[0].name)
             display.say("Starting the first trials")
             try:
-                _tune(spec, resources, search, [recorder, signals])
+                _tune(spec, resources, search, [recorder, signals, _Budget(spec.time_budget)])
             except SweepInterrupted:
                 display.say("Stopping")
+            except _BudgetOver:
+                display.say("The time budget is over")
             finally:
                 status = _status(spec, search, recorder)
                 recorder.close()
@@ -267,6 +271,21 @@ def _set_handlers(handlers: Mapping[signal.Signals, Any]) -> None:
     if threading.current_thread() is threading.main_thread():
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+class _BudgetOver(Exception):  # noqa: N818 - an end like another
+    """The time that a sweep was given is over."""
+
+
+class _Budget(tune.Callback):
+    """Ends a sweep between two steps of Tune's loop when its time is over; None is no end."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._end = monotonic() + (inf if seconds is None else seconds)
+
+    def on_step_begin(self, **_info: object) -> None:
+        if monotonic() > self._end:
+            raise _BudgetOver
 
 
 class _Recorder(tune.Callback):

@@ -1,11 +1,13 @@
 """What to try next: a spec's search, by Optuna; the only place that imports its samplers."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import (
     BaseSampler,
     CmaEsSampler,
@@ -84,7 +86,7 @@ class Search(OptunaSearch):
             "number": number,
             "data": self._spec.data,
             "extractor": self._spec.extractor,
-            "metric": self._spec.metric[0].model_dump(),
+            "metrics": [metric.model_dump() for metric in self._spec.metric],
             "stop_on": self._spec.stop_on,
             "cpu": self._spec.resources.cpu,
             "params": params,
@@ -112,7 +114,7 @@ class Search(OptunaSearch):
             return
         status = status_of(result)
         if status is Status.COMPLETED:
-            self._ot_study.tell(trial, [result["best"][metric.name] for metric in self._spec.metric])
+            self._ot_study.tell(trial, result["objectives"])
         elif status is Status.DIVERGED:
             trial.set_user_attr("diverged", result["reason"])
             self._ot_study.tell(trial, self._worst_scores())
@@ -205,4 +207,7 @@ def _sampler(spec: SweepSpec) -> BaseSampler:
         return NSGAIISampler(seed=spec.seed)
     if spec.method in {"random", "grid"}:
         return RandomSampler(seed=spec.seed)
-    return TPESampler(seed=spec.seed, group=any(domain.when for domain in spec.searched.values()))
+    has_conditions = any(domain.when for domain in spec.searched.values())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return TPESampler(seed=spec.seed, group=has_conditions)

@@ -20,7 +20,7 @@ class GanTrainable(tune.Trainable):
     """
 
     _best: dict[str, float]
-    _metric: dict[str, str]
+    _metrics: list[dict[str, str]]
     _stop_on: set[str]
     _reports: "Iterator[Report]"
 
@@ -51,7 +51,8 @@ class GanTrainable(tune.Trainable):
         return {
             **self._status(report),
             "step": report.step,
-            "score": self._best[self._metric["name"]],
+            "score": self._best[self._metrics[0]["name"]],
+            "objectives": [self._best[metric["name"]] for metric in self._metrics],
             "best": self._best,
             "metrics": report.metrics,
             "flags": report.flags,
@@ -62,9 +63,9 @@ class GanTrainable(tune.Trainable):
         }
 
     def _is_better(self, metrics: dict[str, float]) -> bool:
-        name = self._metric["name"]
+        name, goal = self._metrics[0]["name"], self._metrics[0]["goal"]
         gain = metrics[name] - self._best[name]
-        return gain < 0 if self._metric["goal"] == "minimize" else gain > 0
+        return gain < 0 if goal == "minimize" else gain > 0
 
     def _status(self, report: "Report") -> dict[str, Any]:
         """Return whether the trial is done, and why where it is before its last step."""
@@ -81,7 +82,7 @@ class GanTrainable(tune.Trainable):
         extractor = suggestion["extractor"]
         data, self._evaluator = _loaded(self._device, extractor, **suggestion["data"])
         self._stop_on = set() if suggestion["is_baseline"] else set(suggestion["stop_on"])
-        self._metric, self._best = suggestion["metric"], {}
+        self._metrics, self._best = suggestion["metrics"], {}
         self._reports = train(config, data, self._evaluator, self._device)
 
 

@@ -21,7 +21,7 @@ def study_trials(tmp_path):
 
 
 def result(status, score=None, step=10, **more):
-    scores = {} if score is None else {"score": score, "best": {"fid": score}}
+    scores = {} if score is None else {"score": score, "objectives": [score]}
     return {"status": status, "step": step, **scores, **more}
 
 
@@ -82,3 +82,55 @@ def test_a_first_trial_that_diverges_is_told_a_finite_score(make_search, tmp_pat
     search.suggest("a")
     search.on_trial_complete(trial_id="a", result=result("diverged", reason="g_loss is inf at step 1"))
     assert study_trials(tmp_path)[0].value == 1e6
+
+
+FINITE = "name: tiny\nparameters:\n  loss: {values: [bce, lsgan]}\n  noise_dim: {values: [16, 96, 128]}\n"
+
+
+@pytest.mark.parametrize("method", ["grid", "random", "tpe"])
+def test_a_finite_space_is_tried_whole_and_nothing_twice(make_search, tmp_path, method):
+    search = make_search(f"method: {method}\n{FINITE}")
+    params = []
+    for number in range(6):
+        params.append(trial_of(search.suggest(str(number))).params)
+        search.on_trial_complete(trial_id=str(number), result=result("completed", 50.0 - number))
+    assert len({str(each) for each in params}) == 6
+    assert params[0] == {"loss": "bce", "noise_dim": 96}
+    assert search.exhausted
+    assert search.suggest("7") == "FINISHED"
+    states = [trial.state for trial in study_trials(tmp_path)]
+    assert states.count(TrialState.COMPLETE) == 6
+    assert TrialState.RUNNING not in states
+
+
+@pytest.mark.parametrize("method", ["tpe", "gp", "cmaes", "nsga2", "random"])
+def test_every_method_suggests_within_the_space_and_repeats_itself(make_search, method):
+    text = f"method: {method}\n{GOOD}  beta2: {{values: [0.99, 0.999], when: {{loss: lsgan}}}}\n"
+    suggested = []
+    for study in ("one", "two"):
+        search = make_search(text, study=study)
+        params = []
+        for number in range(14):
+            trial = trial_of(search.suggest(str(number)))
+            params.append(trial.params)
+            search.on_trial_complete(
+                trial_id=str(number), result=result("completed", trial.params["beta1"] + 1)
+            )
+        suggested.append(params)
+    assert suggested[0] == suggested[1]
+    spec = search._spec
+    assert all(spec.space.contains(params) for params in suggested[0])
+    assert {"beta2" in params for params in suggested[0]} == {True, False}
+
+
+def test_several_metrics_are_all_told(make_search, tmp_path):
+    search = make_search("metric: [fid, images_per_s]\nmethod: nsga2\n" + GOOD)
+    for tune_id in "abc":
+        search.suggest(tune_id)
+    search.on_trial_result(trial_id="a", result=result("running", 80.0))
+    search.on_trial_complete(trial_id="a", result=result("completed", 50.0) | {"objectives": [50.0, 900.0]})
+    search.on_trial_complete(trial_id="b", result=result("running", 70.0))
+    search.on_trial_complete(trial_id="c", result=result("diverged", reason="d_loss is nan at step 3"))
+    trials = study_trials(tmp_path)
+    assert [trial.state.name for trial in trials] == ["COMPLETE", "PRUNED", "COMPLETE"]
+    assert [trials[0].values, trials[2].values] == [[50.0, 900.0], [50.0, 0.0]]
