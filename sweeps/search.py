@@ -145,7 +145,10 @@ class Search(OptunaSearch):
         return params
 
     def _asked(self, trial_id: str) -> dict[str, Scalar]:
-        params: dict[str, Scalar] = OptunaSearch.suggest(self, trial_id)
+        """Ask Optuna; that its sampler takes its time is no news."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Define-by-run function")
+            params: dict[str, Scalar] = OptunaSearch.suggest(self, trial_id)
         return params
 
     def _report(self, trial: OptunaTrial, result: Mapping[str, Any]) -> None:
