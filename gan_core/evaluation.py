@@ -24,7 +24,7 @@ from gan_core.metrics import (
     recall,
 )
 
-FEATURE_BATCH = 500
+FEATURE_BATCH = 250
 MOST_FLOOR_IMAGES = 10_000
 
 

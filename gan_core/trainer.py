@@ -19,7 +19,7 @@ from gan_core.noise import stream
 from gan_core.penalties import penalties
 from gan_core.precision import autocast
 
-GENERATION_BATCH = 500
+GENERATION_BATCH = 250
 
 
 class Trainer:
@@ -216,7 +216,7 @@ class Trainer:
 
 
 def generate_batches(generator: nn.Module, noise: Tensor) -> Iterator[Tensor]:
-    """Yield the images that a generator in eval mode makes of noise ``(N, noise_dim)``, 500 at a time."""
+    """Yield the images that a generator in eval mode makes of noise ``(N, noise_dim)``, 250 at a time."""
     generator = deepcopy(generator).eval()
     for batch in noise.split(GENERATION_BATCH):
         with torch.inference_mode():
