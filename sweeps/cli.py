@@ -75,6 +75,10 @@ def run_command(
     time_budget: Annotated[
         str | None, typer.Option("--time-budget", metavar="T", help="When to end: 90m, 2h or seconds.")
     ] = None,
+    warm_start: Annotated[
+        str | None,
+        typer.Option("--warm-start", metavar="NAME", help="Begin with what an earlier sweep was told."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be run, as preview does; start nothing.")
     ] = False,
@@ -99,7 +103,9 @@ def run_command(
     with announced(console, "Loading Ray and Optuna", quiet=quiet):
         from sweeps.runner import execute
     try:
-        outcome = execute(checked, name=name, results=results, console=console, quiet=quiet)
+        outcome = execute(
+            checked, name=name, results=results, console=console, quiet=quiet, warm_start=warm_start
+        )
     except SweepInterrupted as interruption:
         raise typer.Exit(SIGNAL_EXIT_BASE + interruption.signal_number) from None
     if outcome.tracking_failure:

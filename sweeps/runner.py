@@ -31,6 +31,7 @@ from sweeps.spec import Override, Resources, SweepSpec, load_spec
 from sweeps.status import Status
 from sweeps.tracking import Tracker
 from sweeps.trainable import GanTrainable
+from sweeps.warmstart import earlier_sweep
 
 _RAY_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -63,6 +64,7 @@ def run(
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
     results: Path | str = RESULTS,
+    warm_start: str | None = None,
     quiet: bool = False,
 ) -> Sweep:
     """Run the sweep that a search-space file describes, and return it.
@@ -72,6 +74,7 @@ def run(
         overrides: Values that replace those of the file, by dotted key: ``{"trials": 8}``.
         name: The sweep's name, which must be free; by default the spec's, or the next free ``NAME-2``.
         results: Where sweeps are kept.
+        warm_start: An earlier sweep of the same space, whose trials the sampler begins with.
         quiet: Whether to show nothing while it runs.
 
     Raises:
@@ -86,7 +89,12 @@ def run(
     ]
     console = Console(stderr=True)
     outcome = execute(
-        load_spec(spec, settings), name=name, results=Path(results), console=console, quiet=quiet
+        load_spec(spec, settings),
+        name=name,
+        results=Path(results),
+        warm_start=warm_start,
+        console=console,
+        quiet=quiet,
     )
     if outcome.tracking_failure:
         warnings.warn(f"MLflow lacks a part of this sweep: {outcome.tracking_failure}", stacklevel=2)
@@ -95,16 +103,27 @@ def run(
     return outcome.sweep
 
 
-def execute(spec: SweepSpec, *, name: str | None, results: Path, console: Console, quiet: bool) -> Outcome:
+def execute(
+    spec: SweepSpec,
+    *,
+    name: str | None,
+    results: Path,
+    console: Console,
+    quiet: bool,
+    warm_start: str | None = None,
+) -> Outcome:
     """Run a sweep to its end, that of its time budget, or SIGINT, SIGTERM or SIGHUP; return how it ended.
 
     Raises:
         SweepExistsError: The name is taken.
-        SweepError: A trial asks for more than there is, ``results`` cannot be written, the dataset cannot be
-            loaded, or a component of the user's own does not do what it must; nothing was written.
+        UnknownSweepError: There is no sweep to start from.
+        SweepError: The sweep to start from is another space's, a trial asks for more than there is,
+            ``results`` cannot be written, the dataset cannot be loaded, or a component of the user's own does
+            not do what it must; nothing was written.
         SweepInterrupted: A signal came before the sweep had begun; nothing was written.
     """
     check_results(results, name)
+    earlier = earlier_sweep(spec, warm_start, results) if warm_start else None
     signals = _Signals()
     with signals.caught(), _ray(console, quiet=quiet):
         signals.catch()
@@ -114,7 +133,7 @@ def execute(spec: SweepSpec, *, name: str | None, results: Path, console: Consol
         folder = create_sweep_folder(results, name or spec.name, exact=name is not None)
         content = spec.model_dump(mode="json")
         ledger = Ledger(folder, content)
-        search = Search(spec, folder.name, folder / "study.db")
+        search = Search(spec, folder.name, folder / "study.db", earlier)
         tracker = Tracker(results, folder.name, content, spec.metric[0])
         with Display(console, folder.name, spec.trials, spec.metric[0], quiet=quiet) as display:
             recorder = _Recorder(ledger, tracker, display, folder, spec.metric[0].name)

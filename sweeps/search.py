@@ -48,9 +48,10 @@ class Search(OptunaSearch):
         spec: What to search, and how.
         name: The sweep's name; trials are called after it.
         study_file: The SQLite file that holds Optuna's study.
+        earlier: The folder of an earlier sweep, whose trials the sampler is told of; its space is this one's.
     """
 
-    def __init__(self, spec: SweepSpec, name: str, study_file: Path) -> None:
+    def __init__(self, spec: SweepSpec, name: str, study_file: Path, earlier: Path | None = None) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._spec = spec
         self._name = name
@@ -68,6 +69,9 @@ class Search(OptunaSearch):
                 spec.space.to_optuna(point) for point in spec.first_points() if spec.space.contains(point)
             ],
         )
+
+        if earlier is not None:
+            self._ot_study.add_trials(_told_trials(earlier))
 
     @property
     def exhausted(self) -> bool:
@@ -163,6 +167,12 @@ class Search(OptunaSearch):
             _worst(metric.goal, [value for trial in trials for value in _values(trial, index)])
             for index, metric in enumerate(self._spec.metric)
         ]
+
+
+def _told_trials(folder: Path) -> list[FrozenTrial]:
+    """Return the trials of a sweep that its sampler was told a score of."""
+    study = optuna.load_study(study_name=folder.name, storage=f"sqlite:///{(folder / 'study.db').resolve()}")
+    return study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
 
 
 def _values(trial: FrozenTrial, index: int) -> list[float]:

@@ -26,6 +26,7 @@ from gan_core.config import UNUSED_WITH, TrialConfig
 from gan_core.datasets import FOLDER, check_dataset
 from gan_core.errors import allowed_and_closest
 from sweeps.errors import Fault, SpecError
+from sweeps.published import PUBLISHED, published_points
 from sweeps.source import Override, Source, parse_setting
 from sweeps.space import (
     KINDS,
@@ -87,6 +88,10 @@ def _seconds(budget: object) -> object:
     if duration is None:
         raise ValueError("expected seconds, or a number with s, m, h or d, such as 90m or 2h")
     return float(duration[1]) * SECONDS[duration[2]]
+
+
+def _as_points(points: object) -> object:
+    return [points] if points == PUBLISHED else points
 
 
 def _wandbs_method(method: object) -> object:
@@ -234,8 +239,12 @@ class SweepSpec(_Section):
     stop_on: list[Literal["collapse", "discriminator-won"]] = Field(
         default=[], description="Flags that stop a trial; they are always recorded."
     )
-    points: list[dict[str, ScalarField]] = Field(
-        default=[{}], description="Tried first; what a point leaves out has the seed tutorial's default."
+    points: Annotated[list[dict[str, ScalarField] | Literal["published"]], BeforeValidator(_as_points)] = (
+        Field(
+            default=[{}],
+            description="Tried first; what a point leaves out has the seed tutorial's default. published: what"
+            " papers recommend for the losses that are searched.",
+        )
     )
     resources: Resources = Field(default_factory=Resources)
 
@@ -283,7 +292,13 @@ class SweepSpec(_Section):
 
     def first_points(self) -> list[dict[str, Scalar]]:
         """Return the points to try first, whole: always the baseline, then those of the file."""
-        points = [self.baseline] + [self.filled(point) for point in self.points if point]
+        points = [self.baseline]
+        for point in self.points:
+            if isinstance(point, dict):
+                points += [self.filled(point)] if point else []
+            else:
+                published = published_points(self.searched, self._defaults)
+                points += [whole for whole in map(self.filled, published) if self.space.contains(whole)]
         return [point for index, point in enumerate(points) if point not in points[:index]]
 
     def filled(self, point: Mapping[str, Scalar]) -> dict[str, Scalar]:
@@ -543,7 +558,8 @@ def _point_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
 
     The empty point is the baseline, which is tried wherever it lies.
     """
-    for index, point in enumerate(spec.points):
+    own = ((index, point) for index, point in enumerate(spec.points) if isinstance(point, dict))
+    for index, point in own:
         unknown = sorted(point.keys() - spec.searched.keys())
         for name in unknown:
             place = source.place(("points", index, name), of_key=True)
