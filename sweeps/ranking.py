@@ -218,7 +218,7 @@ def _in_short(row: dict[str, Any], metric: str) -> dict[str, Any]:
         metric: scores.get(metric),
         "samples": scores["samples"],
         f"search_{metric}": row["score"],
-        "scores": {name: value for name, value in scores.items() if name != "samples"},
+        "scores": {name: value for name, value in scores.items() if name not in {"samples", "images_per_s"}},
         "flags": row["flags"],
         "params": row["params"],
     }

@@ -242,8 +242,8 @@ class SweepSpec(_Section):
     points: Annotated[list[dict[str, ScalarField] | Literal["published"]], BeforeValidator(_as_points)] = (
         Field(
             default=[{}],
-            description="Tried first; what a point leaves out has the seed tutorial's default. published: what"
-            " papers recommend for the losses that are searched.",
+            description="Tried first; what a point leaves out has the seed tutorial's default. published:"
+            " what papers recommend for the losses that are searched.",
         )
     )
     resources: Resources = Field(default_factory=Resources)

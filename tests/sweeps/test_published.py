@@ -33,10 +33,10 @@ def test_the_published_settings_within_a_space_come_after_the_baseline(tmp_path)
 
 def test_they_stand_beside_points_of_ones_own(tmp_path):
     text = SPACE.replace("points: published", "points: [{lr: 1e-2}, published]")
-    points = load_spec(
-        write(tmp_path, text.replace("[bce, lsgan, wasserstein]", "[hinge, bce]"))
-    ).first_points()
-    assert [point["lr"] for point in points] == [3e-4, 1e-2, 2e-4, 1e-4]
+    spec = load_spec(write(tmp_path, text.replace("[bce, lsgan, wasserstein]", "[hinge, bce]")))
+    learning_rates = [(point["loss"], point["lr"]) for point in spec.first_points()]
+    papers = [("bce", 2e-4), ("hinge", 1e-4), ("bce", 1e-4)]
+    assert learning_rates == [("bce", 3e-4), ("bce", 1e-2), *papers]
 
 
 def test_each_names_its_paper_and_is_a_configuration(tmp_path):

@@ -40,7 +40,7 @@ def test_the_sampler_begins_with_what_the_earlier_one_was_told(tmp_path, spec, e
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("max: 1e-2", "max: 1e-1", r"parameters\.lr was .*max 0\.01, it is .*max 0\.1"),
+        ("max: 1e-2", "max: 1e-1", r"parameters\.lr was .*max 0\.01, .*it is .*max 0\.1"),
         ("steps: 20", "steps: 30", r"parameters\.steps was .*value 20, it is .*value 30"),
         ("trials: 3", "metric: kid", r"metric was \[name fid, goal minimize\], it is \[name kid"),
         ("trials: 3", "extractor: inception", "extractor was classifier, it is inception"),
