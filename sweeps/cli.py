@@ -233,6 +233,8 @@ def _show(spec: "SweepSpec", *, json_: bool) -> None:
 def _exit_code(outcome: "Outcome") -> int:
     if outcome.signal_number is not None:
         return SIGNAL_EXIT_BASE + outcome.signal_number
-    if outcome.sweep.count(Status.COMPLETED) + outcome.sweep.count(Status.PRUNED) == 0:
+    ended_well = outcome.sweep.count(Status.COMPLETED) + outcome.sweep.count(Status.PRUNED)
+    has_verdict = outcome.out_of_time and outcome.sweep.summary()["best"] is not None
+    if not ended_well and not has_verdict:
         return EXIT_NO_TRIAL_SUCCEEDED
     return EXIT_SOME_TRIALS_FAILED if outcome.sweep.count(Status.CRASHED) else 0

@@ -50,11 +50,13 @@ class Outcome:
     Args:
         sweep: What its ledger holds.
         signal_number: The signal that stopped it, or None.
+        out_of_time: Whether its time budget stopped it.
         tracking_failure: The first error of MLflow's, or None.
     """
 
     sweep: Sweep
     signal_number: int | None
+    out_of_time: bool
     tracking_failure: Exception | None
 
 
@@ -137,9 +139,10 @@ def execute(
         tracker = Tracker(results, folder.name, content, spec.metric[0])
         with Display(console, folder.name, spec.trials, spec.metric[0], quiet=quiet) as display:
             recorder = _Recorder(ledger, tracker, display, folder, spec.metric[0].name)
+            budget = _Budget(spec.time_budget)
             display.say("Starting the first trials")
             try:
-                _tune(spec, resources, search, [recorder, signals, _Budget(spec.time_budget)])
+                _tune(spec, resources, search, [recorder, signals, budget])
             except SweepInterrupted:
                 display.say("Stopping")
             except _BudgetOver:
@@ -151,7 +154,7 @@ def execute(
                 ledger.close(status)
                 display.say("Writing what is left to MLflow")
                 tracker.close(status)
-    return Outcome(load(folder.name, results), signals.number, tracker.failure)
+    return Outcome(load(folder.name, results), signals.number, budget.is_over, tracker.failure)
 
 
 def _status(spec: SweepSpec, search: Search, recorder: "_Recorder") -> Status:
@@ -301,9 +304,11 @@ class _Budget(tune.Callback):
 
     def __init__(self, seconds: float | None) -> None:
         self._end = monotonic() + (inf if seconds is None else seconds)
+        self.is_over = False
 
     def on_step_begin(self, **_info: object) -> None:
         if monotonic() > self._end:
+            self.is_over = True
             raise _BudgetOver
 
 

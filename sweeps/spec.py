@@ -201,6 +201,9 @@ Parameter = Annotated[
 ]
 
 
+Points = list[dict[str, ScalarField] | Literal["published"]]
+
+
 class SweepSpec(_Section):
     """What a sweep searches, how, and with what budget."""
 
@@ -239,12 +242,12 @@ class SweepSpec(_Section):
     stop_on: list[Literal["collapse", "discriminator-won"]] = Field(
         default=[], description="Flags that stop a trial; they are always recorded."
     )
-    points: Annotated[list[dict[str, ScalarField] | Literal["published"]], BeforeValidator(_as_points)] = (
-        Field(
-            default=[{}],
-            description="Tried first; what a point leaves out has the seed tutorial's default. published:"
-            " what papers recommend for the losses that are searched.",
-        )
+    points: Annotated[
+        Points, BeforeValidator(_as_points, json_schema_input_type=Points | Literal["published"])
+    ] = Field(
+        default=[{}],
+        description="Tried first; what a point leaves out has the seed tutorial's default. published:"
+        " what papers recommend for the losses that are searched.",
     )
     resources: Resources = Field(default_factory=Resources)
 

@@ -1,0 +1,109 @@
+"""What a sampler is told, and what a finite space, a time budget and a repetition come to, on real digits."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+
+COMMAND = Path(sys.executable).with_name("gan-sweep")
+
+GRID = """\
+name: grid
+method: grid
+metric: [fid, images_per_s]
+parameters:
+  loss: lsgan
+  penalty: {values: [none, r1]}
+  penalty_weight: {value: 5, when: {penalty: r1}}
+  lr: {values: [3e-4, 1e10]}
+  steps: 20
+  report_every: 10
+  batch_size: 16
+  eval_samples: 200
+  final_samples: 200
+early_terminate: {type: none}
+"""
+
+
+def gan_sweep(*arguments, cwd):
+    return subprocess.run(
+        [COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300
+    )
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("workplace")
+    (folder / "grid.yaml").write_text(GRID, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(workplace):
+    done = gan_sweep("grid.yaml", "--json", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_finite_space_is_tried_once_and_what_diverged_is_told_as_no_better_than_the_worst(
+    finished, workplace
+):
+    assert finished["status"] == "completed"
+    assert finished["trials"] == {"completed": 2, "diverged": 2}
+    study = optuna.load_study(
+        study_name="grid", storage=f"sqlite:///{workplace / 'results' / 'grid' / 'study.db'}"
+    )
+    told = [(trial.state.name, "diverged" in trial.user_attrs, trial.values) for trial in study.trials]
+    fids = [values[0] for state, diverged, values in told if state == "COMPLETE" and not diverged]
+    penalties = [values[0] for state, diverged, values in told if state == "COMPLETE" and diverged]
+    assert len(fids) == len(penalties) == 2
+    assert max(penalties) >= max(fids) or min(penalties) >= min(fids)
+    assert "RUNNING" not in {state for state, _, _ in told}
+
+
+def test_the_leaderboard_has_the_front_and_no_parameter_that_a_trial_had_not(finished, workplace):
+    rows = json.loads(gan_sweep("rank", "grid", "--format", "json", cwd=workplace).stdout)
+    assert [row["status"] for row in rows] == ["completed", "completed", "diverged", "diverged"]
+    assert any(row["pareto"] for row in rows[:2])
+    assert not any(row["pareto"] for row in rows[2:])
+    assert {row["penalty"]: row["penalty_weight"] for row in rows} == {"none": None, "r1": 5}
+
+
+def test_a_trial_is_repeated_bit_for_bit(finished, workplace):
+    done = gan_sweep("rerun", "grid", finished["best"]["trial_id"], cwd=workplace)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["step 10", "step 20"]
+    assert all(line.endswith("as recorded") for line in lines)
+    unknown = gan_sweep("rerun", "grid", "grid-0009", cwd=workplace)
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "no trial 'grid-0009' in the sweep grid; allowed: grid-0000" in unknown.stderr
+
+
+def test_when_its_time_is_over_a_sweep_ends_with_its_verdict(workplace):
+    endless = ("--set", "method=random", "--set", "parameters.lr.values=[3e-4, 4e-4]")
+    settings = ("--set", "parameters.steps=100000", "--name", "endless", "--time-budget", "25s")
+    done = gan_sweep("grid.yaml", *endless, *settings, "--json", cwd=workplace)
+    summary = json.loads(done.stdout)
+    assert "The time budget is over" in done.stderr
+    assert summary["status"] == "interrupted"
+    assert summary["trials"].keys() == {"interrupted"}
+    assert summary["best"]["fid"] > 0
+    assert done.returncode == 0
+
+
+def test_a_warm_start_begins_from_a_sweep_of_the_same_space_alone(finished, workplace):
+    warm = ("grid.yaml", "--warm-start", "grid", "--name", "warm")
+    refused = gan_sweep(*warm, "--set", "parameters.steps=30", cwd=workplace)
+    assert refused.returncode == 2
+    assert "its scores mean something else: parameters.steps was" in refused.stderr
+    assert not (workplace / "results" / "warm").exists()
+    done = gan_sweep(*warm, "--trials", "1", "--json", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    study = optuna.load_study(
+        study_name="warm", storage=f"sqlite:///{workplace / 'results' / 'warm' / 'study.db'}"
+    )
+    assert len(study.trials) == 4 + 1
