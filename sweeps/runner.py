@@ -140,6 +140,7 @@ def execute(
         with Display(console, folder.name, spec.trials, spec.metric[0], quiet=quiet) as display:
             recorder = _Recorder(ledger, tracker, display, folder, spec.metric[0].name)
             budget = _Budget(spec.time_budget)
+            display.say(_rule(spec))
             display.say("Starting the first trials")
             try:
                 _tune(spec, resources, search, [recorder, signals, budget])
@@ -155,6 +156,13 @@ def execute(
                 display.say("Writing what is left to MLflow")
                 tracker.close(status)
     return Outcome(load(folder.name, results), signals.number, budget.is_over, tracker.failure)
+
+
+def _rule(spec: SweepSpec) -> str:
+    """Return what the search goes by, in words."""
+    better = "less" if spec.metric[0].goal == "minimize" else "more"
+    others = "".join(f", and by {metric.name} ({metric.goal})" for metric in spec.metric[1:])
+    return f"Searching by {spec.metric[0].name}, {better} is better, of a trial's best report so far{others}"
 
 
 def _status(spec: SweepSpec, search: Search, recorder: "_Recorder") -> Status:
