@@ -63,7 +63,7 @@ def our_loop(architecture: str, precision: str, data: ImageDataset) -> Iterator[
     trainer, rng = Trainer(config, data.image_shape), torch.Generator().manual_seed(0)
     n_images = len(data.train) - len(data.train) % BATCH_SIZE
     for batch in cycle(torch.randperm(n_images).split(BATCH_SIZE)):
-        real = to_unit_range(data.train[batch])
+        real = to_unit_range(data.train.index_select(0, batch))
         trainer.step(real, draw_noise(config, len(real), rng))
         yield
 

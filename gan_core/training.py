@@ -197,7 +197,7 @@ class _Training:
         """Train and return the last step's losses, and the speed."""
         started, n_images = perf_counter(), 0
         while self.step < last_step:
-            real = to_unit_range(self._data.train[self._batches.next()].to(self._device))
+            real = to_unit_range(self._data.train.index_select(0, self._batches.next()).to(self._device))
             losses = self._trainer.step(real, draw_noise(self._config, len(real), self._noise_rng))
             n_images += len(real)
         metrics = {name: loss.item() for name, loss in losses.items()}
