@@ -108,15 +108,43 @@ def run_command(
         )
     except SweepInterrupted as interruption:
         raise typer.Exit(SIGNAL_EXIT_BASE + interruption.signal_number) from None
-    if outcome.tracking_failure:
-        print(f"MLflow lacks a part of this sweep: {outcome.tracking_failure}", file=sys.stderr)
-    if json_:
-        print(json.dumps(outcome.sweep.summary(), indent=2))
-    else:
-        from sweeps.printing import print_summary
+    _conclude(outcome, results, json_=json_)
 
-        print_summary(outcome, results)
-    raise typer.Exit(_exit_code(outcome))
+
+@app.command("resume")
+def resume_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    trials: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="How many trials it shall have in all.")
+    ] = None,
+    time_budget: Annotated[
+        str | None, typer.Option("--time-budget", metavar="T", help="When to end: 90m, 2h or seconds.")
+    ] = None,
+    results: Results = Path("results"),
+    json_: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document; the rest goes to stderr.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing while it runs.")] = False,
+) -> None:
+    """Go on with a sweep that was stopped, in whatever way, or extend one."""
+    from rich.console import Console
+
+    from sweeps.progress import announced
+    from sweeps.ranking import load
+    from sweeps.spec import parse_budget
+
+    seconds = parse_budget(time_budget)
+    load(name, results)
+    console = Console(stderr=True)
+    with announced(console, "Loading Ray and Optuna", quiet=quiet):
+        from sweeps.runner import resume
+    try:
+        outcome = resume(
+            name, trials=trials, time_budget=seconds, results=results, console=console, quiet=quiet
+        )
+    except SweepInterrupted as interruption:
+        raise typer.Exit(SIGNAL_EXIT_BASE + interruption.signal_number) from None
+    _conclude(outcome, results, json_=json_)
 
 
 @app.command("preview")
@@ -228,6 +256,19 @@ def _show(spec: "SweepSpec", *, json_: bool) -> None:
         from rich.console import Console
 
         print_preview(spec, Console(highlight=False, width=TABLE_WIDTH))
+
+
+def _conclude(outcome: "Outcome", results: Path, *, json_: bool) -> None:
+    """Print how a sweep ended, and exit."""
+    if outcome.tracking_failure:
+        print(f"MLflow lacks a part of this sweep: {outcome.tracking_failure}", file=sys.stderr)
+    if json_:
+        print(json.dumps(outcome.sweep.summary(), indent=2))
+    else:
+        from sweeps.printing import print_summary
+
+        print_summary(outcome, results)
+    raise typer.Exit(_exit_code(outcome))
 
 
 def _exit_code(outcome: "Outcome") -> int:

@@ -75,20 +75,18 @@ class Ledger:
     Each method returns once what it wrote is on disk.
 
     Args:
-        folder: The sweep's folder, as made by :func:`create_sweep_folder`.
+        folder: The sweep's folder, as made by :func:`create_sweep_folder`; where it holds a ledger, that one
+            is gone on with.
         spec: The sweep's whole specification, as JSON values.
     """
 
     def __init__(self, folder: Path, spec: Mapping[str, Any]) -> None:
         self.folder = folder
-        facts = {
-            "format_version": FORMAT_VERSION,
-            "spec": dict(spec),
-            "status": Status.RUNNING,
-            "started_at": time(),
-        }
-        _create(folder / "ledger.db", facts)
+        facts = {"spec": dict(spec), "status": Status.RUNNING}
+        if not (folder / "ledger.db").exists():
+            _create(folder / "ledger.db", {"format_version": FORMAT_VERSION, "started_at": time()} | facts)
         self._connection = sqlite3.connect(folder / "ledger.db")
+        self.describe(facts)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
 
@@ -98,11 +96,12 @@ class Ledger:
             _write_facts(self._connection, facts)
 
     def start(self, trial: Trial) -> None:
-        """Record that a trial has started."""
+        """Record that a trial has started, or that it goes on."""
         with self._connection as transaction:
             transaction.execute(
                 "INSERT INTO trials (trial_id, number, is_baseline, params, config, status, started_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                " VALUES (?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (trial_id) DO UPDATE SET status = excluded.status, ended_at = NULL",
                 (
                     trial.trial_id,
                     trial.number,
@@ -125,7 +124,7 @@ class Ledger:
         """Record a trial's metrics and flags after some steps, and the best score of its reports so far."""
         with self._connection as transaction:
             transaction.execute(
-                "INSERT INTO reports VALUES (?, ?, ?)", (trial_id, step, json.dumps(dict(metrics)))
+                "INSERT OR REPLACE INTO reports VALUES (?, ?, ?)", (trial_id, step, json.dumps(dict(metrics)))
             )
             transaction.execute(
                 "UPDATE trials SET step = ?, flags = ? WHERE trial_id = ?",
@@ -245,6 +244,11 @@ def _read_only(folder: Path) -> sqlite3.Connection:
     return connection
 
 
+def checkpoint_file(folder: Path, trial_id: str) -> Path:
+    """Return where the state of a trial that is not finished is kept."""
+    return folder / "checkpoints" / f"{trial_id}.checkpoint"
+
+
 def samples_file(folder: Path, trial_id: str) -> Path:
     """Return where the sample grid of a trial's best report is kept."""
     return folder / "samples" / f"{trial_id}.png"
@@ -273,8 +277,8 @@ def check_results(results: Path, name: str | None) -> None:
         )
     if name is not None and (results / name).exists():
         raise SweepExistsError(
-            f"there is a sweep {name!r} in {results} already: choose another --name, or leave --name out and"
-            f" the next free name is taken"
+            f"there is a sweep {name!r} in {results} already: type gan-sweep resume {name} to go on with it,"
+            f" choose another --name, or leave --name out and the next free name is taken"
         )
 
 
@@ -293,6 +297,7 @@ def create_sweep_folder(results: Path, name: str, *, exact: bool) -> Path:
             folder.mkdir()
         except FileExistsError:
             continue
-        (folder / "samples").mkdir()
+        for name_within in ("samples", "checkpoints"):
+            (folder / name_within).mkdir()
         break
     return folder

@@ -1,7 +1,7 @@
 """What a person sees while a sweep runs."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
@@ -38,18 +38,27 @@ class Display:
         name: The sweep's name.
         trials: How many trials there will be.
         metric: What says which is better.
+        ended: How trials ended in an earlier run.
         quiet: Whether to draw nothing.
     """
 
     def __init__(
-        self, console: Console, name: str, trials: int, metric: Metric, *, quiet: bool = False
+        self,
+        console: Console,
+        name: str,
+        trials: int,
+        metric: Metric,
+        *,
+        ended: Iterable[Status] = (),
+        quiet: bool = False,
     ) -> None:
         self._metric = metric.name
         self._sign = 1 if metric.goal == "minimize" else -1
         self._console = console
         self._name = name
         self._trials = trials
-        self._ended: Counter[Status] = Counter()
+        self._ended = Counter(ended)
+        self._ended_before = self._ended.total()
         self._running: dict[str, tuple[Trial, int, float | None]] = {}
         self._best: tuple[float, Trial] | None = None
         self._note = ""
@@ -73,7 +82,7 @@ class Display:
 
     def start(self, trial: Trial) -> None:
         """Show that a trial has started."""
-        if not self._running and not self._ended:
+        if not self._running and self._ended.total() == self._ended_before:
             self._started = monotonic()
         self._note = ""
         self._running[trial.trial_id] = (trial, 0, None)
@@ -128,9 +137,10 @@ class Display:
 
     def _time_left(self) -> str:
         done = self._ended.total()
-        if done < 2:
+        now = done - self._ended_before
+        if now < 2:
             return ""
-        seconds = (monotonic() - self._started) / done * (self._trials - done)
+        seconds = (monotonic() - self._started) / now * (self._trials - done)
         return f", about {duration(seconds)} left"
 
     def _running_table(self) -> Table:

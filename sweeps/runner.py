@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
@@ -16,12 +16,22 @@ from types import FrameType
 from typing import Any
 
 import ray
+from filelock import FileLock, Timeout
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 from rich.console import Console
 
 from sweeps.errors import SweepError, SweepInterrupted
-from sweeps.ledger import Ledger, Trial, check_results, create_sweep_folder, samples_file
+from sweeps.ledger import (
+    Ledger,
+    Trial,
+    check_results,
+    checkpoint_file,
+    create_sweep_folder,
+    read_ledger,
+    samples_file,
+)
+from sweeps.past import Past
 from sweeps.preparation import prepare
 from sweeps.progress import Display, announced
 from sweeps.ranking import RESULTS, Sweep, load
@@ -126,36 +136,117 @@ def execute(
     """
     check_results(results, name)
     earlier = earlier_sweep(spec, warm_start, results) if warm_start else None
-    signals = _Signals()
+
+    def new_folder() -> Path:
+        return create_sweep_folder(results, name or spec.name, exact=name is not None)
+
+    return _run(spec, new_folder, console, earlier=earlier, quiet=quiet)
+
+
+def resume(
+    name: str,
+    *,
+    trials: int | None,
+    time_budget: float | None,
+    results: Path,
+    console: Console,
+    quiet: bool,
+) -> Outcome:
+    """Go on with a sweep that was stopped, in whatever way, or extend one; return how it ended.
+
+    No trial that ended is trained again, one that was running goes on from its last checkpoint, and the
+    sampler and the scheduler know all that was reported. A sweep that is finished is left as it is.
+
+    Args:
+        name: The sweep's name.
+        trials: How many trials it shall have in all; as many as before where it is not given.
+        time_budget: Seconds until it ends; no end where it is not given.
+        results: Where sweeps are kept.
+        console: Where to show it.
+        quiet: Whether to show nothing.
+
+    Raises:
+        UnknownSweepError: There is no such sweep.
+        SweepError: Another process runs it, or what :func:`execute` raises.
+        SweepInterrupted: A signal came before the sweep went on.
+    """
+    record = read_ledger(name, results)
+    changes = {"time_budget": time_budget} | ({} if trials is None else {"trials": trials})
+    spec, past = SweepSpec.model_validate(record.facts["spec"] | changes), Past.read(record)
+    if not past.unfinished and len(past.rows) >= spec.trials:
+        return Outcome(load(name, results), None, out_of_time=False, tracking_failure=None)
+    return _run(spec, lambda: record.folder, console, past=past, quiet=quiet)
+
+
+def _run(
+    spec: SweepSpec,
+    folder_of: Callable[[], Path],
+    console: Console,
+    *,
+    earlier: Path | None = None,
+    past: Past | None = None,
+    quiet: bool,
+) -> Outcome:
+    signals, budget = _Signals(), _Budget(spec.time_budget)
     with signals.caught(), _ray(console, quiet=quiet):
         signals.catch()
         resources = _resources(spec.resources)
         signals.check()
         prepare(spec, resources, console, quiet=quiet, check=signals.check)
-        folder = create_sweep_folder(results, name or spec.name, exact=name is not None)
-        content = spec.model_dump(mode="json")
-        ledger = Ledger(folder, content)
-        search = Search(spec, folder.name, folder / "study.db", earlier)
-        tracker = Tracker(results, folder.name, content, spec.metric[0])
-        with Display(console, folder.name, spec.trials, spec.metric[0], quiet=quiet) as display:
-            recorder = _Recorder(ledger, tracker, display, folder, spec.metric[0].name)
-            budget = _Budget(spec.time_budget)
-            display.say(_rule(spec))
-            display.say("Starting the first trials")
-            try:
-                _tune(spec, resources, search, [recorder, signals, budget])
-            except SweepInterrupted:
-                display.say("Stopping")
-            except _BudgetOver:
-                display.say("The time budget is over")
-            finally:
-                status = _status(spec, search, recorder)
-                recorder.close()
-                search.close()
-                ledger.close(status)
-                display.say("Writing what is left to MLflow")
-                tracker.close(status)
-    return Outcome(load(folder.name, results), signals.number, budget.is_over, tracker.failure)
+        folder = folder_of()
+        with _locked(folder):
+            search = Search(spec, folder.name, folder / "study.db", earlier, past)
+            tracker = _train(spec, folder, resources, search, past, [signals, budget], console, quiet=quiet)
+    return Outcome(load(folder.name, folder.parent), signals.number, budget.is_over, tracker.failure)
+
+
+def _train(
+    spec: SweepSpec,
+    folder: Path,
+    resources: dict[str, float],
+    search: Search,
+    past: Past | None,
+    ends: list[tune.Callback],
+    console: Console,
+    *,
+    quiet: bool,
+) -> Tracker:
+    """Train every trial, recording it, and return what wrote it to MLflow."""
+    content, metric = spec.model_dump(mode="json"), spec.metric[0]
+    ledger, before = Ledger(folder, content), past or Past([], {})
+    tracker = Tracker(folder.parent, folder.name, content, metric, len(before.ended) if past else None)
+    with Display(console, folder.name, spec.trials, metric, ended=before.ended, quiet=quiet) as display:
+        recorder = _Recorder(ledger, tracker, display, folder, metric.name, before)
+        display.say(_rule(spec))
+        display.say("Starting the first trials")
+        try:
+            _tune(spec, resources, search, before, [recorder, *ends])
+        except SweepInterrupted:
+            display.say("Stopping")
+        except _BudgetOver:
+            display.say("The time budget is over")
+        finally:
+            status = _status(spec, search, recorder)
+            recorder.close()
+            search.close()
+            ledger.close(status)
+            display.say("Writing what is left to MLflow")
+            tracker.close(status)
+    return tracker
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from running the same sweep; one that died keeps nobody.
+
+    Raises:
+        SweepError: Another process runs it.
+    """
+    try:
+        with FileLock(folder / "running.lock", blocking=False):
+            yield
+    except Timeout:
+        raise SweepError(f"the sweep {folder.name} is running in another process") from None
 
 
 def _rule(spec: SweepSpec) -> str:
@@ -172,13 +263,17 @@ def _status(spec: SweepSpec, search: Search, recorder: "_Recorder") -> Status:
 
 
 def _tune(
-    spec: SweepSpec, resources: dict[str, float], search: Search, callbacks: list[tune.Callback]
+    spec: SweepSpec,
+    resources: dict[str, float],
+    search: Search,
+    past: Past,
+    callbacks: list[tune.Callback],
 ) -> None:
     """Train every trial; what Ray writes on the way is thrown away."""
     slots = _slots(resources)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
     with TemporaryDirectory(prefix="gan-sweep-") as working:
-        _tuner(spec, resources, slots, search, callbacks, working).fit()
+        _tuner(spec, resources, slots, search, past, callbacks, working).fit()
 
 
 def _tuner(
@@ -186,6 +281,7 @@ def _tuner(
     resources: dict[str, float],
     slots: int,
     search: Search,
+    past: Past,
     callbacks: list[tune.Callback],
     working: str,
 ) -> tune.Tuner:
@@ -193,8 +289,8 @@ def _tuner(
         tune.with_resources(GanTrainable, resources),
         tune_config=tune.TuneConfig(
             search_alg=search,
-            scheduler=scheduler(spec),
-            num_samples=spec.trials,
+            scheduler=scheduler(spec, past),
+            num_samples=spec.trials - len(past.ended),
             max_concurrent_trials=slots,
             reuse_actors=True,
             trial_name_creator=lambda trial: trial.trial_id,
@@ -323,7 +419,16 @@ class _Budget(tune.Callback):
 class _Recorder(tune.Callback):
     """Passes what happens to trials on: to the ledger first, then to those who show it."""
 
-    def __init__(self, ledger: Ledger, tracker: Tracker, display: Display, folder: Path, metric: str) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        tracker: Tracker,
+        display: Display,
+        folder: Path,
+        metric: str,
+        past: Past,
+    ) -> None:
+        self._past = past
         self._metric = metric
         self._ledger = ledger
         self._tracker = tracker
@@ -331,7 +436,7 @@ class _Recorder(tune.Callback):
         self._folder = folder
         self._running: dict[str, Trial] = {}
         self._scores: dict[str, float] = {}
-        self.ended = 0
+        self.ended = len(past.ended)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave everything out: Tune saves its callbacks for a restore that is not used here."""
@@ -355,7 +460,8 @@ class _Recorder(tune.Callback):
         if metrics == result["best"]:
             samples_file(self._folder, reporting.trial_id).write_bytes(samples)
         self._ledger.report(reporting.trial_id, step, metrics, result["score"], result["flags"])
-        self._tracker.report(reporting, step, metrics, samples)
+        if step > self._past.last_step(reporting.trial_id):
+            self._tracker.report(reporting, step, metrics, samples)
         self._display.report(reporting, step, metrics[self._metric])
 
     def on_trial_complete(self, trial: TuneTrial, **_info: object) -> None:
@@ -391,4 +497,6 @@ class _Recorder(tune.Callback):
         trial, score = self._running.pop(tune_id), self._scores.get(tune_id)
         self._ledger.end(trial.trial_id, status, reason, traceback, final)
         self._tracker.end(trial, status, score, final)
+        if status is not Status.INTERRUPTED:
+            checkpoint_file(self._folder, trial.trial_id).unlink(missing_ok=True)
         self._display.end(trial, status, final.get(self._metric, score) if final else score, reason)

@@ -2,6 +2,8 @@
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import asdict, fields
+from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,12 +19,13 @@ from optuna.samplers import (
     TPESampler,
 )
 from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from optuna.trial import Trial as OptunaTrial
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from sweeps.ledger import Trial
+from sweeps.ledger import Trial, checkpoint_file
+from sweeps.past import Past
 from sweeps.space import Scalar
 from sweeps.spec import SweepSpec
 from sweeps.status import Status
@@ -49,26 +52,37 @@ class Search(OptunaSearch):
         name: The sweep's name; trials are called after it.
         study_file: The SQLite file that holds Optuna's study.
         earlier: The folder of an earlier sweep, whose trials the sampler is told of; its space is this one's.
+        past: What an earlier run of this sweep has done; its unfinished trials are suggested first.
     """
 
-    def __init__(self, spec: SweepSpec, name: str, study_file: Path, earlier: Path | None = None) -> None:
+    def __init__(
+        self,
+        spec: SweepSpec,
+        name: str,
+        study_file: Path,
+        earlier: Path | None = None,
+        past: Past | None = None,
+    ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._spec = spec
         self._name = name
-        self._suggested = 0
-        self._untried = _untried(spec)
+        self._folder = study_file.parent
+        self._past = past or Past([], {})
+        self._is_resumed = past is not None
+        self._waiting = self._past.unfinished
+        self._suggested = self._past.n_suggested
+        self._untried = _untried(spec, [row["params"] for row in self._past.rows])
         goals = ["min" if metric.goal == "minimize" else "max" for metric in spec.metric]
         super().__init__(
             space=spec.space.suggest,
             metric=[metric.name for metric in spec.metric] if len(goals) > 1 else SCORE,
             mode=goals if len(goals) > 1 else goals[0],
-            sampler=_sampler(spec),
+            sampler=_sampler(spec, self._suggested),
             study_name=name,
             storage=RDBStorage(f"sqlite:///{study_file.resolve()}"),
-            points_to_evaluate=[
-                spec.space.to_optuna(point) for point in spec.first_points() if spec.space.contains(point)
-            ],
+            points_to_evaluate=None if past else _enqueued(spec),
         )
+        self._forget_what_nobody_trains()
 
         if earlier is not None:
             self._ot_study.add_trials(_told_trials(earlier))
@@ -76,26 +90,25 @@ class Search(OptunaSearch):
     @property
     def exhausted(self) -> bool:
         """Whether every point of the space has been suggested."""
-        return self._untried is not None and not self._untried
+        return self._untried is not None and not self._untried and not self._waiting
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str:
         """Return the next trial, as a mapping that :func:`trial_of` reads; FINISHED when there is none."""
-        number = self._suggested
-        params = self._next_params(trial_id)
-        if params is None:
+        trial = self._next_unfinished(trial_id) or self._next_new(trial_id)
+        if trial is None:
             return str(Searcher.FINISHED)
-        self._suggested += 1
+        if trial_id in self._ot_trials:
+            self._ot_trials[trial_id].set_user_attr("trial_id", trial.trial_id)
         return {
-            "trial_id": f"{self._name}-{number:04d}",
-            "number": number,
+            **asdict(trial),
+            "checkpoint_every_s": self._spec.checkpoint_every,
+            "checkpoint": str(checkpoint_file(self._folder, trial.trial_id).absolute()),
+            "best": self._past.best_metrics(trial.trial_id),
             "data": self._spec.data,
             "extractor": self._spec.extractor,
             "metrics": [metric.model_dump() for metric in self._spec.metric],
             "stop_on": self._spec.stop_on,
             "cpu": self._spec.resources.cpu,
-            "params": params,
-            "config": self._spec.trial_config(params, number).model_dump(),
-            "is_baseline": number == 0,
         }
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
@@ -131,10 +144,51 @@ class Search(OptunaSearch):
         for trial in self._ot_trials.values():
             self._ot_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
+    def _next_unfinished(self, trial_id: str) -> Trial | None:
+        """Return a trial to go on with, after making it a running one of the study's again."""
+        if not self._waiting:
+            return None
+        trial = self._waiting.pop(0)
+        study = self._ot_study
+        known = [each for each in study.get_trials() if each.user_attrs.get("trial_id") == trial.trial_id]
+        if known:
+            last = known[-1]
+            study.add_trial(
+                create_trial(
+                    state=TrialState.RUNNING,
+                    params=last.params,
+                    distributions=last.distributions,
+                    user_attrs=last.user_attrs,
+                )
+            )
+            added = study.get_trials(deepcopy=False)[-1]
+            self._ot_trials[trial_id] = OptunaTrial(study, added._trial_id)  # noqa: SLF001 - Optuna's only way
+        return trial
+
+    def _next_new(self, trial_id: str) -> Trial | None:
+        number = self._suggested
+        params = self._next_params(trial_id)
+        if params is None:
+            return None
+        self._suggested += 1
+        config = self._spec.trial_config(params, number).model_dump()
+        return Trial(f"{self._name}-{number:04d}", number, params, config, is_baseline=number == 0)
+
+    def _forget_what_nobody_trains(self) -> None:
+        """Tell the study that trials which it has as running, of a run that was killed, failed.
+
+        One that no ledger knows of was suggested, but had not started: it is tried again.
+        """
+        known = {row["trial_id"] for row in self._past.rows}
+        for trial in self._ot_study.get_trials(states=(TrialState.RUNNING,)):
+            self._ot_study.tell(trial.number, state=TrialState.FAIL)
+            if trial.user_attrs.get("trial_id") not in known:
+                self._ot_study.enqueue_trial(trial.params)
+
     def _next_params(self, trial_id: str) -> dict[str, Scalar] | None:
         """Return what to try next, or None where everything has been tried."""
         baseline = self._spec.baseline
-        if self._suggested == 0 and not self._spec.space.contains(baseline):
+        if self._suggested == 0 and (self._is_resumed or not self._spec.space.contains(baseline)):
             return baseline
         if self._untried is None:
             return self._asked(trial_id)
@@ -149,7 +203,11 @@ class Search(OptunaSearch):
         return params
 
     def _asked(self, trial_id: str) -> dict[str, Scalar]:
-        """Ask Optuna; that its sampler takes its time is no news."""
+        """Ask Optuna, with a sampler of the trial's own: it then depends on the study and nothing else.
+
+        That it takes its time is no news.
+        """
+        self._ot_study.sampler = _sampler(self._spec, self._suggested)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Define-by-run function")
             params: dict[str, Scalar] = OptunaSearch.suggest(self, trial_id)
@@ -187,21 +245,25 @@ def _worst(goal: str, values: list[float]) -> float:
     return min([*values, 0.0])
 
 
-def _untried(spec: SweepSpec) -> list[dict[str, Scalar]] | None:
-    """Return all points of a space of finitely many, in a random order; None for another."""
+def _enqueued(spec: SweepSpec) -> list[dict[str, Scalar]]:
+    """Return what is tried first, of what lies in the space, in Optuna's terms."""
+    return [spec.space.to_optuna(point) for point in spec.first_points() if spec.space.contains(point)]
+
+
+def _untried(spec: SweepSpec, tried: list[dict[str, Scalar]]) -> list[dict[str, Scalar]] | None:
+    """Return the points of a space of finitely many but for those tried, shuffled; None for another space."""
     size = spec.space.size()
     points = spec.space.points() if size is not None and size <= MOST_POINTS else None
     if points is None:
         return None
-    shuffled = list(points)
+    shuffled = [point for point in points if point not in tried]
     Random(spec.seed).shuffle(shuffled)  # noqa: S311 - no secret
     return shuffled
 
 
 def trial_of(suggestion: Mapping[str, Any]) -> Trial:
     """Return the trial that a suggestion of :class:`Search` describes."""
-    fields = ("trial_id", "number", "params", "config", "is_baseline")
-    return Trial(**{field: suggestion[field] for field in fields})
+    return Trial(**{field.name: suggestion[field.name] for field in fields(Trial)})
 
 
 def status_of(result: Mapping[str, Any]) -> Status:
@@ -210,17 +272,18 @@ def status_of(result: Mapping[str, Any]) -> Status:
     return status if status.is_finished() else Status.PRUNED
 
 
-def _sampler(spec: SweepSpec) -> BaseSampler:
-    """Return Optuna's sampler; a grid is every point of the space, in the order that is drawn at random."""
+def _sampler(spec: SweepSpec, number: int) -> BaseSampler:
+    """Return Optuna's sampler for one trial; a grid is every point, in the order that is drawn at random."""
+    seed = int.from_bytes(sha256(f"{spec.seed}/{number}/sampler".encode()).digest()[:4], "big")
     if spec.method == "gp":
-        return GPSampler(seed=spec.seed)
+        return GPSampler(seed=seed)
     if spec.method == "cmaes":
-        return CmaEsSampler(seed=spec.seed)
+        return CmaEsSampler(seed=seed)
     if spec.method == "nsga2":
-        return NSGAIISampler(seed=spec.seed)
+        return NSGAIISampler(seed=seed)
     if spec.method in {"random", "grid"}:
-        return RandomSampler(seed=spec.seed)
+        return RandomSampler(seed=seed)
     has_conditions = any(domain.when for domain in spec.searched.values())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return TPESampler(seed=spec.seed, group=has_conditions)
+        return TPESampler(seed=seed, group=has_conditions)

@@ -80,10 +80,12 @@ def _check_metric(name: str) -> str:
     return name
 
 
-def _seconds(budget: object) -> object:
+def _as_seconds(budget: object) -> object:
+    return _seconds(budget) if isinstance(budget, str) else budget
+
+
+def _seconds(budget: str) -> float:
     """Read a duration such as ``90m`` as seconds."""
-    if not isinstance(budget, str):
-        return budget
     duration = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", budget)
     if duration is None:
         raise ValueError("expected seconds, or a number with s, m, h or d, such as 90m or 2h")
@@ -234,8 +236,15 @@ class SweepSpec(_Section):
     )
     trials: int = Field(24, ge=1, le=10**6, description="Configurations to train; W&B's run_cap.")
     time_budget: Annotated[
-        float | None, BeforeValidator(_seconds, json_schema_input_type=float | str | None)
+        float | None, BeforeValidator(_as_seconds, json_schema_input_type=float | str | None)
     ] = Field(None, gt=0, description="When to end, running trials included: seconds, or such as 90m or 2h.")
+    checkpoint_every: Annotated[float, BeforeValidator(_as_seconds, json_schema_input_type=float | str)] = (
+        Field(
+            30.0,
+            ge=0,
+            description="The most that a kill costs a trial: seconds, or such as 5m; with a report.",
+        )
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="Fixes the suggestions and every trial's own seed.")
     parameters: dict[str, Parameter] = Field(description="Each trial parameter's value or values.")
     early_terminate: EarlyTerminate = Field(default_factory=EarlyTerminate)
@@ -361,6 +370,20 @@ def check_name(name: str | None) -> None:
         _check_name(name or "free")
     except ValueError as error:
         raise SpecError([Fault(f"--name {name}", str(error))]) from None
+
+
+def parse_budget(budget: str | None) -> float | None:
+    """Read a time budget as it was given with ``--time-budget``: seconds, or such as 90m.
+
+    Raises:
+        SpecError: It is no duration.
+    """
+    if budget is None:
+        return None
+    try:
+        return float(budget) if re.fullmatch(r"\d+(\.\d+)?", budget) else _seconds(budget)
+    except ValueError as error:
+        raise SpecError([Fault(f"--time-budget {budget}", str(error))]) from None
 
 
 def load_spec(file: Path | str, overrides: Sequence[Override] = ()) -> SweepSpec:

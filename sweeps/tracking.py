@@ -52,24 +52,34 @@ class Tracker:
         name: The sweep's name, and the experiment's.
         spec: The whole specification, as JSON values.
         metric: What says which trial is better.
+        n_ended: Trials that ended in an earlier run, whose runs are gone on with; None where there was none.
     """
 
-    def __init__(self, results: Path, name: str, spec: Mapping[str, Any], metric: "Metric") -> None:
+    def __init__(
+        self,
+        results: Path,
+        name: str,
+        spec: Mapping[str, Any],
+        metric: "Metric",
+        n_ended: int | None = None,
+    ) -> None:
         self._metric = metric
         self.failure: Exception | None = None
         self._results = results.resolve()
         self._name = name
         self._experiment_id = ""
         self._run_ids: dict[str, str] = {}
-        self._finished = 0
+        self._finished = n_ended or 0
         self._best_score: float | None = None
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._thread = Thread(target=self._serve, name="mlflow-writer", daemon=True)
         self._thread.start()
+        if n_ended is not None:
+            self._jobs.put(self._find_runs)
         self._jobs.put(lambda client: self._create_parent(client, spec))
 
     def start(self, trial: Trial) -> None:
-        """Create the trial's run."""
+        """Create the trial's run, or go on with it."""
         self._jobs.put(lambda client: self._create_child(client, trial))
 
     def report(self, trial: Trial, step: int, metrics: Mapping[str, float], samples_png: bytes) -> None:
@@ -97,6 +107,16 @@ class Tracker:
             except Exception as error:  # noqa: BLE001 - shown when the sweep ends; tracking stops no sweep
                 self.failure = self.failure or error
 
+    def _find_runs(self, client: "MlflowClient") -> None:
+        """Find the runs of an earlier run of this sweep: the parent is the one without a trial."""
+        experiment = client.get_experiment_by_name(self._name)
+        token = None
+        while experiment and token != "":
+            page = client.search_runs([experiment.experiment_id], page_token=token)
+            for run in page:
+                self._run_ids[run.data.tags.get("trial_id", self._name)] = run.info.run_id
+            token = page.token or ""
+
     def _create_parent(self, client: "MlflowClient", spec: Mapping[str, Any]) -> None:
         experiment = client.get_experiment_by_name(self._name)
         self._experiment_id = (
@@ -106,6 +126,9 @@ class Tracker:
                 self._name, artifact_location=(self._results / "mlartifacts" / self._name).as_uri()
             )
         )
+        if self._name in self._run_ids:
+            client.update_run(self._run_ids[self._name], status="RUNNING")
+            return
         tags = {
             "python": platform.python_version(),
             **{package: version(package) for package in ("torch", "ray", "optuna")},
@@ -117,6 +140,10 @@ class Tracker:
     def _create_child(self, client: "MlflowClient", trial: Trial) -> None:
         from mlflow.entities import Param
 
+        if trial.trial_id in self._run_ids:
+            client.update_run(self._run_ids[trial.trial_id], status="RUNNING")
+            client.set_tag(self._run_ids[trial.trial_id], "status", Status.RUNNING)
+            return
         run = client.create_run(
             self._experiment_id,
             run_name=f"{trial.trial_id} {params_in_short(trial.params)}",

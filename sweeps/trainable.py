@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
+from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
@@ -22,6 +24,7 @@ class GanTrainable(tune.Trainable):
     _best: dict[str, float]
     _metrics: list[dict[str, str]]
     _stop_on: set[str]
+    _report_every: int
     _reports: "Iterator[Report]"
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -51,6 +54,7 @@ class GanTrainable(tune.Trainable):
         return {
             **self._status(report),
             "step": report.step,
+            "reports": ceil(report.step / self._report_every),
             "score": self._best[self._metrics[0]["name"]],
             "objectives": [self._best[metric["name"]] for metric in self._metrics],
             "best": self._best,
@@ -82,8 +86,11 @@ class GanTrainable(tune.Trainable):
         extractor = suggestion["extractor"]
         data, self._evaluator = _loaded(self._device, extractor, **suggestion["data"])
         self._stop_on = set() if suggestion["is_baseline"] else set(suggestion["stop_on"])
-        self._metrics, self._best = suggestion["metrics"], {}
-        self._reports = train(config, data, self._evaluator, self._device)
+        self._metrics, self._best = suggestion["metrics"], suggestion["best"]
+        self._report_every = config.report_every
+        checkpoint = Path(suggestion["checkpoint"])
+        every_s = suggestion["checkpoint_every_s"]
+        self._reports = train(config, data, self._evaluator, self._device, checkpoint, every_s)
 
 
 @lru_cache(maxsize=1)

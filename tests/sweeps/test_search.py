@@ -74,7 +74,7 @@ def test_the_sampler_is_told_the_truth(make_search, tmp_path):
     assert trials[0].value == 50.0
     assert trials[1].intermediate_values == {10: 70.0}
     assert trials[2].value == 80.0
-    assert trials[2].user_attrs == {"diverged": "d_loss is nan at step 3"}
+    assert trials[2].user_attrs["diverged"] == "d_loss is nan at step 3"
 
 
 def test_a_first_trial_that_diverges_is_told_a_finite_score(make_search, tmp_path):

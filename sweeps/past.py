@@ -1,0 +1,69 @@
+"""What an earlier run of a sweep has left: trials that ended, and trials to go on with."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sweeps.ledger import Record, Trial, read_reports
+from sweeps.status import Status
+
+UNFINISHED = (Status.RUNNING, Status.INTERRUPTED)
+
+
+@dataclass(frozen=True)
+class Past:
+    """The trials of a ledger, and their reports.
+
+    Args:
+        rows: A row a trial, as :class:`sweeps.ledger.Record` has them.
+        reports: The metrics of each trial's reports, with their ``step``, in the order of steps.
+    """
+
+    rows: list[dict[str, Any]]
+    reports: Mapping[str, list[dict[str, Any]]]
+
+    @classmethod
+    def read(cls, record: Record) -> "Past":
+        """Read the reports that belong to a ledger's trials."""
+        reports: dict[str, list[dict[str, Any]]] = {row["trial_id"]: [] for row in record.trials}
+        for report in read_reports(record.folder):
+            reports[report["trial_id"]].append(report)
+        return cls(record.trials, reports)
+
+    @property
+    def unfinished(self) -> list[Trial]:
+        """The trials that were running when the sweep was stopped, in the order of suggestions."""
+        return [
+            Trial(row["trial_id"], row["number"], row["params"], row["config"], bool(row["is_baseline"]))
+            for row in self.rows
+            if row["status"] in UNFINISHED
+        ]
+
+    @property
+    def ended(self) -> list[Status]:
+        """How each of the other trials ended."""
+        return [Status(row["status"]) for row in self.rows if row["status"] not in UNFINISHED]
+
+    @property
+    def n_suggested(self) -> int:
+        """How many trials have been suggested."""
+        return max((row["number"] + 1 for row in self.rows), default=0)
+
+    def best_metrics(self, trial_id: str) -> dict[str, float]:
+        """Return the metrics of a trial's best report, or nothing where it has made none."""
+        rows = {row["trial_id"]: row["best_metrics"] for row in self.rows}
+        return dict(rows.get(trial_id) or {})
+
+    def last_step(self, trial_id: str) -> int:
+        """Return the step of a trial's last report, 0 where it has made none."""
+        reports = self.reports.get(trial_id)
+        return int(reports[-1]["step"]) if reports else 0
+
+    def judged_reports(self) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+        """Yield each trial's row and the reports that a scheduler has judged.
+
+        The last report of an unfinished trial is left out: it will be made again, and judged then.
+        """
+        for row in self.rows:
+            reports = self.reports[row["trial_id"]]
+            yield row, reports[:-1] if row["status"] in UNFINISHED else reports

@@ -1,0 +1,168 @@
+"""A sweep that is killed, interrupted or out of time, and goes on, on real digits."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import optuna
+import psutil
+import pytest
+from mlflow import MlflowClient
+
+import sweeps
+from sweeps.errors import UnknownSweepError
+from sweeps.tracking import tracking_uri
+
+COMMAND = Path(sys.executable).with_name("gan-sweep")
+
+ONE_AT_A_TIME = f"""\
+name: whole
+trials: 4
+parameters:
+  loss: {{values: [bce, lsgan]}}
+  lr: {{distribution: log_uniform_values, min: 1e-4, max: 1e-2}}
+  steps: 60
+  report_every: 10
+  batch_size: 64
+  eval_samples: 500
+  final_samples: 500
+early_terminate: {{type: asha, min_iter: 1, eta: 2}}
+checkpoint_every: 0s
+resources: {{cpu: {os.cpu_count()}}}
+"""
+
+
+def gan_sweep(*arguments, cwd):
+    return subprocess.run(
+        [COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300
+    )
+
+
+def board(workplace, name):
+    """Return a sweep's leaderboard and history without the names of trials and what depends on the clock."""
+    sweep = sweeps.load(name, workplace / "results")
+    rank, history = sweep.rank(), sweep.history.drop(columns="images_per_s")
+    for frame in (rank, history):
+        frame["trial_id"] = frame["trial_id"].str[-4:]
+    return rank.to_json(), history.to_json()
+
+
+def n_reports(workplace, name):
+    with suppress(UnknownSweepError):
+        return len(sweeps.load(name, workplace / "results").history)
+    return 0
+
+
+def kill(process):
+    """Kill a command and all of its workers, as a machine that goes down would."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    for each in (process, *children):
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            os.kill(each.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("workplace")
+    (folder / "spec.yaml").write_text(ONE_AT_A_TIME, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(workplace):
+    done = gan_sweep("spec.yaml", "--quiet", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    return board(workplace, "whole")
+
+
+def test_killed_twice_and_resumed_it_ends_as_if_nothing_had_happened(workplace, whole):
+    for command, reports in ((["spec.yaml", "--name", "killed"], 4), (["resume", "killed"], 9)):
+        process = subprocess.Popen([COMMAND, *command, "--quiet"], cwd=workplace)
+        deadline = time.monotonic() + 200
+        while n_reports(workplace, "killed") < reports:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        kill(process)
+    before = sweeps.load("killed", workplace / "results")
+    states = dict(zip(before.trials["trial_id"], before.trials["status"], strict=True))
+    assert "running" in states.values()
+    done = gan_sweep("resume", "killed", "--json", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"] == "completed"
+    assert board(workplace, "killed") == whole
+
+    after = sweeps.load("killed", workplace / "results").history.set_index(["trial_id", "step"])
+    speeds = before.history.set_index(["trial_id", "step"])["images_per_s"]
+    trained_again = [index for index, speed in speeds.items() if after["images_per_s"].loc[index] != speed]
+    assert all(states[trial_id] == "running" for trial_id, _ in trained_again)
+    assert len(trained_again) <= 1
+
+    study = optuna.load_study(
+        study_name="killed", storage=f"sqlite:///{workplace / 'results' / 'killed' / 'study.db'}"
+    )
+    assert not study.get_trials(states=(optuna.trial.TrialState.RUNNING,))
+    assert not list((workplace / "results" / "killed" / "checkpoints").iterdir())
+
+
+def test_mlflow_has_one_run_a_trial_all_the_same(workplace, whole):
+    client = MlflowClient(tracking_uri(workplace / "results"))
+    experiment = client.get_experiment_by_name("killed")
+    runs = client.search_runs([experiment.experiment_id])
+    names = sorted(run.data.tags.get("trial_id", "parent") for run in runs)
+    assert names == ["killed-0000", "killed-0001", "killed-0002", "killed-0003", "parent"]
+    assert {run.info.status for run in runs} <= {"FINISHED", "KILLED"}
+    for run in runs:
+        steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "fid")]
+        assert steps == sorted(set(steps))
+
+
+def test_a_finished_sweep_is_left_as_it_is_and_can_be_extended(workplace, whole):
+    again = gan_sweep("resume", "whole", "--json", cwd=workplace)
+    assert again.returncode == 0
+    assert sum(json.loads(again.stdout)["trials"].values()) == 4
+    assert board(workplace, "whole") == whole
+    more = gan_sweep("resume", "whole", "--trials", 5, "--json", cwd=workplace)
+    assert more.returncode == 0, more.stderr
+    assert sum(json.loads(more.stdout)["trials"].values()) == 5
+
+
+def test_out_of_time_it_goes_on_with_a_new_budget(workplace):
+    first = gan_sweep("spec.yaml", "--name", "short", "--time-budget", "12s", "--json", cwd=workplace)
+    assert json.loads(first.stdout)["status"] == "interrupted", first.stderr
+    second = gan_sweep("resume", "short", "--time-budget", "10m", "--json", cwd=workplace)
+    assert second.returncode == 0, second.stderr
+    assert json.loads(second.stdout)["status"] == "completed"
+
+
+def test_two_processes_do_not_run_one_sweep(workplace):
+    command = [COMMAND, "spec.yaml", "--name", "twice", "--quiet"]
+    with subprocess.Popen(command, cwd=workplace) as first:
+        while n_reports(workplace, "twice") == 0:
+            assert first.poll() is None
+            time.sleep(0.05)
+        second = gan_sweep("resume", "twice", cwd=workplace)
+        first.send_signal(signal.SIGINT)
+    assert second.returncode == 2
+    assert "the sweep twice is running in another process" in second.stderr
+    assert first.returncode == 130
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["resume", "nowhere"], "no sweep 'nowhere' in results"),
+        (["resume", "whole", "--time-budget", "soon"], "--time-budget soon: expected seconds"),
+        (["spec.yaml", "--name", "whole"], "type gan-sweep resume whole to go on with it"),
+    ],
+)
+def test_what_cannot_go_on_is_told(workplace, whole, arguments, message):
+    done = gan_sweep(*arguments, cwd=workplace)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
