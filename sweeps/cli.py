@@ -97,6 +97,10 @@ def run_command(
     checked = _checked(spec, set_, options)
     check_name(name)
     if dry_run:
+        if warm_start is not None:
+            from sweeps.warmstart import earlier_sweep
+
+            earlier_sweep(checked, warm_start, results)
         _show(checked, json_=json_)
         return
     console = Console(stderr=True)

@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
@@ -41,18 +42,18 @@ def print_preview(spec: SweepSpec, console: Console, *, timed: bool = True) -> N
     console.print(_tree(spec))
     console.print(_examples(spec))
     for line in _size(spec):
-        console.print(line)
+        console.print(line, markup=False)
     if timed:
         with console.status("Timing a handful of steps"):
             lines = [*_time(spec)]
         for line in lines:
-            console.print(line)
+            console.print(line, markup=False)
     console.print(f"disk      about {_disk_bytes(spec) / 1e6:.0f} MB in results")
 
 
 def _tree(spec: SweepSpec) -> Tree:
     """Draw the parameters; one with a condition hangs from those that it depends on."""
-    root = Tree(f"[bold]{spec.name}[/bold]: {_in_words(spec)}")
+    root = Tree(f"[bold]{spec.name}[/bold]: {escape(_in_words(spec))}")
     branches: dict[str, Tree] = {}
     waiting = dict(spec.parameters)
     while waiting:
@@ -72,7 +73,8 @@ def _leaf(name: str, domain: Domain_) -> str:
     condition = ", ".join(
         f"{other} is {' or '.join(map(str, values))}" for other, values in domain.when.items()
     )
-    return f"{name}: {domain.in_short()}" + (f"  [dim]where {condition}[/dim]" if condition else "")
+    where = f"  [dim]where {escape(condition)}[/dim]" if condition else ""
+    return f"{name}: {escape(domain.in_short())}{where}"
 
 
 def _examples(spec: SweepSpec) -> Table:

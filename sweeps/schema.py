@@ -15,12 +15,13 @@ def json_schema() -> dict[str, Any]:
     """
     schema = SweepSpec.model_json_schema()
     properties, definitions = schema["properties"], schema["$defs"]
-    definitions["Parameter"] = properties["parameters"]["additionalProperties"]
+    definitions["Parameter"] = _any_of(properties["parameters"]["additionalProperties"])
     definitions["Parameters"] = _parameters(properties["parameters"]["description"])
     properties["parameters"] = {"$ref": "#/$defs/Parameters"}
+    a_metric = [{"enum": [*GOALS]}, {"$ref": "#/$defs/Metric"}]
     properties["metric"] = {
         "description": properties["metric"]["description"],
-        "anyOf": [{"enum": [*GOALS]}, {"$ref": "#/$defs/Metric"}, _without_title(properties["metric"])],
+        "anyOf": [*a_metric, {"type": "array", "minItems": 1, "items": {"anyOf": a_metric}}],
     }
     properties["method"]["enum"].append("bayes")
     for theirs, ours in RENAMED.items():
@@ -41,7 +42,7 @@ def _parameters(description: str) -> dict[str, Any]:
         "additionalProperties": False,
     }
     named = {
-        name: {"$ref": "#/$defs/Parameter", "description": field.description}
+        name: {"description": field.description, "anyOf": [{"$ref": "#/$defs/Parameter"}, group]}
         for name, field in TrialConfig.model_fields.items()
     }
     return {
@@ -52,5 +53,12 @@ def _parameters(description: str) -> dict[str, Any]:
     }
 
 
-def _without_title(schema: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in schema.items() if key in {"type", "items", "minItems"}}
+def _any_of(schema: Any) -> Any:  # noqa: ANN401 - a JSON value
+    """Return a schema whose alternatives may overlap: a range of whole numbers is one of real ones too."""
+    if isinstance(schema, dict):
+        return {
+            "anyOf" if key == "oneOf" else key: _any_of(each)
+            for key, each in schema.items()
+            if key != "discriminator"
+        }
+    return [_any_of(each) for each in schema] if isinstance(schema, list) else schema

@@ -26,14 +26,12 @@ from ray.tune.search.optuna import OptunaSearch
 
 from sweeps.ledger import Trial, checkpoint_file
 from sweeps.past import Past
-from sweeps.space import Scalar
+from sweeps.space import MOST_POINTS, Scalar
 from sweeps.spec import SweepSpec
 from sweeps.status import Status
 
 SCORE = "score"
 WORST_SCORE = 1e6
-MOST_POINTS = 100_000
-"""Points of a space up to which it is searched as a finite one: each is tried once."""
 
 
 class Search(OptunaSearch):
@@ -63,13 +61,14 @@ class Search(OptunaSearch):
         earlier: Path | None = None,
         past: Past | None = None,
     ) -> None:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._spec = spec
         self._name = name
         self._folder = study_file.parent
         self._past = past or Past([], {})
         self._is_resumed = past is not None
         self._waiting = self._past.unfinished
+        self._diverged: list[OptunaTrial] = []
         self._suggested = self._past.n_suggested
         self._untried = _untried(spec, [row["params"] for row in self._past.rows])
         goals = ["min" if metric.goal == "minimize" else "max" for metric in spec.metric]
@@ -134,13 +133,15 @@ class Search(OptunaSearch):
             self._ot_study.tell(trial, result["objectives"])
         elif status is Status.DIVERGED:
             trial.set_user_attr("diverged", result["reason"])
-            self._ot_study.tell(trial, self._worst_scores())
+            self._diverged.append(trial)
         else:
             self._report(trial, result)
             self._ot_study.tell(trial, state=TrialState.PRUNED)
+        self._tell_diverged()
 
     def close(self) -> None:
         """Tell the study that trials still running were interrupted: it then holds no running trial."""
+        self._tell_diverged(at_last=True)
         for trial in self._ot_trials.values():
             self._ot_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
@@ -195,10 +196,13 @@ class Search(OptunaSearch):
         if not self._untried:
             return None
         params = self._asked(trial_id)
-        while params not in self._untried:
+        if params not in self._untried:
             self._ot_study.tell(self._ot_trials.pop(trial_id), state=TrialState.FAIL)
             self._ot_study.enqueue_trial(self._spec.space.to_optuna(self._untried[0]))
             params = self._asked(trial_id)
+        if params not in self._untried:
+            self._ot_study.tell(self._ot_trials.pop(trial_id), state=TrialState.FAIL)
+            params = self._untried[0]
         self._untried.remove(params)
         return params
 
@@ -210,6 +214,7 @@ class Search(OptunaSearch):
         self._ot_study.sampler = _sampler(self._spec, self._suggested)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Define-by-run function")
+            warnings.filterwarnings("ignore", module="optuna")
             params: dict[str, Scalar] = OptunaSearch.suggest(self, trial_id)
         return params
 
@@ -217,6 +222,14 @@ class Search(OptunaSearch):
         """Report a trial's score; Optuna takes none of several metrics."""
         if len(self._spec.metric) == 1:
             trial.report(result[SCORE], result["step"])
+
+    def _tell_diverged(self, *, at_last: bool = False) -> None:
+        """Tell the scores of trials that diverged once there are others to be no better than."""
+        trials = self._ot_study.get_trials(deepcopy=False)
+        if at_last or any(_values(trial, 0) for trial in trials):
+            for trial in self._diverged:
+                self._ot_study.tell(trial, self._worst_scores())
+            self._diverged.clear()
 
     def _worst_scores(self) -> list[float]:
         """Return, for each metric, a value no better than the worst seen."""

@@ -11,9 +11,10 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from sweeps.errors import Fault, SpecError
-from sweeps.wandb import REFUSED, RENAMED, Path_, flattened, refusal_of_distribution
+from sweeps.wandb import REFUSED, RENAMED, Path_, beside_groups, flattened, refusal_of_distribution
 
-WORD_TAGS = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"}
+MERGE_TAG = "tag:yaml.org,2002:merge"
+WORD_TAGS = {"tag:yaml.org,2002:str", MERGE_TAG}
 
 _YAML_ERRORS = (YAMLError, ArithmeticError, LookupError, RecursionError, ValueError)
 """What ruamel.yaml raises: for what is not YAML, for scalars that their tags deny, for deep nesting."""
@@ -88,7 +89,7 @@ class Source:
             text = file.read_text(encoding="utf-8")
         except FileNotFoundError:
             raise SpecError([Fault(str(file), "there is no such file")]) from None
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise SpecError([Fault(str(file), f"cannot be read: {error}")]) from None
         try:
             content, root = _yaml().load(text), _yaml().compose(text)
@@ -149,7 +150,11 @@ class Source:
         if "metric" in self.content:
             self.content["metric"] = self._metrics(self.content["metric"])
         if isinstance(self.content.get("parameters"), dict):
-            self.content["parameters"] = self._flat_parameters(self.content["parameters"])
+            try:
+                self.content["parameters"] = self._flat_parameters(self.content["parameters"])
+            except RecursionError:
+                place = self.place(("parameters",))
+                raise SpecError([Fault(place, "an alias in it leads back to its own anchor")]) from None
 
     def _metrics(self, metrics: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
         """Return one metric as a list of one, and a word as the name of a metric."""
@@ -164,13 +169,18 @@ class Source:
         return [{"name": metric} if isinstance(metric, str) else metric for metric in metrics]
 
     def _flat_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        for path in beside_groups(parameters, ("parameters",)):
+            message = f"unknown key {path[-1]!r} beside parameters: a group has nothing else"
+            self._refuse(path, message, of_key=True)
         flat: dict[str, Any] = {}
         for name, parameter, path in flattened(parameters, ("parameters",)):
             refusal = refusal_of_distribution(parameter) if isinstance(parameter, dict) else None
             if refusal:
                 self._refuse((*path, "distribution"), refusal)
             elif name in flat:
-                self._refuse(path, f"{name} stands twice: a trial's parameters have no groups", of_key=True)
+                other = ".".join(map(str, self.as_typed(("parameters", name))))
+                message = f"{name} stands twice, here and as {other}: a trial's parameters have no groups"
+                self._refuse(path, message, of_key=True)
             else:
                 flat[name] = parameter
                 self._moved["parameters", name] = path
@@ -183,7 +193,7 @@ class Source:
         node, key_node = self._root, self._root
         for part in path:
             if isinstance(node, MappingNode):
-                found = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+                found = next((pair for pair in _pairs(node) if pair[0].value == str(part)), None)
             elif isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value):
                 found = (node.value[part], node.value[part])
             else:
@@ -192,6 +202,16 @@ class Source:
                 return key_node
             key_node, node = found
         return key_node if of_key else node
+
+
+def _pairs(mapping: MappingNode) -> Iterator[tuple[Node, Node]]:
+    """Yield the keys and values of a mapping, then those that are merged into it."""
+    yield from mapping.value
+    for key, value in mapping.value:
+        if key.tag == MERGE_TAG:
+            merged = value.value if isinstance(value, SequenceNode) else [value]
+            for each in merged:
+                yield from _pairs(each)
 
 
 def _key_faults(file: Path, root: Node) -> Iterator[Fault]:
@@ -222,8 +242,9 @@ def _apply(override: Override, content: dict[str, Any]) -> None:
         if override.path == (ours,):
             content.pop(theirs, None)
     for key in override.path[:-1]:
-        child = parent.setdefault(key, {})
+        child = parent.get(key, {})
         if not isinstance(child, dict):
             raise SpecError([Fault(override.place, f"{key} is not a mapping, it is {child!r}")])
-        parent = child
+        parent[key] = dict(child)
+        parent = parent[key]
     parent[override.path[-1]] = override.value

@@ -1,7 +1,8 @@
 """The values that a parameter may take, in W&B's words, and when a trial has it."""
 
 from collections.abc import Iterator, Mapping
-from math import ceil, floor, isfinite
+from itertools import islice
+from math import ceil, floor, isfinite, log10
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import optuna
 
 Scalar = bool | int | float | str
+
+LEAST_PROBABILITY = 1e-3
 
 TAIL = 4.0
 """Standard deviations at which a normal distribution is cut."""
@@ -118,8 +121,8 @@ class Choice(Domain_):
         if self.probabilities is not None:
             if len(self.probabilities) != len(self.values):
                 raise ValueError(f"{len(self.values)} values have {len(self.probabilities)} probabilities")
-            if min(self.probabilities) <= 0 or abs(sum(self.probabilities) - 1) > 1e-6:
-                raise ValueError("probabilities must be greater than 0 and add up to 1")
+            if min(self.probabilities) < LEAST_PROBABILITY or abs(sum(self.probabilities) - 1) > 1e-6:
+                raise ValueError(f"probabilities must be at least {LEAST_PROBABILITY:g} and add up to 1")
         return self
 
     def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: D102
@@ -207,6 +210,8 @@ class _Quantized(Range):
 
     @model_validator(mode="after")
     def _check_multiples(self) -> "_Quantized":
+        if (self.max - self.min) / self.q > MOST_MULTIPLES:
+            raise ValueError(f"q {self.q:g} is too small: there are over a million multiples of it")
         first, last = self._ends()
         if first >= last:
             raise ValueError(f"there are no two multiples of q {self.q:g} from {self.min:g} to {self.max:g}")
@@ -219,8 +224,10 @@ class _Quantized(Range):
         first, last = self._ends()
         return [("min", self._multiple(first)), ("max", self._multiple(last))]
 
-    def all_values(self) -> list[Scalar]:
+    def all_values(self) -> list[Scalar] | None:
         first, last = self._ends()
+        if last - first >= MOST_LISTED:
+            return None
         return [self._multiple(index) for index in range(first, last + 1)]
 
     def in_short(self) -> str:
@@ -270,7 +277,8 @@ class Normal(Domain_):
 
     def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: D102
         share = trial.suggest_float(name, self._SHARE, 1 - self._SHARE)
-        return NormalDist(self.mu, self.sigma).inv_cdf(share)
+        decimals = 9 - floor(log10(self.sigma))
+        return round(NormalDist(self.mu, self.sigma).inv_cdf(share), decimals)
 
     def to_optuna(self, value: Scalar) -> Scalar:  # noqa: D102
         return NormalDist(self.mu, self.sigma).cdf(cast("float", value))
@@ -304,7 +312,12 @@ class IntUniform(Range):
 
 
 MOST_LISTED = 10_000
-"""Whole numbers in a range that is still called finite."""
+"""Numbers in a range that is still called finite."""
+
+MOST_MULTIPLES = 1_000_000
+
+MOST_POINTS = 100_000
+"""Points of a space, where parameters have conditions, that is still called finite."""
 
 KINDS: dict[str, type[Domain_]] = {
     kind.__name__: kind
@@ -331,6 +344,8 @@ def _kind(parameter: Any) -> str | None:  # noqa: ANN401 - whatever stands in th
         return DISTRIBUTIONS.get(str(parameter["distribution"]))
     if "values" in parameter:
         return "Choice"
+    if {"mu", "sigma"} & parameter.keys():
+        return "Normal"
     if {"min", "max"} & parameter.keys():
         whole = all(isinstance(parameter.get(key, 0), int) for key in ("min", "max"))
         return "IntUniform" if whole else "Uniform"
@@ -413,7 +428,7 @@ class Space:
         return self._points(list(self._domains), listed, {}) if len(listed) == len(values) else None
 
     def size(self) -> int | None:
-        """Return how many points there are, or None where they are not finitely many."""
+        """Return how many points there are, or None where they are not finitely many, or very many."""
         values = [domain.all_values() for domain in self._domains.values()]
         if any(each is None for each in values):
             return None
@@ -422,8 +437,8 @@ class Space:
             for each in values:
                 product *= len(each or ())
             return product
-        points = self.points()
-        return None if points is None else sum(1 for _ in points)
+        count = sum(1 for _ in islice(self.points() or (), MOST_POINTS + 1))
+        return count if count <= MOST_POINTS else None
 
     def _points(
         self, names: list[str], values: Mapping[str, list[Scalar]], params: dict[str, Scalar]

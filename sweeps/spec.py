@@ -13,8 +13,10 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     PlainValidator,
+    Tag,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
@@ -65,6 +67,9 @@ GOALS: dict[str, Literal["minimize", "maximize"]] = {
 }
 """What a trial can be searched by, and which way is better."""
 
+POINT = "point"
+"""What pydantic calls an item of ``points`` that is a mapping, in the paths of its errors."""
+
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -86,10 +91,10 @@ def _as_seconds(budget: object) -> object:
 
 def _seconds(budget: str) -> float:
     """Read a duration such as ``90m`` as seconds."""
-    duration = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", budget)
+    duration = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", budget)
     if duration is None:
         raise ValueError("expected seconds, or a number with s, m, h or d, such as 90m or 2h")
-    return float(duration[1]) * SECONDS[duration[2]]
+    return float(duration[1]) * SECONDS[duration[2] or "s"]
 
 
 def _as_points(points: object) -> object:
@@ -154,11 +159,11 @@ class EarlyTerminate(_Section):
         description="ASHA (arXiv:1810.05934), W&B's hyperband; the median rule; or never stop early.",
     )
     min_iter: int = Field(1, ge=1, description="Reports before a trial may be stopped.")
-    eta: int = Field(3, ge=2, description="One in eta trials goes on at each rung.")
+    eta: int = Field(3, ge=2, le=10**6, description="One in eta trials goes on at each rung.")
     max_iter: int | None = Field(
-        None, ge=1, description="W&B's other way to give min_iter: max_iter / eta ** s."
+        None, ge=1, le=10**9, description="W&B's other way to give min_iter: max_iter / eta ** s."
     )
-    s: int | None = Field(None, ge=1, description="Rungs below max_iter.")
+    s: int | None = Field(None, ge=1, le=30, description="Rungs below max_iter.")
 
     @model_validator(mode="after")
     def _check_rungs(self) -> "EarlyTerminate":
@@ -203,7 +208,16 @@ Parameter = Annotated[
 ]
 
 
-Points = list[dict[str, ScalarField] | Literal["published"]]
+def _kind_of_point(point: object) -> str:
+    return POINT if isinstance(point, Mapping) else "word"
+
+
+Points = list[
+    Annotated[
+        Annotated[dict[str, ScalarField], Tag(POINT)] | Annotated[Literal["published"], Tag("word")],
+        Discriminator(_kind_of_point),
+    ]
+]
 
 
 class SweepSpec(_Section):
@@ -268,6 +282,12 @@ class SweepSpec(_Section):
             raise ValueError(f"only a dataset {FOLDER}PATH has it, {dataset} has its own: leave it out")
         return value
 
+    @model_validator(mode="after")
+    def _check_classes(self) -> "SweepSpec":
+        if self.extractor == "inception" and any(metric.name == "class_kl" for metric in self.metric):
+            raise ValueError("class_kl needs an extractor that knows the images' classes: classifier")
+        return self
+
     @field_validator("metric")
     @classmethod
     def _check_metrics(cls, metrics: list[Metric]) -> list[Metric]:
@@ -300,7 +320,7 @@ class SweepSpec(_Section):
     @property
     def baseline(self) -> dict[str, Scalar]:
         """The searched parameters at the seed tutorial's defaults."""
-        return self.space.filled({}, self._defaults)
+        return self.space.filled({}, self.defaults)
 
     def first_points(self) -> list[dict[str, Scalar]]:
         """Return the points to try first, whole: always the baseline, then those of the file."""
@@ -309,13 +329,14 @@ class SweepSpec(_Section):
             if isinstance(point, dict):
                 points += [self.filled(point)] if point else []
             else:
-                published = published_points(self.searched, self._defaults)
+                published = published_points(self.searched, self.defaults)
                 points += [whole for whole in map(self.filled, published) if self.space.contains(whole)]
         return [point for index, point in enumerate(points) if point not in points[:index]]
 
     def filled(self, point: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """Return a whole point: what it leaves out has the seed tutorial's default."""
-        return self.space.filled(point, self._defaults)
+        """Return a whole point: what it leaves out has the seed tutorial's default for its architecture."""
+        architecture = {name: value for name, value in point.items() if name == "architecture"}
+        return self.space.filled(point, TrialConfig(**self._fixed | architecture).model_dump())
 
     def trial_config(self, params: Mapping[str, Scalar], number: int) -> TrialConfig:
         """Return the whole configuration of trial ``number`` with the searched parameters ``params``."""
@@ -339,7 +360,8 @@ class SweepSpec(_Section):
         }
 
     @property
-    def _defaults(self) -> dict[str, Any]:
+    def defaults(self) -> dict[str, Any]:
+        """Every parameter as a trial has it where nothing is searched."""
         return TrialConfig(**self._fixed).model_dump()
 
     @property
@@ -355,9 +377,8 @@ class SweepSpec(_Section):
         return min(self._bounds(name))
 
     def _bounds(self, name: str) -> list[int]:
-        default: int = TrialConfig.model_fields[name].default
-        domain = self.parameters.get(name, Fixed(value=default))
-        return [int(value) for _, value in domain.extremes()]
+        listed = [value for _, value in self.parameters[name].extremes()] if name in self.searched else []
+        return [int(value) for value in (*listed, self.defaults[name])]
 
 
 def check_name(name: str | None) -> None:
@@ -381,7 +402,7 @@ def parse_budget(budget: str | None) -> float | None:
     if budget is None:
         return None
     try:
-        return float(budget) if re.fullmatch(r"\d+(\.\d+)?", budget) else _seconds(budget)
+        return _seconds(budget)
     except ValueError as error:
         raise SpecError([Fault(f"--time-budget {budget}", str(error))]) from None
 
@@ -437,8 +458,11 @@ def _shape_faults(source: Source) -> Iterator[Fault]:
 
 
 def _fault(source: Source, location: Path_, kind: str, message: str, value: Any) -> Fault:  # noqa: ANN401
-    is_domain = location[0] == "parameters" and len(location) > 2 and location[2] in KINDS
-    path = location[:2] + location[3:] if is_domain else location
+    message = message.removeprefix("Value error, ")
+    if not location:
+        return Fault(source.place(()), f"{message[0].lower()}{message[1:]}")
+    has_kind = len(location) > 2 and location[2] in (*KINDS, POINT, "word")
+    path = location[:2] + location[3:] if has_kind else location
     key = str(path[-1])
     if kind == "extra_forbidden":
         return Fault(
@@ -449,7 +473,6 @@ def _fault(source: Source, location: Path_, kind: str, message: str, value: Any)
         return Fault(source.place(path[:-1], of_key=True), f"missing key {key!r}")
     if kind == "model_type":
         message = f"expected a mapping with the keys {', '.join(_allowed((*location, '')))}"
-    message = message.removeprefix("Value error, ")
     shown = f" is {_brief(value)}" if isinstance(value, Scalar | None) else ""
     dotted = ".".join(str(part) for part in source.as_typed(path))
     return Fault(source.place(path), f"{dotted}{shown}: {message[0].lower()}{message[1:]}")
@@ -550,20 +573,30 @@ def _condition_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
                 closest = allowed_and_closest(other, TrialConfig.model_fields)
                 yield Fault(source.place(path, of_key=True), f"unknown parameter {other!r}; {closest}")
                 continue
-            possible = spec.parameters.get(other, Fixed(value=TrialConfig.model_fields[other].default))
             typed = source.content["parameters"][name]["when"][other]
             for index, value in enumerate(allowed):
                 place = source.place((*path, index) if isinstance(typed, list) else path)
                 refusal = _refusal(other, value)
                 if refusal:
                     yield Fault(place, refusal)
-                elif not possible.contains(value):
-                    yield Fault(place, f"{other} is never {_brief(value)}, it is {possible.in_short()}")
+                elif not _may_be(spec, other, value):
+                    yield Fault(place, f"{other} is never {_brief(value)}, it is {_in_short(spec, other)}")
     try:
         _ = Space(spec.searched, {})
     except CycleError as cycle:
         place = source.place(("parameters", cycle.names[0], "when"))
         yield Fault(place, f"the conditions lead in a circle: {cycle}")
+
+
+def _may_be(spec: SweepSpec, name: str, value: Scalar) -> bool:
+    """Return whether a trial that has the parameter ``name`` may have ``value`` for it."""
+    domain = spec.parameters.get(name)
+    return value == spec.defaults[name] if domain is None else domain.contains(value)
+
+
+def _in_short(spec: SweepSpec, name: str) -> str:
+    domain = spec.parameters.get(name)
+    return str(spec.defaults[name] or "not set") if domain is None else domain.in_short()
 
 
 def _method_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
@@ -615,8 +648,8 @@ def _unused(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     """Yield the parameters that some trial would have, and not use."""
     for name, domain in spec.parameters.items():
         for other, value in UNUSED_WITH.get(name, {}).items():
-            default = TrialConfig.model_fields[other].default
-            possible = spec.parameters.get(other, Fixed(value=default)).all_values() or []
+            known = spec.parameters.get(other, Fixed(value=spec.defaults[other]))
+            possible = [*(known.all_values() or []), *([spec.defaults[other]] if known.when else [])]
             possible = [each for each in possible if each in domain.when.get(other, possible)]
             used = [each for each in possible if each != value]
             place = source.place(("parameters", name), of_key=True)

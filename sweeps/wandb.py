@@ -77,10 +77,10 @@ def refusal_of_distribution(parameter: Mapping[str, Any]) -> str | None:
 def _with_values(parameter: Mapping[str, Any]) -> str:
     name = "q_log_uniform_values" if parameter["distribution"] == "q_log_uniform" else "log_uniform_values"
     ends = [parameter.get(key) for key in ("min", "max")]
-    if parameter["distribution"] == "inv_log_uniform":
-        ends = [None if end is None else -end for end in reversed(ends)]
     try:
-        low, high = (exp(end) for end in ends)  # type: ignore[arg-type] # what is no number is caught
+        if parameter["distribution"] == "inv_log_uniform":
+            ends = [-end for end in reversed(ends)]
+        low, high = (exp(end) for end in ends)  # type: ignore[arg-type]
     except (TypeError, OverflowError):
         return f"distribution: {name} with values as min and max"
     return f"distribution: {name}, min: {low:.4g}, max: {high:.4g}"
@@ -93,8 +93,21 @@ def flattened(parameters: Mapping[str, Any], above: Path_) -> Iterator[tuple[str
     """
     for name, parameter in parameters.items():
         path = (*above, name)
-        nested = parameter.get("parameters") if isinstance(parameter, Mapping) else None
-        if isinstance(nested, Mapping):
-            yield from flattened(nested, (*path, "parameters"))
+        if is_group(parameter):
+            yield from flattened(parameter["parameters"], (*path, "parameters"))
         else:
             yield name, parameter, path
+
+
+def is_group(parameter: object) -> bool:
+    """Return whether what stands for a parameter is a group of them, and nothing else."""
+    return isinstance(parameter, Mapping) and isinstance(parameter.get("parameters"), Mapping)
+
+
+def beside_groups(parameters: Mapping[str, Any], above: Path_) -> Iterator[Path_]:
+    """Yield the path of each key that stands beside the ``parameters`` of a group."""
+    for name, parameter in parameters.items():
+        if is_group(parameter):
+            path = (*above, name)
+            yield from ((*path, key) for key in parameter if key != "parameters")
+            yield from beside_groups(parameter["parameters"], (*path, "parameters"))

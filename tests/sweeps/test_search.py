@@ -77,10 +77,21 @@ def test_the_sampler_is_told_the_truth(make_search, tmp_path):
     assert trials[2].user_attrs["diverged"] == "d_loss is nan at step 3"
 
 
-def test_a_first_trial_that_diverges_is_told_a_finite_score(make_search, tmp_path):
+def test_a_first_trial_that_diverges_waits_for_a_score_to_be_no_better_than(make_search, tmp_path):
+    search = make_search()
+    for tune_id in "ab":
+        search.suggest(tune_id)
+    search.on_trial_complete(trial_id="a", result=result("diverged", reason="g_loss is inf at step 1"))
+    assert study_trials(tmp_path)[0].state is TrialState.RUNNING
+    search.on_trial_complete(trial_id="b", result=result("completed", 70.0))
+    assert [trial.value for trial in study_trials(tmp_path)] == [70.0, 70.0]
+
+
+def test_where_all_diverged_they_are_told_a_finite_score(make_search, tmp_path):
     search = make_search()
     search.suggest("a")
     search.on_trial_complete(trial_id="a", result=result("diverged", reason="g_loss is inf at step 1"))
+    search.close()
     assert study_trials(tmp_path)[0].value == 1e6
 
 
