@@ -40,9 +40,11 @@ class Past:
         ]
 
     @property
-    def ended(self) -> list[Status]:
+    def ended(self) -> dict[str, Status]:
         """How each of the other trials ended."""
-        return [Status(row["status"]) for row in self.rows if row["status"] not in UNFINISHED]
+        return {
+            row["trial_id"]: Status(row["status"]) for row in self.rows if row["status"] not in UNFINISHED
+        }
 
     @property
     def n_suggested(self) -> int:

@@ -47,8 +47,11 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
         yield "floor", f"{metric} {floor:.4g}  real images; the best's {metric} is of {samples:,} samples"
         yield "samples", str(sweep.samples_file(best["trial_id"]))
     where = "" if results == RESULTS else f" --results {quote(str(results))}"
-    yield "next", f"gan-sweep rank {sweep.name}{where}"
-    yield "", f"gan-sweep ui{where}"
+    commands = [f"rank {sweep.name}", "ui"]
+    if summary["status"] == Status.INTERRUPTED:
+        commands.insert(0, f"resume {sweep.name}")
+    for label, command in zip(["next", "", ""], commands, strict=False):
+        yield label, f"gan-sweep {command}{where}"
 
 
 def print_leaderboard(sweep: Sweep, frame: pd.DataFrame) -> None:

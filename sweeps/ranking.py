@@ -27,7 +27,7 @@ class Sweep:
         self.name = record.folder.name
         self.facts = record.facts
         self._rows = record.trials
-        self._metrics: list[dict[str, str]] = self.facts["spec"].get("metric") or _DEFAULT_METRIC
+        self._metrics: list[dict[str, str]] = self.facts["spec"].get("metric", _DEFAULT_METRIC)
 
     @property
     def metric(self) -> str:

@@ -214,8 +214,9 @@ def _train(
     """Train every trial, recording it, and return what wrote it to MLflow."""
     content, metric = spec.model_dump(mode="json"), spec.metric[0]
     ledger, before = Ledger(folder, content), past or Past([], {})
-    tracker = Tracker(folder.parent, folder.name, content, metric, len(before.ended) if past else None)
-    with Display(console, folder.name, spec.trials, metric, ended=before.ended, quiet=quiet) as display:
+    ended = before.ended
+    tracker = Tracker(folder.parent, folder.name, content, metric, ended if past else None)
+    with Display(console, folder.name, spec.trials, metric, ended=ended.values(), quiet=quiet) as display:
         recorder = _Recorder(ledger, tracker, display, folder, metric.name, before)
         display.say(_rule(spec))
         display.say("Starting the first trials")

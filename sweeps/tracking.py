@@ -52,7 +52,8 @@ class Tracker:
         name: The sweep's name, and the experiment's.
         spec: The whole specification, as JSON values.
         metric: What says which trial is better.
-        n_ended: Trials that ended in an earlier run, whose runs are gone on with; None where there was none.
+        ended: How trials ended in an earlier run of the sweep, which is gone on with; None where there was
+            none.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Tracker:
         name: str,
         spec: Mapping[str, Any],
         metric: "Metric",
-        n_ended: int | None = None,
+        ended: Mapping[str, Status] | None = None,
     ) -> None:
         self._metric = metric
         self.failure: Exception | None = None
@@ -69,13 +70,13 @@ class Tracker:
         self._name = name
         self._experiment_id = ""
         self._run_ids: dict[str, str] = {}
-        self._finished = n_ended or 0
+        self._finished = len(ended or {})
         self._best_score: float | None = None
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._thread = Thread(target=self._serve, name="mlflow-writer", daemon=True)
         self._thread.start()
-        if n_ended is not None:
-            self._jobs.put(self._find_runs)
+        if ended is not None:
+            self._jobs.put(lambda client: self._find_runs(client, ended))
         self._jobs.put(lambda client: self._create_parent(client, spec))
 
     def start(self, trial: Trial) -> None:
@@ -107,14 +108,20 @@ class Tracker:
             except Exception as error:  # noqa: BLE001 - shown when the sweep ends; tracking stops no sweep
                 self.failure = self.failure or error
 
-    def _find_runs(self, client: "MlflowClient") -> None:
-        """Find the runs of an earlier run of this sweep: the parent is the one without a trial."""
+    def _find_runs(self, client: "MlflowClient", ended: Mapping[str, Status]) -> None:
+        """Find the runs of an earlier run of this sweep, the parent being the one without a trial.
+
+        Where that was killed before MLflow knew how a trial had ended, it is told now.
+        """
         experiment = client.get_experiment_by_name(self._name)
         token = None
         while experiment and token != "":
             page = client.search_runs([experiment.experiment_id], page_token=token)
             for run in page:
-                self._run_ids[run.data.tags.get("trial_id", self._name)] = run.info.run_id
+                name = run.data.tags.get("trial_id", self._name)
+                self._run_ids[name] = run.info.run_id
+                if name in ended and run.info.status == "RUNNING":
+                    self._terminate(client, run.info.run_id, ended[name])
             token = page.token or ""
 
     def _create_parent(self, client: "MlflowClient", spec: Mapping[str, Any]) -> None:
@@ -195,11 +202,13 @@ class Tracker:
             client.log_metric(run_id, name, score)
             client.log_metric(parent, name, self._best_score, step=self._finished)
         self._finished += 1
-        client.set_tag(run_id, "status", status)
-        client.set_terminated(run_id, _RUN_STATUS[status])
+        self._terminate(client, run_id, status)
 
     def _end_parent(self, client: "MlflowClient", status: Status) -> None:
-        run_id = self._run_ids[self._name]
+        self._terminate(client, self._run_ids[self._name], status)
+
+    @staticmethod
+    def _terminate(client: "MlflowClient", run_id: str, status: Status) -> None:
         client.set_tag(run_id, "status", status)
         client.set_terminated(run_id, _RUN_STATUS[status])
 

@@ -71,3 +71,30 @@ def test_an_mlflow_that_cannot_be_written_stops_nothing_and_is_told(tmp_path):
 def test_there_is_no_dashboard_before_there_is_a_sweep(tmp_path):
     with pytest.raises(SweepError, match="nothing to show in"):
         serve_dashboard(tmp_path)
+
+
+def test_a_sweep_that_goes_on_goes_on_in_its_runs(tmp_path):
+    tracker = Tracker(tmp_path, "tiny", {"name": "tiny"}, Metric())
+    for number in (0, 1):
+        tracker.start(trial(number))
+        tracker.report(trial(number), 10, {"fid": 50.0}, samples())
+    tracker._jobs.put(None)
+    tracker._thread.join()
+
+    resumed = Tracker(tmp_path, "tiny", {"name": "tiny"}, Metric(), {"tiny-0000": Status.PRUNED})
+    resumed.start(trial(1))
+    resumed.report(trial(1), 20, {"fid": 40.0}, samples())
+    resumed.end(trial(1), Status.COMPLETED, 40.0)
+    resumed.close(Status.COMPLETED)
+    assert resumed.failure is None
+    client = MlflowClient(tracking_uri(tmp_path))
+    runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
+    ended = {run.data.tags.get("trial_id", "tiny"): run for run in runs}
+    assert {name: run.info.status for name, run in ended.items()} == {
+        "tiny": "FINISHED",
+        "tiny-0000": "KILLED",
+        "tiny-0001": "FINISHED",
+    }
+    assert len(runs) == 3
+    history = client.get_metric_history(ended["tiny-0001"].info.run_id, "fid")
+    assert [(metric.step, metric.value) for metric in history] == [(10, 50.0), (20, 40.0)]
