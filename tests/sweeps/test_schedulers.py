@@ -32,7 +32,8 @@ def decisions(judge, numbers):
         for number in (number for number in numbers if stopped[number] is None):
             best = min(CURVES[number][: index + 1])
             result = {"reports": index + 1, SCORE: best}
-            if judge.on_trial_result(None, tune_trial(number), result) == TrialScheduler.STOP:
+            decision = judge.on_trial_result(None, tune_trial(number), result)
+            if decision == TrialScheduler.STOP and index < 3:
                 stopped[number] = index + 1
     return stopped
 
