@@ -79,7 +79,7 @@ class _Median(_OwnRules, MedianStoppingRule):
         return decision
 
 
-def scheduler(spec: SweepSpec, past: Past) -> TrialScheduler:
+def scheduler(spec: SweepSpec, past: Past | None = None) -> TrialScheduler:
     """Return the scheduler that a spec asks for, told of an earlier run; time is counted in reports."""
     rules = spec.early_terminate
     if rules.type == "none":
@@ -91,5 +91,6 @@ def scheduler(spec: SweepSpec, past: Past) -> TrialScheduler:
     else:
         longest = max(spec.reports_per_trial, rules.first_rung)
         judge = _Asha(**common, max_t=longest, reduction_factor=rules.eta)
-    judge.replay(past, spec.metric[0])
+    if past is not None:
+        judge.replay(past, spec.metric[0])
     return judge
