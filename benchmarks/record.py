@@ -1,0 +1,196 @@
+"""Record the trials that ``benchmarks.search`` replays: ``python -m benchmarks.record --workers 2``.
+
+240 configurations of the MLP's space, spread by a scrambled Sobol sequence, are each trained by the project's
+own trainer for 2,000 steps of 64 digits; the fid of all 16 reports is kept, one row a report. What is done lies
+in a ``.jsonl`` beside the output until all of it is there: a recording that was stopped goes on where it was.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+from scipy.stats import qmc
+
+from gan_core import Evaluator, ImageDataset, TrainingDiverged, TrialConfig, load_dataset, train
+from gan_core.precision import gains_from_bf16
+from sweeps.space import Choice, Domain, IntUniform, LogUniform, Scalar, Uniform
+
+DATASET = "mnist-5k"
+OUTPUT = Path(__file__).with_name("recorded_trials.parquet")
+CONFIGURATIONS = 240
+LARGEST_SAMPLE = 256
+SOBOL_SEED = 0
+
+SPACE: dict[str, Domain] = {
+    "loss": Choice(values=["bce", "lsgan"]),
+    "noise_dim": IntUniform(min=16, max=256),
+    "lr": LogUniform(distribution="log_uniform_values", min=1e-5, max=1e-2),
+    "beta1": Uniform(min=0.0, max=0.9),
+    "leaky_slope": Uniform(min=0.0, max=0.4),
+}
+"""What is searched, and so what is recorded."""
+
+FIXED: dict[str, Scalar] = {
+    "architecture": "mlp",
+    "batch_size": 64,
+    "steps": 2000,
+    "report_every": 125,
+    "eval_samples": 2000,
+    "final_samples": 128,
+}
+"""What every recorded trial has; the final score is not used, so it is as small as it may be."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training to record: the number of its configuration, which is its seed too, and its parameters."""
+
+    number: int
+    params: dict[str, Any]
+
+    def config(self) -> TrialConfig:
+        """Return what the trainer is given."""
+        return TrialConfig(**FIXED | self.params, seed=self.number)
+
+
+@dataclass
+class Outcome:
+    """What one training reported: ``(step, fid)`` of each report, and the step at which it diverged, if any."""
+
+    number: int
+    config: dict[str, Any]
+    reports: list[tuple[int, float]] = field(default_factory=list)
+    diverged_at: int | None = None
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield a row a report; one that diverged before its first has one row without a fid."""
+        names = [*SPACE, "batch_size", "steps", "report_every", "eval_samples", "seed"]
+        shared = {name: self.config[name] for name in names}
+        for step, fid in self.reports or [(0, float("nan"))]:
+            yield {
+                "number": self.number,
+                "step": step,
+                "fid": fid,
+                "diverged": self.diverged_at is not None,
+                **shared,
+            }
+
+
+def plan(n: int) -> list[Job]:
+    """Return the first ``n`` configurations of the sequence; fewer of them are spread as evenly."""
+    points = qmc.Sobol(len(SPACE), scramble=True, rng=SOBOL_SEED).random_base2(LARGEST_SAMPLE.bit_length() - 1)
+    names_and_domains = list(SPACE.items())
+    return [
+        Job(number, {name: _value(domain, u) for (name, domain), u in zip(names_and_domains, row, strict=True)})
+        for number, row in enumerate(points[:n].tolist())
+    ]
+
+
+def _value(domain: Domain, u: float) -> Scalar:
+    """Return what lies at the share ``u`` in [0, 1) of a domain."""
+    if isinstance(domain, Choice):
+        return domain.values[int(u * len(domain.values))]
+    if isinstance(domain, IntUniform):
+        return domain.min + int(u * (domain.max - domain.min + 1))
+    if isinstance(domain, LogUniform):
+        return float(domain.min * (domain.max / domain.min) ** u)
+    if isinstance(domain, Uniform):
+        return float(domain.min + u * (domain.max - domain.min))
+    raise TypeError(f"{type(domain).__name__} is not sampled")
+
+
+class _Worker:
+    """A process's own data and evaluator, made once."""
+
+    data: ImageDataset
+    evaluator: Evaluator
+
+    @classmethod
+    def start(cls) -> None:
+        torch.set_num_threads(1)
+        cls.data = load_dataset(DATASET)
+        cls.evaluator = Evaluator(cls.data)
+
+    @classmethod
+    def record(cls, job: Job) -> Outcome:
+        config = job.config()
+        outcome = Outcome(job.number, config.model_dump())
+        try:
+            for report in train(config, cls.data, cls.evaluator):
+                outcome.reports.append((report.step, report.metrics["fid"]))
+        except TrainingDiverged as error:
+            outcome.diverged_at = error.step
+        return outcome
+
+
+def recorded(working_file: Path, jobs: Sequence[Job]) -> dict[int, Outcome]:
+    """Return what an earlier recording of these very jobs left; a line that was cut short is none of it."""
+    wanted = {job.number: job.config().model_dump() for job in jobs}
+    found: dict[int, Outcome] = {}
+    for line in working_file.read_text().splitlines() if working_file.exists() else []:
+        try:
+            outcome = Outcome(**json.loads(line))
+        except ValueError:
+            continue
+        if outcome.config == wanted.get(outcome.number):
+            found[outcome.number] = outcome
+    return found
+
+
+def record(jobs: Sequence[Job], workers: int, working_file: Path) -> list[Outcome]:
+    """Train what is not recorded yet, ``workers`` at a time, and return the outcomes of all jobs."""
+    done = recorded(working_file, jobs)
+    waiting = [job for job in jobs if job.number not in done]
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn())
+    with (
+        Progress(*columns, TimeRemainingColumn(), refresh_per_second=1) as progress,
+        working_file.open("a") as lines,
+        get_context("spawn").Pool(workers, _Worker.start) as pool,
+    ):
+        task = progress.add_task("Trials", total=len(jobs), completed=len(done))
+        for outcome in pool.imap_unordered(_Worker.record, waiting):
+            done[outcome.number] = outcome
+            lines.write(f"{json.dumps(vars(outcome))}\n")
+            lines.flush()
+            progress.advance(task)
+    return [done[job.number] for job in jobs]
+
+
+def write(outcomes: Sequence[Outcome], output: Path) -> None:
+    """Write all reports as one parquet file; its metadata says in which precision they were computed."""
+    frame = pd.DataFrame(row for outcome in outcomes for row in outcome.rows())
+    frame["fid"] = frame["fid"].astype("float32")
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    facts = {
+        "dataset": DATASET,
+        "architecture": str(FIXED["architecture"]),
+        "precision": "bf16" if gains_from_bf16(torch.device("cpu")) else "fp32",
+        "torch": torch.__version__,
+    }
+    pq.write_table(table.replace_schema_metadata((table.schema.metadata or {}) | facts), output)
+
+
+def main() -> None:
+    """Record what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workers", type=int, default=2, help="trainings at a time (2)")
+    parser.add_argument("--configurations", type=int, default=CONFIGURATIONS, help=f"({CONFIGURATIONS})")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help=f"a parquet file ({OUTPUT.name})")
+    arguments = parser.parse_args()
+    working_file = arguments.output.with_suffix(".jsonl")
+    outcomes = record(plan(arguments.configurations), arguments.workers, working_file)
+    write(outcomes, arguments.output)
+    working_file.unlink()
+
+
+if __name__ == "__main__":
+    main()
