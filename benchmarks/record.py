@@ -1,8 +1,9 @@
 """Record the trials that ``benchmarks.search`` replays: ``python -m benchmarks.record --workers 2``.
 
 240 configurations of the MLP's space, spread by a scrambled Sobol sequence, are each trained by the project's
-own trainer for 2,000 steps of 64 digits; the fid of all 16 reports is kept, one row a report. What is done lies
-in a ``.jsonl`` beside the output until all of it is there: a recording that was stopped goes on where it was.
+own trainer for 2,000 steps of 64 digits; the fid of all 16 reports is kept, one row a report. What is done
+lies in a ``.jsonl`` beside the output until all of it is there: a recording that was stopped goes on where it
+was. ``--configurations 200`` takes the first 200 of them.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from sweeps.space import Choice, Domain, IntUniform, LogUniform, Scalar, Uniform
 DATASET = "mnist-5k"
 OUTPUT = Path(__file__).with_name("recorded_trials.parquet")
 CONFIGURATIONS = 240
-LARGEST_SAMPLE = 256
+SOBOL_POWER = 8
 SOBOL_SEED = 0
 
 SPACE: dict[str, Domain] = {
@@ -64,7 +65,7 @@ class Job:
 
 @dataclass
 class Outcome:
-    """What one training reported: ``(step, fid)`` of each report, and the step at which it diverged, if any."""
+    """What one training reported: step and fid of each report, and the step at which it diverged, if any."""
 
     number: int
     config: dict[str, Any]
@@ -86,11 +87,11 @@ class Outcome:
 
 
 def plan(n: int) -> list[Job]:
-    """Return the first ``n`` configurations of the sequence; fewer of them are spread as evenly."""
-    points = qmc.Sobol(len(SPACE), scramble=True, rng=SOBOL_SEED).random_base2(LARGEST_SAMPLE.bit_length() - 1)
-    names_and_domains = list(SPACE.items())
+    """Return the first ``n`` configurations of the sequence, 256 at most."""
+    points = qmc.Sobol(len(SPACE), scramble=True, rng=SOBOL_SEED).random_base2(SOBOL_POWER)
+    domains = list(SPACE.items())
     return [
-        Job(number, {name: _value(domain, u) for (name, domain), u in zip(names_and_domains, row, strict=True)})
+        Job(number, {name: _value(domain, u) for (name, domain), u in zip(domains, row, strict=True)})
         for number, row in enumerate(points[:n].tolist())
     ]
 
@@ -116,12 +117,14 @@ class _Worker:
 
     @classmethod
     def start(cls) -> None:
+        """Be as one of Ray's workers that has one core."""
         torch.set_num_threads(1)
         cls.data = load_dataset(DATASET)
         cls.evaluator = Evaluator(cls.data)
 
     @classmethod
     def record(cls, job: Job) -> Outcome:
+        """Train one configuration."""
         config = job.config()
         outcome = Outcome(job.number, config.model_dump())
         try:

@@ -1,0 +1,555 @@
+"""Whether the search searches well: ``python -m benchmarks.search``.
+
+Real trials were recorded once (``benchmarks.record``). A surrogate is fitted to them, from a configuration to
+the whole curve of its reports' log fid, and five methods search it with the project's own ``Search`` and
+scheduler: two trials at a time, a report of each in turn, until an equal number of training steps is spent.
+The first trial is the baseline, which is never stopped early.
+
+A trial of a replay is as lucky as a real one was: the residuals, over all reports, of one recorded
+configuration that the surrogate was not fitted to are added to its log fid. It is one of the 20 whose
+predicted curves are nearest, drawn by the replay's seed and the trial's number. Every configuration was
+recorded with one seed, so these residuals are the surrogate's error and the seeds' noise in one: rather too
+much than too little. A method sees scores with this noise. ``observed`` is the best of them; ``noise-free``
+is what the surrogate says of the trial that has it, for as many reports as that trial has made.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+from warnings import catch_warnings, simplefilter
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from optuna.storages import InMemoryStorage
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.search.optuna import OptunaSearch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.decomposition import PCA
+from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+from sklearn.metrics import r2_score
+from sklearn.model_selection import KFold
+from sklearn.multioutput import MultiOutputRegressor
+
+from benchmarks.record import FIXED, OUTPUT, SPACE
+from sweeps.schedulers import scheduler
+from sweeps.search import Search
+from sweeps.space import Scalar
+from sweeps.spec import SweepSpec
+
+Floats = NDArray[np.float64]
+
+REPORTS = int(FIXED["steps"]) // int(FIXED["report_every"])
+WORKERS = 2
+FOLDS = 10
+NEIGHBOURS = 20
+RESAMPLES = 10_000
+ASKED_SHARE = 1 / 3
+SHARES = (1 / 6, 1 / 3, 1 / 2, 1)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to search: what chooses, what stops early, and whether the sampler is told of the stopping."""
+
+    sampler: str
+    early_terminate: str
+    naive: bool = False
+
+    def spec(self, seed: int) -> SweepSpec:
+        """Return the sweep that this method runs."""
+        parameters = {name: {"value": value} for name, value in FIXED.items()}
+        return SweepSpec.model_validate(
+            {
+                "name": "replay",
+                "method": self.sampler,
+                "seed": seed,
+                "parameters": parameters | SPACE,
+                "early_terminate": {"type": self.early_terminate, "min_iter": 1, "eta": 3},
+            }
+        )
+
+
+METHODS = {
+    "tpe+asha": Method("tpe", "asha"),
+    "tpe": Method("tpe", "none"),
+    "random+asha": Method("random", "asha"),
+    "random": Method("random", "none"),
+    "naive bridge": Method("tpe", "asha", naive=True),
+}
+
+
+class World(Protocol):
+    """What trials are replayed from."""
+
+    def expected(self, params: Mapping[str, Scalar]) -> Floats:
+        """Return the log fid of every report, without noise."""
+
+    def luck(self, expected: Floats, seed: int, number: int) -> Floats:
+        """Return what is added to that in one trial."""
+
+
+class MemorySearch(Search):
+    """The project's search with its study in memory: the same suggestions, in less time."""
+
+    def _setup_study(self, mode: str | list[str]) -> None:
+        self._storage = InMemoryStorage()
+        super()._setup_study(mode)
+
+    def states(self) -> Counter[str]:
+        """Return how many trials the study was told in which state."""
+        return Counter(trial.state.name for trial in self._ot_study.get_trials(deepcopy=False))
+
+
+class NaiveSearch(MemorySearch):
+    """Ray's own bridge: a trial that was stopped early is COMPLETE, with the score that it had by then."""
+
+    on_trial_result = OptunaSearch.on_trial_result
+    on_trial_complete = OptunaSearch.on_trial_complete
+
+
+@dataclass
+class ReplayedTrial:
+    """A trial under way; it is also what Ray's schedulers are shown.
+
+    Args:
+        trial_id: Ray's name of it.
+        config: The suggestion.
+        scores: The best fid so far at every report that it will make if nothing stops it.
+        clean: The same without noise.
+        reports: How many of them it has made.
+    """
+
+    trial_id: str
+    config: dict[str, Any]
+    scores: Floats
+    clean: Floats
+    reports: int = 0
+
+    def report(self) -> dict[str, Any]:
+        """Make the next report: what the project's trainable returns, as far as a search looks at it."""
+        score = float(self.scores[self.reports])
+        self.reports += 1
+        done = self.reports == len(self.scores)
+        return {
+            "status": "completed" if done else "running",
+            "done": done,
+            "step": self.reports * int(FIXED["report_every"]),
+            "training_iteration": self.reports,
+            "score": score,
+        }
+
+
+@dataclass
+class Replay:
+    """One search: after each report, the incumbent's best fid as observed and without noise.
+
+    Args:
+        observed: ``(reports,)``.
+        noise_free: ``(reports,)``.
+        log: ``(trial's number, its reports, its score, whether it was stopped)`` of each report.
+        states: How many trials Optuna was told in which state.
+    """
+
+    observed: list[float] = field(default_factory=list)
+    noise_free: list[float] = field(default_factory=list)
+    log: list[tuple[int, int, float, bool]] = field(default_factory=list)
+    states: Counter[str] = field(default_factory=Counter)
+
+
+def replay(method: Method, seed: int, world: World, budget: int) -> Replay:
+    """Search ``world`` until ``budget`` reports are made, in the order in which Ray's controller does it."""
+    spec = method.spec(seed)
+    asha, done, incumbent = scheduler(spec), Replay(), None
+    with TemporaryDirectory() as folder:
+        search = (NaiveSearch if method.naive else MemorySearch)(spec, spec.name, Path(folder) / "study.db")
+        running = [_start(search, asha, world, seed, str(worker)) for worker in range(WORKERS)]
+        for turn in range(budget):
+            trial = running[turn % WORKERS]
+            result = trial.report()
+            stopped = _tell(search, asha, trial, result)
+            done.log.append((trial.config["number"], trial.reports, result["score"], stopped))
+            if incumbent is None or result["score"] < incumbent.scores[incumbent.reports - 1]:
+                incumbent = trial
+            done.observed.append(float(incumbent.scores[incumbent.reports - 1]))
+            done.noise_free.append(float(incumbent.clean[incumbent.reports - 1]))
+            if stopped or result["done"]:
+                running[turn % WORKERS] = _start(search, asha, world, seed, str(WORKERS + turn))
+        done.states = search.states()
+    return done
+
+
+def _start(
+    search: MemorySearch, asha: TrialScheduler, world: World, seed: int, tune_id: str
+) -> ReplayedTrial:
+    """Return the trial that is suggested next, with its luck."""
+    suggestion = search.suggest(tune_id)
+    expected = world.expected(suggestion["params"])
+    curves = expected + world.luck(expected, seed, suggestion["number"]), expected
+    noisy, clean = (np.exp(np.minimum.accumulate(curve)) for curve in curves)
+    trial = ReplayedTrial(tune_id, suggestion, noisy, clean)
+    asha.on_trial_add(None, trial)
+    return trial
+
+
+def _tell(
+    search: MemorySearch, asha: TrialScheduler, trial: ReplayedTrial, result: Mapping[str, Any]
+) -> bool:
+    """Tell scheduler and search of a report as Ray's controller does; return whether the trial is stopped."""
+    if not result["done"] and asha.on_trial_result(None, trial, result) == TrialScheduler.CONTINUE:
+        search.on_trial_result(trial.trial_id, result)
+        return False
+    asha.on_trial_complete(None, trial, result)
+    search.on_trial_complete(trial.trial_id, result)
+    return not result["done"]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What was recorded.
+
+    Args:
+        params: A row a configuration.
+        curves: Its log fid at every report.
+        n_diverged: How many of them diverged; what they did not report is the worst fid of all.
+        facts: Of the whole recording, among them the precision.
+    """
+
+    params: pd.DataFrame
+    curves: Floats
+    n_diverged: int
+    facts: dict[str, str]
+
+
+def load(file: Path) -> Recording:
+    """Read the recorded trials."""
+    rows = pd.read_parquet(file)
+    metadata = pq.read_schema(file).metadata
+    facts = {name.decode(): value.decode() for name, value in metadata.items() if name != b"pandas"}
+    every = np.arange(1, REPORTS + 1) * int(FIXED["report_every"])
+    curves = rows.pivot_table(index="number", columns="step", values="fid", dropna=False)
+    trials = rows.groupby("number").first()
+    whole = curves.reindex(index=trials.index, columns=every).fillna(rows["fid"].max())
+    return Recording(trials[list(SPACE)], np.log(whole.to_numpy(float)), int(trials["diverged"].sum()), facts)
+
+
+def features(params: pd.DataFrame) -> Floats:
+    """Return what the surrogate sees of configurations: each parameter on its own scale, from 0 to 1."""
+    columns = [
+        params["loss"] == "lsgan",
+        (params["noise_dim"] - 16) / 240,
+        np.log10(params["lr"].astype(float) / 1e-5) / 3,
+        params["beta1"] / 0.9,
+        params["leaky_slope"] / 0.4,
+    ]
+    return np.column_stack([np.asarray(column, float) for column in columns])
+
+
+class CurveProcess(RegressorMixin, BaseEstimator):
+    """Gaussian processes of the curves' principal components, each with a length scale a parameter."""
+
+    def __init__(self, components: int = 4) -> None:
+        self.components = components
+
+    def fit(self, x: Floats, y: Floats) -> "CurveProcess":
+        """Fit to the configurations ``x`` and their curves ``y``."""
+        self.pca_ = PCA(self.components).fit(y)
+        kernel = ConstantKernel(1.0) * Matern(np.ones(x.shape[1]), (0.05, 20), nu=2.5) + WhiteKernel(0.1)
+        process = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=1, random_state=0)
+        with catch_warnings():
+            simplefilter("ignore", ConvergenceWarning)  # a length at its bound: the parameter does not matter
+            self.processes_ = [clone(process).fit(x, scores) for scores in self.pca_.transform(y).T]
+        return self
+
+    def predict(self, x: Floats) -> Floats:
+        """Return the expected curves."""
+        scores = np.column_stack([process.predict(x) for process in self.processes_])
+        return np.asarray(self.pca_.inverse_transform(scores))
+
+
+CANDIDATES: dict[str, BaseEstimator] = {
+    "Gaussian processes of 4 principal components": CurveProcess(),
+    "extra trees": ExtraTreesRegressor(300, min_samples_leaf=2, random_state=0),
+    "random forest": RandomForestRegressor(300, random_state=0),
+    "gradient boosting": MultiOutputRegressor(
+        HistGradientBoostingRegressor(max_iter=100, learning_rate=0.05, min_samples_leaf=5, random_state=0)
+    ),
+}
+"""What may become the surrogate. A sample is a whole curve, so no fold has a part of another's."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The curves that a candidate predicts of configurations it was not fitted to, and the true ones."""
+
+    predicted: Floats
+    true: Floats
+
+    @property
+    def residuals(self) -> Floats:
+        """What was recorded, over what is predicted."""
+        return self.true - self.predicted
+
+    @property
+    def rmse(self) -> float:
+        """Of log fid: what the candidates are chosen by."""
+        return float(np.sqrt(np.mean(self.residuals**2)))
+
+    @property
+    def r2(self) -> float:
+        """Of all log fids together."""
+        return float(r2_score(self.true.ravel(), self.predicted.ravel()))
+
+    @property
+    def relative_error(self) -> float:
+        """The median of what the fid is off by, as a share of it."""
+        return float(np.median(np.abs(np.expm1(self.predicted - self.true))))
+
+
+def held_out(candidate: BaseEstimator, x: Floats, curves: Floats) -> HeldOut:
+    """Predict every curve from those of the other folds."""
+    predicted = np.empty_like(curves)
+    for rest, fold in KFold(FOLDS, shuffle=True, random_state=0).split(x):
+        predicted[fold] = clone(candidate).fit(x[rest], curves[rest]).predict(x[fold])
+    return HeldOut(predicted, curves)
+
+
+@dataclass
+class Surrogate:
+    """The fitted surrogate and the noise around it: a :class:`World`.
+
+    Args:
+        model: Fitted to all recorded configurations.
+        errors: What it predicts of configurations that were held out, and what was recorded.
+    """
+
+    model: BaseEstimator
+    errors: HeldOut
+
+    @classmethod
+    def fit(cls, candidate: BaseEstimator, x: Floats, errors: HeldOut) -> "Surrogate":
+        """Fit to all curves."""
+        return cls(clone(candidate).fit(x, errors.true), errors)
+
+    def expected(self, params: Mapping[str, Scalar]) -> Floats:
+        """Return the log fid of every report, without noise."""
+        return np.asarray(self.model.predict(features(pd.DataFrame([params])))[0], float)
+
+    def luck(self, expected: Floats, seed: int, number: int) -> Floats:
+        """Return the residuals of a recorded trial that was predicted to be much like this one.
+
+        Trials that learn nothing differ little from what is predicted of them, those that learn well by much:
+        one covariance for all would make good trials of bad ones.
+        """
+        distances = np.linalg.norm(self.errors.predicted - expected, axis=1)
+        nearest = np.argsort(distances, kind="stable")[:NEIGHBOURS]
+        drawn = nearest[np.random.default_rng([seed, number]).integers(len(nearest))]
+        return np.asarray(self.errors.residuals[drawn])
+
+
+def choose(recording: Recording) -> tuple[Surrogate, HeldOut, Table]:
+    """Return the surrogate with the least held-out error, that error, and a table of all candidates'."""
+    x = features(recording.params)
+    table = Table(title=f"Surrogates of {len(x)} recorded trials: error on configurations held out")
+    for column in ("surrogate", "RMSE of log fid", "R2", "median relative error of the fid"):
+        table.add_column(column, justify="left" if column == "surrogate" else "right")
+    errors = {name: held_out(candidate, x, recording.curves) for name, candidate in CANDIDATES.items()}
+    best = min(errors, key=lambda name: errors[name].rmse)
+    for name, error in errors.items():
+        shown = f"{name} (taken)" if name == best else name
+        table.add_row(shown, f"{error.rmse:.3f}", f"{error.r2:.3f}", f"{error.relative_error:.1%}")
+    return Surrogate.fit(CANDIDATES[best], x, errors[best]), errors[best], table
+
+
+@dataclass(frozen=True)
+class Job:
+    """One replay, to be run in another process."""
+
+    method: str
+    seed: int
+    budget: int
+    world: World
+
+    def run(self) -> Replay:
+        """Run it."""
+        return replay(METHODS[self.method], self.seed, self.world, self.budget)
+
+
+def replay_all(world: World, seeds: int, budget: int, processes: int) -> dict[str, list[Replay]]:
+    """Replay every method with every seed; all methods have the same seeds."""
+    jobs = [Job(method, seed, budget, world) for seed in range(seeds) for method in METHODS]
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        replays = list(track(pool.map(Job.run, jobs), "Replays", total=len(jobs)))
+    by_method: dict[str, list[Replay]] = {method: [] for method in METHODS}
+    for job, done in zip(jobs, replays, strict=True):
+        by_method[job.method].append(done)
+    return by_method
+
+
+Curves = dict[str, Floats]
+"""Of each method ``(seeds, reports)``: the incumbent's fid."""
+
+
+def resampled(curves: Curves, statistic: Callable[[Curves], float]) -> tuple[float, float, float]:
+    """Return a statistic, and its 95 % bootstrap interval over seeds, which the methods have in common."""
+    seeds = len(next(iter(curves.values())))
+    picks = np.random.default_rng(0).integers(seeds, size=(RESAMPLES, seeds))
+    values = [statistic({name: each[pick] for name, each in curves.items()}) for pick in picks]
+    low, high = np.percentile(values, [2.5, 97.5], method="nearest")
+    return statistic(curves), float(low), float(high)
+
+
+def share_to_reach(curves: Curves, method: str, target: str = "random") -> float:
+    """Return the share of the steps from which a method's median stays at the target's last one, or below.
+
+    It is infinite where that is never so.
+    """
+    goal = np.median(curves[target][:, -1])
+    above = np.flatnonzero(np.median(curves[method], axis=0) > goal)
+    reports = curves[method].shape[1]
+    first = 0 if not len(above) else above[-1] + 1
+    return float("inf") if first == reports else (first + 1) / reports
+
+
+def median_at(curves: Curves, method: str, report: int) -> float:
+    """Return a method's median after ``report`` reports."""
+    return float(np.median(curves[method][:, report - 1]))
+
+
+def last_ratio(curves: Curves, method: str, other: str) -> float:
+    """Return a method's last median over another's."""
+    return float(np.median(curves[method][:, -1]) / np.median(curves[other][:, -1]))
+
+
+def curves_of(replays: Mapping[str, Sequence[Replay]], kind: str) -> Curves:
+    """Return the incumbents of all replays, ``observed`` or ``noise-free``."""
+    name = kind.replace("-", "_")
+    return {method: np.array([getattr(one, name) for one in each]) for method, each in replays.items()}
+
+
+def with_interval(values: tuple[float, float, float], digits: str = ".3g") -> str:
+    """Show a statistic and its interval."""
+    value, low, high = (format(value, digits) for value in values)
+    return f"{value} [{low}, {high}]"
+
+
+def table_of(title: str, curves: Curves, budget: int) -> Table:
+    """Return the median incumbent after shares of the steps, a row a method."""
+    table = Table(title=title)
+    table.add_column("method", no_wrap=True)
+    ends = [max(1, round(share * budget)) for share in SHARES]
+    for end in ends:
+        table.add_column(f"{end * int(FIXED['report_every']):,} steps", justify="right")
+    table.add_column("steps to random's last fid, share", justify="right")
+    for method in curves:
+        own = _of(curves, method, "random")
+        medians = [resampled(own, partial(median_at, method=method, report=end)) for end in ends]
+        reach = resampled(own, partial(share_to_reach, method=method))
+        table.add_row(method, *(with_interval(each, ".0f") for each in medians), with_interval(reach, ".2f"))
+    return table
+
+
+def _of(curves: Curves, *methods: str) -> Curves:
+    return {method: curves[method] for method in methods}
+
+
+def verdicts(kind: str, curves: Curves) -> list[str]:
+    """Return what was asked for, beside what was measured."""
+    share = resampled(_of(curves, "tpe+asha", "random"), partial(share_to_reach, method="tpe+asha"))
+    rivals = _of(curves, "tpe+asha", "naive bridge")
+    ratio = resampled(rivals, partial(last_ratio, method="tpe+asha", other="naive bridge"))
+    reached = "reached" if share[0] <= ASKED_SHARE else "not reached"
+    no_worse = "no worse" if ratio[0] <= 1 else "worse" if ratio[1] > 1 else "worse, but within the noise"
+    return [
+        f"{kind}: tpe+asha is at random's last fid with {with_interval(share, '.2f')} of its steps; asked: "
+        f"at most {ASKED_SHARE:.2f}: {reached}",
+        f"{kind}: tpe+asha's last fid is {with_interval(ratio)} times the naive bridge's; asked: "
+        f"at most 1: {no_worse}",
+    ]
+
+
+def told(replays: Mapping[str, Sequence[Replay]]) -> Table:
+    """Return how many trials a search began, and what the sampler was told of them."""
+    table = Table(title="Trials of a search, mean")
+    states = ("COMPLETE", "PRUNED", "RUNNING")
+    for column in ("method", "trials", *states):
+        table.add_column(column, justify="left" if column == "method" else "right")
+    for method, each in replays.items():
+        total = sum((one.states for one in each), Counter())
+        shown = (total.total(), *(total[state] for state in states))
+        table.add_row(method, *(f"{number / len(each):.1f}" for number in shown))
+    return table
+
+
+def plot(curves: Curves, title: str, file: Path) -> None:
+    """Draw the medians against the steps spent, each in the band of its quartiles."""
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    for method, each in curves.items():
+        steps = np.arange(1, each.shape[1] + 1) * int(FIXED["report_every"])
+        low, middle, high = np.percentile(each, [25, 50, 75], axis=0)
+        (line,) = axes.plot(steps, middle, label=method)
+        axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.12)
+    axes.set(xlabel="training steps spent", ylabel="fid of the incumbent", yscale="log", title=title)
+    axes.legend()
+    figure.savefig(file, dpi=120)
+
+
+def main() -> None:
+    """Replay what the command line asks for, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=30, help="replays of each method (30)")
+    parser.add_argument("--trials", type=int, default=24, help="full trials whose steps are spent (24)")
+    parser.add_argument("--processes", type=int, default=2, help="replays at a time (2)")
+    parser.add_argument("--recorded", type=Path, default=OUTPUT, help=f"the recorded trials ({OUTPUT.name})")
+    parser.add_argument("--plot", type=Path, help="a PNG of the noise-free medians")
+    arguments = parser.parse_args()
+    recording, console = load(arguments.recorded), Console()
+    surrogate, errors, candidates = choose(recording)
+    console.print(candidates)
+    console.print(noise_line(recording, errors), highlight=False)
+    budget = arguments.trials * REPORTS
+    replays = replay_all(surrogate, arguments.seeds, budget, arguments.processes)
+    console.print(told(replays))
+    lines = []
+    for kind in ("noise-free", "observed"):
+        curves = curves_of(replays, kind)
+        title = f"Median fid of the incumbent, {kind}, {arguments.seeds} seeds [95 % interval]"
+        console.print(table_of(title, curves, budget))
+        lines += verdicts(kind, curves)
+        if arguments.plot and kind == "noise-free":
+            plot(curves, title, arguments.plot)
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def noise_line(recording: Recording, errors: HeldOut) -> str:
+    """Say what was recorded, and how large the replay's noise is."""
+    final, residuals = np.exp(recording.curves[:, -1]), errors.residuals
+    good = errors.predicted[:, -1] <= np.quantile(errors.predicted[:, -1], 0.1)
+    return (
+        f"Recorded in {recording.facts['precision']}: last fids from {final.min():.0f} to {final.max():.0f}, "
+        f"their median {np.median(final):.0f}; {recording.n_diverged} trials diverged.\n"
+        f"Standard deviation of the noise of log fid: {residuals[:, 0].std():.3f} at the first report, "
+        f"{residuals[:, -1].std():.3f} at the last, {residuals[good, -1].std():.3f} there in the tenth that "
+        "is predicted to be the best."
+    )
+
+
+if __name__ == "__main__":
+    main()
