@@ -57,7 +57,7 @@ REPORTS = int(FIXED["steps"]) // int(FIXED["report_every"])
 WORKERS = 2
 FOLDS = 10
 NEIGHBOURS = 20
-RESAMPLES = 10_000
+RESAMPLES = 2000
 ASKED_SHARE = 1 / 3
 SHARES = (1 / 6, 1 / 3, 1 / 2, 1)
 

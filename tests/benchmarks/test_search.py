@@ -13,6 +13,7 @@ from benchmarks.search import (
     METHODS,
     REPORTS,
     HeldOut,
+    MemorySearch,
     ReplayedTrial,
     Surrogate,
     features,
@@ -23,6 +24,7 @@ from benchmarks.search import (
     resampled,
     share_to_reach,
 )
+from sweeps.search import Search
 
 BUDGET = 10 * REPORTS
 
@@ -103,6 +105,18 @@ def test_the_first_trial_is_the_tutorials_and_random_is_as_lucky_with_asha_as_wi
     }
 
 
+def test_a_study_in_memory_suggests_what_a_sweeps_own_does(tmp_path):
+    spec = METHODS["tpe"].spec(5)
+    searches = [kind(spec, "a", tmp_path / f"{kind.__name__}.db") for kind in (Search, MemorySearch)]
+    for number in range(14):
+        suggested, in_memory = (search.suggest(str(number)) for search in searches)
+        assert suggested == in_memory
+        status = "running" if number % 3 else "completed"
+        result = {"status": status, "step": 125, "score": suggested["params"]["lr"]}
+        for search in searches:
+            search.on_trial_complete(str(number), result)
+
+
 def test_without_noise_the_incumbents_observed_fid_is_its_own():
     done = replay(METHODS["tpe"], 0, Valley(noise=0), BUDGET)
     assert done.observed == done.noise_free
@@ -150,10 +164,8 @@ def test_a_plan_is_fixed_and_spread_over_the_space():
 
 
 def test_a_recording_goes_on_with_what_is_whole_and_of_the_same_plan(tmp_path):
-    first, second, third = plan(3)
-    outcomes = [
-        Outcome(job.number, job.config().model_dump(), [(125, 9.0)]) for job in (first, second, third)
-    ]
+    jobs = plan(3)
+    outcomes = [Outcome(job.number, job.config().model_dump(), [(125, 9.0)]) for job in jobs]
     outcomes[1].config["steps"] = 7
     lines = [json.dumps(vars(outcome)) for outcome in outcomes]
     (tmp_path / "work.jsonl").write_text(f"{lines[0]}\n{lines[1]}\n{lines[2][:50]}")
