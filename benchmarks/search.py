@@ -248,13 +248,19 @@ def load(file: Path) -> Recording:
 
 
 def features(params: pd.DataFrame) -> Floats:
-    """Return what the surrogate sees of configurations: each parameter on its own scale, from 0 to 1."""
+    """Return what the surrogate sees of configurations: each parameter on its own scale, from 0 to 1.
+
+    One more is lr over 1 - beta1: how far Adam goes for one gradient in all, its momentum included. From which
+    ``lr`` on a training fails depends on it.
+    """
+    lr, beta1 = params["lr"].astype(float), params["beta1"].astype(float)
     columns = [
         params["loss"] == "lsgan",
         (params["noise_dim"] - 16) / 240,
-        np.log10(params["lr"].astype(float) / 1e-5) / 3,
-        params["beta1"] / 0.9,
+        np.log10(lr / 1e-5) / 3,
+        beta1 / 0.9,
         params["leaky_slope"] / 0.4,
+        np.log10(lr / (1 - beta1) / 1e-5) / 4,
     ]
     return np.column_stack([np.asarray(column, float) for column in columns])
 
@@ -268,7 +274,7 @@ class CurveProcess(RegressorMixin, BaseEstimator):
     def fit(self, x: Floats, y: Floats) -> "CurveProcess":
         """Fit to the configurations ``x`` and their curves ``y``."""
         self.pca_ = PCA(self.components).fit(y)
-        kernel = ConstantKernel(1.0) * Matern(np.ones(x.shape[1]), (0.05, 20), nu=2.5) + WhiteKernel(0.1)
+        kernel = ConstantKernel(1.0) * Matern(np.ones(x.shape[1]), (0.2, 20), nu=2.5) + WhiteKernel(0.1)
         process = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=1, random_state=0)
         with catch_warnings():
             simplefilter("ignore", ConvergenceWarning)  # a length at its bound: the parameter does not matter
@@ -283,8 +289,8 @@ class CurveProcess(RegressorMixin, BaseEstimator):
 
 CANDIDATES: dict[str, BaseEstimator] = {
     "Gaussian processes of 4 principal components": CurveProcess(),
-    "extra trees": ExtraTreesRegressor(300, min_samples_leaf=2, random_state=0),
-    "random forest": RandomForestRegressor(300, random_state=0),
+    "extra trees": ExtraTreesRegressor(150, min_samples_leaf=2, random_state=0),
+    "random forest": RandomForestRegressor(150, random_state=0),
     "gradient boosting": MultiOutputRegressor(
         HistGradientBoostingRegressor(max_iter=100, learning_rate=0.05, min_samples_leaf=5, random_state=0)
     ),
