@@ -250,8 +250,8 @@ def load(file: Path) -> Recording:
 def features(params: pd.DataFrame) -> Floats:
     """Return what the surrogate sees of configurations: each parameter on its own scale, from 0 to 1.
 
-    One more is lr over 1 - beta1: how far Adam goes for one gradient in all, its momentum included. From which
-    ``lr`` on a training fails depends on it.
+    One more is lr over 1 - beta1: how far Adam goes for one gradient in all, its momentum included. Whether a
+    training fails depends on it.
     """
     lr, beta1 = params["lr"].astype(float), params["beta1"].astype(float)
     columns = [
