@@ -149,8 +149,10 @@ class ReplayedTrial:
             "status": "completed" if done else "running",
             "done": done,
             "step": self.reports * int(FIXED["report_every"]),
+            "reports": self.reports,
             "training_iteration": self.reports,
             "score": score,
+            "objectives": [score],
         }
 
 
