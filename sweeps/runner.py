@@ -17,6 +17,7 @@ from typing import Any
 
 import ray
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 from rich.console import Console
@@ -172,10 +173,25 @@ def resume(
     """
     record = read_ledger(name, results)
     changes = {"time_budget": time_budget} | ({} if trials is None else {"trials": trials})
-    spec, past = SweepSpec.model_validate(record.facts["spec"] | changes), Past.read(record)
+    spec, past = _spec_again(name, record.facts["spec"] | changes), Past.read(record)
     if not past.unfinished and len(past.rows) >= spec.trials:
         return Outcome(load(name, results), None, out_of_time=False, tracking_failure=None)
+    with _locked(record.folder):
+        pass
     return _run(spec, lambda: record.folder, console, past=past, quiet=quiet)
+
+
+def _spec_again(name: str, content: dict[str, Any]) -> SweepSpec:
+    """Return the spec that a ledger holds.
+
+    Raises:
+        SweepError: It is not valid any more: its folder of images or a module of the user's own is gone.
+    """
+    try:
+        return SweepSpec.model_validate(content)
+    except ValidationError as error:
+        details = "; ".join(detail["msg"] for detail in error.errors(include_url=False))
+        raise SweepError(f"the sweep {name} cannot go on as it was: {details}") from None
 
 
 def _run(
@@ -259,7 +275,7 @@ def _rule(spec: SweepSpec) -> str:
 
 def _status(spec: SweepSpec, search: Search, recorder: "_Recorder") -> Status:
     """Return whether a sweep has done all that it was to do."""
-    all_ended = recorder.ended == spec.trials or (search.exhausted and not recorder.running)
+    all_ended = recorder.ended >= spec.trials or (search.exhausted and not recorder.running)
     return Status.COMPLETED if all_ended else Status.INTERRUPTED
 
 
@@ -291,7 +307,7 @@ def _tuner(
         tune_config=tune.TuneConfig(
             search_alg=search,
             scheduler=scheduler(spec, past),
-            num_samples=spec.trials - len(past.ended),
+            num_samples=max(spec.trials - len(past.ended), len(past.unfinished)),
             max_concurrent_trials=slots,
             reuse_actors=True,
             trial_name_creator=lambda trial: trial.trial_id,
