@@ -128,6 +128,7 @@ class Sweep:
             "trials": dict(Counter(row["status"] for row in self._rows)),
             "best": in_short[ranked[0]] if ranked else None,
             "baseline": in_short[baseline] if baseline in ranked else None,
+            "fid_floor": self.facts.get("floors", {}).get("fid"),
             "floors": self.facts.get("floors"),
             "extractor": self.facts.get("extractor"),
         }

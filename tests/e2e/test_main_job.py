@@ -65,7 +65,7 @@ def test_stdout_is_one_json_document(finished):
     assert summary["best"]["params"].keys() >= SEARCHED
     assert summary["baseline"]["params"].keys() >= SEARCHED
     assert summary["baseline"]["trial_id"] == "losses-0000"
-    assert 0 < summary["floors"]["fid"] < summary["best"]["fid"]
+    assert 0 < summary["fid_floor"] == summary["floors"]["fid"] < summary["best"]["fid"]
     assert summary["best"]["samples"] == 300
     assert summary["best"]["scores"].keys() == summary["floors"].keys() | {"memorisation"}
 

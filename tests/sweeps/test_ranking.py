@@ -63,6 +63,7 @@ def test_the_summary_says_what_was_gained_over_the_defaults(results):
         "params": {"lr": 0.5, "loss": "bce"},
     }
     assert (summary["baseline"]["fid"], summary["floors"]) == (96.0, {"fid": 7.0})
+    assert summary["fid_floor"] == 7.0
 
 
 def test_flags_say_since_when(tmp_path):
