@@ -1,9 +1,9 @@
 """Record the trials that ``benchmarks.search`` replays: ``python -m benchmarks.record --workers 2``.
 
-240 configurations of the MLP's space, spread by a scrambled Sobol sequence, are each trained by the project's
+200 configurations of the MLP's space, spread by a scrambled Sobol sequence, are each trained by the project's
 own trainer for 2,000 steps of 64 digits; the fid of all 16 reports is kept, one row a report. What is done
 lies in a ``.jsonl`` beside the output until all of it is there: a recording that was stopped goes on where it
-was. ``--configurations 200`` takes the first 200 of them.
+was.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from sweeps.space import Choice, Domain, IntUniform, LogUniform, Scalar, Uniform
 
 DATASET = "mnist-5k"
 OUTPUT = Path(__file__).with_name("recorded_trials.parquet")
-CONFIGURATIONS = 240
+CONFIGURATIONS = 200
 SOBOL_POWER = 8
 SOBOL_SEED = 0
 

@@ -7,17 +7,20 @@ import torch
 
 from gan_core.config import Precision
 
+CPU_BF16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
+
 TENSOR_CORES_FOR_BF16 = (8, 0)
 """The compute capability from which a CUDA GPU multiplies bfloat16 matrices in hardware."""
 
 
 def gains_from_bf16(device: torch.device) -> bool:
-    """Return whether a device multiplies bfloat16 matrices in hardware: AMX on a CPU, tensor cores on a GPU.
+    """Return whether a device multiplies bfloat16 in hardware: AMX or AVX-512 BF16, tensor cores on a GPU.
 
     Elsewhere bfloat16 is emulated, and slower than float32.
     """
     if device.type == "cpu":
-        return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(instruction, False) for instruction in CPU_BF16_INSTRUCTIONS)
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= TENSOR_CORES_FOR_BF16
     return False
