@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from time import time
@@ -18,15 +19,17 @@ from typing import Any
 from gan_core.errors import allowed_and_closest
 from sweeps.errors import SweepError, SweepExistsError, UnknownSweepError
 from sweeps.space import Scalar
-from sweeps.status import Status
+from sweeps.status import Stage, Status
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 _SCHEMA = """
 CREATE TABLE sweep (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE trials (
     trial_id TEXT PRIMARY KEY,
-    number INTEGER NOT NULL UNIQUE,
+    stage TEXT NOT NULL,
+    of TEXT REFERENCES trials,
+    number INTEGER NOT NULL,
     is_baseline INTEGER NOT NULL,
     params TEXT NOT NULL,
     config TEXT NOT NULL,
@@ -39,7 +42,8 @@ CREATE TABLE trials (
     started_at REAL NOT NULL,
     ended_at REAL,
     reason TEXT,
-    traceback TEXT
+    traceback TEXT,
+    UNIQUE (stage, number)
 );
 CREATE TABLE reports (
     trial_id TEXT NOT NULL REFERENCES trials,
@@ -55,11 +59,14 @@ class Trial:
     """One configuration that is trained.
 
     Args:
-        trial_id: The sweep's name and the trial's number: ``lsgan-0007``.
-        number: Its place in the order of suggestions, from 0.
+        trial_id: The sweep's name and the trial's number: ``lsgan-0007``; in a confirmation the trial that it
+            repeats, and the seed's place: ``lsgan-0007-seed1``.
+        number: Its place in the order of its stage's trials, from 0.
         params: The searched parameters.
         config: Every parameter, the seed among them.
         is_baseline: Whether the searched parameters are the seed tutorial's defaults.
+        stage: What it is for.
+        of: The trial of the search whose configuration a confirmation's trial repeats.
     """
 
     trial_id: str
@@ -67,6 +74,8 @@ class Trial:
     params: dict[str, Scalar]
     config: dict[str, Scalar]
     is_baseline: bool
+    stage: Stage = Stage.SEARCH
+    of: str | None = None
 
 
 class Ledger:
@@ -78,15 +87,20 @@ class Ledger:
         folder: The sweep's folder, as made by :func:`create_sweep_folder`; where it holds a ledger, that one
             is gone on with.
         spec: The sweep's whole specification, as JSON values.
+        confirmation: The settings of the confirmation that is recorded, where it is not the search that is;
+            the sweep's own status is then left as it is.
     """
 
-    def __init__(self, folder: Path, spec: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, spec: Mapping[str, Any], confirmation: Mapping[str, Any] | None = None
+    ) -> None:
         self.folder = folder
-        facts = {"spec": dict(spec), "status": Status.RUNNING}
+        self._confirmation = None if confirmation is None else {**confirmation, "started_at": time()}
         if not (folder / "ledger.db").exists():
-            _create(folder / "ledger.db", {"format_version": FORMAT_VERSION, "started_at": time()} | facts)
+            _create(folder / "ledger.db", {**_written_by(), "started_at": time(), "status": Status.RUNNING})
         self._connection = sqlite3.connect(folder / "ledger.db")
-        self.describe(facts)
+        self.describe({"spec": dict(spec)})
+        self._stand(Status.RUNNING)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
 
@@ -99,11 +113,14 @@ class Ledger:
         """Record that a trial has started, or that it goes on."""
         with self._connection as transaction:
             transaction.execute(
-                "INSERT INTO trials (trial_id, number, is_baseline, params, config, status, started_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)"
+                "INSERT INTO trials"
+                " (trial_id, stage, of, number, is_baseline, params, config, status, started_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (trial_id) DO UPDATE SET status = excluded.status, ended_at = NULL",
                 (
                     trial.trial_id,
+                    trial.stage,
+                    trial.of,
                     trial.number,
                     trial.is_baseline,
                     json.dumps(trial.params),
@@ -153,9 +170,20 @@ class Ledger:
             )
 
     def close(self, status: Status) -> None:
-        """Record how the sweep ended, and close the file; the ledger can still be read."""
-        self.describe({"status": status, "ended_at": time()})
+        """Record how the sweep, or its confirmation, ended, and close the file; it can still be read."""
+        self._stand(status, ended_at=time())
         self._connection.close()
+
+    def _stand(self, status: Status, **when: float) -> None:
+        """Record how what is recorded here stands."""
+        standing = {"status": status, **when}
+        if self._confirmation is not None:
+            standing = {"confirmation": {**self._confirmation, **standing}}
+        self.describe(standing)
+
+
+def _written_by() -> dict[str, Any]:
+    return {"format_version": FORMAT_VERSION, "written_by": f"gan-sweep {version('gan-sweep')}"}
 
 
 def _create(file: Path, facts: Mapping[str, Any]) -> None:
@@ -179,12 +207,18 @@ class Record:
     Args:
         folder: The sweep's folder.
         facts: Of the whole sweep: ``spec``, ``floors``, ``extractor`` and others.
-        trials: A row a trial, in the order of suggestions, with the metrics of its best report.
+        trials: A row a trial of the search, in the order of suggestions, with the metrics of its best report.
+        replicas: The same of the confirmation's trials.
     """
 
     folder: Path
     facts: dict[str, Any]
     trials: list[dict[str, Any]]
+    replicas: list[dict[str, Any]]
+
+    def of_stage(self, stage: Stage) -> list[dict[str, Any]]:
+        """Return the trials of a stage."""
+        return self.trials if stage is Stage.SEARCH else self.replicas
 
 
 _TRIALS = """
@@ -216,24 +250,33 @@ def _read(folder: Path) -> Record:
     with closing(_read_only(folder)) as connection:
         facts = {key: json.loads(value) for key, value in connection.execute("SELECT * FROM sweep")}
         if facts["format_version"] != FORMAT_VERSION:
-            raise SweepError(
-                f"{folder} was written by another gan-sweep (format {facts['format_version']}; this one reads"
-                f" {FORMAT_VERSION}): use that one"
-            )
+            raise SweepError(_other_version(folder, facts))
         trials = [dict(row) for row in connection.execute(_TRIALS)]
     for row in trials:
         row.update({column: json.loads(row[column] or "null") for column in _JSON_COLUMNS})
-    return Record(folder, facts, trials)
+    by_stage = {stage: [row for row in trials if row["stage"] == stage] for stage in Stage}
+    return Record(folder, facts, by_stage[Stage.SEARCH], by_stage[Stage.CONFIRM])
 
 
-def read_reports(folder: Path) -> list[dict[str, Any]]:
-    """Read every report of a sweep: ``trial_id``, ``step`` and the metrics, in the order of suggestions."""
+def _other_version(folder: Path, facts: Mapping[str, Any]) -> str:
+    theirs, who = facts["format_version"], facts.get("written_by", "gan-sweep")
+    if theirs > FORMAT_VERSION:
+        what, remedy = "a newer gan-sweep", "update gan-sweep to read it"
+    else:
+        what, remedy = "an older gan-sweep", "read it with that one, or run the sweep again"
+    return (
+        f"{folder} was written by {what} ({who}, format {theirs}; this one reads {FORMAT_VERSION}): {remedy}"
+    )
+
+
+def read_reports(folder: Path, stage: Stage = Stage.SEARCH) -> list[dict[str, Any]]:
+    """Read every report of a stage: ``trial_id``, ``step`` and the metrics, in the order of its trials."""
     query = (
         "SELECT trial_id, reports.step AS step, metrics FROM reports JOIN trials USING (trial_id)"
-        " ORDER BY number, reports.step"
+        " WHERE stage = ? ORDER BY number, reports.step"
     )
     with closing(_read_only(folder)) as connection:
-        rows = connection.execute(query).fetchall()
+        rows = connection.execute(query, (stage,)).fetchall()
     return [{"trial_id": row["trial_id"], "step": row["step"], **json.loads(row["metrics"])} for row in rows]
 
 

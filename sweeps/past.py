@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweeps.ledger import Record, Trial, read_reports
-from sweeps.status import Status
+from sweeps.status import Stage, Status
 
 UNFINISHED = (Status.RUNNING, Status.INTERRUPTED)
 
@@ -23,18 +23,28 @@ class Past:
     reports: Mapping[str, list[dict[str, Any]]]
 
     @classmethod
-    def read(cls, record: Record) -> "Past":
-        """Read the reports that belong to a ledger's trials."""
-        reports: dict[str, list[dict[str, Any]]] = {row["trial_id"]: [] for row in record.trials}
-        for report in read_reports(record.folder):
-            reports[report["trial_id"]].append(report)
-        return cls(record.trials, reports)
+    def read(cls, record: Record, stage: Stage = Stage.SEARCH) -> "Past":
+        """Read the reports that belong to a ledger's trials of a stage."""
+        rows = record.of_stage(stage)
+        reports: dict[str, list[dict[str, Any]]] = {row["trial_id"]: [] for row in rows}
+        for report in read_reports(record.folder, stage):
+            if report["trial_id"] in reports:
+                reports[report["trial_id"]].append(report)
+        return cls(rows, reports)
 
     @property
     def unfinished(self) -> list[Trial]:
         """The trials that were running when the sweep was stopped, in the order of suggestions."""
         return [
-            Trial(row["trial_id"], row["number"], row["params"], row["config"], bool(row["is_baseline"]))
+            Trial(
+                row["trial_id"],
+                row["number"],
+                row["params"],
+                row["config"],
+                bool(row["is_baseline"]),
+                Stage(row["stage"]),
+                row["of"],
+            )
             for row in self.rows
             if row["status"] in UNFINISHED
         ]

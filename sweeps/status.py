@@ -1,4 +1,4 @@
-"""How a trial stands."""
+"""How a trial stands, and what it is for."""
 
 from enum import StrEnum
 
@@ -26,3 +26,12 @@ class Status(StrEnum):
     def words(self) -> str:
         """The status as people say it."""
         return {"pruned": "stopped early", "crashed": "failed"}.get(self, self)
+
+
+class Stage(StrEnum):
+    """What a trial is for."""
+
+    SEARCH = "search"
+    """To find a configuration."""
+    CONFIRM = "confirm"
+    """To train one that was found again, from scratch on another seed."""

@@ -1,8 +1,11 @@
+import re
+
 import pytest
 
 from sweeps.errors import SweepError, SweepExistsError, UnknownSweepError
 from sweeps.ledger import Ledger, Trial, create_sweep_folder, read_ledger, read_reports, sweep_names
-from sweeps.status import Status
+from sweeps.past import Past
+from sweeps.status import Stage, Status
 
 
 def trial(number):
@@ -71,8 +74,42 @@ def test_the_final_scores_of_a_trial_are_kept(ledger, tmp_path):
     assert (row["status"], row["final"]) == ("completed", {"fid": 31.0})
 
 
-@pytest.mark.parametrize("version", [1, 99])
-def test_another_format_is_refused(ledger, tmp_path, version):
-    ledger.describe({"format_version": version})
-    with pytest.raises(SweepError, match=rf"another gan-sweep \(format {version}; this one reads 3\)"):
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        (1, "an older gan-sweep (gan-sweep 0.0.7, format 1; this one reads 4): read it with that one"),
+        (99, "a newer gan-sweep (gan-sweep 0.0.7, format 99; this one reads 4): update gan-sweep"),
+    ],
+)
+def test_another_format_is_refused(ledger, tmp_path, version, message):
+    ledger.describe({"format_version": version, "written_by": "gan-sweep 0.0.7"})
+    with pytest.raises(SweepError, match=re.escape(message)):
         read_ledger("tiny", tmp_path)
+
+
+def replica(number, of):
+    return Trial(f"{of}-seed{number}", number, {"lr": 0.1}, {"seed": 7}, False, Stage.CONFIRM, of)
+
+
+def test_a_confirmation_is_kept_beside_the_search(tmp_path):
+    ledger = Ledger(create_sweep_folder(tmp_path, "tiny", exact=False), {"name": "tiny"})
+    ledger.start(trial(0))
+    ledger.report("tiny-0000", 10, {"fid": 30.0}, 30.0)
+    ledger.end("tiny-0000", Status.COMPLETED)
+    ledger.close(Status.COMPLETED)
+    before = read_ledger("tiny", tmp_path)
+    confirming = Ledger(tmp_path / "tiny", {"name": "tiny"}, {"top": 1})
+    confirming.start(replica(0, "tiny-0000"))
+    confirming.report("tiny-0000-seed0", 10, {"fid": 40.0}, 40.0)
+    during = read_ledger("tiny", tmp_path)
+    confirming.close(Status.INTERRUPTED)
+    after = read_ledger("tiny", tmp_path)
+    assert (before.replicas, before.trials, during.trials) == ([], after.trials, after.trials)
+    assert {key: after.facts[key] for key in before.facts} == before.facts
+    assert during.facts["confirmation"]["status"] == Status.RUNNING
+    assert (after.facts["confirmation"]["status"], after.facts["confirmation"]["top"]) == ("interrupted", 1)
+    (row,) = after.replicas
+    assert (row["of"], row["stage"], row["config"]["seed"]) == ("tiny-0000", "confirm", 7)
+    assert [report["fid"] for report in read_reports(tmp_path / "tiny")] == [30.0]
+    assert Past.read(after).ended == {"tiny-0000": Status.COMPLETED}
+    assert Past.read(after, Stage.CONFIRM).unfinished == [replica(0, "tiny-0000")]
