@@ -172,27 +172,102 @@ def schema_command() -> None:
     print(json.dumps(json_schema(), indent=2))
 
 
+@app.command("confirm")
+def confirm_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    top: Annotated[
+        int | None, typer.Option(metavar="K", help="The K best configurations, beside the defaults.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(metavar="S", help="On how many fresh seeds.")] = None,
+    until_resolved: Annotated[
+        bool, typer.Option("--until-resolved", help="Train further seeds where the order is still open.")
+    ] = False,
+    max_seeds: Annotated[
+        int | None, typer.Option("--max-seeds", metavar="N", help="The most seeds, until resolved.")
+    ] = None,
+    results: Results = Path("results"),
+    json_: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document; the rest goes to stderr.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing while it runs.")] = False,
+) -> None:
+    """Train the best configurations and the defaults again on fresh seeds, and say which is best."""
+    from rich.console import Console
+
+    from sweeps.progress import announced
+    from sweeps.ranking import load
+    from sweeps.spec import confirm_settings
+
+    options = {"top": top, "seeds": seeds, "until_resolved": until_resolved or None, "max_seeds": max_seeds}
+    settings = confirm_settings(load(name, results).facts["spec"].get("confirm"), options)
+    console = Console(stderr=True)
+    with announced(console, "Loading Ray and Optuna", quiet=quiet):
+        from sweeps.runner import confirm
+    try:
+        outcome = confirm(name, settings, results=results, console=console, quiet=quiet)
+    except SweepInterrupted as interruption:
+        raise typer.Exit(SIGNAL_EXIT_BASE + interruption.signal_number) from None
+    if outcome.tracking_failure:
+        print(f"MLflow lacks a part of this sweep: {outcome.tracking_failure}", file=sys.stderr)
+    if json_:
+        print(json.dumps(outcome.sweep.summary()["confirmation"], indent=2))
+    else:
+        from sweeps.printing import print_confirmation
+
+        print_confirmation(outcome.sweep)
+    raise typer.Exit(_exit_code_of_confirmation(outcome))
+
+
 @app.command("rank")
 def rank_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="The sweep's name; of several, one table.")
+    ],
+    by: Annotated[
+        str | None, typer.Option(metavar="METRIC", help="Another metric than the sweep's, such as kid.")
+    ] = None,
     top: Annotated[int | None, typer.Option(metavar="K", min=1, help="Only the best K trials.")] = None,
+    stage: Annotated[
+        str, typer.Option(help="search, or confirm: the finalists over fresh seeds.")
+    ] = "search",
+    where: Annotated[
+        str | None, typer.Option(metavar="CONDITION", help="Only these trials: \"loss == 'lsgan'\".")
+    ] = None,
     format_: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
     results: Results = Path("results"),
 ) -> None:
-    """Rank the trials of a sweep, best first."""
-    from sweeps.ranking import load
+    """Rank the trials of a sweep, or of several, best first."""
+    from sweeps.ranking import as_records, load
 
-    sweep = load(name, results)
-    frame = sweep.rank(top)
+    loaded = load(names[0], results) if len(names) == 1 else load(names, results)
+    frame = loaded.rank(by, top, stage, where)
     if format_ is Format.CSV:
         print(frame.to_csv(index=False), end="")
     elif format_ is Format.JSON:
-        records = frame.astype(object).where(frame.notna(), None).to_dict("records")
-        print(json.dumps(records, indent=2))
+        print(json.dumps(as_records(frame), indent=2))
     else:
         from sweeps.printing import print_leaderboard
 
-        print_leaderboard(sweep, frame)
+        print_leaderboard(loaded, frame, by)
+
+
+@app.command("list")
+def list_command(
+    format_: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+    results: Results = Path("results"),
+) -> None:
+    """List the sweeps: their state, trials, best trial, and when they began."""
+    from sweeps.ranking import as_records, list_sweeps
+
+    frame = list_sweeps(results)
+    if format_ is Format.CSV:
+        print(frame.to_csv(index=False), end="")
+    elif format_ is Format.JSON:
+        print(json.dumps(as_records(frame), indent=2))
+    else:
+        from sweeps.printing import print_sweeps
+
+        print_sweeps(frame, results)
 
 
 @app.command("rerun")
@@ -275,6 +350,14 @@ def _conclude(outcome: "Outcome", results: Path, *, json_: bool) -> None:
     raise typer.Exit(_exit_code(outcome))
 
 
+def _exit_code_of_confirmation(outcome: "Outcome") -> int:
+    if outcome.signal_number is not None:
+        return SIGNAL_EXIT_BASE + outcome.signal_number
+    if not outcome.sweep.count_replicas(Status.COMPLETED):
+        return EXIT_NO_TRIAL_SUCCEEDED
+    return EXIT_SOME_TRIALS_FAILED if outcome.sweep.count_replicas(Status.CRASHED) else 0
+
+
 def _exit_code(outcome: "Outcome") -> int:
     if outcome.signal_number is not None:
         return SIGNAL_EXIT_BASE + outcome.signal_number
@@ -282,4 +365,5 @@ def _exit_code(outcome: "Outcome") -> int:
     has_verdict = outcome.out_of_time and outcome.sweep.summary()["best"] is not None
     if not ended_well and not has_verdict:
         return EXIT_NO_TRIAL_SUCCEEDED
-    return EXIT_SOME_TRIALS_FAILED if outcome.sweep.count(Status.CRASHED) else 0
+    n_failed = outcome.sweep.count(Status.CRASHED) + outcome.sweep.count_replicas(Status.CRASHED)
+    return EXIT_SOME_TRIALS_FAILED if n_failed else 0

@@ -8,23 +8,26 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from sweeps.ranking import RESULTS, Sweep
-from sweeps.status import Status
+from sweeps.status import Stage, Status
 from sweeps.words import duration, params_in_short
 
 if TYPE_CHECKING:
     from sweeps.runner import Outcome
+    from sweeps.several import Sweeps
 
 TABLE_WIDTH = 240
 """Columns that a table may take: in a narrow terminal its lines wrap, but no value is cut."""
 
 
 def print_summary(outcome: "Outcome", results: Path) -> None:
-    """Print which configuration won, by how much, where its samples are and what to type next."""
+    """Print which configuration won, by how much, what to type next, and what a confirmation found."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
     for label, text in _summary_lines(outcome, results):
         console.print(f"{label:<9} {text}")
+    print_confirmation(outcome.sweep)
 
 
 def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str]]:
@@ -54,31 +57,66 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
         yield label, f"gan-sweep {command}{where}"
 
 
-def print_leaderboard(sweep: Sweep, frame: pd.DataFrame) -> None:
-    """Print what :meth:`sweeps.ranking.Sweep.rank` returned, as a table."""
-    better = "less" if sweep.less_is_better else "more"
-    title = f"{sweep.name}: {sweep.metric}, {better} is better"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+def print_confirmation(sweep: Sweep) -> None:
+    """Print what a confirmation has found: means, differences from the winner, and why it stopped."""
+    confirmed = sweep.confirmed()
+    if confirmed is None:
+        return
+    frame = sweep.rank(stage=Stage.CONFIRM).drop(columns="floor")
+    mean = "geometric mean" if confirmed.replicas.scale.is_logarithmic else "mean"
+    title = f"{sweep.name} confirmed: {mean} of the final {sweep.metric} over fresh seeds, 95 % intervals"
+    _print_table(title, frame)
+    Console(highlight=False, markup=False, soft_wrap=True).print(f"verdict   {confirmed.conclusion()}")
+
+
+def print_leaderboard(sweep: "Sweep | Sweeps", frame: pd.DataFrame, by: str | None = None) -> None:
+    """Print what ``rank`` returned, as a table, and how many trials failed of what."""
+    scale = sweep.scale(by)
+    better = "less" if scale.less_is_better else "more"
+    floors = frame["floor"].dropna().unique()
+    floor = f"; real images have {floors[0]:.4g}" if len(floors) == 1 else ""
+    _print_table(f"{sweep.name}: {scale.metric}, {better} is better{floor}", frame.drop(columns="floor"))
+    failures = sweep.failures()
+    if len(failures):
+        told = ", ".join(f"{n} {kind} (loss {loss})" for kind, loss, n in failures.itertuples(index=False))
+        Console(highlight=False, markup=False, soft_wrap=True).print(f"failed: {told}")
+
+
+def print_sweeps(frame: pd.DataFrame, results: Path) -> None:
+    """Print what :func:`sweeps.ranking.list_sweeps` returned, as a table."""
+    if len(frame):
+        _print_table(f"Sweeps in {results}", frame)
+    else:
+        Console(highlight=False, markup=False, soft_wrap=True).print(f"there are no sweeps in {results} yet")
+
+
+def _print_table(title: str, frame: pd.DataFrame) -> None:
+    table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
     columns = [column for column in frame.columns if column != "is_baseline"]
     for column in columns:
-        heading = {"trial_id": "trial"}.get(column, column)
-        table.add_column(heading, justify="left" if column in {"trial_id", "status"} else "right")
+        heading = {"trial_id": "trial", "vs_winner": "vs winner", "vs_low": "low", "vs_high": "high"}
+        table.add_column(heading.get(column, column), justify="left" if column in _TEXTS else "right")
     for row in frame.to_dict("records"):
-        table.add_row(
-            *(_cell_of(row, column) for column in columns), style="bold" if row["is_baseline"] else None
-        )
+        style = "bold" if row.get("is_baseline") else None
+        table.add_row(*(Text(_cell_of(row, column)) for column in columns), style=style)
     Console(width=TABLE_WIDTH).print(table)
 
 
+_TEXTS = {"sweep", "trial_id", "status", "verdict", "failed"}
+
+
 def _cell_of(row: dict[Hashable, Any], column: str) -> str:
+    value = row[column]
     if column == "trial_id":
-        return f"{row[column]} (defaults)" if row["is_baseline"] else str(row[column])
-    if column == "status":
-        return Status(row[column]).words
-    return _cell(row[column], unit="x" if column == "gain" else "")
+        return f"{value} (defaults)" if row["is_baseline"] else str(value)
+    if column == "status" and value in set(Status):
+        return Status(value).words
+    return _cell(value, unit="x" if column == "gain" else "")
 
 
 def _cell(value: object, unit: str = "") -> str:
     if pd.isna(value):  # type: ignore[call-overload] # a cell is a scalar
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:.4g}{unit}" if isinstance(value, float) else f"{value}{unit}"

@@ -1,16 +1,24 @@
 """From a ledger to a decision, as pandas frames."""
 
 from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
+import numpy as np
 import pandas as pd
 
 from gan_core.errors import allowed_and_closest
-from sweeps.errors import UnknownTrialError
-from sweeps.ledger import Record, read_ledger, read_reports, samples_file
-from sweeps.status import Status
+from sweeps.errors import SweepError, UnknownTrialError
+from sweeps.ledger import Record, read_ledger, read_reports, samples_file, sweep_names
+from sweeps.status import Stage, Status
+
+if TYPE_CHECKING:
+    from sweeps.replicas import Confirmed, Replicas
+    from sweeps.several import Sweeps
+    from sweeps.statistics import Scale
 
 RESULTS = Path("results")
 
@@ -27,6 +35,7 @@ class Sweep:
         self.name = record.folder.name
         self.facts = record.facts
         self._rows = record.trials
+        self._replica_rows = record.replicas
         self._metrics: list[dict[str, str]] = self.facts["spec"].get("metric", _DEFAULT_METRIC)
 
     @property
@@ -53,9 +62,19 @@ class Sweep:
         that the weights of its best report made of fresh noise; another's are those of its best report, of
         ``eval_samples``.
         """
+        return self._frame(self._rows)
+
+    @cached_property
+    def replicas(self) -> pd.DataFrame:
+        """One row a trial of the confirmation, as ``trials`` has them, with ``of`` (whose configuration)."""
+        frame = self._frame(self._replica_rows)
+        frame.insert(1, "of", [row["of"] for row in self._replica_rows])
+        return frame
+
+    def _frame(self, rows: list[dict[str, Any]]) -> pd.DataFrame:
         frame = pd.DataFrame(
-            [_trial_row(row, self.metric, self.searched) for row in self._rows],
-            columns=None if self._rows else [*_COLUMNS, self.metric, f"search_{self.metric}"],
+            [_trial_row(row, self.metric, self.searched) for row in rows],
+            columns=None if rows else [*_COLUMNS, self.metric, f"search_{self.metric}"],
         )
         return frame.astype(_TYPES | dict.fromkeys([self.metric, f"search_{self.metric}"], "float64"))
 
@@ -65,58 +84,275 @@ class Sweep:
         rows = read_reports(self.folder)
         return pd.DataFrame(rows, columns=None if rows else ["trial_id", "step", "fid"])
 
+    @cached_property
+    def with_final(self) -> list[str]:
+        """The trials that have final scores."""
+        return [row["trial_id"] for row in self._rows if row["final"] is not None]
+
     @property
     def searched(self) -> list[str]:
         """The names of the parameters that differ between trials."""
         return list(dict.fromkeys(name for row in self._rows for name in row["params"]))
 
-    def rank(self, top: int | None = None) -> pd.DataFrame:
-        """Return the trials by the sweep's metric, best first; those without a score come last, unranked.
+    def rank(
+        self,
+        by: str | None = None,
+        top: int | None = None,
+        stage: str = Stage.SEARCH,
+        where: str | None = None,
+    ) -> pd.DataFrame:
+        """Return the trials by a metric, best first; those without a score come last, unranked.
 
         Trials with a final score come before those without: fid depends on the number of samples.
 
         Args:
+            by: The metric; the sweep's own where it is not given.
             top: How many rows to return; all where it is not given.
+            stage: ``search``, or ``confirm`` for what the confirmation has found (see
+                :meth:`sweeps.replicas.Confirmed.frame`, with the score of the search beside it).
+            where: Which trials: a condition as :func:`sweeps.where.matching` reads it.
 
         Returns:
             ``rank`` from 1, ``trial_id``, ``status``, the metric (``fid``), ``samples`` (that it rests on),
-            ``gain`` (how many times better than the score, of as many samples, of the seed tutorial's
-            defaults), ``step``, ``flags``, ``is_baseline`` and a column for each searched parameter, empty
-            where a trial does not have it. In a sweep by several metrics, the others come after the first,
-            and ``pareto`` says whether no trial is better in one of them and as good in the rest.
+            ``floor`` (the score of real images), ``gain`` (how many times better than the score, of as many
+            samples, of the seed tutorial's defaults), ``step``, ``flags``, ``is_baseline`` and a column for
+            each searched parameter, empty where a trial does not have it. In a sweep by several metrics, the
+            others come after the first, and ``pareto`` says whether no trial is better in one of them and as
+            good in the rest. Where a confirmation has been, ``mean``, ``low`` and ``high`` (its 95 %
+            interval) and ``seeds`` are those of the fresh seeds, and ``tie`` says whether a trial is not told
+            from the best: by the confirmation, or where it was not in it by the pooled spread over seeds.
+
+        Raises:
+            SweepError: There is no such metric or stage, or the condition is not one.
         """
-        frame = self.trials
-        order = {"has_final": False, self.metric: self.less_is_better}
-        frame = frame.assign(has_final=[row["final"] is not None for row in self._rows]).sort_values(
-            [*order], ascending=[*order.values()], kind="stable", ignore_index=True
-        )
-        frame["rank"] = pd.Series(range(1, len(frame) + 1), dtype="Int64").where(frame[self.metric].notna())
-        frame["gain"] = self._gain(frame)
-        several = [metric["name"] for metric in self._metrics[1:]]
+        if stage == Stage.CONFIRM:
+            frame = self._rank_confirmed(by, where)
+        elif stage == Stage.SEARCH:
+            frame = self._rank_searched(by, where)
+        else:
+            raise SweepError(f"no stage {stage!r}; {allowed_and_closest(stage, Stage)}")
+        return frame.head(len(frame) if top is None else top)
+
+    def _rank_searched(self, by: str | None, where: str | None) -> pd.DataFrame:
+        scale = self.scale(by)
+        metric, frame = scale.metric, self._with_gain(scale)
+        several = [each["name"] for each in self._metrics[1:]] if metric == self.metric else []
         if several:
-            frame["pareto"] = self._on_the_front(frame)
-        columns = ["rank", "trial_id", "status", self.metric, *several, *(["pareto"] if several else [])]
-        columns += ["samples", "gain", "step", "flags", "is_baseline", *self.searched]
-        return frame.reindex(columns=columns).head(len(frame) if top is None else top)
+            frame["pareto"] = _on_the_front(frame, self._metrics)
+        over_seeds = [] if not self._replica_rows else ["mean", "low", "high", "seeds", "tie"]
+        if over_seeds:
+            frame = self._with_seeds(frame, scale)
+        if where is not None:
+            frame = frame[_matching(frame, where)]
+        order = {"has_final": False, metric: scale.less_is_better}
+        frame = frame.sort_values([*order], ascending=[*order.values()], kind="stable", ignore_index=True)
+        frame["rank"] = pd.Series(range(1, len(frame) + 1), dtype="Int64").where(frame[metric].notna())
+        columns = ["rank", "trial_id", "status", metric, *over_seeds]
+        columns += [*several, *(["pareto"] if several else [])]
+        columns += ["samples", "floor", "gain", "step", "flags", "is_baseline", *self.searched]
+        return frame.reindex(columns=list(dict.fromkeys(columns)))
 
-    def _gain(self, frame: pd.DataFrame) -> pd.Series:
-        baseline = {True: self._baseline(self.metric), False: self._baseline(f"search_{self.metric}")}
-        of_defaults = frame["has_final"].map(baseline).astype(float)
-        return of_defaults / frame[self.metric] if self.less_is_better else frame[self.metric] / of_defaults
+    def _with_gain(self, scale: "Scale") -> pd.DataFrame:
+        """Return the trials with ``has_final``, ``floor`` and ``gain``."""
+        metric, frame = scale.metric, self.trials
+        has_final = frame["trial_id"].isin(self.with_final)
+        baseline = next((row for row in self._rows if row["is_baseline"]), None)
+        at_reports = ((baseline or {}).get("best_metrics") or {}).get(metric, np.nan)
+        at_the_end = _scores(baseline).get(metric, np.nan) if baseline else np.nan
+        of_defaults = np.where(has_final, at_the_end, at_reports)
+        gain = of_defaults / frame[metric] if scale.less_is_better else frame[metric] / of_defaults
+        floor = (self.facts.get("floors") or {}).get(metric, np.nan)
+        return frame.assign(has_final=has_final, floor=floor, gain=gain)
 
-    def _on_the_front(self, frame: pd.DataFrame) -> pd.Series:
-        """Return which trials no other one dominates; only those with all scores can be."""
-        signs = [1 if metric["goal"] == "minimize" else -1 for metric in self._metrics]
-        names = [metric["name"] for metric in self._metrics]
-        scores = frame.reindex(columns=names).astype(float) * signs
-        dominated = [
-            ((scores <= row).all(axis=1) & (scores < row).any(axis=1)).any() for _, row in scores.iterrows()
+    def _with_seeds(self, frame: pd.DataFrame, scale: "Scale") -> pd.DataFrame:
+        """Return the trials with what the seeds of a confirmation say of them."""
+        from sweeps.replicas import TIE, WINNER
+
+        replicas = self._replicas_of(None, scale)
+        frame = frame.join(replicas.means()[["mean", "low", "high", "seeds"]], on="trial_id")
+        frame["seeds"] = frame["seeds"].astype("Int64")
+        values = scale.of(frame[scale.metric].where(frame["has_final"]).to_numpy(dtype=float))
+        behind = pd.Series(values - np.nanmin(values, initial=np.inf), index=frame.index)
+        tie = (behind <= replicas.noise()).astype("boolean").where(behind.notna())
+        confirmed = self.confirmed(scale.metric)
+        if confirmed is not None:
+            words = confirmed.frame().set_index("trial_id")["verdict"]
+            told = frame["trial_id"].map(words)
+            tie = tie.where(told.isna(), told.isin([WINNER, TIE]))
+        return frame.assign(tie=tie)
+
+    def _rank_confirmed(self, by: str | None, where: str | None) -> pd.DataFrame:
+        scale = self.scale(by)
+        confirmed = self.confirmed(scale.metric)
+        if confirmed is None:
+            raise SweepError(f"{self.name} is not confirmed: type gan-sweep confirm {self.name}")
+        searched = self._rank_searched(by, None).set_index("trial_id")
+        frame = confirmed.frame().join(
+            searched[[scale.metric, "floor", "is_baseline", *self.searched]], on="trial_id"
+        )
+        frame = frame.rename(columns={scale.metric: f"{scale.metric}_in_search"})
+        frame.insert(
+            0, "rank", pd.Series(range(1, len(frame) + 1), dtype="Int64").where(frame["mean"].notna())
+        )
+        defaults = frame["mean"][frame["is_baseline"]]
+        of_defaults = defaults.iloc[0] if len(defaults) else np.nan
+        gain = of_defaults / frame["mean"] if scale.less_is_better else frame["mean"] / of_defaults
+        frame.insert(list(frame.columns).index("floor") + 1, "gain", gain)
+        return frame if where is None else frame[_matching(frame, where)]
+
+    def confirmed(self, by: str | None = None) -> "Confirmed | None":
+        """Return what the last confirmation has found, by the sweep's metric or another; None without one."""
+        facts = self.facts.get("confirmation")
+        if facts is None:
+            return None
+        from sweeps.replicas import Confirmed
+        from sweeps.spec import Confirm
+
+        settings = Confirm.model_validate(facts["settings"])
+        return Confirmed(
+            self._replicas_of(facts["finalists"], self.scale(by)),
+            settings.looks,
+            settings.until_resolved,
+            facts["status"] == Status.COMPLETED,
+        )
+
+    def _replicas_of(self, names: Sequence[str] | None, scale: "Scale") -> "Replicas":
+        from sweeps.replicas import Replicas
+
+        rows = self._replica_rows
+        return Replicas.read(rows, names or list(dict.fromkeys(row["of"] for row in rows)), scale)
+
+    def finalists(self, top: int) -> list[dict[str, Any]]:
+        """Return the ledger's rows of the best configurations, and of the seed tutorial's defaults.
+
+        Configurations that differ in their seed alone are one.
+
+        Raises:
+            UnknownTrialError: No trial has a score yet.
+        """
+        rows = {row["trial_id"]: row for row in self._rows}
+        ranked = self.rank()
+        has_score = ranked["rank"].notna() & ranked["status"].isin([Status.COMPLETED, Status.PRUNED])
+        found: list[dict[str, Any]] = []
+        for trial_id in ranked["trial_id"][has_score]:
+            if len(found) < top and not any(_same_but_for_the_seed(rows[trial_id], row) for row in found):
+                found.append(rows[trial_id])
+        if not found:
+            raise UnknownTrialError(f"no trial of the sweep {self.name} has ended with a score yet")
+        return found + [row for row in self._rows if row["is_baseline"] and row not in found]
+
+    def pareto(self, *metrics: str) -> pd.DataFrame:
+        """Return the trials that no other one beats in every metric, as :meth:`rank` has them.
+
+        Args:
+            metrics: Two or more; those of the sweep where none is given. Of trials without a final score,
+                scores are of fewer samples: only those with one are compared where there are any.
+
+        Raises:
+            SweepError: There is no such metric.
+        """
+        scales = [self.scale(name) for name in metrics or [each["name"] for each in self._metrics]]
+        goals = [
+            {"name": scale.metric, "goal": "minimize" if scale.less_is_better else "maximize"}
+            for scale in scales
         ]
-        return scores.notna().all(axis=1) & ~pd.Series(dominated, index=frame.index, dtype=bool)
+        names = [scale.metric for scale in scales]
+        ranked = self._rank_searched(names[0], None).set_index("trial_id", drop=False)
+        frame = self.trials.set_index("trial_id")
+        frame = frame.loc[self.with_final] if self.with_final else frame
+        front = frame.index[_on_the_front(frame, goals)]
+        kept = ranked[ranked["trial_id"].isin(front)].drop(columns="pareto", errors="ignore")
+        others = frame[[name for name in names if name not in kept.columns]]
+        return kept.join(others).reset_index(drop=True)
+
+    def importances(self) -> pd.DataFrame:
+        """Return how much of the score each searched parameter explains: ``parameter``, ``importance``.
+
+        Optuna's measure (PED-ANOVA, arXiv:2304.10255), from the study, of the trials trained to their end;
+        parameters that not every one of them has are left out.
+
+        Raises:
+            SweepError: Fewer than two such trials, or the study is gone.
+        """
+        import optuna
+
+        file = self.folder / "study.db"
+        if not file.exists():
+            raise SweepError(f"{file}, which holds what the sampler was told, is gone")
+        study = optuna.load_study(study_name=self.name, storage=f"sqlite:///{file.resolve()}")
+        n_complete = len(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)))
+        if n_complete < 2:
+            raise SweepError(f"importances need 2 trials trained to their end; {self.name} has {n_complete}")
+        found = optuna.importance.get_param_importances(study, target=lambda trial: trial.values[0])
+        return pd.DataFrame({"parameter": list(found), "importance": list(found.values())})
+
+    def best_of_k(self, by: str | None = None) -> pd.DataFrame:
+        """Return the score to expect of the best of k trials, for each value of a parameter.
+
+        What a budget of k trials buys (Lucic et al., arXiv:1711.10337): the expected best of k trials drawn
+        without replacement from those made, exactly. A trial without a score counts as the worst one. The
+        scores are those of reports (``search_fid``), as all trials have them; those stopped early count as
+        far as they came. What a sampler has learnt makes its trials better than a random search's.
+
+        Args:
+            by: A parameter, such as ``loss``; all trials together where it is not given.
+
+        Returns:
+            A column named like the parameter, ``k`` from 1, the metric, and ``trials`` (that there are).
+
+        Raises:
+            SweepError: There is no such parameter.
+        """
+        scale, score = self.scale(None), f"search_{self.metric}"
+        if by is not None and by not in self.trials.columns:
+            raise SweepError(f"no parameter {by!r}; {allowed_and_closest(by, self.searched)}")
+        values = scale.sign * self.trials[score].fillna(
+            self.trials[score].max() if scale.less_is_better else self.trials[score].min()
+        )
+        groups = values.groupby(self.trials[by]) if by else [("all", values)]
+        frames = [
+            pd.DataFrame(
+                {
+                    by or "trials_of": name,
+                    "k": range(1, len(group) + 1),
+                    self.metric: scale.sign * _expected_best(np.sort(group.to_numpy())),
+                    "trials": len(group),
+                }
+            )
+            for name, group in groups
+            if group.notna().all()
+        ]
+        empty = pd.DataFrame(columns=[by or "trials_of", "k", self.metric, "trials"])
+        return pd.concat(frames, ignore_index=True) if frames else empty
+
+    def failures(self, by: str = "loss") -> pd.DataFrame:
+        """Return how many trials failed, by ``kind`` (diverged, or the error's name) and a parameter."""
+        failed = [row for row in self._rows if row["status"] in {Status.DIVERGED, Status.CRASHED}]
+        counts = Counter((_kind_of_failure(row), str(row["config"].get(by, "-"))) for row in failed)
+        rows = [(kind, value, n) for (kind, value), n in counts.most_common()]
+        return pd.DataFrame(rows, columns=["kind", by, "trials"])
+
+    def scale(self, by: str | None = None) -> "Scale":
+        """Return the scale that a metric is compared on, the sweep's own where none is named.
+
+        Raises:
+            SweepError: There is no such metric.
+        """
+        from sweeps.statistics import Scale
+
+        if by is None or by == self.metric:
+            return Scale(self.metric, self.less_is_better)
+        from sweeps.spec import GOALS
+
+        measured = [name for name in GOALS if name in self.trials.columns]
+        if by not in measured:
+            raise SweepError(f"{self.name} has no metric {by!r}; {allowed_and_closest(by, measured)}")
+        return Scale(by, GOALS[by] == "minimize")
 
     def summary(self) -> dict[str, Any]:
         """Return the sweep in a few JSON values: counts by status, best trial, baseline, floors."""
-        ranked = self.rank()["trial_id"][self.rank()["rank"].notna()].tolist()
+        board = self._rank_searched(None, None)
+        ranked = board["trial_id"][board["rank"].notna()].tolist()
         in_short = {row["trial_id"]: _in_short(row, self.metric) for row in self._rows}
         baseline = next((row["trial_id"] for row in self._rows if row["is_baseline"]), None)
         ended_at = self.facts.get("ended_at")
@@ -131,6 +367,22 @@ class Sweep:
             "fid_floor": self.facts.get("floors", {}).get("fid"),
             "floors": self.facts.get("floors"),
             "extractor": self.facts.get("extractor"),
+            "confirmation": self._confirmation_in_short(),
+        }
+
+    def _confirmation_in_short(self) -> dict[str, Any] | None:
+        confirmed = self.confirmed()
+        if confirmed is None:
+            return None
+        facts = self.facts["confirmation"]
+        return {
+            "status": facts["status"],
+            "seconds": facts.get("ended_at") and facts["ended_at"] - facts["started_at"],
+            "trials": dict(Counter(row["status"] for row in self._replica_rows)),
+            "winner": confirmed.winner,
+            "tied": confirmed.tied,
+            "conclusion": confirmed.conclusion(),
+            "finalists": as_records(self.rank(stage=Stage.CONFIRM)),
         }
 
     def samples_file(self, trial_id: str) -> Path:
@@ -143,7 +395,7 @@ class Sweep:
         Raises:
             UnknownTrialError: The sweep has no such trial.
         """
-        configs = {row["trial_id"]: row["config"] for row in self._rows}
+        configs = {row["trial_id"]: row["config"] for row in (*self._rows, *self._replica_rows)}
         if trial_id not in configs:
             closest = allowed_and_closest(trial_id, configs)
             raise UnknownTrialError(f"no trial {trial_id!r} in the sweep {self.name}; {closest}")
@@ -155,7 +407,8 @@ class Sweep:
         Raises:
             UnknownTrialError: The trial has none.
         """
-        rows = [row for row in read_reports(self.folder) if row["trial_id"] == trial_id]
+        reports = (report for stage in Stage for report in read_reports(self.folder, stage))
+        rows = [report for report in reports if report["trial_id"] == trial_id]
         if not rows:
             raise UnknownTrialError(f"the trial {trial_id} of the sweep {self.name} made no report")
         return {
@@ -164,12 +417,12 @@ class Sweep:
         }
 
     def count(self, status: Status) -> int:
-        """Return how many trials have this status."""
+        """Return how many trials of the search have this status."""
         return sum(row["status"] == status for row in self._rows)
 
-    def _baseline(self, column: str) -> float:
-        values = self.trials.loc[self.trials["is_baseline"], column]
-        return values.iloc[0] if len(values) else float("nan")
+    def count_replicas(self, status: Status) -> int:
+        """Return how many trials of the confirmation have this status."""
+        return sum(row["status"] == status for row in self._replica_rows)
 
 
 _DEFAULT_METRIC = [{"name": "fid", "goal": "minimize"}]
@@ -225,11 +478,104 @@ def _in_short(row: dict[str, Any], metric: str) -> dict[str, Any]:
     }
 
 
-def load(name: str, results: Path | str = RESULTS) -> Sweep:
-    """Load a sweep by its name.
+def _same_but_for_the_seed(row: dict[str, Any], other: dict[str, Any]) -> bool:
+    return {**row["config"], "seed": 0} == {**other["config"], "seed": 0}
+
+
+def _kind_of_failure(row: dict[str, Any]) -> str:
+    if row["status"] == Status.CRASHED:
+        return str(row["reason"] or "unknown").partition(":")[0].rpartition(".")[2]
+    return str(row["status"])
+
+
+def _matching(frame: pd.DataFrame, condition: str) -> pd.Series:
+    from sweeps.where import matching
+
+    return matching(frame, condition)
+
+
+def _on_the_front(frame: pd.DataFrame, metrics: list[dict[str, str]]) -> pd.Series:
+    """Return which trials no other one dominates; only those with all scores can be.
+
+    In the order of the scores, a trial can only be dominated by one before it that is on the front.
+    """
+    signs = [1 if metric["goal"] == "minimize" else -1 for metric in metrics]
+    scores = frame.reindex(columns=[metric["name"] for metric in metrics]).to_numpy(dtype=float) * signs
+    known = np.flatnonzero(~np.isnan(scores).any(axis=1))
+    front = np.empty((0, len(metrics)))
+    is_on_it = np.zeros(len(frame), dtype=bool)
+    for index in known[np.lexsort(scores[known].T[::-1])]:
+        row = scores[index]
+        if not ((front <= row).all(axis=1) & (front < row).any(axis=1)).any():
+            front = np.vstack([front, row])
+            is_on_it[index] = True
+    return pd.Series(is_on_it, index=frame.index)
+
+
+def _expected_best(scores: "np.typing.NDArray[np.float64]") -> "np.typing.NDArray[np.float64]":
+    """Return the expected least of k of ``scores``, ascending, drawn without replacement, for every k."""
+    n = len(scores)
+    expected = np.empty(n)
+    chance = np.full(n, 1 / n)
+    for k in range(1, n + 1):
+        expected[k - 1] = chance @ scores
+        left = n - 1 - np.arange(n)
+        chance = chance * np.maximum(left - k + 1, 0) * (k + 1) / (k * max(n - k, 1))
+    return expected
+
+
+def as_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a frame's rows as JSON values, None where a cell is empty."""
+    records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in record.items()} for record in records]
+
+
+def list_sweeps(results: Path | str = RESULTS) -> pd.DataFrame:
+    """Return a row a sweep in ``results``, the newest first.
+
+    ``sweep``, ``status`` (of one that cannot be read: why), ``trials``, ``metric``, ``score`` of the best
+    trial, ``best`` (which), ``confirmed`` (the winner over fresh seeds), ``began`` (UTC).
+    """
+    results = Path(results)
+    rows = [_listed(name, results) for name in sweep_names(results)]
+    columns = ["sweep", "status", "trials", "metric", "score", "best", "confirmed", "began"]
+    frame = pd.DataFrame(rows, columns=columns).astype({"trials": "Int64"})
+    return frame.sort_values("began", ascending=False, kind="stable", ignore_index=True)
+
+
+def _listed(name: str, results: Path) -> dict[str, Any]:
+    try:
+        sweep = load(name, results)
+    except SweepError as error:
+        return {"sweep": name, "status": str(error)}
+    summary = sweep.summary()
+    best, confirmation = summary["best"], summary["confirmation"]
+    began = datetime.fromtimestamp(sweep.facts["started_at"], tz=UTC)
+    return {
+        "sweep": name,
+        "status": summary["status"],
+        "trials": sum(summary["trials"].values()),
+        "metric": sweep.metric,
+        "score": best and best[sweep.metric],
+        "best": best and best["trial_id"],
+        "confirmed": confirmation and confirmation["winner"],
+        "began": f"{began:%Y-%m-%d %H:%M}",
+    }
+
+
+@overload
+def load(name: str, results: Path | str = RESULTS) -> Sweep: ...
+@overload
+def load(name: list[str] | tuple[str, ...], results: Path | str = RESULTS) -> "Sweeps": ...
+def load(name: str | list[str] | tuple[str, ...], results: Path | str = RESULTS) -> "Sweep | Sweeps":
+    """Load a sweep by its name, or several by theirs as one; a sweep may still be running.
 
     Raises:
         UnknownSweepError: There is no such sweep in ``results``.
-        SweepError: Another version wrote it, or it is damaged.
+        SweepError: Another version wrote it, it is damaged, or several cannot be compared.
     """
-    return Sweep(read_ledger(name, Path(results)))
+    if isinstance(name, str):
+        return Sweep(read_ledger(name, Path(results)))
+    from sweeps.several import Sweeps
+
+    return Sweeps([Sweep(read_ledger(each, Path(results))) for each in name])

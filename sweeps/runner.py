@@ -20,11 +20,14 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from rich.console import Console
 
-from sweeps.errors import SweepError, SweepInterrupted
+from sweeps.confirm import Confirmation
+from sweeps.errors import SweepError, SweepInterrupted, UnknownTrialError
 from sweeps.ledger import (
     Ledger,
+    Record,
     Trial,
     check_results,
     checkpoint_file,
@@ -38,8 +41,8 @@ from sweeps.progress import Display, announced
 from sweeps.ranking import RESULTS, Sweep, load
 from sweeps.schedulers import scheduler
 from sweeps.search import Search, status_of, trial_of
-from sweeps.spec import Override, Resources, SweepSpec, load_spec
-from sweeps.status import Status
+from sweeps.spec import Confirm, Override, Resources, SweepSpec, load_spec
+from sweeps.status import Stage, Status
 from sweeps.tracking import Tracker
 from sweeps.trainable import GanTrainable
 from sweeps.warmstart import earlier_sweep
@@ -141,7 +144,7 @@ def execute(
     def new_folder() -> Path:
         return create_sweep_folder(results, name or spec.name, exact=name is not None)
 
-    return _run(spec, new_folder, console, earlier=earlier, quiet=quiet)
+    return _run(spec, new_folder, console, settings=spec.confirm, earlier=earlier, quiet=quiet)
 
 
 def resume(
@@ -156,7 +159,8 @@ def resume(
     """Go on with a sweep that was stopped, in whatever way, or extend one; return how it ended.
 
     No trial that ended is trained again, one that was running goes on from its last checkpoint, and the
-    sampler and the scheduler know all that was reported. A sweep that is finished is left as it is.
+    sampler and the scheduler know all that was reported. A confirmation goes on likewise. A sweep that is
+    finished is left as it is.
 
     Args:
         name: The sweep's name.
@@ -174,11 +178,23 @@ def resume(
     record = read_ledger(name, results)
     changes = {"time_budget": time_budget} | ({} if trials is None else {"trials": trials})
     spec, past = _spec_again(name, record.facts["spec"] | changes), Past.read(record)
-    if not past.unfinished and len(past.rows) >= spec.trials:
+    searches = bool(past.unfinished) or len(past.rows) < spec.trials
+    settings = _unconfirmed(spec, record, searches=searches)
+    if not searches and settings is None:
         return Outcome(load(name, results), None, out_of_time=False, tracking_failure=None)
     with _locked(record.folder):
         pass
-    return _run(spec, lambda: record.folder, console, past=past, quiet=quiet)
+    return _run(
+        spec, lambda: record.folder, console, settings=settings, past=past, searches=searches, quiet=quiet
+    )
+
+
+def _unconfirmed(spec: SweepSpec, record: Record, *, searches: bool) -> Confirm | None:
+    """Return what is still to be confirmed: what was interrupted, or what the file asks for."""
+    confirmation = record.facts.get("confirmation")
+    if confirmation and confirmation["status"] != Status.COMPLETED:
+        return Confirm.model_validate(confirmation["settings"])
+    return spec.confirm if searches or not confirmation else None
 
 
 def _spec_again(name: str, content: dict[str, Any]) -> SweepSpec:
@@ -194,13 +210,40 @@ def _spec_again(name: str, content: dict[str, Any]) -> SweepSpec:
         raise SweepError(f"the sweep {name} cannot go on as it was: {details}") from None
 
 
+def confirm(name: str, settings: Confirm, *, results: Path, console: Console, quiet: bool) -> Outcome:
+    """Train the best configurations of a sweep, and the defaults, on fresh seeds; return how it ended.
+
+    What an earlier confirmation has trained is not trained again.
+
+    Args:
+        name: The sweep's name.
+        settings: How many configurations and seeds.
+        results: Where sweeps are kept.
+        console: Where to show it.
+        quiet: Whether to show nothing.
+
+    Raises:
+        UnknownSweepError: There is no such sweep.
+        SweepError: No trial of it has a score, another process runs it, or what :func:`execute` raises.
+        SweepInterrupted: A signal came before anything was trained.
+    """
+    record = read_ledger(name, results)
+    spec = _spec_again(name, record.facts["spec"] | {"time_budget": None})
+    Sweep(record).finalists(settings.top)
+    with _locked(record.folder):
+        pass
+    return _run(spec, lambda: record.folder, console, settings=settings, searches=False, quiet=quiet)
+
+
 def _run(
     spec: SweepSpec,
     folder_of: Callable[[], Path],
     console: Console,
     *,
+    settings: Confirm | None,
     earlier: Path | None = None,
     past: Past | None = None,
+    searches: bool = True,
     quiet: bool,
 ) -> Outcome:
     signals, budget = _Signals(), _Budget(spec.time_budget)
@@ -210,46 +253,160 @@ def _run(
         signals.check()
         prepare(spec, resources, console, quiet=quiet, check=signals.check)
         folder = folder_of()
+        session = _Session(spec, folder, resources, [signals, budget], console, quiet=quiet)
         with _locked(folder):
-            search = Search(spec, folder.name, folder / "study.db", earlier, past)
-            tracker = _train(spec, folder, resources, search, past, [signals, budget], console, quiet=quiet)
-    return Outcome(load(folder.name, folder.parent), signals.number, budget.is_over, tracker.failure)
+            is_searched = not searches or session.search(earlier, past) is Status.COMPLETED
+            if settings and is_searched and signals.number is None:
+                session.confirm(settings)
+    return Outcome(load(folder.name, folder.parent), signals.number, budget.is_over, session.tracking_failure)
 
 
-def _train(
-    spec: SweepSpec,
-    folder: Path,
-    resources: dict[str, float],
-    search: Search,
-    past: Past | None,
-    ends: list[tune.Callback],
-    console: Console,
-    *,
-    quiet: bool,
-) -> Tracker:
-    """Train every trial, recording it, and return what wrote it to MLflow."""
-    content, metric = spec.model_dump(mode="json"), spec.metric[0]
-    ledger, before = Ledger(folder, content), past or Past([], {})
-    ended = before.ended
-    tracker = Tracker(folder.parent, folder.name, content, metric, ended if past else None)
-    with Display(console, folder.name, spec.trials, metric, ended=ended.values(), quiet=quiet) as display:
-        recorder = _Recorder(ledger, tracker, display, folder, metric.name, before)
-        display.say(_rule(spec))
-        display.say("Starting the first trials")
+@dataclass(frozen=True)
+class _Stage:
+    """Trials that Ray Tune runs.
+
+    Args:
+        searcher: Says which.
+        scheduler: Stops them early.
+        past: What an earlier run has done of them.
+        goes_on: Whether MLflow knows the sweep already.
+        n_trials: How many there will be, those of the past included.
+        n_suggestions: How many more the searcher may be asked for.
+        rule: What is done, in words.
+    """
+
+    searcher: Search | Confirmation
+    scheduler: TrialScheduler
+    past: Past
+    goes_on: bool
+    n_trials: int
+    n_suggestions: int
+    rule: str
+
+
+class _Session:
+    """Trains a sweep's trials, stage by stage, recording them.
+
+    Args:
+        spec: The sweep.
+        folder: Its folder.
+        resources: What Ray reserves for a trial.
+        ends: What ends it before its end.
+        console: Where to show it.
+        quiet: Whether to show nothing.
+
+    Attributes:
+        tracking_failure: The first error of MLflow's, or None.
+    """
+
+    def __init__(
+        self,
+        spec: SweepSpec,
+        folder: Path,
+        resources: dict[str, float],
+        ends: list[tune.Callback],
+        console: Console,
+        *,
+        quiet: bool,
+    ) -> None:
+        self._spec = spec
+        self._content = spec.model_dump(mode="json")
+        self._folder = folder
+        self._resources = resources
+        self._ends = ends
+        self._console = console
+        self._quiet = quiet
+        self.tracking_failure: Exception | None = None
+
+    def search(self, earlier: Path | None, past: Past | None) -> Status:
+        """Search, and return whether all trials have ended."""
+        spec, before = self._spec, past or Past([], {})
+        stage = _Stage(
+            searcher=Search(spec, self._folder.name, self._folder / "study.db", earlier, past),
+            scheduler=scheduler(spec, before),
+            past=before,
+            goes_on=past is not None,
+            n_trials=spec.trials,
+            n_suggestions=max(spec.trials - len(before.ended), len(before.unfinished)),
+            rule=_rule(spec),
+        )
+        return self._train(stage, Ledger(self._folder, self._content))
+
+    def confirm(self, settings: Confirm) -> Status:
+        """Confirm the best configurations, if there are any, and return whether all trainings have ended."""
+        record = read_ledger(self._folder.name, self._folder.parent)
         try:
-            _tune(spec, resources, search, before, [recorder, *ends])
-        except SweepInterrupted:
-            display.say("Stopping")
-        except _BudgetOver:
-            display.say("The time budget is over")
-        finally:
-            status = _status(spec, search, recorder)
-            recorder.close()
-            search.close()
-            ledger.close(status)
-            display.say("Writing what is left to MLflow")
-            tracker.close(status)
-    return tracker
+            finalists = Sweep(record).finalists(settings.top)
+        except UnknownTrialError:
+            return Status.COMPLETED
+        names = [row["trial_id"] for row in finalists]
+        past = Past.read(record, Stage.CONFIRM)
+        ours = Past([row for row in past.rows if row["of"] in names], past.reports)
+        searcher = Confirmation(self._spec, settings, self._folder, finalists, past)
+        stage = _Stage(
+            searcher=searcher,
+            scheduler=FIFOScheduler(),
+            past=ours,
+            goes_on=True,
+            n_trials=searcher.most_trials,
+            n_suggestions=searcher.most_trials - len(ours.ended),
+            rule=_confirmation_rule(settings, names),
+        )
+        facts = {"settings": settings.model_dump(), "finalists": names}
+        return self._train(stage, Ledger(self._folder, self._content, facts))
+
+    def _train(self, stage: _Stage, ledger: Ledger) -> Status:
+        """Train every trial of a stage, recording it, and return whether all have ended."""
+        metric, ended, folder = self._spec.metric[0], stage.past.ended, self._folder
+        tracker = Tracker(folder.parent, folder.name, self._content, metric, ended if stage.goes_on else None)
+        with Display(
+            self._console, folder.name, stage.n_trials, metric, ended=ended.values(), quiet=self._quiet
+        ) as display:
+            recorder = _Recorder(ledger, tracker, display, folder, metric.name, stage.past)
+            display.say(stage.rule)
+            display.say("Starting the first trials")
+            try:
+                self._tune(stage, recorder)
+            except SweepInterrupted:
+                display.say("Stopping")
+            except _BudgetOver:
+                display.say("The time budget is over")
+            finally:
+                status = _status(stage, recorder)
+                recorder.close()
+                stage.searcher.close()
+                ledger.close(status)
+                display.say("Writing what is left to MLflow")
+                tracker.close(status)
+                self.tracking_failure = self.tracking_failure or tracker.failure
+        return status
+
+    def _tune(self, stage: _Stage, recorder: "_Recorder") -> None:
+        """Train every trial; what Ray writes on the way is thrown away."""
+        if stage.searcher.exhausted:
+            return
+        slots = _slots(self._resources)
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
+        with TemporaryDirectory(prefix="gan-sweep-") as working:
+            tune.Tuner(
+                tune.with_resources(GanTrainable, self._resources),
+                tune_config=tune.TuneConfig(
+                    search_alg=stage.searcher,
+                    scheduler=stage.scheduler,
+                    num_samples=stage.n_suggestions,
+                    max_concurrent_trials=slots,
+                    reuse_actors=True,
+                    trial_name_creator=lambda trial: trial.trial_id,
+                    trial_dirname_creator=lambda trial: trial.trial_id,
+                ),
+                run_config=tune.RunConfig(
+                    name="sweep",
+                    storage_path=working,
+                    callbacks=[recorder, *self._ends],
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                    verbose=0,
+                ),
+            ).fit()
 
 
 @contextmanager
@@ -273,54 +430,18 @@ def _rule(spec: SweepSpec) -> str:
     return f"Searching by {spec.metric[0].name}, {better} is better, of a trial's best report so far{others}"
 
 
-def _status(spec: SweepSpec, search: Search, recorder: "_Recorder") -> Status:
-    """Return whether a sweep has done all that it was to do."""
-    all_ended = recorder.ended >= spec.trials or (search.exhausted and not recorder.running)
-    return Status.COMPLETED if all_ended else Status.INTERRUPTED
+def _confirmation_rule(settings: Confirm, names: list[str]) -> str:
+    """Return what a confirmation trains, in words."""
+    seeds = f"{settings.seeds} fresh seeds"
+    if settings.until_resolved:
+        seeds += f", up to {settings.looks[-1]} where the best is not told from others"
+    return f"Confirming {', '.join(names)} on {seeds}"
 
 
-def _tune(
-    spec: SweepSpec,
-    resources: dict[str, float],
-    search: Search,
-    past: Past,
-    callbacks: list[tune.Callback],
-) -> None:
-    """Train every trial; what Ray writes on the way is thrown away."""
-    slots = _slots(resources)
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
-    with TemporaryDirectory(prefix="gan-sweep-") as working:
-        _tuner(spec, resources, slots, search, past, callbacks, working).fit()
-
-
-def _tuner(
-    spec: SweepSpec,
-    resources: dict[str, float],
-    slots: int,
-    search: Search,
-    past: Past,
-    callbacks: list[tune.Callback],
-    working: str,
-) -> tune.Tuner:
-    return tune.Tuner(
-        tune.with_resources(GanTrainable, resources),
-        tune_config=tune.TuneConfig(
-            search_alg=search,
-            scheduler=scheduler(spec, past),
-            num_samples=max(spec.trials - len(past.ended), len(past.unfinished)),
-            max_concurrent_trials=slots,
-            reuse_actors=True,
-            trial_name_creator=lambda trial: trial.trial_id,
-            trial_dirname_creator=lambda trial: trial.trial_id,
-        ),
-        run_config=tune.RunConfig(
-            name="sweep",
-            storage_path=working,
-            callbacks=callbacks,
-            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            verbose=0,
-        ),
-    )
+def _status(stage: _Stage, recorder: "_Recorder") -> Status:
+    """Return whether all has been done that was to be done."""
+    exhausted = stage.searcher.exhausted and not recorder.running
+    return Status.COMPLETED if recorder.ended >= stage.n_trials or exhausted else Status.INTERRUPTED
 
 
 def _resources(resources: Resources) -> dict[str, float]:

@@ -98,17 +98,7 @@ class Search(OptunaSearch):
             return str(Searcher.FINISHED)
         if trial_id in self._ot_trials:
             self._ot_trials[trial_id].set_user_attr("trial_id", trial.trial_id)
-        return {
-            **asdict(trial),
-            "checkpoint_every_s": self._spec.checkpoint_every,
-            "checkpoint": str(checkpoint_file(self._folder, trial.trial_id).absolute()),
-            "best": self._past.best_metrics(trial.trial_id),
-            "data": self._spec.data,
-            "extractor": self._spec.extractor,
-            "metrics": [metric.model_dump() for metric in self._spec.metric],
-            "stop_on": self._spec.stop_on,
-            "cpu": self._spec.resources.cpu,
-        }
+        return suggestion(self._spec, self._folder, trial, self._past) | {"stop_on": self._spec.stop_on}
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """Tell the study the score that a trial has reached."""
@@ -274,8 +264,23 @@ def _untried(spec: SweepSpec, tried: list[dict[str, Scalar]]) -> list[dict[str, 
     return shuffled
 
 
+def suggestion(spec: SweepSpec, folder: Path, trial: Trial, past: Past) -> dict[str, Any]:
+    """Return what a worker trains a trial from, as a mapping that :func:`trial_of` reads."""
+    return {
+        **asdict(trial),
+        "checkpoint_every_s": spec.checkpoint_every,
+        "checkpoint": str(checkpoint_file(folder, trial.trial_id).absolute()),
+        "best": past.best_metrics(trial.trial_id),
+        "data": spec.data,
+        "extractor": spec.extractor,
+        "metrics": [metric.model_dump() for metric in spec.metric],
+        "stop_on": [],
+        "cpu": spec.resources.cpu,
+    }
+
+
 def trial_of(suggestion: Mapping[str, Any]) -> Trial:
-    """Return the trial that a suggestion of :class:`Search` describes."""
+    """Return the trial that a suggestion describes."""
     return Trial(**{field.name: suggestion[field.name] for field in fields(Trial)})
 
 

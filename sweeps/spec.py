@@ -53,6 +53,9 @@ __all__ = ["Override", "SweepSpec", "check_name", "load_spec", "parse_setting", 
 
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 MOST_GPUS = 64
+DEFAULT_MAX_SEEDS = 10
+FIRST_FRESH_SEED = 2**32
+"""Trials of a search have seeds below it, unless their file gives them others."""
 LONGEST_VALUE = 60
 RESERVED_NAMES = {"mlflow.db", "mlflow.lock", "mlartifacts", "README.md"}
 
@@ -190,6 +193,33 @@ class Resources(_Section):
     )
 
 
+class Confirm(_Section):
+    """How the best configurations are trained again, on fresh seeds."""
+
+    top: int = Field(3, ge=1, le=100, description="Configurations, beside the seed tutorial's defaults.")
+    seeds: int = Field(3, ge=2, le=1000, description="Seeds of each, the same ones.")
+    until_resolved: bool = Field(
+        default=False, description="Go on with further seeds where the best is not told from others yet."
+    )
+    max_seeds: int | None = Field(
+        None, ge=2, le=1000, description="The most seeds of one, where it goes on until resolved (10)."
+    )
+
+    @model_validator(mode="after")
+    def _check_seeds(self) -> "Confirm":
+        if self.max_seeds is not None and not self.until_resolved:
+            raise ValueError("max_seeds is for until_resolved: true; without it there are as many as seeds")
+        if self.max_seeds is not None and self.max_seeds < self.seeds:
+            raise ValueError(f"max_seeds is {self.max_seeds}: there are {self.seeds} seeds to begin with")
+        return self
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """The numbers of seeds that configurations are compared at, ascending."""
+        most = self.max_seeds or max(DEFAULT_MAX_SEEDS, self.seeds)
+        return tuple(range(self.seeds, most + 1)) if self.until_resolved else (self.seeds,)
+
+
 def _as_domain(parameter: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
     """Read a bare scalar as a fixed value: ``steps: 500`` is ``steps: {value: 500}``."""
     return {"value": parameter} if isinstance(parameter, Scalar) else parameter
@@ -273,6 +303,9 @@ class SweepSpec(_Section):
         " what papers recommend for the losses that are searched.",
     )
     resources: Resources = Field(default_factory=Resources)
+    confirm: Confirm | None = Field(
+        None, description="Train the best configurations again on fresh seeds once the search is done."
+    )
 
     @field_validator("image_size", "channels")
     @classmethod
@@ -345,6 +378,15 @@ class SweepSpec(_Section):
             {"seed": int.from_bytes(digest[:4], "big"), **self._fixed, **params}
         )
 
+    def fresh_seed(self, place: int) -> int:
+        """Return a seed for a confirmation, ``place`` from 0; no trial of the search has it."""
+        digest = sha256(f"{self.seed}/{place}/confirm".encode()).digest()
+        seed = FIRST_FRESH_SEED + int.from_bytes(digest[:4], "big")
+        own = self.parameters.get("seed")
+        while own is not None and own.contains(seed):
+            seed += FIRST_FRESH_SEED
+        return seed
+
     def values_of(self, name: str) -> list[Scalar]:
         """Return what a parameter without a range may be in a trial, the baseline's value first."""
         first = self.trial_config(self.baseline, 0).model_dump()[name]
@@ -407,6 +449,28 @@ def parse_budget(budget: str | None) -> float | None:
         raise SpecError([Fault(f"--time-budget {budget}", str(error))]) from None
 
 
+def confirm_settings(of_spec: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Confirm:
+    """Return how to confirm: as a spec says, or by default, but for the options of the command line.
+
+    Raises:
+        SpecError: An option has a fault.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    kept = dict(of_spec or {})
+    if "seeds" in given and "max_seeds" not in given:
+        kept.pop("max_seeds", None)
+    try:
+        return Confirm.model_validate(kept | given)
+    except ValidationError as error:
+        faults = []
+        for detail in error.errors(include_url=False):
+            option = "".join(f"--{str(part).replace('_', '-')}" for part in detail["loc"])
+            place = f"{option} {detail['input']}" if option else "confirm"
+            message = detail["msg"].removeprefix("Value error, ")
+            faults.append(Fault(place, f"{message[0].lower()}{message[1:]}"))
+        raise SpecError(faults) from None
+
+
 def load_spec(file: Path | str, overrides: Sequence[Override] = ()) -> SweepSpec:
     """Read and check a search-space file, warning of what in it would not be used.
 
@@ -445,6 +509,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "metric": Metric,
     "early_terminate": EarlyTerminate,
     "resources": Resources,
+    "confirm": Confirm,
 }
 
 

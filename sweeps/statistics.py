@@ -28,16 +28,12 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 CONFIDENCE = 0.95
 ERROR = 0.05
-FEWEST_SEEDS = 3
-"""Seeds before anything is rejected one after another."""
-
 LOGARITHMIC = {"fid"}
 NULL_REPETITIONS = 20_000
 SMALLEST = 1e-12
@@ -56,6 +52,11 @@ class Scale:
     less_is_better: bool
 
     @property
+    def sign(self) -> int:
+        """What makes less better: 1 or -1."""
+        return 1 if self.less_is_better else -1
+
+    @property
     def is_logarithmic(self) -> bool:
         """Whether means are geometric, and differences ratios."""
         return self.metric in LOGARITHMIC
@@ -63,11 +64,11 @@ class Scale:
     def of(self, scores: Array) -> Array:
         """Return scores on the scale; NaN stays NaN."""
         values = np.log(np.maximum(scores, SMALLEST)) if self.is_logarithmic else np.asarray(scores)
-        return values if self.less_is_better else -values
+        return self.sign * values
 
     def back(self, values: Array) -> Array:
         """Return values on the scale as scores; differences as ratios, or as differences of scores."""
-        signed = values if self.less_is_better else -values
+        signed = self.sign * values
         return np.exp(signed) if self.is_logarithmic else signed
 
 
@@ -88,6 +89,8 @@ class Interval:
 
 def interval(values: Array) -> Interval:
     """Return Student's 95 % interval of the mean over seeds, the last axis; NaN is a seed without a score."""
+    from scipy.special import stdtrit
+
     n, mean, deviation = _moments(values)
     half = stdtrit(np.maximum(n - 1, 1), (1 + CONFIDENCE) / 2) * deviation / np.sqrt(np.maximum(n, 1))
     return Interval(mean, mean - half, mean + half)
@@ -204,7 +207,7 @@ class Race:
     @property
     def is_resolved(self) -> bool:
         """Whether one is left."""
-        return bool(self.is_in.sum() == 1)
+        return bool(self.n_seeds and self.is_in.sum() == 1)
 
 
 def race(values: Array, failed: Flags, looks: tuple[int, ...]) -> Race:
@@ -223,7 +226,7 @@ def race(values: Array, failed: Flags, looks: tuple[int, ...]) -> Race:
     columns = np.stack([last.differences.mean, last.differences.low, last.differences.high])
     winner = None
     for look in looks:
-        if len(left) < 2 or not known[left, :look].all() or values.shape[1] < look:
+        if (n_seeds and len(left) < 2) or not known[left, :look].all() or values.shape[1] < look:
             break
         now = compare(values[left, :look], failed[left, :look], looks)
         if now.winner is None:
@@ -233,8 +236,3 @@ def race(values: Array, failed: Flags, looks: tuple[int, ...]) -> Race:
         left = left[now.is_tied]
     is_in = np.isin(np.arange(len(values)), left)
     return Race(Comparison(winner, Interval(*columns), is_in), is_in, n_seeds)
-
-
-def looks_until(max_seeds: int) -> tuple[int, ...]:
-    """Return the numbers of seeds that ``--until-resolved`` compares at."""
-    return tuple(range(min(FEWEST_SEEDS, max_seeds), max_seeds + 1))

@@ -20,7 +20,7 @@ from filelock import FileLock
 
 from sweeps.errors import SweepError
 from sweeps.ledger import Trial
-from sweeps.status import Status
+from sweeps.status import Stage, Status
 from sweeps.words import params_in_short
 
 if TYPE_CHECKING:
@@ -158,6 +158,8 @@ class Tracker:
                 "mlflow.parentRunId": self._run_ids[self._name],
                 "trial_id": trial.trial_id,
                 "is_baseline": str(trial.is_baseline).lower(),
+                "stage": trial.stage,
+                **({} if trial.of is None else {"of": trial.of}),
                 "status": Status.RUNNING,
             },
         )
@@ -195,7 +197,7 @@ class Tracker:
         client.log_batch(
             run_id, metrics=[MlflowMetric(f"final_{name}", value, now, 0) for name, value in final.items()]
         )
-        if score is not None:
+        if score is not None and trial.stage is Stage.SEARCH:
             better = min if self._metric.goal == "minimize" else max
             self._best_score = score if self._best_score is None else better(score, self._best_score)
             name, parent = f"best_{self._metric.name}", self._run_ids[self._name]

@@ -1,0 +1,151 @@
+"""Confirmation by the real command, on real digits."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+import sweeps
+from sweeps.errors import UnknownSweepError
+from sweeps.tracking import tracking_uri
+
+COMMAND = Path(sys.executable).with_name("gan-sweep")
+
+SPEC = """\
+name: tiny
+trials: 2
+parameters:
+  loss: {values: [lsgan, hinge]}
+  lr: {distribution: log_uniform_values, min: 1e-4, max: 1e-2}
+  steps: 40
+  report_every: 10
+  batch_size: 32
+  eval_samples: 128
+  final_samples: 128
+early_terminate: {type: none}
+checkpoint_every: 0s
+confirm: {top: 2, seeds: 2}
+"""
+
+
+def gan_sweep(*arguments, cwd):
+    return subprocess.run(
+        [COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300
+    )
+
+
+def replicas(workplace):
+    with suppress(UnknownSweepError):
+        return sweeps.load("tiny", workplace / "results").replicas
+    return []
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A sweep whose confirmation was interrupted in its middle and resumed."""
+    folder = tmp_path_factory.mktemp("workplace")
+    (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
+    with subprocess.Popen([COMMAND, "spec.yaml", "--quiet"], cwd=folder) as process:
+        deadline = time.monotonic() + 200
+        while len(replicas(folder)) == 0 or replicas(folder)["step"].max() < 20:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+    assert process.returncode == 130
+    return folder
+
+
+@pytest.fixture(scope="module")
+def resumed(workplace):
+    before = replicas(workplace)
+    done = gan_sweep("resume", "tiny", "--json", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    return before, json.loads(done.stdout)
+
+
+def test_interrupted_it_goes_on_to_its_verdict(workplace, resumed):
+    before, summary = resumed
+    assert "interrupted" in set(before["status"])
+    assert (summary["status"], summary["trials"]) == ("completed", {"completed": 2})
+    confirmation = summary["confirmation"]
+    assert (confirmation["status"], confirmation["trials"]) == ("completed", {"completed": 4})
+    assert {row["seeds"] for row in confirmation["finalists"]} == {2}
+    assert confirmation["winner"] == confirmation["finalists"][0]["trial_id"]
+
+
+def test_all_finalists_have_the_same_seeds_and_no_trial_of_the_search_has_them(workplace, resumed):
+    sweep = sweeps.load("tiny", workplace / "results")
+    seeds = sweep.replicas.groupby("of")["seed"].agg(set)
+    assert seeds.index.tolist() == ["tiny-0000", "tiny-0001"]
+    assert seeds.iloc[0] == seeds.iloc[1]
+    assert len(seeds.iloc[0]) == 2
+    assert not seeds.iloc[0] & set(sweep.trials["seed"])
+    searched = sweep.trials.set_index("trial_id")
+    for _, replica in sweep.replicas.iterrows():
+        assert replica["loss"] == searched["loss"][replica["of"]]
+        assert replica["lr"] == searched["lr"][replica["of"]]
+        assert replica["step"] == 40
+
+
+def test_more_seeds_train_only_the_missing_ones(workplace, resumed):
+    before = sweeps.load("tiny", workplace / "results")
+    done = gan_sweep("confirm", "tiny", "--seeds", 3, cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    after = sweeps.load("tiny", workplace / "results")
+    assert len(after.replicas) == 6
+    kept = after.replicas[after.replicas["trial_id"].isin(before.replicas["trial_id"])]
+    assert kept["seconds"].tolist() == before.replicas["seconds"].tolist()
+    assert after.trials.equals(before.trials)
+    assert after.summary()["seconds"] == before.summary()["seconds"]
+    assert "geometric mean of the final fid over fresh seeds" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("verdict   ")
+
+    again = gan_sweep("confirm", "tiny", "--seeds", 3, "--json", cwd=workplace)
+    assert json.loads(again.stdout)["trials"] == {"completed": 6}
+    assert after.replicas.equals(sweeps.load("tiny", workplace / "results").replicas)
+
+    table = gan_sweep("rank", "tiny", "--format", "json", cwd=workplace).stdout
+    assert [row["seeds"] for row in json.loads(table)] == [3, 3]
+
+
+def test_mlflow_has_the_replicas_under_their_stage(workplace, resumed):
+    client = MlflowClient(tracking_uri(workplace / "results"))
+    runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
+    tags = {run.data.tags.get("trial_id", "parent"): run.data.tags for run in runs}
+    assert tags["tiny-0000"]["stage"] == "search"
+    assert tags["tiny-0000-seed1"]["stage"] == "confirm"
+    assert tags["tiny-0000-seed1"]["of"] == "tiny-0000"
+    assert tags["tiny-0000-seed1"]["mlflow.parentRunId"] == tags["tiny-0000"]["mlflow.parentRunId"]
+    assert len(tags) == len(runs)
+
+
+def test_until_resolved_goes_on_where_seeds_do_not_tell(workplace, resumed):
+    done = gan_sweep(
+        "confirm", "tiny", "--seeds", 3, "--until-resolved", "--max-seeds", 4, "--json", cwd=workplace
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    seeds = {row["seeds"] for row in found["finalists"]}
+    assert seeds == ({4} if found["tied"] else seeds & {3, 4})
+    assert "seeds" in found["conclusion"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["confirm", "nowhere"], "no sweep 'nowhere' in results"),
+        (["confirm", "tiny", "--seeds", "1"], "--seeds 1: input should be greater than or equal to 2"),
+        (["confirm", "tiny", "--max-seeds", "9"], "max_seeds is for until_resolved"),
+    ],
+)
+def test_what_cannot_be_confirmed_is_told(workplace, resumed, arguments, message):
+    done = gan_sweep(*arguments, cwd=workplace)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
