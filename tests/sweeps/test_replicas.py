@@ -1,0 +1,190 @@
+"""What a confirmation found, from ledgers that the test writes."""
+
+import numpy as np
+import pytest
+
+import sweeps
+from sweeps.errors import SweepError
+from sweeps.ledger import Ledger, Trial, create_sweep_folder
+from sweeps.spec import Confirm
+from sweeps.status import Stage, Status
+
+CONFIG = {"steps": 10, "eval_samples": 200, "final_samples": 1000, "loss": "bce"}
+
+
+def searched(results, *fids, name="tiny", spec=None):
+    """A sweep with a completed trial a fid, the first being the baseline."""
+    folder = create_sweep_folder(results, name, exact=True)
+    ledger = Ledger(folder, {"name": name, "dataset": "mnist-5k"} | (spec or {}))
+    ledger.describe({"extractor": "sha256:0", "floors": {"fid": 7.0, "kid": 0.1}})
+    for number, fid in enumerate(fids):
+        params = {"lr": 0.1 * (number + 1)}
+        trial_id = f"{name}-{number:04d}"
+        ledger.start(Trial(trial_id, number, params, CONFIG | params | {"seed": number}, number == 0))
+        ledger.report(trial_id, 10, {"fid": fid, "kid": fid / 10}, fid)
+        ledger.end(trial_id, Status.COMPLETED, final={"fid": fid + 1, "kid": fid / 10})
+    ledger.close(Status.COMPLETED)
+    return folder
+
+
+def confirmed(folder, scores, status=Status.COMPLETED, **settings):
+    """Confirm: for each trial its scores, or how it failed."""
+    seeds = max(map(len, scores.values()))
+    facts = {"settings": Confirm(**{"seeds": seeds} | settings).model_dump(), "finalists": list(scores)}
+    ledger, number = Ledger(folder, {"name": folder.name, "dataset": "mnist-5k"}, facts), 0
+    for place in range(seeds):
+        for of in scores:
+            if place >= len(scores[of]):
+                continue
+            score, trial_id = scores[of][place], f"{of}-seed{place + 1}"
+            config = CONFIG | {"seed": 2**32 + place}
+            ledger.start(Trial(trial_id, number, {}, config, of.endswith("0000"), Stage.CONFIRM, of))
+            number += 1
+            if isinstance(score, Status):
+                ledger.end(trial_id, score)
+            else:
+                ledger.end(trial_id, Status.COMPLETED, final={"fid": score, "kid": -score})
+    ledger.close(status)
+    return sweeps.load(folder.name, folder.parent)
+
+
+def test_the_verdict_has_means_differences_ties_and_the_search_score_beside(tmp_path):
+    folder = searched(tmp_path, 400.0, 100.0, 110.0)
+    scores = {
+        "tiny-0001": [120.0, 130.0, 125.0, 128.0],
+        "tiny-0002": [118.0, 133.0, 129.0, 121.0],
+        "tiny-0000": [420.0, 400.0, 410.0, 390.0],
+    }
+    sweep = confirmed(folder, scores)
+    frame = sweep.rank(stage="confirm").set_index("trial_id")
+    assert frame.index.tolist() == ["tiny-0002", "tiny-0001", "tiny-0000"]
+    assert frame["verdict"].tolist() == ["winner", "tie", "worse"]
+    assert frame["mean"]["tiny-0001"] == pytest.approx(np.prod(scores["tiny-0001"]) ** 0.25)
+    assert (frame["low"] < frame["mean"]).all()
+    assert (frame["mean"] < frame["high"]).all()
+    assert frame["vs_winner"]["tiny-0000"] == pytest.approx(
+        frame["mean"]["tiny-0000"] / frame["mean"].iloc[0]
+    )
+    assert frame["vs_low"]["tiny-0000"] > 1
+    assert frame["fid_in_search"].tolist() == [111.0, 101.0, 401.0]
+    assert frame["gain"]["tiny-0000"] == 1
+    assert sweep.confirmed().conclusion().startswith("4 seeds do not tell tiny-0002 from tiny-0001")
+
+
+def test_a_failure_stays_in_its_row_and_costs_the_win(tmp_path):
+    folder = searched(tmp_path, 400.0, 100.0, 110.0)
+    scores = {
+        "tiny-0001": [100.0, Status.DIVERGED, 101.0],
+        "tiny-0002": [130.0, 131.0, 132.0],
+        "tiny-0000": [Status.CRASHED, Status.DIVERGED, Status.DIVERGED],
+    }
+    frame = confirmed(folder, scores).rank(stage="confirm").set_index("trial_id")
+    assert frame["verdict"].to_dict() == {
+        "tiny-0002": "winner",
+        "tiny-0001": "failed",
+        "tiny-0000": "failed",
+    }
+    assert frame["failed"].to_dict() == {
+        "tiny-0002": "",
+        "tiny-0001": "1 diverged",
+        "tiny-0000": "1 failed, 2 diverged",
+    }
+    assert frame["seeds"].to_dict() == {"tiny-0002": 3, "tiny-0001": 2, "tiny-0000": 0}
+
+
+def test_rank_shows_the_seeds_of_finalists_and_marks_ties(tmp_path):
+    folder = searched(tmp_path, 400.0, 100.0, 110.0, 104.0, 300.0)
+    scores = {"tiny-0001": [120.0, 130.0, 125.0], "tiny-0000": [420.0, 400.0, 410.0]}
+    frame = confirmed(folder, scores).rank().set_index("trial_id")
+    assert frame.index[0] == "tiny-0001"
+    assert frame["seeds"].dropna().to_dict() == {"tiny-0001": 3, "tiny-0000": 3}
+    assert frame["tie"].to_dict() == {
+        "tiny-0001": True,
+        "tiny-0003": True,
+        "tiny-0002": True,
+        "tiny-0004": False,
+        "tiny-0000": False,
+    }
+
+
+def test_the_search_is_ranked_as_before(tmp_path):
+    folder = searched(tmp_path, 400.0, 100.0)
+    before = sweeps.load("tiny", tmp_path)
+    after = confirmed(folder, {"tiny-0001": [1.0, 2.0], "tiny-0000": [Status.CRASHED, 5.0]})
+    assert after.rank()[list(before.rank())].equals(before.rank())
+    assert after.trials.equals(before.trials)
+    told = {key: value for key, value in after.summary().items() if key != "confirmation"}
+    assert told == {key: value for key, value in before.summary().items() if key != "confirmation"}
+    assert after.count(Status.CRASHED) == 0
+
+
+def test_until_resolved_says_when_it_stopped_and_why(tmp_path):
+    folder = searched(tmp_path, 400.0, 100.0, 110.0)
+    scores = {
+        "tiny-0001": [100.0, 101.0, 100.5],
+        "tiny-0002": [150.0, 151.0, 150.5],
+        "tiny-0000": [400.0, 401.0, 400.5],
+    }
+    sweep = confirmed(folder, scores, seeds=3, until_resolved=True)
+    assert sweep.confirmed().conclusion() == "tiny-0001 is told from all others at 3 seeds"
+    assert sweep.summary()["confirmation"]["tied"] == []
+
+
+def test_an_interrupted_confirmation_says_so(tmp_path):
+    folder = searched(tmp_path, 400.0, 100.0)
+    scores = {"tiny-0001": [100.0, 110.0], "tiny-0000": [400.0, Status.INTERRUPTED]}
+    sweep = confirmed(folder, scores, Status.INTERRUPTED)
+    assert "not finished" in sweep.confirmed().conclusion()
+    assert sweep.rank(stage="confirm")["seeds"].tolist() == [2, 1]
+
+
+def test_the_finalists_are_the_best_configurations_and_the_defaults(tmp_path):
+    searched(tmp_path, 400.0, 100.0, 110.0, 104.0)
+    sweep = sweeps.load("tiny", tmp_path)
+    assert [row["trial_id"] for row in sweep.finalists(2)] == ["tiny-0001", "tiny-0003", "tiny-0000"]
+    assert len(sweep.finalists(10)) == 4
+
+
+def test_what_is_not_confirmed_has_no_such_ranking(tmp_path):
+    searched(tmp_path, 400.0)
+    with pytest.raises(SweepError, match="type gan-sweep confirm tiny"):
+        sweeps.load("tiny", tmp_path).rank(stage="confirm")
+
+
+def test_another_metric_has_its_own_winner(tmp_path):
+    folder = searched(tmp_path, 400.0, 100.0)
+    sweep = confirmed(folder, {"tiny-0001": [100.0, 110.0], "tiny-0000": [400.0, 410.0]})
+    frame = sweep.rank(by="kid", stage="confirm")
+    assert frame["trial_id"].tolist() == ["tiny-0000", "tiny-0001"]
+    assert frame["vs_winner"].tolist() == [0.0, 300.0]
+    assert frame["mean"].tolist() == [-405.0, -105.0]
+    assert (frame["low"] < frame["mean"]).all()
+
+
+def test_several_sweeps_are_one_frame(tmp_path):
+    searched(tmp_path, 400.0, 100.0, name="a")
+    searched(tmp_path, 300.0, 90.0, name="b")
+    both = sweeps.load(["a", "b"], tmp_path)
+    assert both.rank()["trial_id"].tolist() == ["b-0001", "a-0001", "b-0000", "a-0000"]
+    assert both.rank()["rank"].tolist() == [1, 2, 3, 4]
+    assert both.rank(top=1)["sweep"].tolist() == ["b"]
+    assert both.trials["sweep"].tolist() == ["a", "a", "b", "b"]
+    assert both.history["fid"].tolist() == [400.0, 100.0, 300.0, 90.0]
+    assert both.rank(where="lr > 0.15")["trial_id"].tolist() == ["b-0001", "a-0001"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "extractor", "message"),
+    [
+        ({"dataset": "kmnist"}, "sha256:0", r"dataset differs \(a mnist-5k, b kmnist\)"),
+        ({}, "sha256:1", r"extractor differs \(a sha256:0, b sha256:1\)"),
+    ],
+)
+def test_sweeps_whose_scores_mean_different_things_are_not_compared(tmp_path, spec, extractor, message):
+    searched(tmp_path, 400.0, name="a")
+    folder = searched(tmp_path, 300.0, name="b", spec=spec)
+    ledger = Ledger(folder, {"dataset": "mnist-5k"} | spec)
+    ledger.describe({"extractor": extractor})
+    ledger.close(Status.COMPLETED)
+    with pytest.raises(SweepError, match=message):
+        sweeps.load(["a", "b"], tmp_path)
