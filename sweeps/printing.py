@@ -1,14 +1,14 @@
 """What a person reads when a sweep is over."""
 
-from collections.abc import Hashable, Iterator
+import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from sweeps.ranking import RESULTS, Sweep
 from sweeps.status import Stage, Status
@@ -17,9 +17,6 @@ from sweeps.words import duration, params_in_short
 if TYPE_CHECKING:
     from sweeps.runner import Outcome
     from sweeps.several import Sweeps
-
-TABLE_WIDTH = 240
-"""Columns that a table may take: in a narrow terminal its lines wrap, but no value is cut."""
 
 
 def print_summary(outcome: "Outcome", results: Path) -> None:
@@ -91,27 +88,42 @@ def print_sweeps(frame: pd.DataFrame, results: Path) -> None:
 
 
 def _print_table(title: str, frame: pd.DataFrame) -> None:
-    table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False)
-    columns = [column for column in frame.columns if column != "is_baseline"]
-    for column in columns:
-        heading = {"trial_id": "trial", "vs_winner": "vs winner", "vs_low": "low", "vs_high": "high"}
-        table.add_column(heading.get(column, column), justify="left" if column in _TEXTS else "right")
-    for row in frame.to_dict("records"):
-        style = "bold" if row.get("is_baseline") else None
-        table.add_row(*(Text(_cell_of(row, column)) for column in columns), style=style)
-    Console(width=TABLE_WIDTH).print(table)
+    """Print a frame in aligned columns, the defaults in bold; Rich takes seconds for 10,000 rows."""
+    is_baseline = frame.get("is_baseline", pd.Series(data=False, index=frame.index)).tolist()
+    columns = [
+        _aligned(column, frame[column].tolist(), is_baseline)
+        for column in frame.columns
+        if column != "is_baseline"
+    ]
+    lines = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
+    if sys.stdout.isatty():
+        lines[1:] = [
+            f"\x1b[1m{line}\x1b[0m" if bold else line
+            for line, bold in zip(lines[1:], is_baseline, strict=True)
+        ]
+    sys.stdout.write("\n".join([title, *lines, ""]))
+
+
+def _aligned(column: str, values: list[Any], is_baseline: list[bool]) -> list[str]:
+    """Return a column's heading and cells, of one width."""
+    headings = {"trial_id": "trial", "vs_winner": "vs winner", "vs_low": "low", "vs_high": "high"}
+    cells = [headings.get(column, column), *map(partial(_cell_of, column), values, is_baseline)]
+    width = max(map(len, cells))
+    return [cell.ljust(width) if column in _TEXTS else cell.rjust(width) for cell in cells]
 
 
 _TEXTS = {"sweep", "trial_id", "status", "verdict", "failed"}
 
 
-def _cell_of(row: dict[Hashable, Any], column: str) -> str:
-    value = row[column]
+def _cell_of(column: str, value: object, is_baseline: bool) -> str:  # noqa: FBT001 - mapped over cells
     if column == "trial_id":
-        return f"{value} (defaults)" if row["is_baseline"] else str(value)
-    if column == "status" and value in set(Status):
-        return Status(value).words
+        return f"{value} (defaults)" if is_baseline else str(value)
+    if column == "status" and value in _WORDS:
+        return _WORDS[str(value)]
     return _cell(value, unit="x" if column == "gain" else "")
+
+
+_WORDS = {str(status): status.words for status in Status}
 
 
 def _cell(value: object, unit: str = "") -> str:

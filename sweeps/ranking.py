@@ -1,5 +1,6 @@
 """From a ledger to a decision, as pandas frames."""
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -89,7 +90,7 @@ class Sweep:
         """The trials that have final scores."""
         return [row["trial_id"] for row in self._rows if row["final"] is not None]
 
-    @property
+    @cached_property
     def searched(self) -> list[str]:
         """The names of the parameters that differ between trials."""
         return list(dict.fromkeys(name for row in self._rows for name in row["params"]))
@@ -283,7 +284,12 @@ class Sweep:
         n_complete = len(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)))
         if n_complete < 2:
             raise SweepError(f"importances need 2 trials trained to their end; {self.name} has {n_complete}")
-        found = optuna.importance.get_param_importances(study, target=lambda trial: trial.values[0])
+        sign = self.scale().sign
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="PedAnovaImportanceEvaluator computes")
+            found = optuna.importance.get_param_importances(
+                study, target=lambda trial: sign * trial.values[0]
+            )
         return pd.DataFrame({"parameter": list(found), "importance": list(found.values())})
 
     def best_of_k(self, by: str | None = None) -> pd.DataFrame:

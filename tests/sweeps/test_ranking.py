@@ -1,7 +1,12 @@
+from itertools import combinations
+from statistics import mean
+
+import optuna
 import pandas as pd
 import pytest
 
 import sweeps
+from sweeps.errors import SweepError
 from sweeps.ledger import Ledger, Trial, create_sweep_folder
 from sweeps.status import Status
 
@@ -82,3 +87,86 @@ def test_a_sweep_without_trials_ranks_to_an_empty_table(tmp_path):
     assert sweep.rank().empty
     assert sweep.history.empty
     assert sweep.summary()["best"] is None
+
+
+def test_it_ranks_by_another_metric(results):
+    sweep = sweeps.load("tiny", results)
+    with pytest.raises(SweepError, match=r"tiny has no metric 'kid'; allowed: fid"):
+        sweep.rank(by="kid")
+    with pytest.raises(SweepError, match="no stage 'confrim'"):
+        sweep.rank(stage="confrim")
+
+
+def test_a_condition_leaves_trials_out_and_gains_as_they_are(results):
+    frame = sweeps.load("tiny", results).rank(where="lr > 0.15 and status == 'pruned'")
+    assert frame["trial_id"].tolist() == ["tiny-0001"]
+    assert (frame["rank"].tolist(), frame["gain"].tolist()) == ([1], [80.0 / 20.0])
+
+
+def test_failures_are_counted_by_kind_and_by_loss(results):
+    frame = sweeps.load("tiny", results).failures()
+    assert frame.to_dict("records") == [{"kind": "ValueError", "loss": "bce", "trials": 1}]
+
+
+def test_the_best_to_expect_of_k_trials_is_exact(results):
+    frame = sweeps.load("tiny", results).best_of_k(by="loss")
+    assert frame["loss"].unique().tolist() == ["bce"]
+    assert frame["k"].tolist() == [1, 2, 3, 4, 5]
+    scores = [80.0, 20.0, 80.0, 50.0, 30.0]
+    for k, expected in zip(frame["k"], frame["fid"], strict=True):
+        assert expected == pytest.approx(mean(map(min, combinations(scores, k))))
+    assert sweeps.load("tiny", results).best_of_k()["fid"].tolist() == frame["fid"].tolist()
+    with pytest.raises(SweepError, match="no parameter 'los'"):
+        sweeps.load("tiny", results).best_of_k(by="los")
+
+
+def test_the_pareto_front_of_two_metrics(tmp_path):
+    metrics = [{"name": "fid", "goal": "minimize"}, {"name": "recall", "goal": "maximize"}]
+    ledger = Ledger(create_sweep_folder(tmp_path, "tiny", exact=False), {"metric": metrics})
+    scores = [(10.0, 0.1), (20.0, 0.5), (30.0, 0.4), (20.0, 0.5), (5.0, 0.05), (40.0, 0.9)]
+    for number, (fid, recall) in enumerate(scores):
+        config = {"eval_samples": 500, "final_samples": 500, "loss": "bce"}
+        ledger.start(Trial(f"tiny-{number:04d}", number, {}, config, number == 0))
+        ledger.report(f"tiny-{number:04d}", 10, {"fid": fid, "recall": recall}, fid)
+        ledger.end(f"tiny-{number:04d}", Status.COMPLETED, final={"fid": fid, "recall": recall})
+    ledger.close(Status.COMPLETED)
+    sweep = sweeps.load("tiny", tmp_path)
+    front = ["tiny-0004", "tiny-0000", "tiny-0001", "tiny-0003", "tiny-0005"]
+    assert sweep.pareto()["trial_id"].tolist() == front
+    assert sweep.pareto()["recall"].tolist() == [0.05, 0.1, 0.5, 0.5, 0.9]
+    assert sweep.rank()["trial_id"][sweep.rank()["pareto"]].tolist() == front
+    assert sweep.pareto("fid")["trial_id"].tolist() == ["tiny-0004"]
+
+
+def test_importances_are_those_of_the_study(results):
+    sweep = sweeps.load("tiny", results)
+    with pytest.raises(SweepError, match=r"study.db, which holds what the sampler was told, is gone"):
+        sweep.importances()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(study_name="tiny", storage=f"sqlite:///{results / 'tiny' / 'study.db'}")
+    with pytest.raises(SweepError, match="need 2 trials trained to their end; tiny has 0"):
+        sweep.importances()
+    study.optimize(lambda trial: trial.suggest_float("lr", 0, 1) + 0 * trial.suggest_float("x", 0, 1), 40)
+    frame = sweep.importances()
+    assert frame["parameter"].tolist() == ["lr", "x"]
+    assert frame["importance"].is_monotonic_decreasing
+
+
+def test_the_list_has_a_row_a_sweep_the_newest_first(results):
+    newer = Ledger(create_sweep_folder(results, "newer", exact=False), {"name": "newer"})
+    newer.close(Status.COMPLETED)
+    foreign = Ledger(create_sweep_folder(results, "foreign", exact=False), {})
+    foreign.describe({"format_version": 99, "started_at": 0})
+    foreign.close(Status.COMPLETED)
+    frame = sweeps.ranking.list_sweeps(results).set_index("sweep")
+    assert set(frame.index) == {"newer", "tiny", "foreign"}
+    assert frame.index[-1] == "foreign"
+    tiny = frame.loc["tiny"]
+    assert (tiny["status"], tiny["trials"], tiny["score"], tiny["best"]) == (
+        "interrupted",
+        5,
+        32.0,
+        "tiny-0004",
+    )
+    assert "format 99" in frame["status"]["foreign"]
+    assert sweeps.ranking.list_sweeps(results / "nowhere").empty

@@ -1,0 +1,58 @@
+"""How long ``gan-sweep rank`` takes on 10,000 trials of 16 reports: ``python -m benchmarks.rank``."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from rich.console import Console
+
+from gan_core.config import TrialConfig
+from sweeps.ledger import Ledger, create_sweep_folder
+from sweeps.status import Status
+
+TRIALS, REPORTS, ROUNDS = 10_000, 16, 5
+METRICS = ("d_loss", "g_loss", "images_per_s", "fid", "kid", "precision", "recall", "coverage", "modes")
+TRIAL = (
+    "INSERT INTO trials (trial_id, stage, number, is_baseline, params, config, status, score, best_step,"
+    " step, final, started_at, ended_at) VALUES (?, 'search', ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 1)"
+)
+
+
+def main() -> None:
+    """Write such a ledger and print the seconds of whole processes."""
+    with TemporaryDirectory() as results:
+        folder = create_sweep_folder(Path(results), "large", exact=True)
+        Ledger(folder, {"name": "large"}).close(Status.COMPLETED)
+        with closing(sqlite3.connect(folder / "ledger.db")) as connection, connection:
+            _fill(connection, Random(0))  # noqa: S311 - no secret
+        command = [sys.executable, "-c", "from sweeps.cli import main; main()", "rank", "large"]
+        for _ in range(ROUNDS):
+            started = perf_counter()
+            subprocess.run([*command, "--results", results], stdout=subprocess.DEVNULL, check=True)  # noqa: S603
+            Console().print(f"{perf_counter() - started:.2f} s")
+
+
+def _fill(connection: sqlite3.Connection, rng: Random) -> None:
+    defaults = TrialConfig().model_dump()
+    for number in range(TRIALS):
+        trial_id = f"large-{number:04d}"
+        params = {"lr": rng.random(), "beta1": rng.random(), "loss": rng.choice(["bce", "lsgan"])}
+        scores = [{name: rng.uniform(1, 100) for name in METRICS} for _ in range(REPORTS)]
+        best = min(range(REPORTS), key=lambda index: scores[index]["fid"])
+        is_completed = number % 3 == 0
+        row = (trial_id, number, number == 0, json.dumps(params), json.dumps(defaults | params))
+        status = Status.COMPLETED if is_completed else Status.PRUNED
+        final = json.dumps(scores[best]) if is_completed else None
+        connection.execute(TRIAL, (*row, status, scores[best]["fid"], best, REPORTS, final))
+        reports = [(trial_id, step, json.dumps(metrics)) for step, metrics in enumerate(scores)]
+        connection.executemany("INSERT INTO reports VALUES (?, ?, ?)", reports)
+
+
+if __name__ == "__main__":
+    main()
