@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         UnknownNameError,
     )
     from gan_core.evaluation import Evaluator
+    from gan_core.generator import Generator, load_generator, save_generator
     from gan_core.trainer import Trainer
     from gan_core.training import Report, train
 
@@ -39,6 +40,7 @@ __all__ = [
     "Evaluator",
     "ExtractorUnavailableError",
     "GanCoreError",
+    "Generator",
     "ImageDataset",
     "ImportPathError",
     "Report",
@@ -48,6 +50,8 @@ __all__ = [
     "UnknownNameError",
     "check_contract",
     "load_dataset",
+    "load_generator",
+    "save_generator",
     "train",
 ]
 
@@ -62,6 +66,7 @@ _HOME = {
     "Evaluator": "evaluation",
     "ExtractorUnavailableError": "errors",
     "GanCoreError": "errors",
+    "Generator": "generator",
     "ImageDataset": "datasets",
     "ImportPathError": "errors",
     "Report": "training",
@@ -71,6 +76,8 @@ _HOME = {
     "UnknownNameError": "errors",
     "check_contract": "contract",
     "load_dataset": "datasets",
+    "load_generator": "generator",
+    "save_generator": "generator",
     "train": "training",
 }
 

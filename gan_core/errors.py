@@ -64,7 +64,7 @@ class ExtractorUnavailableError(GanCoreError):
 
 
 class CorruptedCheckpointError(GanCoreError):
-    """A checkpoint does not have the SHA-256 that was written with it."""
+    """A checkpoint does not have the SHA-256 that was written with it, or a generator's file is none."""
 
 
 class CheckpointMismatchError(GanCoreError, ValueError):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -36,6 +36,7 @@ class Report:
         samples: 64 generated images, uint8 ``(64, C, H, W)``, from the same noise in every report.
         flags: What has gone wrong (see :class:`gan_core.flags.FlagWatch`), and since which step.
         best_step: The step, among those reported, whose fid is the lowest.
+        weights: In the last report, the generator's weights of ``best_step``; else None.
         final: In the last report, the scores of ``config.final_samples`` images that the weights of
             ``best_step`` make of fresh noise, and their ``memorisation``; else None. The lowest of many
             noisy readings flatters; this one is taken once.
@@ -47,6 +48,7 @@ class Report:
     flags: dict[str, int]
     best_step: int
     final: dict[str, float] | None
+    weights: dict[str, Tensor] | None = None
 
 
 def train(
@@ -141,14 +143,15 @@ class _Training:
             )
             best = self._best_with(metrics["fid"])
             self._update_flags(metrics)
-            noise = sample_noise(self._config, self._device)
+            noise, is_last = sample_noise(self._config, self._device), self.step == self._config.steps
             self._report = Report(
                 step=self.step,
                 metrics=metrics,
                 samples=to_uint8(self._trainer.generate(noise)).cpu(),
                 flags=dict(self._flags.raised),
                 best_step=best["step"],
-                final=self._final_scores(best) if self.step == self._config.steps else None,
+                final=self._final_scores(best) if is_last else None,
+                weights=best["weights"] if is_last else None,
             )
         return self._report
 
@@ -162,7 +165,7 @@ class _Training:
             "batches": self._batches.state_dict(),
             "flags": self._flags.state_dict(),
             "best": self._best,
-            "report": asdict(self.last_report()),
+            "report": asdict(replace(self.last_report(), weights=None)),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -181,7 +184,8 @@ class _Training:
         self._batches.load_state_dict(state["batches"])
         self._flags.load_state_dict(state["flags"])
         self._best = state["best"]
-        self._report = Report(**state["report"] | {"samples": state["report"]["samples"].cpu()})
+        report = Report(**state["report"] | {"samples": state["report"]["samples"].cpu()})
+        self._report = replace(report, weights=state["best"]["weights"]) if report.final else report
 
     @cached_property
     def _identity(self) -> dict[str, Any]:

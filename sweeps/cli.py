@@ -270,6 +270,43 @@ def list_command(
         print_sweeps(frame, results)
 
 
+@app.command("sample")
+def sample_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The image: .png, or .gif or .webp.")],
+    trial: Annotated[str | None, typer.Option(metavar="T", help="A trial; by default the best.")] = None,
+    n: Annotated[int, typer.Option("--n", metavar="N", min=1, max=10_000, help="How many images.")] = 64,
+    seed: Annotated[int, typer.Option(metavar="S", min=0, help="Of the noise.")] = 0,
+    interpolate: Annotated[
+        bool, typer.Option("--interpolate", help="An animated walk through the latent space.")
+    ] = False,
+    results: Results = Path("results"),
+) -> None:
+    """Draw images from the best generator, or a trial's."""
+    from sweeps.ranking import load
+    from sweeps.samples import check_file, write_samples, write_walk
+
+    check_file(out, animated=interpolate)
+    generator = load(name, results).generator(trial)
+    (write_walk if interpolate else write_samples)(generator, out, n, seed)
+    print(out)
+
+
+@app.command("export")
+def export_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder.")],
+    trial: Annotated[str | None, typer.Option(metavar="T", help="A trial; by default the best.")] = None,
+    results: Results = Path("results"),
+) -> None:
+    """Write the best generator, or a trial's, with what loads it and a card that says what it is."""
+    from sweeps.export import export
+    from sweeps.ranking import load
+
+    for file in export(load(name, results), trial, out):
+        print(file)
+
+
 @app.command("rerun")
 def rerun_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],

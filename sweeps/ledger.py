@@ -292,6 +292,11 @@ def checkpoint_file(folder: Path, trial_id: str) -> Path:
     return folder / "checkpoints" / f"{trial_id}.checkpoint"
 
 
+def weights_file(folder: Path, trial_id: str) -> Path:
+    """Return where the generator of a trial that was trained to its end is kept."""
+    return folder / "weights" / f"{trial_id}.safetensors"
+
+
 def samples_file(folder: Path, trial_id: str) -> Path:
     """Return where the sample grid of a trial's best report is kept."""
     return folder / "samples" / f"{trial_id}.png"
@@ -340,7 +345,7 @@ def create_sweep_folder(results: Path, name: str, *, exact: bool) -> Path:
             folder.mkdir()
         except FileExistsError:
             continue
-        for name_within in ("samples", "checkpoints"):
+        for name_within in ("samples", "checkpoints", "weights"):
             (folder / name_within).mkdir()
         break
     return folder

@@ -13,10 +13,11 @@ import pandas as pd
 
 from gan_core.errors import allowed_and_closest
 from sweeps.errors import SweepError, UnknownTrialError
-from sweeps.ledger import Record, read_ledger, read_reports, samples_file, sweep_names
+from sweeps.ledger import Record, read_ledger, read_reports, samples_file, sweep_names, weights_file
 from sweeps.status import Stage, Status
 
 if TYPE_CHECKING:
+    from gan_core import Generator
     from sweeps.replicas import Confirmed, Replicas
     from sweeps.several import Sweeps
     from sweeps.statistics import Scale
@@ -57,7 +58,7 @@ class Sweep:
         (steps reported), ``best_step`` (the best report), ``search_fid`` (its score, which the search was
         told; ``search_kid`` where kid is the metric), ``samples``, ``fid`` and the other scores, ``reason``
         (where it failed), ``seconds``, and a column for every parameter, empty where a trial does not have
-        it.
+        it; the parameter ``precision`` is ``precision_of_training``, as ``precision`` is a score.
 
         The scores of a trial that was trained to its end are the final ones, of ``final_samples`` images
         that the weights of its best report made of fresh noise; another's are those of its best report, of
@@ -150,7 +151,7 @@ class Sweep:
         frame["rank"] = pd.Series(range(1, len(frame) + 1), dtype="Int64").where(frame[metric].notna())
         columns = ["rank", "trial_id", "status", metric, *over_seeds]
         columns += [*several, *(["pareto"] if several else [])]
-        columns += ["samples", "floor", "gain", "step", "flags", "is_baseline", *self.searched]
+        columns += ["samples", "floor", "gain", "step", "flags", "is_baseline", *map(_column, self.searched)]
         return frame.reindex(columns=list(dict.fromkeys(columns)))
 
     def _with_gain(self, scale: "Scale") -> pd.DataFrame:
@@ -189,7 +190,7 @@ class Sweep:
             raise SweepError(f"{self.name} is not confirmed: type gan-sweep confirm {self.name}")
         searched = self._rank_searched(by, None).set_index("trial_id")
         frame = confirmed.frame().join(
-            searched[[scale.metric, "floor", "is_baseline", *self.searched]], on="trial_id"
+            searched[[scale.metric, "floor", "is_baseline", *map(_column, self.searched)]], on="trial_id"
         )
         frame = frame.rename(columns={scale.metric: f"{scale.metric}_in_search"})
         frame.insert(
@@ -395,6 +396,51 @@ class Sweep:
         """Return the picture of the samples that a trial's best fid was measured with."""
         return samples_file(self.folder, trial_id)
 
+    def best_with_weights(self) -> str:
+        """Return the trial to take home: the confirmation's winner, else the best of those kept.
+
+        Raises:
+            UnknownTrialError: No generator is kept.
+        """
+        confirmed = self.confirmed()
+        winner = [confirmed.winner] if confirmed and confirmed.winner else []
+        for trial_id in [*winner, *self.rank()["trial_id"]]:
+            if weights_file(self.folder, trial_id).exists():
+                return str(trial_id)
+        raise UnknownTrialError(
+            f"{self.name} keeps no generator: no trial was trained to its end yet, or keep is 0 in its file"
+        )
+
+    def weights_file(self, trial_id: str) -> Path:
+        """Return the file that holds a trial's generator.
+
+        Raises:
+            UnknownTrialError: There is no such trial, or its generator is not kept; the message says why, and
+                which trial has one.
+        """
+        self.config_of(trial_id)
+        file = weights_file(self.folder, trial_id)
+        if file.exists():
+            return file
+        statuses = {row["trial_id"]: Status(row["status"]) for row in (*self._rows, *self._replica_rows)}
+        why = f"it is {statuses[trial_id].words}, and only trials trained to their end have one"
+        if statuses[trial_id] is Status.COMPLETED:
+            why = "only those of the search's best trials are kept (keep in its file)"
+        raise UnknownTrialError(
+            f"the generator of {trial_id} is not there: {why}; {self.best_with_weights()} has one"
+        )
+
+    def generator(self, trial_id: str | None = None) -> "Generator":
+        """Return a trial's generator in eval mode, by default that of the best.
+
+        Raises:
+            UnknownTrialError: It is not kept.
+        """
+        file = self.weights_file(trial_id or self.best_with_weights())
+        from gan_core import load_generator
+
+        return load_generator(file)
+
     def config_of(self, trial_id: str) -> dict[str, Any]:
         """Return every parameter of a trial.
 
@@ -406,6 +452,16 @@ class Sweep:
             closest = allowed_and_closest(trial_id, configs)
             raise UnknownTrialError(f"no trial {trial_id!r} in the sweep {self.name}; {closest}")
         return dict(configs[trial_id])
+
+    def scores_of(self, trial_id: str) -> dict[str, float]:
+        """Return a trial's scores, as ``trials`` has them, and ``samples``, the number that they rest on.
+
+        Raises:
+            UnknownTrialError: The sweep has no such trial.
+        """
+        self.config_of(trial_id)
+        row = next(row for row in (*self._rows, *self._replica_rows) if row["trial_id"] == trial_id)
+        return _scores(row)
 
     def reports_of(self, trial_id: str) -> dict[int, dict[str, float]]:
         """Return the metrics of a trial's reports by their steps.
@@ -456,9 +512,14 @@ def _trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[st
         **_scores(row),
         "reason": row["reason"],
         "seconds": row["ended_at"] and row["ended_at"] - row["started_at"],
-        **row["config"],
-        **{name: row["params"].get(name) for name in searched},
+        **{_column(name): value for name, value in row["config"].items()},
+        **{_column(name): row["params"].get(name) for name in searched},
     }
+
+
+def _column(parameter: str) -> str:
+    """Return the column of a parameter: the bare word ``precision`` is a score."""
+    return f"{parameter}_of_training" if parameter == "precision" else parameter
 
 
 def _scores(row: dict[str, Any]) -> dict[str, Any]:

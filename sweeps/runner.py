@@ -34,6 +34,7 @@ from sweeps.ledger import (
     create_sweep_folder,
     read_ledger,
     samples_file,
+    weights_file,
 )
 from sweeps.past import Past
 from sweeps.preparation import prepare
@@ -41,7 +42,7 @@ from sweeps.progress import Display, announced
 from sweeps.ranking import RESULTS, Sweep, load
 from sweeps.schedulers import scheduler
 from sweeps.search import Search, status_of, trial_of
-from sweeps.spec import Confirm, Override, Resources, SweepSpec, load_spec
+from sweeps.spec import Confirm, Metric, Override, Resources, SweepSpec, load_spec
 from sweeps.status import Stage, Status
 from sweeps.tracking import Tracker
 from sweeps.trainable import GanTrainable
@@ -362,7 +363,8 @@ class _Session:
         with Display(
             self._console, folder.name, stage.n_trials, metric, ended=ended.values(), quiet=self._quiet
         ) as display:
-            recorder = _Recorder(ledger, tracker, display, folder, metric.name, stage.past)
+            weights = _BestWeights(folder, metric, self._spec.keep, stage.past)
+            recorder = _Recorder(ledger, tracker, display, weights, folder, metric.name, stage.past)
             display.say(stage.rule)
             display.say("Starting the first trials")
             try:
@@ -554,6 +556,26 @@ class _Budget(tune.Callback):
             raise _BudgetOver
 
 
+class _BestWeights:
+    """Keeps the generators of the best trials, and drops the others'."""
+
+    def __init__(self, folder: Path, metric: Metric, keep: int, past: Past) -> None:
+        self._folder = folder
+        self._sign = 1 if metric.goal == "minimize" else -1
+        self._keep = keep
+        self._kept: list[tuple[float, str]] = []
+        for row in past.rows:
+            if row["final"]:
+                self.add(row["trial_id"], row["final"][metric.name])
+
+    def add(self, trial_id: str, score: float) -> None:
+        """Take in a trial that was trained to its end."""
+        self._kept = sorted([*self._kept, (self._sign * score, trial_id)])
+        for _, dropped in self._kept[self._keep :]:
+            weights_file(self._folder, dropped).unlink(missing_ok=True)
+        del self._kept[self._keep :]
+
+
 class _Recorder(tune.Callback):
     """Passes what happens to trials on: to the ledger first, then to those who show it."""
 
@@ -562,10 +584,12 @@ class _Recorder(tune.Callback):
         ledger: Ledger,
         tracker: Tracker,
         display: Display,
+        weights: "_BestWeights",
         folder: Path,
         metric: str,
         past: Past,
     ) -> None:
+        self._weights = weights
         self._past = past
         self._metric = metric
         self._ledger = ledger
@@ -635,6 +659,8 @@ class _Recorder(tune.Callback):
         trial, score = self._running.pop(tune_id), self._scores.get(tune_id)
         self._ledger.end(trial.trial_id, status, reason, traceback, final)
         self._tracker.end(trial, status, score, final)
+        if final and trial.stage is Stage.SEARCH:
+            self._weights.add(trial.trial_id, final[self._metric])
         if status is not Status.INTERRUPTED:
             checkpoint_file(self._folder, trial.trial_id).unlink(missing_ok=True)
         self._display.end(trial, status, final.get(self._metric, score) if final else score, reason)

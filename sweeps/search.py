@@ -24,7 +24,7 @@ from optuna.trial import Trial as OptunaTrial
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from sweeps.ledger import Trial, checkpoint_file
+from sweeps.ledger import Trial, checkpoint_file, weights_file
 from sweeps.past import Past
 from sweeps.space import MOST_POINTS, Scalar
 from sweeps.spec import SweepSpec
@@ -270,6 +270,7 @@ def suggestion(spec: SweepSpec, folder: Path, trial: Trial, past: Past) -> dict[
         **asdict(trial),
         "checkpoint_every_s": spec.checkpoint_every,
         "checkpoint": str(checkpoint_file(folder, trial.trial_id).absolute()),
+        "weights": str(weights_file(folder, trial.trial_id).absolute()),
         "best": past.best_metrics(trial.trial_id),
         "data": spec.data,
         "extractor": spec.extractor,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 
 if TYPE_CHECKING:
-    from gan_core import Evaluator, ImageDataset, Report
+    from gan_core import Evaluator, ImageDataset, Report, TrialConfig
     from gan_core.features import ExtractorName
 
 
@@ -22,8 +22,11 @@ class GanTrainable(tune.Trainable):
     """
 
     _best: dict[str, float]
+    _config: "TrialConfig"
+    _image_shape: tuple[int, int, int]
     _metrics: list[dict[str, str]]
     _stop_on: set[str]
+    _weights_file: Path | None
     _report_every: int
     _reports: "Iterator[Report]"
 
@@ -42,6 +45,7 @@ class GanTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Train up to the next report and return it, with the best score so far."""
+        from gan_core import save_generator
         from gan_core.errors import TrainingDiverged
         from gan_core.images import png_grid
 
@@ -51,6 +55,8 @@ class GanTrainable(tune.Trainable):
             return {"status": "diverged", "reason": str(divergence), "done": True}
         if not self._best or self._is_better(report.metrics):
             self._best = report.metrics
+        if report.weights is not None and self._weights_file is not None:
+            save_generator(self._weights_file, self._config, self._image_shape, report.weights)
         return {
             **self._status(report),
             "step": report.step,
@@ -85,6 +91,8 @@ class GanTrainable(tune.Trainable):
         config = TrialConfig.model_validate(suggestion["config"])
         extractor = suggestion["extractor"]
         data, self._evaluator = _loaded(self._device, extractor, **suggestion["data"])
+        self._config, self._image_shape = config, data.image_shape
+        self._weights_file = suggestion["weights"] and Path(suggestion["weights"])
         self._stop_on = set() if suggestion["is_baseline"] else set(suggestion["stop_on"])
         self._metrics, self._best = suggestion["metrics"], suggestion["best"]
         self._report_every = config.report_every

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from PIL import Image
 
 import sweeps
 from sweeps.errors import UnknownSweepError
@@ -31,6 +32,7 @@ parameters:
 early_terminate: {type: none}
 checkpoint_every: 0s
 confirm: {top: 2, seeds: 2}
+keep: 1
 """
 
 
@@ -113,6 +115,19 @@ def test_more_seeds_train_only_the_missing_ones(workplace, resumed):
 
     table = gan_sweep("rank", "tiny", "--format", "json", cwd=workplace).stdout
     assert [row["seeds"] for row in json.loads(table)] == [3, 3]
+
+
+def test_the_best_trial_has_its_generator_and_no_other(workplace, resumed):
+    kept = [file.stem for file in (workplace / "results" / "tiny" / "weights").iterdir()]
+    board = gan_sweep("rank", "tiny", "--top", 1, "--format", "json", cwd=workplace).stdout
+    assert kept == [json.loads(board)[0]["trial_id"]]
+    drawn = gan_sweep("sample", "tiny", "--out", "a.png", cwd=workplace)
+    assert drawn.returncode == 0, drawn.stderr
+    exported = gan_sweep("export", "tiny", "--out", "home", cwd=workplace)
+    assert exported.returncode == 0, exported.stderr
+    images = [Image.open(workplace / file) for file in ("a.png", "home/samples.png")]
+    assert images[0].tobytes() == images[1].tobytes()
+    assert "fresh seeds" in (workplace / "home" / "README.md").read_text(encoding="utf-8")
 
 
 def test_mlflow_has_the_replicas_under_their_stage(workplace, resumed):

@@ -1,0 +1,90 @@
+"""A trained generator in a file: its weights, and what is needed to build it and to draw from it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from gan_core.architectures import ImageShape, architectures
+from gan_core.config import TrialConfig
+from gan_core.errors import CorruptedCheckpointError
+from gan_core.images import to_uint8
+from gan_core.noise import draw_noise, stream
+from gan_core.trainer import generate_batches
+
+
+class Generator(nn.Module):
+    """A generator to draw images from, in eval mode.
+
+    Args:
+        config: What it was trained with.
+        image_shape: Channels, height and width.
+        weights: Of the architecture's generator.
+
+    >>> config = TrialConfig(noise_dim=8)
+    >>> weights = architectures.get("mlp").generator(config, (1, 28, 28)).state_dict()
+    >>> Generator(config, (1, 28, 28), weights).sample(4, seed=1).shape
+    torch.Size([4, 1, 28, 28])
+    """
+
+    def __init__(self, config: TrialConfig, image_shape: ImageShape, weights: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.config = config
+        self.image_shape = image_shape
+        with torch.random.fork_rng(devices=[]):
+            network = architectures.get(config.architecture).generator(config, image_shape)
+        network.load_state_dict(dict(weights))
+        self.network = network.to(memory_format=torch.channels_last)
+        self.eval()
+
+    def forward(self, noise: Tensor) -> Tensor:
+        """Return images ``(N, C, H, W)`` in [-1, 1] for noise ``(N, noise_dim)``."""
+        images: Tensor = self.network(noise)
+        return images
+
+    def noise(self, n: int, seed: int = 0) -> Tensor:
+        """Return noise ``(n, noise_dim)`` as it was trained on; a seed always draws the same."""
+        device = next(self.parameters()).device
+        return draw_noise(self.config, n, stream("sample", seed)).to(device)
+
+    def sample(self, n: int, seed: int = 0) -> Tensor:
+        """Return ``n`` images, uint8 ``(n, C, H, W)``; a seed always draws the same."""
+        return self.images(self.noise(n, seed))
+
+    def images(self, noise: Tensor) -> Tensor:
+        """Return the images of noise ``(N, noise_dim)``, uint8 ``(N, C, H, W)``."""
+        return to_uint8(torch.cat([*generate_batches(self.network, noise)])).cpu()
+
+
+def save_generator(
+    file: Path, config: TrialConfig, image_shape: ImageShape, weights: Mapping[str, Tensor]
+) -> None:
+    """Write a generator as safetensors, its config and image shape in the file's metadata."""
+    about = {"config": config.model_dump_json(), "image_shape": json.dumps(image_shape)}
+    draft = file.with_name(f"{file.name}.draft")
+    save_file({name: value.cpu().contiguous() for name, value in weights.items()}, draft, about)
+    draft.replace(file)
+
+
+def load_generator(file: Path | str) -> Generator:
+    """Read what :func:`save_generator` wrote; no code of the file's is executed.
+
+    Raises:
+        CorruptedCheckpointError: The file is not what was written.
+        FileNotFoundError: There is no such file.
+    """
+    try:
+        with safe_open(file, framework="pt") as content:
+            about = content.metadata()
+            weights = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118 - no mapping
+        channels, height, width = json.loads(about["image_shape"])
+        config = TrialConfig.model_validate_json(about["config"])
+        return Generator(config, (channels, height, width), weights)
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise CorruptedCheckpointError(f"{file} is no generator that gan_core wrote: {error}") from error

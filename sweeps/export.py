@@ -1,0 +1,144 @@
+"""A generator to take home: its weights, how to load them, and a card that says what they are."""
+
+import json
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+from sweeps.errors import SweepError
+from sweeps.ranking import Sweep
+from sweeps.rerun import SPEED
+
+WEIGHTS = "generator.safetensors"
+SNIPPET = f'''\
+"""Draws 64 images; needs torch and gan_core."""
+
+from pathlib import Path
+
+import gan_core
+from gan_core.images import png_grid
+
+generator = gan_core.load_generator(Path(__file__).with_name("{WEIGHTS}"))
+images = generator.sample(64, seed=0)  # uint8 (64, C, H, W)
+Path("samples.png").write_bytes(png_grid(images))
+'''
+
+
+def export(sweep: Sweep, trial_id: str | None, out: Path) -> list[Path]:
+    """Write a trial's generator, by default the best's, into a new folder; return the files.
+
+    Raises:
+        UnknownTrialError: Its generator is not kept.
+        SweepError: The folder holds files already, or cannot be made.
+    """
+    trial_id = trial_id or sweep.best_with_weights()
+    weights = sweep.weights_file(trial_id)
+    generator = sweep.generator(trial_id)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SweepError(f"--out {out} cannot be made: {error.strerror}") from None
+    if any(out.iterdir()):
+        raise SweepError(f"--out {out} holds files already: name a new folder")
+
+    from gan_core.images import png_grid
+
+    about = _about(sweep, trial_id, list(generator.image_shape))
+    copyfile(weights, out / WEIGHTS)
+    (out / "config.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    (out / "draw.py").write_text(SNIPPET, encoding="utf-8")
+    (out / "samples.png").write_bytes(png_grid(generator.sample(64)))
+    (out / "README.md").write_text(_card(sweep, about), encoding="utf-8")
+    return sorted(out.iterdir())
+
+
+def _about(sweep: Sweep, trial_id: str, image_shape: list[int]) -> dict[str, Any]:
+    scores, spec = sweep.scores_of(trial_id), sweep.facts["spec"]
+    return {
+        "sweep": sweep.name,
+        "trial_id": trial_id,
+        "config": sweep.config_of(trial_id),
+        "image_shape": image_shape,
+        "dataset": spec.get("dataset"),
+        "extractor": sweep.facts.get("extractor"),
+        "samples": scores.pop("samples"),
+        "scores": {name: value for name, value in scores.items() if name != SPEED},
+        "floors": sweep.facts.get("floors"),
+        "confirmed": _confirmed(sweep, trial_id),
+        "written_by": sweep.facts.get("written_by"),
+    }
+
+
+def _confirmed(sweep: Sweep, trial_id: str) -> dict[str, Any] | None:
+    """Return what a confirmation says of a trial's configuration; None where it was not in one."""
+    finalists = (sweep.summary()["confirmation"] or {}).get("finalists", [])
+    row = next((row for row in finalists if row["trial_id"] == trial_id), None)
+    if row is None:
+        return None
+    seeds = [int(seed) for seed in sweep.replicas["seed"][sweep.replicas["of"] == trial_id]]
+    kept = ("verdict", "mean", "low", "high", "seeds", "failed", "gain")
+    return {name: row[name] for name in kept} | {"training_seeds": seeds}
+
+
+def _card(sweep: Sweep, about: dict[str, Any]) -> str:
+    scores = "\n".join(
+        f"| {name} | {value:.4g} | {_floor(about, name)} |" for name, value in about["scores"].items()
+    )
+    params = "\n".join(f"| {name} | {value} |" for name, value in about["config"].items())
+    return f"""\
+# {about["trial_id"]}
+
+A GAN's generator, the trial {about["trial_id"]} of the sweep {about["sweep"]}, trained on {about["dataset"]}.
+
+![64 samples](samples.png)
+
+`python draw.py` draws 64 images; it needs torch and gan_core. `{WEIGHTS}` holds the weights, the config
+and the image shape.
+
+## Scores
+
+Of {about["samples"]:,} images that it made of fresh noise, compared with held-out images in the features of
+`{about["extractor"]}`: scores of another extractor, published ones included, cannot be compared with these.
+
+| score | this generator | real images |
+| --- | --- | --- |
+{scores}
+
+{_of_seeds(sweep, about["confirmed"])}
+
+Memorisation is how near samples are to training images, over how near held-out images are: about 1 where
+nothing was copied, towards 0 for copies.
+
+## Trained with
+
+| parameter | value |
+| --- | --- |
+{params}
+
+To repeat it, where the sweep's results are: `gan-sweep rerun {about["sweep"]} {about["trial_id"]}`
+({about["written_by"]}).
+"""
+
+
+def _floor(about: dict[str, Any], name: str) -> str:
+    floor = (about["floors"] or {}).get(name)
+    return "-" if floor is None else f"{floor:.4g}"
+
+
+def _of_seeds(sweep: Sweep, confirmed: dict[str, Any] | None) -> str:
+    if confirmed is None:
+        return (
+            "This is one training, chosen as one of the best of many, which flatters: its configuration was"
+            " not trained again on other seeds."
+        )
+    failed = f"; {confirmed['failed']}" if confirmed["failed"] else ""
+    seeds = ", ".join(map(str, confirmed["training_seeds"]))
+    between = (
+        "" if confirmed["low"] is None else f" (95 %: {confirmed['low']:.4g} to {confirmed['high']:.4g})"
+    )
+    mean = "-" if confirmed["mean"] is None else f"{confirmed['mean']:.4g}"
+    kind = "geometric mean" if sweep.scale().is_logarithmic else "mean"
+    return (
+        f"Its configuration, trained again on {confirmed['seeds']} fresh seeds ({seeds}), has a {kind}"
+        f" {sweep.metric} of {mean}{between}{failed}: {confirmed['verdict']} of its confirmation."
+    )

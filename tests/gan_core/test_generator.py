@@ -1,0 +1,59 @@
+import pytest
+import torch
+from torch import nn
+
+import gan_core
+from gan_core import CorruptedCheckpointError, TrialConfig
+from gan_core.architectures import architectures
+from gan_core.images import to_uint8
+from gan_core.noise import draw_noise, stream
+
+SHAPE = (1, 28, 28)
+
+
+@pytest.mark.parametrize(
+    "config", [TrialConfig(noise_dim=8), TrialConfig(architecture="dcgan", noise="normal")]
+)
+def test_what_was_saved_draws_the_same_images(config, tmp_path):
+    network = architectures.get(config.architecture).generator(config, SHAPE)
+    file = tmp_path / "g.safetensors"
+    gan_core.save_generator(file, config, SHAPE, network.state_dict())
+    loaded = gan_core.load_generator(file)
+    assert isinstance(loaded, nn.Module)
+    assert not loaded.training
+    assert (loaded.config, loaded.image_shape) == (config, SHAPE)
+    noise = draw_noise(config, 5, stream("sample", 3))
+    with torch.inference_mode():
+        expected = to_uint8(network.eval()(noise))
+    assert (loaded.sample(5, seed=3).int() - expected.int()).abs().max() <= 1
+    assert torch.equal(loaded.sample(5, seed=3), gan_core.load_generator(file).sample(5, seed=3))
+    assert not torch.equal(loaded.sample(5, seed=3), loaded.sample(5, seed=4))
+    assert not list(tmp_path.glob("*.draft"))
+
+
+def test_building_one_leaves_torchs_randomness_alone(tmp_path):
+    config = TrialConfig(noise_dim=8)
+    weights = architectures.get("mlp").generator(config, SHAPE).state_dict()
+    before = torch.get_rng_state()
+    gan_core.Generator(config, SHAPE, weights)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_what_is_no_generator_is_refused(tmp_path):
+    file = tmp_path / "g.safetensors"
+    with pytest.raises(FileNotFoundError):
+        gan_core.load_generator(file)
+    file.write_bytes(b"pickle" * 100)
+    with pytest.raises(CorruptedCheckpointError, match="is no generator that gan_core wrote"):
+        gan_core.load_generator(file)
+
+
+def test_the_last_report_has_the_weights_that_its_final_scores_are_of():
+    config = TrialConfig(noise_dim=8, steps=4, report_every=2, eval_samples=128, final_samples=128)
+    *_, before, last = gan_core.train(config, gan_core.load_dataset("mnist-5k"))
+    assert before.weights is None
+    generator = gan_core.Generator(config, SHAPE, last.weights)
+    images = generator.network(draw_noise(config, 128, stream("final")))
+    evaluator = gan_core.Evaluator(gan_core.load_dataset("mnist-5k"))
+    with torch.inference_mode():
+        assert evaluator.final_score([images])["fid"] == pytest.approx(last.final["fid"], rel=1e-4)

@@ -1,0 +1,158 @@
+"""Taking a generator home, from a sweep that the test writes."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import gan_core
+import sweeps
+from gan_core.architectures import architectures
+from gan_core.images import png_grid
+from sweeps.errors import SweepError, UnknownTrialError
+from sweeps.export import export
+from sweeps.ledger import Ledger, Trial, create_sweep_folder, weights_file
+from sweeps.past import Past
+from sweeps.runner import _BestWeights
+from sweeps.samples import FRAMES_A_LEG, STOPS, check_file, walk, write_samples, write_walk
+from sweeps.spec import Metric
+from sweeps.status import Status
+
+SHAPE = (1, 28, 28)
+
+
+def save(folder, trial_id, **params):
+    config = gan_core.TrialConfig(noise_dim=8, **params)
+    weights = architectures.get("mlp").generator(config, SHAPE).state_dict()
+    gan_core.save_generator(weights_file(folder, trial_id), config, SHAPE, weights)
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """The defaults and a better trial completed, one stopped early; the best one's generator is kept."""
+    folder = create_sweep_folder(tmp_path, "tiny", exact=True)
+    ledger = Ledger(folder, {"name": "tiny", "dataset": "mnist-5k"})
+    ledger.describe({"extractor": "sha256:0", "floors": {"fid": 7.0}})
+    for number, fid in enumerate((90.0, 30.0, 20.0)):
+        config = gan_core.TrialConfig(noise_dim=8, seed=number).model_dump()
+        trial_id = f"tiny-{number:04d}"
+        ledger.start(Trial(trial_id, number, {}, config, number == 0))
+        ledger.report(trial_id, 10, {"fid": fid}, fid)
+        if number < 2:
+            ledger.end(trial_id, Status.COMPLETED, final={"fid": fid, "memorisation": 0.9})
+        else:
+            ledger.end(trial_id, Status.PRUNED)
+    ledger.close(Status.COMPLETED)
+    save(folder, "tiny-0001")
+    return sweeps.load("tiny", tmp_path)
+
+
+def test_the_best_generator_is_the_default(sweep):
+    assert sweep.best_with_weights() == "tiny-0001"
+    generator = sweep.generator()
+    assert not generator.training
+    assert np.array_equal(generator.sample(3), sweep.generator("tiny-0001").sample(3))
+
+
+@pytest.mark.parametrize(
+    ("trial_id", "message"),
+    [
+        ("tiny-0000", "only those of the search's best trials are kept.*tiny-0001 has one"),
+        ("tiny-0002", "it is stopped early, and only trials trained to their end.*tiny-0001 has one"),
+        ("tiny-9999", "no trial 'tiny-9999'"),
+    ],
+)
+def test_why_a_trial_has_no_generator_and_which_has_one(sweep, trial_id, message):
+    with pytest.raises(UnknownTrialError, match=message):
+        sweep.generator(trial_id)
+
+
+def test_a_sweep_that_keeps_none_says_so(sweep):
+    weights_file(sweep.folder, "tiny-0001").unlink()
+    with pytest.raises(UnknownTrialError, match="tiny keeps no generator"):
+        sweep.generator()
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp"])
+def test_a_grid_is_what_the_generator_draws(sweep, tmp_path, name):
+    write_samples(sweep.generator(), tmp_path / name, 9, seed=5)
+    drawn = np.array(Image.open(tmp_path / name).convert("L"))
+    (tmp_path / "expected.png").write_bytes(png_grid(sweep.generator().sample(9, seed=5)))
+    assert np.array_equal(drawn, np.array(Image.open(tmp_path / "expected.png")))
+    assert drawn.shape == (84, 84)
+
+
+def test_a_walk_is_animated_and_comes_back_to_where_it_began(sweep, tmp_path):
+    generator = sweep.generator()
+    write_walk(generator, tmp_path / "a.gif", 4, seed=0)
+    with Image.open(tmp_path / "a.gif") as image:
+        assert image.n_frames > 1
+    steps = walk(generator, 4, seed=0)
+    assert len(steps) == STOPS * FRAMES_A_LEG
+    longest = max((now - then).abs().max() for then, now in zip(steps, [*steps[1:], steps[0]], strict=True))
+    assert longest <= 2 / FRAMES_A_LEG + 1e-6
+
+
+def test_a_walk_of_normal_noise_keeps_to_its_sphere(sweep):
+    save(sweep.folder, "tiny-0001", noise="normal")
+    generator = sweep.generator()
+    lengths = [noise.norm(dim=1) for noise in walk(generator, 16, seed=0)]
+    stops = [length.min() for length in lengths[::FRAMES_A_LEG]]
+    assert min(length.min() for length in lengths) >= 0.9 * min(stops)
+
+
+@pytest.mark.parametrize("name", ["a.jpeg", "a", "nowhere/a.png"])
+def test_a_file_that_cannot_be_written_is_told_before(tmp_path, name):
+    with pytest.raises(SweepError, match="--out"):
+        check_file(tmp_path / name, animated=False)
+
+
+def test_what_is_exported_draws_without_the_sweep(sweep, tmp_path):
+    out = tmp_path / "home"
+    assert [file.name for file in export(sweep, None, out)] == [
+        "README.md",
+        "config.json",
+        "draw.py",
+        "generator.safetensors",
+        "samples.png",
+    ]
+    expected = png_grid(sweep.generator().sample(64, seed=0))
+    assert (out / "samples.png").read_bytes() == expected
+    (out / "samples.png").unlink()
+    code = (
+        "import sys, runpy; sys.modules |= dict.fromkeys(['ray', 'optuna', 'mlflow', 'sweeps']);"
+        "runpy.run_path('draw.py')"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=out, check=True)
+    assert (out / "samples.png").read_bytes() == expected
+    about = json.loads((out / "config.json").read_text())
+    assert (about["trial_id"], about["samples"], about["scores"]["fid"]) == ("tiny-0001", 10000, 30.0)
+    card = (out / "README.md").read_text()
+    for told in (
+        "10,000 images",
+        "| fid | 30 | 7 |",
+        "| memorisation | 0.9 | - |",
+        "sha256:0",
+        "| seed | 1 |",
+    ):
+        assert told in card
+    assert "not trained again on other seeds" in " ".join(card.split())
+    with pytest.raises(SweepError, match="holds files already"):
+        export(sweep, None, out)
+
+
+@pytest.mark.parametrize(("goal", "kept"), [("minimize", ["b", "c"]), ("maximize", ["a", "d"])])
+def test_only_the_best_weights_are_kept(tmp_path, goal, kept):
+    (tmp_path / "weights").mkdir()
+    metric = Metric(name="fid" if goal == "minimize" else "recall")
+    scores = {"a": 9.0, "b": 1.0, "c": 2.0, "d": 8.0}
+    for name in scores:
+        weights_file(tmp_path, name).touch()
+    past = Past([{"trial_id": "a", "final": {metric.name: 9.0}}, {"trial_id": "x", "final": None}], {})
+    best = _BestWeights(tmp_path, metric, 2, past)
+    for name in ("b", "c", "d"):
+        best.add(name, scores[name])
+    assert sorted(file.stem for file in (tmp_path / "weights").iterdir()) == kept
