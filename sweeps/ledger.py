@@ -20,7 +20,7 @@ from sweeps.errors import SweepError, SweepExistsError, UnknownSweepError
 from sweeps.space import Scalar
 from sweeps.status import Status
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 _SCHEMA = """
 CREATE TABLE sweep (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -35,6 +35,7 @@ CREATE TABLE trials (
     best_step INTEGER,
     step INTEGER NOT NULL DEFAULT 0,
     flags TEXT NOT NULL DEFAULT '{}',
+    take_overs TEXT NOT NULL DEFAULT '[]',
     final TEXT,
     started_at REAL NOT NULL,
     ended_at REAL,
@@ -136,6 +137,20 @@ class Ledger:
                 (score, step, trial_id, score),
             )
 
+    def take_over(self, trial: Trial, donor: str, step: int) -> None:
+        """Record that a trial has the parameters it has now, and another one's state, from a step on."""
+        with self._connection as transaction:
+            transaction.execute(
+                "UPDATE trials SET params = ?, config = ?,"
+                " take_overs = json_insert(take_overs, '$[#]', json(?)) WHERE trial_id = ?",
+                (
+                    json.dumps(trial.params),
+                    json.dumps(trial.config),
+                    json.dumps({"trial_id": donor, "step": step, "params": trial.params}),
+                    trial.trial_id,
+                ),
+            )
+
     def end(
         self,
         trial_id: str,
@@ -191,7 +206,7 @@ _TRIALS = """
 SELECT trials.*, reports.metrics AS best_metrics FROM trials
 LEFT JOIN reports ON reports.trial_id = trials.trial_id AND reports.step = best_step ORDER BY number
 """
-_JSON_COLUMNS = ("params", "config", "flags", "final", "best_metrics")
+_JSON_COLUMNS = ("params", "config", "flags", "take_overs", "final", "best_metrics")
 
 
 def read_ledger(name: str, results: Path) -> Record:

@@ -81,8 +81,9 @@ class Sweep:
         Returns:
             ``rank`` from 1, ``trial_id``, ``status``, the metric (``fid``), ``samples`` (that it rests on),
             ``gain`` (how many times better than the score, of as many samples, of the seed tutorial's
-            defaults), ``step``, ``flags``, ``is_baseline`` and a column for each searched parameter, empty
-            where a trial does not have it. In a sweep by several metrics, the others come after the first,
+            defaults), ``step``, ``flags``, ``took_over`` (whose state it went on from, and at which step,
+            where trials did), ``is_baseline`` and a column for each searched parameter, empty where a trial
+            does not have it. In a sweep by several metrics, the others come after the first,
             and ``pareto`` says whether no trial is better in one of them and as good in the rest.
         """
         frame = self.trials
@@ -96,7 +97,8 @@ class Sweep:
         if several:
             frame["pareto"] = self._on_the_front(frame)
         columns = ["rank", "trial_id", "status", self.metric, *several, *(["pareto"] if several else [])]
-        columns += ["samples", "gain", "step", "flags", "is_baseline", *self.searched]
+        columns += ["samples", "gain", "step", "flags", *(["took_over"] if frame["took_over"].any() else [])]
+        columns += ["is_baseline", *self.searched]
         return frame.reindex(columns=columns).head(len(frame) if top is None else top)
 
     def _gain(self, frame: pd.DataFrame) -> pd.Series:
@@ -149,6 +151,10 @@ class Sweep:
             raise UnknownTrialError(f"no trial {trial_id!r} in the sweep {self.name}; {closest}")
         return dict(configs[trial_id])
 
+    def take_overs_of(self, trial_id: str) -> list[dict[str, Any]]:
+        """Return which trials' states a trial went on from, at which steps, and with which parameters."""
+        return next(list(row["take_overs"]) for row in self._rows if row["trial_id"] == trial_id)
+
     def reports_of(self, trial_id: str) -> dict[int, dict[str, float]]:
         """Return the metrics of a trial's reports by their steps.
 
@@ -181,7 +187,7 @@ _TYPES: dict[str, Literal["Int64", "float64"]] = {
     "samples": "Int64",
     "seconds": "float64",
 }
-_COLUMNS = ["trial_id", "status", "is_baseline", "flags", "reason", *_TYPES]
+_COLUMNS = ["trial_id", "status", "is_baseline", "flags", "took_over", "reason", *_TYPES]
 
 
 def _trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[str, Any]:
@@ -190,6 +196,7 @@ def _trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[st
         "status": row["status"],
         "is_baseline": bool(row["is_baseline"]),
         "flags": ", ".join(f"{flag} since {step}" for flag, step in row["flags"].items()),
+        "took_over": ", ".join(f"{each['trial_id']} at {each['step']}" for each in row["take_overs"]),
         "step": row["step"],
         "best_step": row["best_step"],
         f"search_{metric}": row["score"],

@@ -54,6 +54,10 @@ _RAY_SETTINGS = {
 }
 
 
+STATES_KEPT = 4
+"""Of a trial that a scheduler pauses, or has others take over from, in Ray's working folder."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run of a sweep ended.
@@ -307,8 +311,8 @@ def _tuner(
         tune_config=tune.TuneConfig(
             search_alg=search,
             scheduler=scheduler(spec, past),
-            num_samples=max(spec.trials - len(past.ended), len(past.unfinished)),
-            max_concurrent_trials=slots,
+            num_samples=-1,
+            max_concurrent_trials=spec.trials if spec.exchanges else slots,
             reuse_actors=True,
             trial_name_creator=lambda trial: trial.trial_id,
             trial_dirname_creator=lambda trial: trial.trial_id,
@@ -317,7 +321,7 @@ def _tuner(
             name="sweep",
             storage_path=working,
             callbacks=callbacks,
-            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, num_to_keep=STATES_KEPT),
             verbose=0,
         ),
     )
@@ -460,6 +464,8 @@ class _Recorder(tune.Callback):
         return {}
 
     def on_trial_start(self, trial: TuneTrial, **_info: object) -> None:
+        if trial.trial_id in self._running:
+            return
         started = trial_of(trial.config)
         self._running[trial.trial_id] = started
         self._ledger.start(started)
@@ -470,6 +476,7 @@ class _Recorder(tune.Callback):
         samples = result.pop("samples", None)
         if samples is None:
             return
+        self._note_take_over(trial, result)
         reporting, step, metrics = self._running[trial.trial_id], result["step"], result["metrics"]
         if not self._scores:
             self._ledger.describe({key: result[key] for key in ("floors", "extractor")})
@@ -480,6 +487,15 @@ class _Recorder(tune.Callback):
         if step > self._past.last_step(reporting.trial_id):
             self._tracker.report(reporting, step, metrics, samples)
         self._display.report(reporting, step, metrics[self._metric])
+
+    def _note_take_over(self, trial: TuneTrial, result: Mapping[str, Any]) -> None:
+        """Record that a trial has changed, once a result was made with what it is now."""
+        now = trial_of(result["config"])
+        if now != self._running[trial.trial_id]:
+            self._running[trial.trial_id] = now
+            self._ledger.take_over(now, result["donor"], result["donor_step"])
+            self._tracker.take_over(now, result["donor"], result["donor_step"])
+            self._display.take_over(now, result["donor"], result["donor_step"])
 
     def on_trial_complete(self, trial: TuneTrial, **_info: object) -> None:
         self.ended += 1

@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from gan_core.config import UNUSED_WITH, TrialConfig
+from gan_core.config import CHANGEABLE, UNUSED_WITH, TrialConfig
 from gan_core.datasets import FOLDER, check_dataset
 from gan_core.errors import allowed_and_closest, closest
 from sweeps.errors import Fault, SpecError
@@ -152,14 +152,23 @@ class Metric(_Section):
 
 
 class EarlyTerminate(_Section):
-    """When a trial is stopped because others did better with as many reports."""
+    """What is done with a trial because others did better with as many reports."""
 
-    type: Literal["asha", "hyperband", "median", "none"] = Field(
+    type: Literal["asha", "hyperband", "median", "pbt", "none"] = Field(
         "asha",
-        description="ASHA (arXiv:1810.05934), W&B's hyperband; the median rule; or never stop early.",
+        description="ASHA (arXiv:1810.05934), W&B's hyperband; the median rule; population based training"
+        " (arXiv:1711.09846), which stops none: a trial takes over a better one's weights; or nothing.",
     )
-    min_iter: int = Field(1, ge=1, description="Reports before a trial may be stopped.")
-    eta: int = Field(3, ge=2, le=10**6, description="One in eta trials goes on at each rung.")
+    min_iter: int = Field(
+        1, ge=1, description="Reports before a trial may be stopped; with pbt, between two take-overs."
+    )
+    eta: int = Field(
+        3,
+        ge=2,
+        le=10**6,
+        description="One in eta trials goes on at each rung; with pbt, one in eta takes over, and is taken"
+        " over from.",
+    )
     max_iter: int | None = Field(
         None, ge=1, le=10**9, description="W&B's other way to give min_iter: max_iter / eta ** s."
     )
@@ -304,6 +313,11 @@ class SweepSpec(_Section):
         return {"name": self.dataset, "image_size": self.image_size, "channels": self.channels}
 
     @property
+    def exchanges(self) -> bool:
+        """Whether trials take over one another's weights and parameters."""
+        return self.early_terminate.type == "pbt"
+
+    @property
     def searched(self) -> dict[str, Domain_]:
         """The parameters that differ between trials, or that some trials do not have."""
         return {
@@ -431,7 +445,7 @@ def read_spec(file: Path | str, overrides: Sequence[Override] = ()) -> tuple[Swe
     """
     source = Source.read(Path(file), overrides)
     faults = [*source.faults(), *_shape_faults(source), *_parameter_faults(source)]
-    for faults_of_the_whole in (_condition_faults, _method_faults, _point_faults):
+    for faults_of_the_whole in (_condition_faults, _method_faults, _population_faults, _point_faults):
         sound = _sound_part(source.content, [fault.path for fault in faults])
         faults += [] if sound is None else faults_of_the_whole(sound, source)
     if faults:
@@ -639,6 +653,23 @@ def _method_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     if len(spec.metric) > 1 and spec.method in {"gp", "cmaes"}:
         message = f"{spec.method} searches by one metric: use tpe, nsga2, random or grid"
         yield source.fault(("method",), message)
+
+
+def _population_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+    """Yield the searched parameters that trials of a population cannot change on their way."""
+    if not spec.exchanges:
+        return
+    for name, domain in spec.searched.items():
+        path: Path_ = ("parameters", name)
+        if name not in CHANGEABLE:
+            message = (
+                f"pbt changes parameters on the way, and {name} is fixed by the weights or the scores: give"
+                f" it one value, and search among {', '.join(CHANGEABLE)}"
+            )
+            yield source.fault(path, message, of_key=True)
+        elif domain.when:
+            message = f"pbt changes {name} on the way: it can have no condition"
+            yield source.fault((*path, "when"), message, of_key=True)
 
 
 def _point_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:

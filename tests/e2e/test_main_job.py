@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 import urllib.request
 from contextlib import contextmanager
@@ -20,9 +19,9 @@ from mlflow import MlflowClient
 import sweeps
 from sweeps.ledger import sweep_names
 from sweeps.tracking import tracking_uri
+from tests.e2e.commands import COMMAND, gan_sweep
 from tests.gan_core.idx import write_mnist
 
-COMMAND = Path(sys.executable).with_name("gan-sweep")
 SPACE = Path(__file__).parents[2] / "search_spaces" / "losses.yaml"
 QUICK = [
     *("--set", "parameters.steps=60", "--set", "parameters.report_every=20"),
@@ -30,17 +29,6 @@ QUICK = [
     *("--set", "parameters.final_samples=300"),
 ]
 SEARCHED = {"loss", "noise_dim", "lr", "beta1", "leaky_slope"}
-
-
-def gan_sweep(*arguments, cwd, **environment):
-    return subprocess.run(
-        [COMMAND, *map(str, arguments)],
-        cwd=cwd,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
 
 
 @pytest.fixture(scope="module")

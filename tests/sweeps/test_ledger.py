@@ -74,5 +74,5 @@ def test_the_final_scores_of_a_trial_are_kept(ledger, tmp_path):
 @pytest.mark.parametrize("version", [1, 99])
 def test_another_format_is_refused(ledger, tmp_path, version):
     ledger.describe({"format_version": version})
-    with pytest.raises(SweepError, match=rf"another gan-sweep \(format {version}; this one reads 3\)"):
+    with pytest.raises(SweepError, match=rf"another gan-sweep \(format {version}; this one reads 4\)"):
         read_ledger("tiny", tmp_path)
