@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         UnknownNameError,
     )
     from gan_core.evaluation import Evaluator
+    from gan_core.memory import keep_freed_memory
     from gan_core.trainer import Trainer
     from gan_core.training import Report, train
 
@@ -47,6 +48,7 @@ __all__ = [
     "TrialConfig",
     "UnknownNameError",
     "check_contract",
+    "keep_freed_memory",
     "load_dataset",
     "train",
 ]
@@ -70,6 +72,7 @@ _HOME = {
     "TrialConfig": "config",
     "UnknownNameError": "errors",
     "check_contract": "contract",
+    "keep_freed_memory": "memory",
     "load_dataset": "datasets",
     "train": "training",
 }

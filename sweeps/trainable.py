@@ -40,6 +40,9 @@ class GanTrainable(tune.Trainable):
         """Start the first trial of this worker."""
         import torch
 
+        from gan_core import keep_freed_memory
+
+        keep_freed_memory()
         torch.set_num_threads(config["cpu"])
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._start(config)
