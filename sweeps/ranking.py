@@ -133,9 +133,17 @@ class Sweep:
             "extractor": self.facts.get("extractor"),
         }
 
-    def samples_file(self, trial_id: str) -> Path:
-        """Return the picture of the samples that a trial's best fid was measured with."""
-        return samples_file(self.folder, trial_id)
+    def samples_file(self, trial_id: str, step: int | None = None) -> Path:
+        """Return the sample grid of a trial's report at a step, or that of its best report.
+
+        Raises:
+            UnknownTrialError: The trial has made no report.
+        """
+        best_steps = {row["trial_id"]: row["best_step"] for row in self._rows}
+        of_step = best_steps.get(trial_id) if step is None else step
+        if of_step is None:
+            raise UnknownTrialError(f"the trial {trial_id} of the sweep {self.name} made no report")
+        return samples_file(self.folder, trial_id, of_step)
 
     def config_of(self, trial_id: str) -> dict[str, Any]:
         """Return every parameter of a trial.

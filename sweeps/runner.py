@@ -474,8 +474,9 @@ class _Recorder(tune.Callback):
         if not self._scores:
             self._ledger.describe({key: result[key] for key in ("floors", "extractor")})
         self._scores[trial.trial_id] = result["score"]
-        if metrics == result["best"]:
-            samples_file(self._folder, reporting.trial_id).write_bytes(samples)
+        grid = samples_file(self._folder, reporting.trial_id, step)
+        grid.parent.mkdir(exist_ok=True)
+        grid.write_bytes(samples)
         self._ledger.report(reporting.trial_id, step, metrics, result["score"], result["flags"])
         if step > self._past.last_step(reporting.trial_id):
             self._tracker.report(reporting, step, metrics, samples)
