@@ -46,7 +46,7 @@ class Sweep:
         ``trial_id``, ``status``, ``is_baseline``, ``flags`` (what went wrong and since which step), ``step``
         (steps reported), ``best_step`` (the best report), ``search_fid`` (its score, which the search was
         told; ``search_kid`` where kid is the metric), ``samples``, ``fid`` and the other scores, ``reason``
-        (where it failed), ``seconds``, and a column for every parameter, empty where a trial does not have
+        and ``traceback`` (where it failed), ``seconds``, and a column for every parameter, empty where a trial does not have
         it.
 
         The scores of a trial that was trained to its end are the final ones, of ``final_samples`` images
@@ -189,7 +189,7 @@ _TYPES: dict[str, Literal["Int64", "float64"]] = {
     "samples": "Int64",
     "seconds": "float64",
 }
-_COLUMNS = ["trial_id", "status", "is_baseline", "flags", "reason", *_TYPES]
+_COLUMNS = ["trial_id", "status", "is_baseline", "flags", "reason", "traceback", *_TYPES]
 
 
 def _trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[str, Any]:
@@ -204,6 +204,7 @@ def _trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[st
         metric: None,
         **_scores(row),
         "reason": row["reason"],
+        "traceback": row["traceback"],
         "seconds": row["ended_at"] and row["ended_at"] - row["started_at"],
         **row["config"],
         **{name: row["params"].get(name) for name in searched},
