@@ -254,6 +254,11 @@ def samples_file(folder: Path, trial_id: str, step: int) -> Path:
     return folder / "samples" / trial_id / f"{step}.png"
 
 
+def report_file(folder: Path) -> Path:
+    """Return where the report page of a sweep is written."""
+    return folder / "report.html"
+
+
 def sweep_names(results: Path) -> list[str]:
     """Return the names of the sweeps in ``results``, sorted."""
     return sorted(path.parent.name for path in results.glob("*/ledger.db"))

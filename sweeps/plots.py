@@ -1,15 +1,15 @@
 """A sweep's plots as plotly figures, for the report page and for notebooks.
 
-Each takes frames as :attr:`sweeps.Sweep.trials` and :attr:`sweeps.Sweep.history` are. Trials are compared by the
-score that the search was told (``search_fid``), which rests on as many samples in all of them; one that was
-stopped early counts with the score that it reached. One that diverged or failed has no score, whatever it
+Each takes frames as :attr:`sweeps.Sweep.trials` and :attr:`sweeps.Sweep.history` are. Trials are compared by
+the score that the search was told (``search_fid``), which rests on as many samples in all of them; one that
+was stopped early counts with the score that it reached. One that diverged or failed has no score, whatever it
 reported before: it is a cross at the upper edge.
 
 >>> sweep = sweeps.load("lsgan")  # doctest: +SKIP
 >>> plots.parallel_coordinates(sweep.trials, sweep.searched).show()  # doctest: +SKIP
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from html import escape
 from math import ceil, floor, log10
 from typing import Any, Literal
@@ -40,13 +40,13 @@ _LOOKS: dict[str, dict[str, Any]] = {
 }
 """How each kind of trial is drawn, from back to front."""
 
-SPAN_OF_A_LOG_AXIS = 20.0
-"""How many times the least value the greatest must be for a logarithmic axis."""
+SPAN_OF_A_LOG_AXIS = 10.0
+"""How many times the least score the greatest must be for a logarithmic axis."""
 
 BAND = (0.1, 0.9)
 """The quantiles between which the band of :func:`budget` lies."""
 
-ABSENT = "–"
+ABSENT = "-"
 
 
 def template(*, dark: bool = False) -> go.layout.Template:
@@ -123,22 +123,33 @@ def learning_curves(trials: pd.DataFrame, history: pd.DataFrame, metric: str = "
 
 
 def parallel_coordinates(
-    trials: pd.DataFrame, parameters: Sequence[str], metric: str = "fid"
+    trials: pd.DataFrame,
+    parameters: Sequence[str],
+    metric: str = "fid",
+    *,
+    logarithmic: Collection[str] = (),
 ) -> go.Figure:
     """Return the trials with a score as lines across the parameters, coloured by the score.
 
     A parameter that a trial does not have is drawn at its axis' foot. Pull along an axis to choose trials.
+
+    Args:
+        trials: A row a trial.
+        parameters: The columns to show.
+        metric: The score.
+        logarithmic: The parameters that have a logarithmic axis.
     """
     scored = trials[_is_scored(trials, metric)]
     scores = _score(scored, metric)
-    position, ticks = _positions(scores)
+    position, ticks = _positions(scores, log=_is_wide(scores))
+    differing = [name for name in parameters if scored[name].nunique(dropna=False) > 1]
+    dimensions = [_dimension(name, scored[name], log=name in logarithmic) for name in differing]
+    dimensions.append(_dimension(metric, scores, log=_is_wide(scores)))
+    longest = max((len(str(text)) for text in dimensions[0].get("ticktext", [])), default=0)
     figure = go.Figure(layout={"template": template(), "title": {"text": "Parameters together"}})
-    figure.update_layout(margin={"l": 56, "r": 24, "t": 64, "b": 24})
+    figure.update_layout(margin={"l": 40 + 6 * longest, "r": 24, "t": 64, "b": 24})
     figure.add_parcoords(
-        dimensions=[
-            _dimension(name, scored[name]) for name in parameters if scored[name].nunique(dropna=False) > 1
-        ]
-        + [_dimension(metric, scores)],
+        dimensions=dimensions,
         line={
             "color": position,
             "colorscale": BEST_TO_WORST if _less_is_better(metric) else BEST_TO_WORST[::-1],
@@ -150,9 +161,15 @@ def parallel_coordinates(
     return figure
 
 
-def importances(trials: pd.DataFrame, parameters: Sequence[str], metric: str = "fid") -> go.Figure:
-    """Return how much each parameter decides whether a trial is among the best, as bars."""
-    shares = parameter_importances(trials, parameters, metric).iloc[::-1]
+def importances(
+    trials: pd.DataFrame,
+    parameters: Sequence[str],
+    metric: str = "fid",
+    *,
+    logarithmic: Collection[str] = (),
+) -> go.Figure:
+    """Return :func:`parameter_importances` as bars."""
+    shares = parameter_importances(trials, parameters, metric, logarithmic=logarithmic).iloc[::-1]
     figure = _figure("What decides", "importance", "", pd.Series(dtype=float))
     figure.add_bar(
         x=shares.to_numpy(),
@@ -163,16 +180,28 @@ def importances(trials: pd.DataFrame, parameters: Sequence[str], metric: str = "
     )
     figure.update_xaxes(rangemode="tozero")
     figure.update_yaxes(type="category", showgrid=False)
+    figure.update_layout(showlegend=False)
     return figure
 
 
 def parameter_importances(
-    trials: pd.DataFrame, parameters: Sequence[str], metric: str = "fid"
+    trials: pd.DataFrame,
+    parameters: Sequence[str],
+    metric: str = "fid",
+    *,
+    logarithmic: Collection[str] = (),
 ) -> pd.Series:
     """Return Optuna's importances of the parameters, greatest first; they add up to 1, or all are 0.
 
-    PED-ANOVA (Watanabe et al., 2023, arXiv:2304.10255): how far the best trials' values of a parameter lie from
-    those of all trials. It goes by the trials with a score; of two or fewer nothing is known, and all are 0.
+    PED-ANOVA (Watanabe et al., 2023, arXiv:2304.10255): how far the best trials' values of a parameter lie
+    from those of all trials. It goes by the trials with a score; of two or fewer nothing is known, and all
+    are 0.
+
+    Args:
+        trials: A row a trial.
+        parameters: The columns to compare.
+        metric: The score.
+        logarithmic: The parameters that are compared by their logarithms.
     """
     import optuna
 
@@ -181,7 +210,7 @@ def parameter_importances(
     nothing = pd.Series(0.0, index=list(parameters), dtype=float)
     if len(scored) < 3 or not differing:
         return nothing
-    distributions = {name: _distribution(scored[name]) for name in differing}
+    distributions = {name: _distribution(scored[name], log=name in logarithmic) for name in differing}
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         storage=optuna.storages.InMemoryStorage(),
@@ -198,13 +227,22 @@ def parameter_importances(
     return shares.combine_first(nothing).fillna(0.0).sort_values(ascending=False)
 
 
-def parameter_slice(trials: pd.DataFrame, parameter: str, metric: str = "fid") -> go.Figure:
-    """Return each trial's score by one of its parameters; trials without the parameter are left out."""
+def parameter_slice(
+    trials: pd.DataFrame, parameter: str, metric: str = "fid", *, log: bool = False
+) -> go.Figure:
+    """Return each trial's score by one of its parameters; trials without the parameter are left out.
+
+    Args:
+        trials: A row a trial.
+        parameter: The column.
+        metric: The score.
+        log: Whether the parameter's axis is logarithmic.
+    """
     frame = trials[trials[parameter].notna()]
     figure = _figure(parameter, parameter, metric, _score(trials, metric))
     values = frame[parameter]
     if _is_number(values):
-        figure.update_xaxes(type=_axis_type(values))
+        figure.update_xaxes(type="log" if log else "linear")
     else:
         frame = frame.assign(**{parameter: values.map(_label)})
         figure.update_xaxes(
@@ -215,9 +253,7 @@ def parameter_slice(trials: pd.DataFrame, parameter: str, metric: str = "fid") -
     return figure
 
 
-def cost(
-    trials: pd.DataFrame, metric: str = "fid", by: Literal["steps", "seconds"] = "steps"
-) -> go.Figure:
+def cost(trials: pd.DataFrame, metric: str = "fid", by: Literal["steps", "seconds"] = "steps") -> go.Figure:
     """Return each trial's score by what its training took, and the best score to be had for as much.
 
     Args:
@@ -226,12 +262,13 @@ def cost(
         by: Training steps, or seconds from its start to its end.
     """
     column = {"steps": "step", "seconds": "seconds"}[by]
-    frame = trials[trials[column].notna()].sort_values(column, kind="stable")
+    frame = trials[trials[column].notna()]
     figure = _figure(f"Score for {by}", by, metric, _score(trials, metric))
-    scored = frame[_is_scored(frame, metric)]
+    by_cost = _score(frame, metric).dropna().groupby(frame[column])
+    best = _best_so_far(by_cost.min() if _less_is_better(metric) else by_cost.max(), metric)
     figure.add_scatter(
-        x=scored[column].to_numpy(dtype=float),
-        y=_best_so_far(_score(scored, metric), metric).to_numpy(),
+        x=best.index.to_numpy(dtype=float),
+        y=best.to_numpy(),
         mode="lines",
         name="best for as much",
         line={"color": GREEN, "width": 2, "shape": "hv"},
@@ -245,8 +282,8 @@ def cost(
 def budget(trials: pd.DataFrame, by: str = "loss", metric: str = "fid") -> go.Figure:
     """Return the best score to be expected after k trials of each loss.
 
-    A line is the mean of :func:`expected_best`, its band the middle 80 %. Trials that crashed, and those that have
-    no score yet, are left out; those that diverged count as trials without a score.
+    A line is the mean of :func:`expected_best`, its band the middle 80 %. Trials that crashed, and those that
+    have no score yet, are left out; those that diverged count as trials without a score.
 
     Args:
         trials: A row a trial.
@@ -261,21 +298,25 @@ def budget(trials: pd.DataFrame, by: str = "loss", metric: str = "fid") -> go.Fi
                 scores, metric, n_diverged=int((group["status"] == Status.DIVERGED).sum())
             )
             color = COLORWAY[index % len(COLORWAY)]
-            _add_band(figure, expected, _label(value), color, dash=("solid", "dash")[index // len(COLORWAY) % 2])
+            _add_band(
+                figure, expected, _label(value), color, dash=("solid", "dash")[index // len(COLORWAY) % 2]
+            )
     figure.update_xaxes(rangemode="tozero")
     return figure
 
 
-def expected_best(scores: Sequence[float] | pd.Series, metric: str = "fid", *, n_diverged: int = 0) -> pd.DataFrame:
+def expected_best(
+    scores: Sequence[float] | pd.Series, metric: str = "fid", *, n_diverged: int = 0
+) -> pd.DataFrame:
     """Return the best of k trials drawn without replacement, by k from 1 to all of them.
 
-    The comparison of losses by budget in "Are GANs Created Equal?" (Lucic et al., 2018, arXiv:1711.10337), not
-    by bootstrap but exactly: of n scores, k draws miss the best i with probability C(n - i, k) / C(n, k).
+    The comparison by budget of "Are GANs Created Equal?" (Lucic et al., 2018, arXiv:1711.10337), not by
+    bootstrap but exactly: of n trials, k draws miss the best i with probability C(n - i, k) / C(n, k).
 
     Args:
         scores: Of trials that have one.
         metric: Whose scores, which says whether less is better.
-        n_diverged: Further trials, which have none: the expectation is that of draws that have at least one score.
+        n_diverged: Further trials, which have none: what is expected is then of draws with at least one.
 
     Returns:
         ``trials`` (k), ``mean``, and ``low`` and ``high``, the 10 % and 90 % quantiles.
@@ -301,8 +342,10 @@ def _quantile(chances: np.ndarray, share: float) -> int:
 def _figure(title: str, x: str, y: str, scores: pd.Series) -> go.Figure:
     """Return an empty figure, with an axis at whose upper edge stand the trials that have no score."""
     figure = go.Figure(layout={"template": template(), "title": {"text": title}})
-    figure.update_xaxes(title={"text": x})
-    figure.update_yaxes(title={"text": y}, type=_axis_type(scores), exponentformat="none")
+    figure.update_xaxes(title={"text": x}, exponentformat="none")
+    figure.update_yaxes(
+        title={"text": y}, type="log" if _is_wide(scores) else "linear", exponentformat="none"
+    )
     figure.update_layout(
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True, "type": "linear"}
     )
@@ -324,7 +367,7 @@ def _add_trials(figure: go.Figure, frame: pd.DataFrame, x: str, metric: str) -> 
             yaxis="y2" if failed else "y",
             mode="markers",
             name=f"{kind}: no score" if failed else kind,
-            marker={"size": 8, **look, "line": {"width": 1.5}},
+            marker={"size": 8, **look, "line": {"width": 1.5, "color": look["color"]}},
             text=[_hover(row) for row in chosen[["trial_id", "reason"]].to_dict("records")],
             hovertemplate=f"%{{text}}<br>{_label(x)} %{{x}}<br>{score}<extra></extra>",
         )
@@ -348,7 +391,11 @@ def _add_curves(
         mode="lines+markers" if max(map(len, curves)) == 1 else "lines",
         name=name,
         opacity=0.45 if faded else 1.0,
-        line={"color": look["color"], "width": width, "dash": "dot" if look.get("symbol") == "x" else "solid"},
+        line={
+            "color": look["color"],
+            "width": width,
+            "dash": "dot" if look.get("symbol") == "x" else "solid",
+        },
         text=joined["trial_id"].tolist(),
         hovertemplate=f"%{{text}}<br>step %{{x}}<br>{metric} %{{y:.4g}}<extra></extra>",
     )
@@ -433,20 +480,18 @@ def _is_bool(values: pd.Series) -> bool:
     return bool(values.map(lambda value: isinstance(value, bool | np.bool_)).any())
 
 
-def _axis_type(values: pd.Series) -> str:
-    """Return log where positive values span more than a decade, and a bit."""
-    numbers = values.dropna().astype(float)
-    is_wide = len(numbers) > 0 and numbers.min() > 0 and numbers.max() / numbers.min() > SPAN_OF_A_LOG_AXIS
-    return "log" if is_wide else "linear"
+def _is_wide(scores: pd.Series) -> bool:
+    """Return whether scores are positive and span a decade or more."""
+    known = scores.dropna()
+    return len(known) > 0 and known.min() > 0 and bool(known.max() / known.min() >= SPAN_OF_A_LOG_AXIS)
 
 
-def _positions(values: pd.Series) -> tuple[np.ndarray, dict[str, Any]]:
+def _positions(values: pd.Series, *, log: bool) -> tuple[np.ndarray, dict[str, Any]]:
     """Return where numbers lie on an axis that plotly has only linear, and its ticks."""
     numbers = values.to_numpy(dtype=float)
-    if _axis_type(values) == "linear":
+    if not log:
         return numbers, {}
-    known = values.dropna().astype(float)
-    ticks = [*_round_numbers(known.min(), known.max())]
+    ticks = [*_round_numbers(np.nanmin(numbers), np.nanmax(numbers))]
     return np.log10(numbers), {"tickvals": np.log10(ticks), "ticktext": [f"{tick:g}" for tick in ticks]}
 
 
@@ -460,36 +505,40 @@ def _round_numbers(low: float, high: float) -> Iterator[float]:
                 yield number
 
 
-def _dimension(name: str, values: pd.Series) -> dict[str, Any]:
+def _dimension(name: str, values: pd.Series, *, log: bool) -> dict[str, Any]:
     """Return an axis of parallel coordinates."""
     if _is_number(values.dropna()):
-        places, axis = _positions(values)
+        places, axis = _positions(values, log=log)
     else:
         words = sorted({_label(value) for value in values.dropna()})
         places = values.map(lambda value: np.nan if pd.isna(value) else words.index(_label(value))).to_numpy(
             dtype=float
         )
         axis = {"tickvals": [*range(len(words))], "ticktext": words}
-    absent = np.isnan(places)
-    if absent.any() and not absent.all():
-        low, high = np.nanmin(places), np.nanmax(places)
-        foot = low - max((high - low) * 0.2, 0.5)
-        places = np.where(absent, foot, places)
-        axis = axis or {"tickvals": (inner := np.linspace(low, high, 4)), "ticktext": [f"{v:.3g}" for v in inner]}
-        axis = {
-            "tickvals": [foot, *axis["tickvals"]],
-            "ticktext": [ABSENT, *axis["ticktext"]],
-        }
+    if np.isnan(places).any() and not np.isnan(places).all():
+        places, axis = _with_a_foot(places, axis)
     return {"label": _label(name), "values": places, **axis}
 
 
-def _distribution(values: pd.Series) -> Any:  # noqa: ANN401 - one of Optuna's distributions
+def _with_a_foot(places: np.ndarray, axis: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return an axis with a place below all others, for the trials that have none."""
+    low, high = np.nanmin(places), np.nanmax(places)
+    foot = low - max((high - low) * 0.2, 0.5)
+    between = np.linspace(low, high, 4)
+    ticks = axis or {"tickvals": between, "ticktext": [f"{value:.3g}" for value in between]}
+    return np.where(np.isnan(places), foot, places), {
+        "tickvals": [foot, *ticks["tickvals"]],
+        "ticktext": [ABSENT, *ticks["ticktext"]],
+    }
+
+
+def _distribution(values: pd.Series, *, log: bool) -> Any:  # noqa: ANN401 - one of Optuna's distributions
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     known = values.dropna()
     if not _is_number(known):
         return CategoricalDistribution(sorted({_plain(value) for value in known}, key=str))
-    low, high, log = known.min(), known.max(), _axis_type(known) == "log"
+    low, high = known.min(), known.max()
     if all(isinstance(_plain(value), int) for value in known):
         return IntDistribution(int(low), int(high), log=log)
     return FloatDistribution(float(low), float(high), log=log)

@@ -46,8 +46,8 @@ class Sweep:
         ``trial_id``, ``status``, ``is_baseline``, ``flags`` (what went wrong and since which step), ``step``
         (steps reported), ``best_step`` (the best report), ``search_fid`` (its score, which the search was
         told; ``search_kid`` where kid is the metric), ``samples``, ``fid`` and the other scores, ``reason``
-        and ``traceback`` (where it failed), ``seconds``, and a column for every parameter, empty where a trial does not have
-        it.
+        and ``traceback`` (where it failed), ``seconds``, and a column for every parameter, empty where a
+        trial does not have it.
 
         The scores of a trial that was trained to its end are the final ones, of ``final_samples`` images
         that the weights of its best report made of fresh noise; another's are those of its best report, of
@@ -69,6 +69,13 @@ class Sweep:
     def searched(self) -> list[str]:
         """The names of the parameters that differ between trials."""
         return list(dict.fromkeys(name for row in self._rows for name in row["params"]))
+
+    @property
+    def logarithmic(self) -> list[str]:
+        """The names of those of them whose orders of magnitude are searched."""
+        parameters = self.facts["spec"].get("parameters", {})
+        kinds = {name: parameters.get(name, {}).get("distribution", "") for name in self.searched}
+        return [name for name, kind in kinds.items() if "log_uniform" in kind]
 
     def rank(self, top: int | None = None) -> pd.DataFrame:
         """Return the trials by the sweep's metric, best first; those without a score come last, unranked.

@@ -13,6 +13,7 @@ import pandas as pd
 
 from sweeps.contact_sheet import contact_sheet
 from sweeps.errors import SweepError
+from sweeps.ledger import report_file
 from sweeps.ranking import RESULTS, Sweep
 from sweeps.status import Status
 from sweeps.verdict import number, verdict
@@ -21,12 +22,10 @@ from sweeps.words import counted, duration
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-FILE_NAME = "report.html"
-
 MOST_ROWS = 1000
 MOST_CURVES = 200
 MOST_REPORTS_OF_A_CURVE = 100
-"""What a page shows of a large sweep, so that it stays small: the best trials, and every so-manieth report."""
+"""What a page shows of a large sweep, to stay small: the best trials, and every second report or fewer."""
 
 MOST_REASONS = 20
 LONGEST_TRACEBACK = 8000
@@ -55,14 +54,16 @@ def write_report(sweep: Sweep, file: Path | None = None) -> Path:
     Raises:
         SweepError: The file cannot be written.
     """
-    target = file or sweep.folder / FILE_NAME
+    target = file or report_file(sweep.folder)
     page, draft = render(sweep), target.with_name(f"{target.name}.draft")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         draft.write_text(page, encoding="utf-8")
         draft.replace(target)
     except OSError as error:
-        raise SweepError(f"{target} cannot be written: {error.strerror}; choose another: --out FILE") from None
+        raise SweepError(
+            f"{target} cannot be written: {error.strerror}; choose another: --out FILE"
+        ) from None
     return target
 
 
@@ -149,40 +150,40 @@ def plots_of(sweep: Sweep) -> list[Plot]:
     """Return the plots that a sweep's page shows; none before a trial has reported."""
     from sweeps import plots
 
-    trials, metric, searched = sweep.trials, sweep.metric, sweep.searched
+    trials, metric, searched, log = sweep.trials, sweep.metric, sweep.searched, sweep.logarithmic
     if sweep.history.empty:
         return []
     shown, history = _thinned(sweep)
     drawn = [
         Plot("history", plots.history(trials, metric), _HISTORY),
         Plot("curves", plots.learning_curves(shown, history, metric), _curves_caption(trials, shown)),
-        Plot("parallel", plots.parallel_coordinates(trials, searched, metric), _PARALLEL),
-        Plot("importances", plots.importances(trials, searched, metric), _IMPORTANCES),
+        Plot("parallel", plots.parallel_coordinates(trials, searched, metric, logarithmic=log), _PARALLEL),
+        Plot("importances", plots.importances(trials, searched, metric, logarithmic=log), _IMPORTANCES),
         Plot("cost-steps", plots.cost(trials, metric, "steps"), _COST),
         Plot("cost-seconds", plots.cost(trials, metric, "seconds"), _COST),
     ]
     if "loss" in searched:
         drawn.insert(2, Plot("budget", plots.budget(trials, "loss", metric), _BUDGET))
     return drawn + [
-        Plot(f"slice-{name}", plots.parameter_slice(trials, name, metric), "")
+        Plot(f"slice-{name}", plots.parameter_slice(trials, name, metric, log=name in log), "")
         for name in searched
         if trials[name].nunique() > 1
     ]
 
 
 _HISTORY = (
-    "In the order of suggestions, each with the best score of its reports. Trials that diverged or failed have"
-    " no score: they are crosses at the upper edge."
+    "In the order of suggestions, each with the best score of its reports. Trials that diverged or failed"
+    " have no score: they are crosses at the upper edge."
 )
-_PARALLEL = "One line a trial with a score. Pull along an axis to choose lines; – is a trial without the parameter."
+_PARALLEL = "One line a trial with a score. Pull along an axis to choose lines; at the foot (-) is a trial without the parameter."
 _IMPORTANCES = (
     "Optuna's PED-ANOVA: how far the best trials' values lie from all trials'. Of a few dozen trials it is a"
     " rough guide."
 )
 _COST = "Each trial by what its training took; the line is the best to be had for as much."
 _BUDGET = (
-    "The best of k trials drawn from those of a loss, on average, and the middle 80 %. A sampler that learns tries"
-    " good regions more often; trials that were stopped early count with what they had reached."
+    "The best of k trials drawn from those of a loss, on average, and the middle 80 %. A sampler that learns"
+    " tries good regions more often; trials that were stopped early count with what they had reached."
 )
 
 
@@ -192,7 +193,7 @@ def _curves_caption(trials: pd.DataFrame, shown: pd.DataFrame) -> str:
 
 
 def _thinned(sweep: Sweep) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the trials whose curves are shown, and their reports, of many every so-manieth and the last."""
+    """Return the trials whose curves are shown, and their reports, of many only some, the last among them."""
     best = sweep.rank(MOST_CURVES)
     chosen = set(best["trial_id"]) | set(sweep.trials.loc[sweep.trials["is_baseline"], "trial_id"])
     trials = sweep.trials[sweep.trials["trial_id"].isin(chosen)]
@@ -204,9 +205,11 @@ def _thinned(sweep: Sweep) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _for_the_page(figure: "go.Figure") -> Mapping[str, Any]:
-    """Return a figure without its title, which the page has as a heading, and its look, which the page chooses."""
+    """Return a figure without its title, a heading on the page, and its look, which the page chooses."""
     parts: dict[str, Any] = json.loads(figure.to_json() or "{}")
     layout = {key: value for key, value in parts["layout"].items() if key not in {"template", "title"}}
+    if layout.get("showlegend") is False:
+        layout["margin"] = {"l": 56, "r": 16, "t": 12, "b": 48}
     return {"data": parts["data"], "layout": layout}
 
 
@@ -253,7 +256,7 @@ def _choices(sweep: Sweep) -> list[tuple[str, str, str]]:
 def cell(value: object) -> str:
     """Return a value as a table shows it."""
     if value is None or pd.isna(value):  # type: ignore[call-overload] # a cell is a scalar
-        return "–"
+        return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -262,12 +265,12 @@ class Table:
     """The trials, best first, those without a score last.
 
     Args:
-        columns: Their names.
+        columns: Their names, and whether they hold numbers.
         rows: Of each cell, what is shown and what it is sorted by: None where it is empty.
         left_out: How many further trials there are.
     """
 
-    columns: list[str]
+    columns: list[tuple[str, bool]]
     rows: list[list[tuple[str, Any]]]
     left_out: int
 
@@ -283,7 +286,8 @@ def _table(sweep: Sweep) -> Table:
         [(cell(value), None if pd.isna(value) else value) for value in row]
         for row in frame.head(MOST_ROWS).itertuples(index=False)
     ]
-    return Table(frame.columns.tolist(), rows, len(frame) - len(rows))
+    columns = [(str(name), pd.api.types.is_numeric_dtype(values)) for name, values in frame.items()]
+    return Table(columns, rows, len(frame) - len(rows))
 
 
 @dataclass(frozen=True)
@@ -305,7 +309,9 @@ def _failures(sweep: Sweep) -> list[Failure]:
     """Return the errors that ended trials, the most frequent first."""
     crashed = sweep.trials[sweep.trials["status"] == Status.CRASHED]
     failures = [
-        Failure(str(reason), rows["trial_id"].tolist(), str(rows["traceback"].iloc[0] or "")[-LONGEST_TRACEBACK:])
+        Failure(
+            str(reason), rows["trial_id"].tolist(), str(rows["traceback"].iloc[0] or "")[-LONGEST_TRACEBACK:]
+        )
         for reason, rows in crashed.groupby("reason")
     ]
     return sorted(failures, key=lambda failure: -len(failure.trial_ids))[:MOST_REASONS]
@@ -318,6 +324,7 @@ def spec_as_yaml(spec: Mapping[str, Any]) -> str:
     stream = StringIO()
     yaml = YAML()
     yaml.width = 110
+    yaml.default_flow_style = None
     yaml.dump(_given(spec), stream)
     return stream.getvalue()
 
@@ -326,17 +333,24 @@ def _given(content: Any) -> Any:  # noqa: ANN401 - a JSON value
     """Leave out what is not set."""
     if isinstance(content, Mapping):
         kept = {key: _given(value) for key, value in content.items() if value is not None and value != {}}
-        if kept.get("max_iter") is not None:
+        if "max_iter" in kept:
             kept.pop("min_iter", None)
-        return kept
-    return [value if value == {} else _given(value) for value in content] if isinstance(content, list) else content
+        return kept["value"] if kept.keys() == {"distribution", "value"} else kept
+    return (
+        [value if value == {} else _given(value) for value in content]
+        if isinstance(content, list)
+        else content
+    )
 
 
 def _commands(sweep: Sweep) -> list[tuple[str, str]]:
     """Return what to type to repeat the sweep, each with what it does."""
     where = "" if sweep.folder.parent == RESULTS else f" --results {quote(str(sweep.folder.parent))}"
     commands = [
-        (f"gan-sweep {sweep.name}.yaml{where}", f"the search again, of the file above saved as {sweep.name}.yaml"),
+        (
+            f"gan-sweep {sweep.name}.yaml{where}",
+            f"the search again, of the file above saved as {sweep.name}.yaml",
+        ),
         (f"gan-sweep rank {sweep.name}{where}", "the leaderboard"),
     ]
     best = sweep.summary()["best"]

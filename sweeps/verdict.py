@@ -20,29 +20,31 @@ class Estimate:
     interval: tuple[float, float] | None = None
 
     def __str__(self) -> str:
-        between = "" if self.interval is None else f" ({number(self.interval[0])} to {number(self.interval[1])})"
+        between = (
+            "" if self.interval is None else f" ({number(self.interval[0])} to {number(self.interval[1])})"
+        )
         return f"{number(self.value)}{between}"
 
 
 def verdict(sweep: Sweep) -> str:
-    """Return the best configuration, its score, the floor, the gain over the defaults and whether that is noise."""
+    """Return the best configuration, its score and the floor, the gain over the defaults, and if it is noise."""
     summary = sweep.summary()
     best, baseline = summary["best"], summary["baseline"]
-    so_far = "So far, " if summary["status"] == Status.RUNNING else ""
     if best is None:
-        return _without_a_score(summary["trials"], so_far)
-    floor = (summary["floors"] or {}).get(sweep.metric)
+        return _without_a_score(sweep)
+    metric, trials = sweep.metric, counted(sum(summary["trials"].values()), "trial")
+    score = f"with a {metric} of {number(best[metric])} ({best['samples']:,} samples)"
+    found = f"{_so_far(sweep)}{best['trial_id']} is the best of {trials}, {score}"
+    floor = (summary["floors"] or {}).get(metric)
     real = "" if floor is None else f"; real images have {number(floor)}"
-    of_samples = f"{best['samples']:,} samples"
-    found = f"{so_far}{best['trial_id']} is the best of {counted(sum(summary['trials'].values()), 'trial')}, with a {sweep.metric} of"
     if baseline is None:
-        return f"{found} {number(best[sweep.metric])} ({of_samples}){real}."
+        return f"{found}{real}."
     if baseline["trial_id"] == best["trial_id"]:
-        return f"{found} {number(best[sweep.metric])} ({of_samples}), and it is the tutorial's defaults{real}."
-    comparable = sweep.metric if baseline["samples"] == best["samples"] else f"search_{sweep.metric}"
+        return f"{found}, and it is the tutorial's defaults{real}."
+    comparable = metric if baseline["samples"] == best["samples"] else f"search_{metric}"
     scores = Estimate(best[comparable]), Estimate(baseline[comparable])
     gain = _gain(*scores, less_is_better=sweep.less_is_better)
-    return f"{found} {number(best[sweep.metric])} ({of_samples}), {gain}{real}; {noise(*scores)}."
+    return f"{found}, {gain}{real}; {noise(*scores)}."
 
 
 def noise(best: Estimate, defaults: Estimate) -> str:
@@ -76,8 +78,13 @@ def _gain(best: Estimate, defaults: Estimate, *, less_is_better: bool) -> str:
     return f"{number(greatest - least)} {word} than the {defaults} of the tutorial's defaults"
 
 
-def _without_a_score(counts: dict[str, int], so_far: str) -> str:
-    if not counts:
-        return f"{so_far}No trial has started." if not so_far else "So far, no trial has started."
+def _so_far(sweep: Sweep) -> str:
+    return "So far, " if sweep.facts["status"] == Status.RUNNING else ""
+
+
+def _without_a_score(sweep: Sweep) -> str:
+    counts = sweep.summary()["trials"]
     told = ", ".join(f"{count} {Status(status).words}" for status, count in counts.items())
-    return f"{'So far, no' if so_far else 'No'} trial has a score: {told}."
+    found = f"no trial has a score: {told}" if counts else "no trial has started"
+    sentence = f"{_so_far(sweep)}{found}."
+    return f"{sentence[0].upper()}{sentence[1:]}"
