@@ -43,6 +43,8 @@ _LOOKS: dict[str, dict[str, Any]] = {
 SPAN_OF_A_LOG_AXIS = 10.0
 """How many times the least score the greatest must be for a logarithmic axis."""
 
+MOST_FOR_MANY_TICKS = 1e3
+
 BAND = (0.1, 0.9)
 """The quantiles between which the band of :func:`budget` lies."""
 
@@ -69,7 +71,14 @@ def template(*, dark: bool = False) -> go.layout.Template:
             "yaxis": axis,
             "hoverlabel": {"bgcolor": paper, "bordercolor": GREY, "font": {"color": ink, "family": FONT}},
             "hovermode": "closest",
-            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+            "legend": {
+                "orientation": "h",
+                "x": 0,
+                "xref": "container",
+                "y": 1.02,
+                "yanchor": "bottom",
+                "font": {"size": 12},
+            },
             "margin": {"l": 56, "r": 16, "t": 48, "b": 48},
         },
         data={
@@ -242,7 +251,7 @@ def parameter_slice(
     figure = _figure(parameter, parameter, metric, _score(trials, metric))
     values = frame[parameter]
     if _is_number(values):
-        figure.update_xaxes(type="log" if log else "linear")
+        figure.update_xaxes(_scale(values, log=log))
     else:
         frame = frame.assign(**{parameter: values.map(_label)})
         figure.update_xaxes(
@@ -276,6 +285,7 @@ def cost(trials: pd.DataFrame, metric: str = "fid", by: Literal["steps", "second
     )
     _add_trials(figure, frame, column, metric)
     figure.update_xaxes(rangemode="tozero")
+    figure.update_layout(showlegend=False)
     return figure
 
 
@@ -343,9 +353,7 @@ def _figure(title: str, x: str, y: str, scores: pd.Series) -> go.Figure:
     """Return an empty figure, with an axis at whose upper edge stand the trials that have no score."""
     figure = go.Figure(layout={"template": template(), "title": {"text": title}})
     figure.update_xaxes(title={"text": x}, exponentformat="none")
-    figure.update_yaxes(
-        title={"text": y}, type="log" if _is_wide(scores) else "linear", exponentformat="none"
-    )
+    figure.update_yaxes(title={"text": y}, exponentformat="none", **_scale(scores, log=_is_wide(scores)))
     figure.update_layout(
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True, "type": "linear"}
     )
@@ -484,6 +492,13 @@ def _is_wide(scores: pd.Series) -> bool:
     """Return whether scores are positive and span a decade or more."""
     known = scores.dropna()
     return len(known) > 0 and known.min() > 0 and bool(known.max() / known.min() >= SPAN_OF_A_LOG_AXIS)
+
+
+def _scale(values: pd.Series, *, log: bool) -> dict[str, Any]:
+    """Return an axis' kind; a logarithmic one has ticks at 1, 2 and 5, over many decades at 1 alone."""
+    if not log:
+        return {"type": "linear"}
+    return {"type": "log", "dtick": "D2" if values.max() / values.min() < MOST_FOR_MANY_TICKS else 1}
 
 
 def _positions(values: pd.Series, *, log: bool) -> tuple[np.ndarray, dict[str, Any]]:

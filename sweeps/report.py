@@ -175,7 +175,10 @@ _HISTORY = (
     "In the order of suggestions, each with the best score of its reports. Trials that diverged or failed"
     " have no score: they are crosses at the upper edge."
 )
-_PARALLEL = "One line a trial with a score. Pull along an axis to choose lines; at the foot (-) is a trial without the parameter."
+_PARALLEL = (
+    "One line a trial with a score. Pull along an axis to choose lines; a trial without the parameter is at the"
+    " axis' foot (-)."
+)
 _IMPORTANCES = (
     "Optuna's PED-ANOVA: how far the best trials' values lie from all trials'. Of a few dozen trials it is a"
     " rough guide."
@@ -335,7 +338,9 @@ def _given(content: Any) -> Any:  # noqa: ANN401 - a JSON value
         kept = {key: _given(value) for key, value in content.items() if value is not None and value != {}}
         if "max_iter" in kept:
             kept.pop("min_iter", None)
-        return kept["value"] if kept.keys() == {"distribution", "value"} else kept
+        if kept.keys() & {"value", "values"}:
+            kept.pop("distribution")
+        return kept["value"] if kept.keys() == {"value"} else kept
     return (
         [value if value == {} else _given(value) for value in content]
         if isinstance(content, list)

@@ -27,7 +27,7 @@ class Estimate:
 
 
 def verdict(sweep: Sweep) -> str:
-    """Return the best configuration, its score and the floor, the gain over the defaults, and if it is noise."""
+    """Return the best trial, its score, the floor, the gain over the defaults, and whether that is noise."""
     summary = sweep.summary()
     best, baseline = summary["best"], summary["baseline"]
     if best is None:
