@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from sweeps.ranking import FAILURES
 from sweeps.spec import GOALS
 from sweeps.status import Status
 
-FAILURES = (Status.DIVERGED, Status.CRASHED)
 DEFAULTS = "defaults"
 
 BLUE, ORANGE, GREEN, RED, GREY = "#3b82f6", "#cf7520", "#159a76", "#d6455d", "#8b93a1"

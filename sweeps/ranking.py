@@ -80,7 +80,8 @@ class Sweep:
     def rank(self, top: int | None = None) -> pd.DataFrame:
         """Return the trials by the sweep's metric, best first; those without a score come last, unranked.
 
-        Trials with a final score come before those without: fid depends on the number of samples.
+        A trial that diverged or crashed has none, whatever it had reported before. Trials with a final score
+        come before those without: fid depends on the number of samples.
 
         Args:
             top: How many rows to return; all where it is not given.
@@ -93,6 +94,7 @@ class Sweep:
             and ``pareto`` says whether no trial is better in one of them and as good in the rest.
         """
         frame = self.trials
+        frame = frame.assign(**{self.metric: frame[self.metric].mask(frame["status"].isin(FAILURES))})
         order = {"has_final": False, self.metric: self.less_is_better}
         frame = frame.assign(has_final=[row["final"] is not None for row in self._rows]).sort_values(
             [*order], ascending=[*order.values()], kind="stable", ignore_index=True
@@ -186,6 +188,9 @@ class Sweep:
         values = self.trials.loc[self.trials["is_baseline"], column]
         return values.iloc[0] if len(values) else float("nan")
 
+
+FAILURES = (Status.DIVERGED, Status.CRASHED)
+"""How a trial ends that has no score."""
 
 _DEFAULT_METRIC = [{"name": "fid", "goal": "minimize"}]
 _TRAINING_METRICS = {"d_loss", "g_loss"}

@@ -147,7 +147,7 @@ def render(sweep: Sweep) -> str:
 
 
 def plots_of(sweep: Sweep) -> list[Plot]:
-    """Return the plots that a sweep's page shows; none before a trial has reported."""
+    """Return the plots that a sweep's page shows: those that there is something to draw of."""
     from sweeps import plots
 
     trials, metric, searched, log = sweep.trials, sweep.metric, sweep.searched, sweep.logarithmic
@@ -157,13 +157,17 @@ def plots_of(sweep: Sweep) -> list[Plot]:
     drawn = [
         Plot("history", plots.history(trials, metric), _HISTORY),
         Plot("curves", plots.learning_curves(shown, history, metric), _curves_caption(trials, shown)),
+    ]
+    if not sweep.rank()["rank"].notna().any():
+        return drawn
+    if "loss" in searched:
+        drawn.append(Plot("budget", plots.budget(trials, "loss", metric), _BUDGET))
+    drawn += [
         Plot("parallel", plots.parallel_coordinates(trials, searched, metric, logarithmic=log), _PARALLEL),
         Plot("importances", plots.importances(trials, searched, metric, logarithmic=log), _IMPORTANCES),
         Plot("cost-steps", plots.cost(trials, metric, "steps"), _COST),
         Plot("cost-seconds", plots.cost(trials, metric, "seconds"), _COST),
     ]
-    if "loss" in searched:
-        drawn.insert(2, Plot("budget", plots.budget(trials, "loss", metric), _BUDGET))
     return drawn + [
         Plot(f"slice-{name}", plots.parameter_slice(trials, name, metric, log=name in log), "")
         for name in searched
@@ -176,7 +180,7 @@ _HISTORY = (
     " have no score: they are crosses at the upper edge."
 )
 _PARALLEL = (
-    "One line a trial with a score. Pull along an axis to choose lines; a trial without the parameter is at the"
+    "One line a trial with a score. Pull along an axis to choose lines; one without the parameter is at the"
     " axis' foot (-)."
 )
 _IMPORTANCES = (
@@ -191,7 +195,8 @@ _BUDGET = (
 
 
 def _curves_caption(trials: pd.DataFrame, shown: pd.DataFrame) -> str:
-    some = "" if len(shown) == len(trials) else f" The best {len(shown)} of {counted(len(trials), 'trial')}."
+    all_ = counted(len(trials), "trial")
+    some = "" if len(shown) == len(trials) else f" The best {MOST_CURVES} of {all_}, and the defaults."
     return f"The score of every report. Those that were stopped early are faded.{some}"
 
 
