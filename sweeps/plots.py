@@ -74,7 +74,6 @@ def template(*, dark: bool = False) -> go.layout.Template:
             "legend": {
                 "orientation": "h",
                 "x": 0,
-                "xref": "container",
                 "y": 1.02,
                 "yanchor": "bottom",
                 "font": {"size": 12},

@@ -143,7 +143,9 @@ def test_auto_is_bf16_only_where_the_hardware_multiplies_it(digits, monkeypatch)
         return trainer.step(torch.ones(8, 1, 28, 28), torch.ones(8, 96))
 
     for instruction, precision in {"amx_bf16": "bf16", "avx512_bf16": "bf16", "avx512_f": "fp32"}.items():
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda instruction=instruction: {instruction: True})
+        monkeypatch.setattr(
+            torch.cpu, "get_capabilities", lambda instruction=instruction: {instruction: True}
+        )
         assert first_losses("auto") == first_losses(precision)
     assert first_losses("bf16") != first_losses("fp32")
 

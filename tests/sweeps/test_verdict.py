@@ -9,9 +9,9 @@ from tests.sweeps.ledgers import write_sweep
 def test_it_names_the_best_its_score_the_floor_and_the_gain_and_that_one_training_cannot_tell(tmp_path):
     write_sweep(tmp_path)
     assert verdict(sweeps.load("tiny", tmp_path)) == (
-        "tiny-0008 is the best of 10 trials, with a fid of 6.79 (5,000 samples), 81.0 times lower than the 550"
-        " of the tutorial's defaults; real images have 7.1; whether that gain is beyond the noise cannot be told,"
-        " as each configuration was trained once and by how much two seeds differ is unknown."
+        "tiny-0008 is the best of 10 trials, with a fid of 6.79 (5,000 samples), 81.0 times lower than the"
+        " 550 of the tutorial's defaults; real images have 7.1; whether that gain is beyond the noise cannot"
+        " be told, as each configuration was trained once and by how much two seeds differ is unknown."
     )
 
 
