@@ -264,9 +264,14 @@ def checkpoint_file(folder: Path, trial_id: str) -> Path:
     return folder / "checkpoints" / f"{trial_id}.checkpoint"
 
 
-def samples_file(folder: Path, trial_id: str) -> Path:
-    """Return where the sample grid of a trial's best report is kept."""
-    return folder / "samples" / f"{trial_id}.png"
+def samples_file(folder: Path, trial_id: str, step: int) -> Path:
+    """Return where the sample grid of a trial's report is kept."""
+    return folder / "samples" / trial_id / f"{step}.png"
+
+
+def report_file(folder: Path) -> Path:
+    """Return where the report page of a sweep is written."""
+    return folder / "report.html"
 
 
 def sweep_names(results: Path) -> list[str]:

@@ -46,8 +46,8 @@ class Sweep:
         ``trial_id``, ``status``, ``is_baseline``, ``flags`` (what went wrong and since which step), ``step``
         (steps reported), ``best_step`` (the best report), ``search_fid`` (its score, which the search was
         told; ``search_kid`` where kid is the metric), ``samples``, ``fid`` and the other scores, ``reason``
-        (where it failed), ``seconds``, and a column for every parameter, empty where a trial does not have
-        it.
+        and ``traceback`` (where it failed), ``seconds``, and a column for every parameter, empty where a
+        trial does not have it.
 
         The scores of a trial that was trained to its end are the final ones, of ``final_samples`` images
         that the weights of its best report made of fresh noise; another's are those of its best report, of
@@ -70,10 +70,18 @@ class Sweep:
         """The names of the parameters that differ between trials."""
         return list(dict.fromkeys(name for row in self._rows for name in row["params"]))
 
+    @property
+    def logarithmic(self) -> list[str]:
+        """The names of those of them whose orders of magnitude are searched."""
+        parameters = self.facts["spec"].get("parameters", {})
+        kinds = {name: parameters.get(name, {}).get("distribution", "") for name in self.searched}
+        return [name for name, kind in kinds.items() if "log_uniform" in kind]
+
     def rank(self, top: int | None = None) -> pd.DataFrame:
         """Return the trials by the sweep's metric, best first; those without a score come last, unranked.
 
-        Trials with a final score come before those without: fid depends on the number of samples.
+        A trial that diverged or crashed has none, whatever it had reported before. Trials with a final score
+        come before those without: fid depends on the number of samples.
 
         Args:
             top: How many rows to return; all where it is not given.
@@ -87,6 +95,7 @@ class Sweep:
             and ``pareto`` says whether no trial is better in one of them and as good in the rest.
         """
         frame = self.trials
+        frame = frame.assign(**{self.metric: frame[self.metric].mask(frame["status"].isin(FAILURES))})
         order = {"has_final": False, self.metric: self.less_is_better}
         frame = frame.assign(has_final=[row["final"] is not None for row in self._rows]).sort_values(
             [*order], ascending=[*order.values()], kind="stable", ignore_index=True
@@ -135,9 +144,17 @@ class Sweep:
             "extractor": self.facts.get("extractor"),
         }
 
-    def samples_file(self, trial_id: str) -> Path:
-        """Return the picture of the samples that a trial's best fid was measured with."""
-        return samples_file(self.folder, trial_id)
+    def samples_file(self, trial_id: str, step: int | None = None) -> Path:
+        """Return the sample grid of a trial's report at a step, or that of its best report.
+
+        Raises:
+            UnknownTrialError: The trial has made no report.
+        """
+        best_steps = {row["trial_id"]: row["best_step"] for row in self._rows}
+        of_step = best_steps.get(trial_id) if step is None else step
+        if of_step is None:
+            raise UnknownTrialError(f"the trial {trial_id} of the sweep {self.name} made no report")
+        return samples_file(self.folder, trial_id, of_step)
 
     def config_of(self, trial_id: str) -> dict[str, Any]:
         """Return every parameter of a trial.
@@ -178,6 +195,9 @@ class Sweep:
         return values.iloc[0] if len(values) else float("nan")
 
 
+FAILURES = (Status.DIVERGED, Status.CRASHED)
+"""How a trial ends that has no score."""
+
 _DEFAULT_METRIC = [{"name": "fid", "goal": "minimize"}]
 _TRAINING_METRICS = {"d_loss", "g_loss"}
 
@@ -187,7 +207,7 @@ _TYPES: dict[str, Literal["Int64", "float64"]] = {
     "samples": "Int64",
     "seconds": "float64",
 }
-_COLUMNS = ["trial_id", "status", "is_baseline", "flags", "took_over", "reason", *_TYPES]
+_COLUMNS = ["trial_id", "status", "is_baseline", "flags", "took_over", "reason", "traceback", *_TYPES]
 
 
 def _trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[str, Any]:
@@ -203,6 +223,7 @@ def _trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[st
         metric: None,
         **_scores(row),
         "reason": row["reason"],
+        "traceback": row["traceback"],
         "seconds": row["ended_at"] and row["ended_at"] - row["started_at"],
         **row["config"],
         **{name: row["params"].get(name) for name in searched},

@@ -22,6 +22,7 @@ from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 from rich.console import Console
 
+from sweeps.environment import environment
 from sweeps.errors import SweepError, SweepInterrupted
 from sweeps.ledger import (
     Ledger,
@@ -67,12 +68,14 @@ class Outcome:
         signal_number: The signal that stopped it, or None.
         out_of_time: Whether its time budget stopped it.
         tracking_failure: The first error of MLflow's, or None.
+        report_failure: Why its report page was not written, or None.
     """
 
     sweep: Sweep
     signal_number: int | None
     out_of_time: bool
     tracking_failure: Exception | None
+    report_failure: Exception | None = None
 
 
 def run(
@@ -113,6 +116,8 @@ def run(
         console=console,
         quiet=quiet,
     )
+    if outcome.report_failure:
+        warnings.warn(f"the report page was not written: {outcome.report_failure}", stacklevel=2)
     if outcome.tracking_failure:
         warnings.warn(f"MLflow lacks a part of this sweep: {outcome.tracking_failure}", stacklevel=2)
     if outcome.signal_number is not None:
@@ -216,8 +221,8 @@ def _run(
         folder = folder_of()
         with _locked(folder):
             search = Search(spec, folder.name, folder / "study.db", earlier, past)
-            tracker = _train(spec, folder, resources, search, past, [signals, budget], console, quiet=quiet)
-    return Outcome(load(folder.name, folder.parent), signals.number, budget.is_over, tracker.failure)
+            failures = _train(spec, folder, resources, search, past, [signals, budget], console, quiet=quiet)
+    return Outcome(load(folder.name, folder.parent), signals.number, budget.is_over, *failures)
 
 
 def _train(
@@ -230,10 +235,11 @@ def _train(
     console: Console,
     *,
     quiet: bool,
-) -> Tracker:
-    """Train every trial, recording it, and return what wrote it to MLflow."""
+) -> tuple[Exception | None, Exception | None]:
+    """Train every trial, recording it; return what MLflow and the report page lack their part of it for."""
     content, metric = spec.model_dump(mode="json"), spec.metric[0]
     ledger, before = Ledger(folder, content), past or Past([], {})
+    ledger.describe({"environment": environment(ray.cluster_resources().get("GPU", 0))})
     ended = before.ended
     tracker = Tracker(folder.parent, folder.name, content, metric, ended if past else None)
     with Display(console, folder.name, spec.trials, metric, ended=ended.values(), quiet=quiet) as display:
@@ -251,9 +257,22 @@ def _train(
             recorder.close()
             search.close()
             ledger.close(status)
+            display.say("Writing the report")
+            report_failure = _write_report(folder)
             display.say("Writing what is left to MLflow")
             tracker.close(status)
-    return tracker
+    return tracker.failure, report_failure
+
+
+def _write_report(folder: Path) -> Exception | None:
+    """Write the report page, and return why where it was not; that costs no sweep."""
+    from sweeps.report import write_report
+
+    try:
+        write_report(load(folder.name, folder.parent))
+    except Exception as error:  # noqa: BLE001 - shown when the sweep ends
+        return error
+    return None
 
 
 @contextmanager
@@ -481,8 +500,9 @@ class _Recorder(tune.Callback):
         if not self._scores:
             self._ledger.describe({key: result[key] for key in ("floors", "extractor")})
         self._scores[trial.trial_id] = result["score"]
-        if metrics == result["best"]:
-            samples_file(self._folder, reporting.trial_id).write_bytes(samples)
+        grid = samples_file(self._folder, reporting.trial_id, step)
+        grid.parent.mkdir(exist_ok=True)
+        grid.write_bytes(samples)
         self._ledger.report(reporting.trial_id, step, metrics, result["score"], result["flags"])
         if step > self._past.last_step(reporting.trial_id):
             self._tracker.report(reporting, step, metrics, samples)

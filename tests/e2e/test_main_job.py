@@ -8,6 +8,7 @@ import subprocess
 import time
 import urllib.request
 from contextlib import contextmanager
+from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 
@@ -111,9 +112,16 @@ def test_mlflow_holds_the_parent_the_children_their_histories_and_grids(finished
         assert sum(path.endswith(".png") for path in grids) == len(expected)
 
 
-def test_the_samples_of_every_trial_are_kept(finished, workplace):
+def test_the_samples_of_every_report_are_kept(finished, workplace):
     sweep = sweeps.load("losses", workplace / "results")
-    assert all(sweep.samples_file(trial_id).exists() for trial_id in sweep.trials["trial_id"])
+    reports = sweep.history[["trial_id", "step"]].itertuples(index=False)
+    assert all(sweep.samples_file(trial_id, step).exists() for trial_id, step in reports)
+
+
+def test_the_report_page_is_written_and_says_what_it_ran_on(finished, workplace):
+    page = (workplace / "results" / "losses" / "report.html").read_text(encoding="utf-8")
+    assert "is the best of 4 trials" in page
+    assert f"<dd>{version('torch')}</dd>" in page
 
 
 def test_one_at_a_time_a_sweep_repeats_exactly_under_the_next_name(workplace):
