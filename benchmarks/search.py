@@ -55,6 +55,7 @@ Floats = NDArray[np.float64]
 
 REPORTS = int(FIXED["steps"]) // int(FIXED["report_every"])
 WORKERS = 2
+MOST_TRIALS = 10**6
 FOLDS = 10
 NEIGHBOURS = 20
 RESAMPLES = 2000
@@ -77,6 +78,7 @@ class Method:
             {
                 "name": "replay",
                 "method": self.sampler,
+                "trials": MOST_TRIALS,
                 "seed": seed,
                 "parameters": parameters | SPACE,
                 "early_terminate": {"type": self.early_terminate, "min_iter": 1, "eta": 3},

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import ToTensor
 
-from gan_core import Evaluator, ImageDataset, Trainer, TrialConfig, load_dataset, train
+from gan_core import Evaluator, ImageDataset, Trainer, TrialConfig, keep_freed_memory, load_dataset, train
 from gan_core.images import to_unit_range
 from gan_core.noise import draw_noise
 from gan_core.precision import gains_from_bf16
@@ -133,6 +133,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000, help="steps of a training of --quality (1000)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()
     data = load_dataset("mnist-5k")
     table = quality(data, arguments.steps) if arguments.quality else speed(data, arguments.rounds)
     Console().print(table)

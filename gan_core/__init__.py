@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from gan_core.evaluation import Evaluator
     from gan_core.generator import Generator, load_generator, save_generator
+    from gan_core.memory import keep_freed_memory
     from gan_core.trainer import Trainer
     from gan_core.training import Report, train
 
@@ -49,6 +50,7 @@ __all__ = [
     "TrialConfig",
     "UnknownNameError",
     "check_contract",
+    "keep_freed_memory",
     "load_dataset",
     "load_generator",
     "save_generator",
@@ -75,6 +77,7 @@ _HOME = {
     "TrialConfig": "config",
     "UnknownNameError": "errors",
     "check_contract": "contract",
+    "keep_freed_memory": "memory",
     "load_dataset": "datasets",
     "load_generator": "generator",
     "save_generator": "generator",

@@ -14,6 +14,9 @@ DCGAN_LEAKY_SLOPE = 0.01
 Precision = Literal["auto", "fp32", "bf16"]
 
 
+CHANGEABLE = ("lr", "lr_d", "beta1", "beta2", "penalty_weight", "batch_size", "d_steps")
+"""The parameters that a training may change on its way: they are neither the networks' nor the scores'."""
+
 UNUSED_WITH = {"penalty_weight": {"penalty": "none"}}
 """The parameters that a training does not use where another one has a certain value."""
 

@@ -134,9 +134,14 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` of a trainer with the same config returned."""
+        """Go on from what :meth:`state_dict` of a trainer with the same config returned.
+
+        What :data:`gan_core.config.CHANGEABLE` names may differ: it is this trainer's from now on.
+        """
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
+        self._set_adam(self._d_optimizer, self._config.lr_d or self._config.lr)
+        self._set_adam(self._g_optimizer, self._config.lr)
         self._penalty_rng.set_state(state["penalty_rng"].cpu())
         self._largest_gradient = state["largest_gradient"].to(self._device)
         self.steps_taken = state["steps_taken"]
@@ -169,10 +174,14 @@ class Trainer:
 
     def _adam(self, network: nn.Module, lr: float) -> torch.optim.Adam:
         """Return an optimiser that leaves the weights alone once the guard has found what is not finite."""
-        betas = (self._config.beta1, self._config.beta2)
-        optimizer = torch.optim.Adam(network.parameters(), lr=lr, betas=betas, fused=True)
+        optimizer = torch.optim.Adam(network.parameters(), fused=True)
         optimizer.found_inf = self._guard.found  # type: ignore[attr-defined] # as torch.amp.GradScaler does
+        self._set_adam(optimizer, lr)
         return optimizer
+
+    def _set_adam(self, optimizer: torch.optim.Adam, lr: float) -> None:
+        for group in optimizer.param_groups:
+            group |= {"lr": lr, "betas": (self._config.beta1, self._config.beta2)}
 
     def _generated(self, noise: Tensor) -> Tensor:
         with autocast(self._precision, self._device):

@@ -1,6 +1,6 @@
 """One GAN on one device, from its first step to its final score."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_core.checkpoint import load_checkpoint, save_checkpoint
-from gan_core.config import TrialConfig
+from gan_core.config import CHANGEABLE, TrialConfig
 from gan_core.datasets import ImageDataset
 from gan_core.errors import CheckpointMismatchError, TrainingDiverged
 from gan_core.evaluation import Evaluator
@@ -58,6 +58,7 @@ def train(
     device: torch.device | str = "cpu",
     checkpoint: Path | None = None,
     checkpoint_every_s: float = 30.0,
+    start: Mapping[str, Any] | None = None,
 ) -> Iterator[Report]:
     """Train one GAN, reporting every ``config.report_every`` steps and after the last.
 
@@ -72,6 +73,9 @@ def train(
             on from there, to the same reports as without a stop.
         checkpoint_every_s: Seconds from one writing of it to the next, at the least; it is written before a
             report is given, the last one always.
+        start: What :func:`gan_core.checkpoint.load_checkpoint` read of another training, to go on from with
+            this config, which may differ in the seed and in :data:`gan_core.config.CHANGEABLE`; a file
+            ``checkpoint`` is then not read. The best report is the best from here on.
 
     Yields:
         A report; training goes on when the next one is asked for.
@@ -86,7 +90,9 @@ def train(
         raise NotADirectoryError(f"there is no directory {checkpoint.parent} for the checkpoint")
     data = data.placed(device)
     training = _Training(config, data, evaluator or Evaluator(data, device), torch.device(device))
-    if checkpoint and checkpoint.exists():
+    if start is not None:
+        training.take_over(start)
+    elif checkpoint and checkpoint.exists():
         training.load_state_dict(load_checkpoint(checkpoint, device))
         yield training.last_report()
     saved_at = monotonic()
@@ -174,18 +180,33 @@ class _Training:
         Raises:
             CheckpointMismatchError: It is of another config, dataset, extractor or precision.
         """
-        ours, theirs = self._identity, state["identity"]
-        if ours != theirs:
-            names = ours.keys() | theirs.keys()
-            raise CheckpointMismatchError({name for name in names if ours.get(name) != theirs.get(name)})
+        self._check_identity(state["identity"])
+        self._load(state)
+        self._best = state["best"]
+        report = Report(**state["report"] | {"samples": state["report"]["samples"].cpu()})
+        self._report = replace(report, weights=state["best"]["weights"]) if report.final else report
+
+    def take_over(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` of another training returned, with a best report of its own.
+
+        Raises:
+            CheckpointMismatchError: More differs than the seed and what may change on the way.
+        """
+        self._check_identity(state["identity"], but_for={"seed", *CHANGEABLE})
+        self._load(state)
+
+    def _check_identity(self, theirs: Mapping[str, Any], but_for: Set[str] = frozenset()) -> None:
+        names = (self._identity.keys() | theirs.keys()) - but_for
+        differing = {name for name in names if self._identity.get(name) != theirs.get(name)}
+        if differing:
+            raise CheckpointMismatchError(differing)
+
+    def _load(self, state: Mapping[str, Any]) -> None:
         self._trainer.load_state_dict(state["trainer"])
         self._noise_rng.set_state(state["noise_rng"].cpu())
         self._global_rng = [rng_state.cpu() for rng_state in state["global_rng"]]
         self._batches.load_state_dict(state["batches"])
         self._flags.load_state_dict(state["flags"])
-        self._best = state["best"]
-        report = Report(**state["report"] | {"samples": state["report"]["samples"].cpu()})
-        self._report = replace(report, weights=state["best"]["weights"]) if report.final else report
 
     @cached_property
     def _identity(self) -> dict[str, Any]:

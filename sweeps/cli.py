@@ -327,6 +327,27 @@ def rerun_command(
     raise typer.Exit(0 if equal else EXIT_DIFFERENT)
 
 
+@app.command("report")
+def report_command(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    results: Results = Path("results"),
+    png: Annotated[
+        Path | None, typer.Option("--png", metavar="DIR", help="Write each plot as a PNG too, into DIR.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The page, if not results/NAME/report.html.")
+    ] = None,
+) -> None:
+    """Write one page that tells a sweep's story; it opens without a network."""
+    from sweeps.ranking import load
+    from sweeps.report import write_pngs, write_report
+
+    sweep = load(name, results)
+    print(write_report(sweep, out))
+    for file in write_pngs(sweep, png) if png else []:
+        print(file)
+
+
 @app.command("ui")
 def ui_command(results: Results = Path("results")) -> None:
     """Open MLflow's dashboard on this machine's loopback address."""
@@ -376,6 +397,9 @@ def _show(spec: "SweepSpec", *, json_: bool) -> None:
 
 def _conclude(outcome: "Outcome", results: Path, *, json_: bool) -> None:
     """Print how a sweep ended, and exit."""
+    if outcome.report_failure:
+        failure = outcome.report_failure
+        print(f"the report page was not written: {type(failure).__name__}: {failure}", file=sys.stderr)
     if outcome.tracking_failure:
         print(f"MLflow lacks a part of this sweep: {outcome.tracking_failure}", file=sys.stderr)
     if json_:

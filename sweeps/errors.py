@@ -26,10 +26,12 @@ class Fault:
     Args:
         place: Where: ``FILE:LINE:COLUMN``, ``FILE``, or the override as it was typed.
         message: What is wrong and what is allowed.
+        path: The keys that lead to it; none where it is wrong as a whole.
     """
 
     place: str
     message: str
+    path: tuple[str | int, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"

@@ -21,7 +21,7 @@ from sweeps.errors import SweepError, SweepExistsError, UnknownSweepError
 from sweeps.space import Scalar
 from sweeps.status import Stage, Status
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 
 _SCHEMA = """
 CREATE TABLE sweep (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -38,6 +38,7 @@ CREATE TABLE trials (
     best_step INTEGER,
     step INTEGER NOT NULL DEFAULT 0,
     flags TEXT NOT NULL DEFAULT '{}',
+    take_overs TEXT NOT NULL DEFAULT '[]',
     final TEXT,
     started_at REAL NOT NULL,
     ended_at REAL,
@@ -153,6 +154,20 @@ class Ledger:
                 (score, step, trial_id, score),
             )
 
+    def take_over(self, trial: Trial, donor: str, step: int) -> None:
+        """Record that a trial has the parameters it has now, and another one's state, from a step on."""
+        with self._connection as transaction:
+            transaction.execute(
+                "UPDATE trials SET params = ?, config = ?,"
+                " take_overs = json_insert(take_overs, '$[#]', json(?)) WHERE trial_id = ?",
+                (
+                    json.dumps(trial.params),
+                    json.dumps(trial.config),
+                    json.dumps({"trial_id": donor, "step": step, "params": trial.params}),
+                    trial.trial_id,
+                ),
+            )
+
     def end(
         self,
         trial_id: str,
@@ -225,7 +240,7 @@ _TRIALS = """
 SELECT trials.*, reports.metrics AS best_metrics FROM trials
 LEFT JOIN reports ON reports.trial_id = trials.trial_id AND reports.step = best_step ORDER BY number
 """
-_JSON_COLUMNS = ("params", "config", "flags", "final", "best_metrics")
+_JSON_COLUMNS = ("params", "config", "flags", "take_overs", "final", "best_metrics")
 
 
 def read_ledger(name: str, results: Path) -> Record:
@@ -297,9 +312,14 @@ def weights_file(folder: Path, trial_id: str) -> Path:
     return folder / "weights" / f"{trial_id}.safetensors"
 
 
-def samples_file(folder: Path, trial_id: str) -> Path:
-    """Return where the sample grid of a trial's best report is kept."""
-    return folder / "samples" / f"{trial_id}.png"
+def samples_file(folder: Path, trial_id: str, step: int) -> Path:
+    """Return where the sample grid of a trial's report is kept."""
+    return folder / "samples" / trial_id / f"{step}.png"
+
+
+def report_file(folder: Path) -> Path:
+    """Return where the report page of a sweep is written."""
+    return folder / "report.html"
 
 
 def sweep_names(results: Path) -> list[str]:

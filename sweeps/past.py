@@ -66,6 +66,11 @@ class Past:
         rows = {row["trial_id"]: row["best_metrics"] for row in self.rows}
         return dict(rows.get(trial_id) or {})
 
+    def taken_over(self, trial_id: str) -> dict[str, Any] | None:
+        """Return which trial's state a trial has last taken over, and at which step, or None."""
+        rows = {row["trial_id"]: row["take_overs"] for row in self.rows}
+        return rows[trial_id][-1] if rows.get(trial_id) else None
+
     def last_step(self, trial_id: str) -> int:
         """Return the step of a trial's last report, 0 where it has made none."""
         reports = self.reports.get(trial_id)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from rich.console import Console
 
+from sweeps.ledger import report_file
 from sweeps.ranking import RESULTS, Sweep
 from sweeps.status import Stage, Status
 from sweeps.words import duration, params_in_short
@@ -46,6 +47,8 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
         floor, samples = summary["floors"][metric], best["samples"]
         yield "floor", f"{metric} {floor:.4g}  real images; the best's {metric} is of {samples:,} samples"
         yield "samples", str(sweep.samples_file(best["trial_id"]))
+    if report_file(sweep.folder).exists():
+        yield "report", str(report_file(sweep.folder))
     where = "" if results == RESULTS else f" --results {quote(str(results))}"
     commands = [f"rank {sweep.name}", "ui"]
     if summary["status"] == Status.INTERRUPTED:

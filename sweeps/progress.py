@@ -93,6 +93,12 @@ class Display:
         if self._best is None or self._sign * score < self._sign * self._best[0]:
             self._best = (score, trial)
 
+    def take_over(self, trial: Trial, donor: str, step: int) -> None:
+        """Show that a trial goes on with another one's weights."""
+        self._line(
+            f"{trial.trial_id} goes on from {donor} at step {step} with {params_in_short(trial.params)}"
+        )
+
     def end(self, trial: Trial, status: Status, score: float | None, reason: str | None = None) -> None:
         """Show how a trial ended."""
         _, step, _ = self._running.pop(trial.trial_id)

@@ -57,8 +57,9 @@ class Sweep:
         ``trial_id``, ``status``, ``is_baseline``, ``flags`` (what went wrong and since which step), ``step``
         (steps reported), ``best_step`` (the best report), ``search_fid`` (its score, which the search was
         told; ``search_kid`` where kid is the metric), ``samples``, ``fid`` and the other scores, ``reason``
-        (where it failed), ``seconds``, and a column for every parameter, empty where a trial does not have
-        it; the parameter ``precision`` is ``precision_of_training``, as ``precision`` is a score.
+        and ``traceback`` (where it failed), ``seconds``, and a column for every parameter, empty where a
+        trial does not have it; the parameter ``precision`` is ``precision_of_training``, as ``precision`` is
+        a score.
 
         The scores of a trial that was trained to its end are the final ones, of ``final_samples`` images
         that the weights of its best report made of fresh noise; another's are those of its best report, of
@@ -96,6 +97,13 @@ class Sweep:
         """The names of the parameters that differ between trials."""
         return list(dict.fromkeys(name for row in self._rows for name in row["params"]))
 
+    @property
+    def logarithmic(self) -> list[str]:
+        """The names of those of them whose orders of magnitude are searched."""
+        parameters = self.facts["spec"].get("parameters", {})
+        kinds = {name: parameters.get(name, {}).get("distribution", "") for name in self.searched}
+        return [name for name, kind in kinds.items() if "log_uniform" in kind]
+
     def rank(
         self,
         by: str | None = None,
@@ -105,7 +113,8 @@ class Sweep:
     ) -> pd.DataFrame:
         """Return the trials by a metric, best first; those without a score come last, unranked.
 
-        Trials with a final score come before those without: fid depends on the number of samples.
+        A trial that diverged or crashed has none, whatever it had reported before. Trials with a final score
+        come before those without: fid depends on the number of samples.
 
         Args:
             by: The metric; the sweep's own where it is not given.
@@ -117,8 +126,9 @@ class Sweep:
         Returns:
             ``rank`` from 1, ``trial_id``, ``status``, the metric (``fid``), ``samples`` (that it rests on),
             ``floor`` (the score of real images), ``gain`` (how many times better than the score, of as many
-            samples, of the seed tutorial's defaults), ``step``, ``flags``, ``is_baseline`` and a column for
-            each searched parameter, empty where a trial does not have it. In a sweep by several metrics, the
+            samples, of the seed tutorial's defaults), ``step``, ``flags``, ``took_over`` (whose state it
+            went on from, and at which step, where trials did), ``is_baseline`` and a column for each searched
+            parameter, empty where a trial does not have it. In a sweep by several metrics, the
             others come after the first, and ``pareto`` says whether no trial is better in one of them and as
             good in the rest. Where a confirmation has been, ``mean``, ``low`` and ``high`` (its 95 %
             interval) and ``seeds`` are those of the fresh seeds, and ``tie`` says whether a trial is not told
@@ -151,12 +161,15 @@ class Sweep:
         frame["rank"] = pd.Series(range(1, len(frame) + 1), dtype="Int64").where(frame[metric].notna())
         columns = ["rank", "trial_id", "status", metric, *over_seeds]
         columns += [*several, *(["pareto"] if several else [])]
-        columns += ["samples", "floor", "gain", "step", "flags", "is_baseline", *map(_column, self.searched)]
+        columns += ["samples", "floor", "gain", "step", "flags"]
+        columns += ["took_over"] if frame["took_over"].any() else []
+        columns += ["is_baseline", *map(_column, self.searched)]
         return frame.reindex(columns=list(dict.fromkeys(columns)))
 
     def _with_gain(self, scale: "Scale") -> pd.DataFrame:
         """Return the trials with ``has_final``, ``floor`` and ``gain``."""
         metric, frame = scale.metric, self.trials
+        frame = frame.assign(**{metric: frame[metric].mask(frame["status"].isin(FAILURES))})
         has_final = frame["trial_id"].isin(self.with_final)
         baseline = next((row for row in self._rows if row["is_baseline"]), None)
         at_reports = ((baseline or {}).get("best_metrics") or {}).get(metric, np.nan)
@@ -260,7 +273,7 @@ class Sweep:
         ]
         names = [scale.metric for scale in scales]
         ranked = self._rank_searched(names[0], None).set_index("trial_id", drop=False)
-        frame = self.trials.set_index("trial_id")
+        frame = self.trials[~self.trials["status"].isin(FAILURES)].set_index("trial_id")
         frame = frame.loc[self.with_final] if self.with_final else frame
         front = frame.index[_on_the_front(frame, goals)]
         kept = ranked[ranked["trial_id"].isin(front)].drop(columns="pareto", errors="ignore")
@@ -334,7 +347,7 @@ class Sweep:
 
     def failures(self, by: str = "loss") -> pd.DataFrame:
         """Return how many trials failed, by ``kind`` (diverged, or the error's name) and a parameter."""
-        failed = [row for row in self._rows if row["status"] in {Status.DIVERGED, Status.CRASHED}]
+        failed = [row for row in self._rows if row["status"] in FAILURES]
         counts = Counter((_kind_of_failure(row), str(row["config"].get(by, "-"))) for row in failed)
         rows = [(kind, value, n) for (kind, value), n in counts.most_common()]
         return pd.DataFrame(rows, columns=["kind", by, "trials"])
@@ -392,9 +405,17 @@ class Sweep:
             "finalists": as_records(self.rank(stage=Stage.CONFIRM)),
         }
 
-    def samples_file(self, trial_id: str) -> Path:
-        """Return the picture of the samples that a trial's best fid was measured with."""
-        return samples_file(self.folder, trial_id)
+    def samples_file(self, trial_id: str, step: int | None = None) -> Path:
+        """Return the sample grid of a trial's report at a step, or that of its best report.
+
+        Raises:
+            UnknownTrialError: The trial has made no report.
+        """
+        best_steps = {row["trial_id"]: row["best_step"] for row in self._rows}
+        of_step = best_steps.get(trial_id) if step is None else step
+        if of_step is None:
+            raise UnknownTrialError(f"the trial {trial_id} of the sweep {self.name} made no report")
+        return samples_file(self.folder, trial_id, of_step)
 
     def best_with_weights(self) -> str:
         """Return the trial to take home: the confirmation's winner, else the best of those kept.
@@ -463,6 +484,10 @@ class Sweep:
         row = next(row for row in (*self._rows, *self._replica_rows) if row["trial_id"] == trial_id)
         return _scores(row)
 
+    def take_overs_of(self, trial_id: str) -> list[dict[str, Any]]:
+        """Return which trials' states a trial went on from, at which steps, and with which parameters."""
+        return next(list(row["take_overs"]) for row in self._rows if row["trial_id"] == trial_id)
+
     def reports_of(self, trial_id: str) -> dict[int, dict[str, float]]:
         """Return the metrics of a trial's reports by their steps.
 
@@ -487,6 +512,9 @@ class Sweep:
         return sum(row["status"] == status for row in self._replica_rows)
 
 
+FAILURES = (Status.DIVERGED, Status.CRASHED)
+"""How a trial ends that has no score."""
+
 _DEFAULT_METRIC = [{"name": "fid", "goal": "minimize"}]
 _TRAINING_METRICS = {"d_loss", "g_loss"}
 
@@ -496,7 +524,7 @@ _TYPES: dict[str, Literal["Int64", "float64"]] = {
     "samples": "Int64",
     "seconds": "float64",
 }
-_COLUMNS = ["trial_id", "status", "is_baseline", "flags", "reason", *_TYPES]
+_COLUMNS = ["trial_id", "status", "is_baseline", "flags", "took_over", "reason", "traceback", *_TYPES]
 
 
 def _trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[str, Any]:
@@ -505,12 +533,14 @@ def _trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[st
         "status": row["status"],
         "is_baseline": bool(row["is_baseline"]),
         "flags": ", ".join(f"{flag} since {step}" for flag, step in row["flags"].items()),
+        "took_over": ", ".join(f"{each['trial_id']} at {each['step']}" for each in row["take_overs"]),
         "step": row["step"],
         "best_step": row["best_step"],
         f"search_{metric}": row["score"],
         metric: None,
         **_scores(row),
         "reason": row["reason"],
+        "traceback": row["traceback"],
         "seconds": row["ended_at"] and row["ended_at"] - row["started_at"],
         **{_column(name): value for name, value in row["config"].items()},
         **{_column(name): row["params"].get(name) for name in searched},

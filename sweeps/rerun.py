@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from sweeps.errors import UnknownTrialError
 from sweeps.ranking import Sweep
 
 SPEED = "images_per_s"
@@ -35,10 +36,13 @@ def rerun(sweep: Sweep, trial_id: str) -> Iterator[Repetition]:
     With as many torch threads as the trial had: rounding depends on them.
 
     Raises:
-        UnknownTrialError: The sweep has no such trial, or it made no report.
+        UnknownTrialError: The sweep has no such trial, it made no report, or it took over another's state.
         GanCoreError: The dataset cannot be loaded, or the training fails.
     """
     config, recorded = sweep.config_of(trial_id), sweep.reports_of(trial_id)
+    if take_overs := sweep.take_overs_of(trial_id):
+        donors = ", ".join(take_over["trial_id"] for take_over in take_overs)
+        raise UnknownTrialError(f"{trial_id} cannot be trained alone: it took over the weights of {donors}")
 
     import torch
 

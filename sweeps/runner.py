@@ -24,6 +24,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from rich.console import Console
 
 from sweeps.confirm import Confirmation
+from sweeps.environment import environment
 from sweeps.errors import SweepError, SweepInterrupted, UnknownTrialError
 from sweeps.ledger import (
     Ledger,
@@ -58,6 +59,10 @@ _RAY_SETTINGS = {
 }
 
 
+STATES_KEPT = 4
+"""Of a trial that a scheduler pauses, or has others take over from, in Ray's working folder."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run of a sweep ended.
@@ -67,12 +72,14 @@ class Outcome:
         signal_number: The signal that stopped it, or None.
         out_of_time: Whether its time budget stopped it.
         tracking_failure: The first error of MLflow's, or None.
+        report_failure: Why its report page was not written, or None.
     """
 
     sweep: Sweep
     signal_number: int | None
     out_of_time: bool
     tracking_failure: Exception | None
+    report_failure: Exception | None = None
 
 
 def run(
@@ -113,6 +120,8 @@ def run(
         console=console,
         quiet=quiet,
     )
+    if outcome.report_failure:
+        warnings.warn(f"the report page was not written: {outcome.report_failure}", stacklevel=2)
     if outcome.tracking_failure:
         warnings.warn(f"MLflow lacks a part of this sweep: {outcome.tracking_failure}", stacklevel=2)
     if outcome.signal_number is not None:
@@ -259,7 +268,8 @@ def _run(
             is_searched = not searches or session.search(earlier, past) is Status.COMPLETED
             if settings and is_searched and signals.number is None:
                 session.confirm(settings)
-    return Outcome(load(folder.name, folder.parent), signals.number, budget.is_over, session.tracking_failure)
+    failures = session.tracking_failure, session.report_failure
+    return Outcome(load(folder.name, folder.parent), signals.number, budget.is_over, *failures)
 
 
 @dataclass(frozen=True)
@@ -272,7 +282,7 @@ class _Stage:
         past: What an earlier run has done of them.
         goes_on: Whether MLflow knows the sweep already.
         n_trials: How many there will be, those of the past included.
-        n_suggestions: How many more the searcher may be asked for.
+        at_once: How many are under way at a time, where it is not as many as fit.
         rule: What is done, in words.
     """
 
@@ -281,8 +291,8 @@ class _Stage:
     past: Past
     goes_on: bool
     n_trials: int
-    n_suggestions: int
     rule: str
+    at_once: int | None = None
 
 
 class _Session:
@@ -298,6 +308,7 @@ class _Session:
 
     Attributes:
         tracking_failure: The first error of MLflow's, or None.
+        report_failure: Why the report page was not written, or None.
     """
 
     def __init__(
@@ -318,6 +329,7 @@ class _Session:
         self._console = console
         self._quiet = quiet
         self.tracking_failure: Exception | None = None
+        self.report_failure: Exception | None = None
 
     def search(self, earlier: Path | None, past: Past | None) -> Status:
         """Search, and return whether all trials have ended."""
@@ -328,8 +340,8 @@ class _Session:
             past=before,
             goes_on=past is not None,
             n_trials=spec.trials,
-            n_suggestions=max(spec.trials - len(before.ended), len(before.unfinished)),
             rule=_rule(spec),
+            at_once=spec.trials if spec.exchanges else None,
         )
         return self._train(stage, Ledger(self._folder, self._content))
 
@@ -350,7 +362,6 @@ class _Session:
             past=ours,
             goes_on=True,
             n_trials=searcher.most_trials,
-            n_suggestions=searcher.most_trials - len(ours.ended),
             rule=_confirmation_rule(settings, names),
         )
         facts = {"settings": settings.model_dump(), "finalists": names}
@@ -359,6 +370,7 @@ class _Session:
     def _train(self, stage: _Stage, ledger: Ledger) -> Status:
         """Train every trial of a stage, recording it, and return whether all have ended."""
         metric, ended, folder = self._spec.metric[0], stage.past.ended, self._folder
+        ledger.describe({"environment": environment(ray.cluster_resources().get("GPU", 0))})
         tracker = Tracker(folder.parent, folder.name, self._content, metric, ended if stage.goes_on else None)
         with Display(
             self._console, folder.name, stage.n_trials, metric, ended=ended.values(), quiet=self._quiet
@@ -378,6 +390,8 @@ class _Session:
                 recorder.close()
                 stage.searcher.close()
                 ledger.close(status)
+                display.say("Writing the report")
+                self.report_failure = _write_report(folder)
                 display.say("Writing what is left to MLflow")
                 tracker.close(status)
                 self.tracking_failure = self.tracking_failure or tracker.failure
@@ -395,8 +409,8 @@ class _Session:
                 tune_config=tune.TuneConfig(
                     search_alg=stage.searcher,
                     scheduler=stage.scheduler,
-                    num_samples=stage.n_suggestions,
-                    max_concurrent_trials=slots,
+                    num_samples=-1,
+                    max_concurrent_trials=stage.at_once or slots,
                     reuse_actors=True,
                     trial_name_creator=lambda trial: trial.trial_id,
                     trial_dirname_creator=lambda trial: trial.trial_id,
@@ -405,10 +419,21 @@ class _Session:
                     name="sweep",
                     storage_path=working,
                     callbacks=[recorder, *self._ends],
-                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, num_to_keep=STATES_KEPT),
                     verbose=0,
                 ),
             ).fit()
+
+
+def _write_report(folder: Path) -> Exception | None:
+    """Write the report page, and return why where it was not; that costs no sweep."""
+    from sweeps.report import write_report
+
+    try:
+        write_report(load(folder.name, folder.parent))
+    except Exception as error:  # noqa: BLE001 - shown when the sweep ends
+        return error
+    return None
 
 
 @contextmanager
@@ -605,6 +630,8 @@ class _Recorder(tune.Callback):
         return {}
 
     def on_trial_start(self, trial: TuneTrial, **_info: object) -> None:
+        if trial.trial_id in self._running:
+            return
         started = trial_of(trial.config)
         self._running[trial.trial_id] = started
         self._ledger.start(started)
@@ -615,16 +642,27 @@ class _Recorder(tune.Callback):
         samples = result.pop("samples", None)
         if samples is None:
             return
+        self._note_take_over(trial, result)
         reporting, step, metrics = self._running[trial.trial_id], result["step"], result["metrics"]
         if not self._scores:
             self._ledger.describe({key: result[key] for key in ("floors", "extractor")})
         self._scores[trial.trial_id] = result["score"]
-        if metrics == result["best"]:
-            samples_file(self._folder, reporting.trial_id).write_bytes(samples)
+        grid = samples_file(self._folder, reporting.trial_id, step)
+        grid.parent.mkdir(exist_ok=True)
+        grid.write_bytes(samples)
         self._ledger.report(reporting.trial_id, step, metrics, result["score"], result["flags"])
         if step > self._past.last_step(reporting.trial_id):
             self._tracker.report(reporting, step, metrics, samples)
         self._display.report(reporting, step, metrics[self._metric])
+
+    def _note_take_over(self, trial: TuneTrial, result: Mapping[str, Any]) -> None:
+        """Record that a trial has changed, once a result was made with what it is now."""
+        now = trial_of(result["config"])
+        if now != self._running[trial.trial_id]:
+            self._running[trial.trial_id] = now
+            self._ledger.take_over(now, result["donor"], result["donor_step"])
+            self._tracker.take_over(now, result["donor"], result["donor_step"])
+            self._display.take_over(now, result["donor"], result["donor_step"])
 
     def on_trial_complete(self, trial: TuneTrial, **_info: object) -> None:
         self.ended += 1

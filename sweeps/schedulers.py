@@ -1,7 +1,10 @@
 """When a trial is stopped early: Ray Tune's schedulers."""
 
+import random
 from dataclasses import dataclass
+from functools import partial
 from math import ceil, inf
+from random import Random
 from typing import Any
 
 from ray.tune.experiment import Trial
@@ -9,11 +12,14 @@ from ray.tune.schedulers import (
     AsyncHyperBandScheduler,
     FIFOScheduler,
     MedianStoppingRule,
+    PopulationBasedTraining,
     TrialScheduler,
 )
+from ray.tune.schedulers.pbt import _PBTTrialState
 
 from sweeps.past import Past
 from sweeps.search import SCORE
+from sweeps.space import Choice, Domain_, RandomTrial, Scalar
 from sweeps.spec import Metric, SweepSpec
 
 TIME = "reports"
@@ -79,13 +85,71 @@ class _Median(_OwnRules, MedianStoppingRule):
         return decision
 
 
+class _Population(PopulationBasedTraining):
+    """Population based training (Jaderberg et al., 2017, arXiv:1711.09846).
+
+    Every so many reports a trial among the worst goes on with the state of one of the best, and with that
+    one's parameters, changed a little. The baseline may be taken over from; it takes over from none: every
+    gain is measured against all of its own training.
+
+    Ray does not combine it with what suggests trials, since their parameters change on the way: here
+    :class:`sweeps.search.Search` is not told of what comes after.
+    """
+
+    def __init__(self, spec: SweepSpec, **common: Any) -> None:  # noqa: ANN401 - Ray's own options
+        self._spec = spec
+        self._rng = Random(f"{spec.seed}/population")  # noqa: S311 - no secret
+        mutations = {
+            name: domain.all_values() if isinstance(domain, Choice) else partial(self._drawn, domain)
+            for name, domain in spec.searched.items()
+        }
+        super().__init__(
+            hyperparam_mutations={"params": mutations},
+            perturbation_interval=spec.early_terminate.first_rung,
+            quantile_fraction=1 / spec.early_terminate.eta,
+            log_config=False,
+            **common,
+        )
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:  # noqa: ANN401, ARG002
+        self._trial_state[trial] = _PBTTrialState(trial)
+
+    def _checkpoint_or_exploit(self, trial: Trial, *others: Any) -> None:  # noqa: ANN401
+        outside = random.getstate()
+        random.setstate(self._rng.getstate())
+        try:
+            super()._checkpoint_or_exploit(trial, *others)
+        finally:
+            self._rng.setstate(random.getstate())
+            random.setstate(outside)
+
+    def _exploit(self, tune_controller: Any, trial: Trial, trial_to_clone: Trial) -> None:  # noqa: ANN401
+        if not trial.config["is_baseline"]:
+            super()._exploit(tune_controller, trial, trial_to_clone)
+
+    def _get_new_config(self, trial: Trial, trial_to_clone: Trial) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the trial's own suggestion with the changed parameters of the one that it takes over."""
+        explored, operations = super()._get_new_config(trial, trial_to_clone)
+        params = {
+            name: self._spec.searched[name].nearest(value) for name, value in explored["params"].items()
+        }
+        config = self._spec.trial_config(params, trial.config["number"]).model_dump()
+        return {**trial.config, "params": params, "config": config, "best": {}}, operations
+
+    def _drawn(self, domain: Domain_) -> Scalar:
+        return domain.suggest(RandomTrial(random), "")  # type: ignore[arg-type] # it chooses as Optuna's do
+
+
 def scheduler(spec: SweepSpec, past: Past | None = None) -> TrialScheduler:
     """Return the scheduler that a spec asks for, told of an earlier run; time is counted in reports."""
     rules = spec.early_terminate
     if rules.type == "none":
         return FIFOScheduler()
     mode = "min" if spec.metric[0].goal == "minimize" else "max"
-    common = {"time_attr": TIME, "metric": SCORE, "mode": mode, "grace_period": rules.first_rung}
+    common: dict[str, Any] = {"time_attr": TIME, "metric": SCORE, "mode": mode}
+    if spec.exchanges:
+        return _Population(spec, **common)
+    common["grace_period"] = rules.first_rung
     if rules.type == "median":
         judge: _OwnRules = _Median(**common, min_time_slice=inf)
     else:

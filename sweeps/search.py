@@ -39,7 +39,8 @@ class Search(OptunaSearch):
 
     The bridge tells every trial that was not an error COMPLETE with its last score. Here a trial that the
     scheduler stopped is PRUNED at the step it reached, and one that diverged has a finite score no better
-    than the worst seen, so that its region is avoided.
+    than the worst seen, so that its region is avoided. One that took over another's weights and parameters
+    is PRUNED where it did: what came later is not its suggestion's.
 
     The first trial is the baseline, also where the space does not contain the seed tutorial's defaults; the
     sampler then knows nothing of it. No point is tried twice: of a space of finitely many, those that a
@@ -98,11 +99,12 @@ class Search(OptunaSearch):
             return str(Searcher.FINISHED)
         if trial_id in self._ot_trials:
             self._ot_trials[trial_id].set_user_attr("trial_id", trial.trial_id)
-        return suggestion(self._spec, self._folder, trial, self._past) | {"stop_on": self._spec.stop_on}
+        own = {"stop_on": self._spec.stop_on} | ({"checkpoint_every_s": 0.0} if self._spec.exchanges else {})
+        return suggestion(self._spec, self._folder, trial, self._past) | own
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
-        """Tell the study the score that a trial has reached."""
-        if trial_id in self._ot_trials:
+        """Tell the study the score that a trial has reached with the parameters that were suggested."""
+        if trial_id in self._ot_trials and not result.get("donor"):
             self._report(self._ot_trials[trial_id], result)
 
     def on_trial_complete(
@@ -119,7 +121,9 @@ class Search(OptunaSearch):
             self._ot_study.tell(trial, state=TrialState.FAIL)
             return
         status = status_of(result)
-        if status is Status.COMPLETED:
+        if result.get("donor"):
+            self._ot_study.tell(trial, state=TrialState.PRUNED)
+        elif status is Status.COMPLETED:
             self._ot_study.tell(trial, result["objectives"])
         elif status is Status.DIVERGED:
             trial.set_user_attr("diverged", result["reason"])
@@ -158,7 +162,7 @@ class Search(OptunaSearch):
 
     def _next_new(self, trial_id: str) -> Trial | None:
         number = self._suggested
-        params = self._next_params(trial_id)
+        params = self._next_params(trial_id) if number < self._spec.trials else None
         if params is None:
             return None
         self._suggested += 1
@@ -269,6 +273,7 @@ def suggestion(spec: SweepSpec, folder: Path, trial: Trial, past: Past) -> dict[
     return {
         **asdict(trial),
         "checkpoint_every_s": spec.checkpoint_every,
+        "taken_over": past.taken_over(trial.trial_id),
         "checkpoint": str(checkpoint_file(folder, trial.trial_id).absolute()),
         "weights": str(weights_file(folder, trial.trial_id).absolute()),
         "best": past.best_metrics(trial.trial_id),

@@ -112,6 +112,10 @@ class Source:
         """Return what of W&B's cannot be honoured, or stands twice."""
         return self._faults
 
+    def fault(self, path: Path_, message: str, *, of_key: bool = False) -> Fault:
+        """Return that something is wrong with the value at ``path``, or with its key."""
+        return Fault(self.place(path, of_key=of_key), message, path)
+
     def place(self, path: Path_, *, of_key: bool = False) -> str:
         """Return where the value at ``path`` stands, or its key, or the nearest that encloses it."""
         path = self.as_typed(path)
@@ -187,7 +191,7 @@ class Source:
         return flat
 
     def _refuse(self, path: Path_, message: str, *, of_key: bool = False) -> None:
-        self._faults.append(Fault(self.place(path, of_key=of_key or len(path) == 1), message))
+        self._faults.append(self.fault(path, message, of_key=of_key or len(path) == 1))
 
     def _node(self, path: Path_, *, of_key: bool) -> Node:
         node, key_node = self._root, self._root

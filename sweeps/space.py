@@ -1,8 +1,10 @@
 """The values that a parameter may take, in W&B's words, and when a trial has it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from math import ceil, floor, isfinite, log10
+from math import ceil, exp, floor, isfinite, log10
+from math import log as ln
+from random import Random
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
@@ -69,6 +71,10 @@ class Domain_(BaseModel):  # noqa: N801 - Domain is the union of its kinds
     def contains(self, value: Scalar | None) -> bool:
         """Return whether the parameter may take ``value``; None, an unset default, it may not."""
         raise NotImplementedError
+
+    def nearest(self, value: Scalar) -> Scalar:
+        """Return the value that the parameter may take which is nearest to a number."""
+        return value
 
     def extremes(self) -> list[tuple[str, Scalar]]:
         """Return the values to check the parameter's own limits with, each with the key it is under."""
@@ -174,6 +180,9 @@ class Range(Domain_):
     def contains(self, value: Scalar | None) -> bool:  # noqa: D102
         return isinstance(value, int | float) and self.min <= value <= self.max
 
+    def nearest(self, value: Scalar) -> Scalar:  # noqa: D102
+        return min(max(cast("float", value), self.min), self.max)
+
     def extremes(self) -> list[tuple[str, Scalar]]:  # noqa: D102
         return [("min", self.min), ("max", self.max)]
 
@@ -220,6 +229,10 @@ class _Quantized(Range):
     def contains(self, value: Scalar | None) -> bool:
         return super().contains(value) and abs(cast("float", value) / self.q % 1 - 0.5) > 0.5 - 1e-6
 
+    def nearest(self, value: Scalar) -> Scalar:
+        first, last = self._ends()
+        return self._multiple(min(max(round(cast("float", value) / self.q), first), last))
+
     def extremes(self) -> list[tuple[str, Scalar]]:
         first, last = self._ends()
         return [("min", self._multiple(first)), ("max", self._multiple(last))]
@@ -259,9 +272,7 @@ class QLogUniform(_Quantized):
     min: float = Field(gt=0)
 
     def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: D102
-        first, last = self._ends()
-        share = trial.suggest_float(name, self.min, self.max, log=True)
-        return self._multiple(min(max(round(share / self.q), first), last))
+        return self.nearest(trial.suggest_float(name, self.min, self.max, log=True))
 
     def in_short(self) -> str:  # noqa: D102
         return f"{super().in_short()}, logarithmic"
@@ -285,6 +296,10 @@ class Normal(Domain_):
 
     def contains(self, value: Scalar | None) -> bool:  # noqa: D102
         return isinstance(value, int | float) and abs(value - self.mu) <= TAIL * self.sigma
+
+    def nearest(self, value: Scalar) -> Scalar:  # noqa: D102
+        low, high = self.mu - TAIL * self.sigma, self.mu + TAIL * self.sigma
+        return min(max(cast("float", value), low), high)
 
     def extremes(self) -> list[tuple[str, Scalar]]:  # noqa: D102
         ends = (self.mu - TAIL * self.sigma, self.mu + TAIL * self.sigma)
@@ -455,6 +470,25 @@ class Space:
 
     def _value(self, name: str, params: Mapping[str, Scalar]) -> Scalar | None:
         return params.get(name) if name in self._domains else self._others.get(name)
+
+
+class RandomTrial:
+    """Chooses as a trial of Optuna's random sampler does, without the time that it takes to import Optuna."""
+
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
+
+    def suggest_float(self, _name: str, low: float, high: float, *, log: bool = False) -> float:
+        """Return a number from ``low`` to ``high``."""
+        return exp(self._rng.uniform(ln(low), ln(high))) if log else self._rng.uniform(low, high)
+
+    def suggest_int(self, _name: str, low: int, high: int) -> int:
+        """Return a whole number from ``low`` to ``high``."""
+        return self._rng.randint(low, high)
+
+    def suggest_categorical(self, _name: str, choices: Sequence[Scalar]) -> Scalar:
+        """Return one of the choices."""
+        return self._rng.choice(choices)
 
 
 class CycleError(ValueError):

@@ -24,9 +24,9 @@ from pydantic import (
     model_validator,
 )
 
-from gan_core.config import UNUSED_WITH, TrialConfig
+from gan_core.config import CHANGEABLE, UNUSED_WITH, TrialConfig
 from gan_core.datasets import FOLDER, check_dataset
-from gan_core.errors import allowed_and_closest
+from gan_core.errors import allowed_and_closest, closest
 from sweeps.errors import Fault, SpecError
 from sweeps.published import PUBLISHED, published_points
 from sweeps.source import Override, Source, parse_setting
@@ -155,14 +155,23 @@ class Metric(_Section):
 
 
 class EarlyTerminate(_Section):
-    """When a trial is stopped because others did better with as many reports."""
+    """What is done with a trial because others did better with as many reports."""
 
-    type: Literal["asha", "hyperband", "median", "none"] = Field(
+    type: Literal["asha", "hyperband", "median", "pbt", "none"] = Field(
         "asha",
-        description="ASHA (arXiv:1810.05934), W&B's hyperband; the median rule; or never stop early.",
+        description="ASHA (arXiv:1810.05934), W&B's hyperband; the median rule; population based training"
+        " (arXiv:1711.09846), which stops none: a trial takes over a better one's weights; or nothing.",
     )
-    min_iter: int = Field(1, ge=1, description="Reports before a trial may be stopped.")
-    eta: int = Field(3, ge=2, le=10**6, description="One in eta trials goes on at each rung.")
+    min_iter: int = Field(
+        1, ge=1, description="Reports before a trial may be stopped; with pbt, between two take-overs."
+    )
+    eta: int = Field(
+        3,
+        ge=2,
+        le=10**6,
+        description="One in eta trials goes on at each rung; with pbt, one in eta takes over, and is taken"
+        " over from.",
+    )
     max_iter: int | None = Field(
         None, ge=1, le=10**9, description="W&B's other way to give min_iter: max_iter / eta ** s."
     )
@@ -338,6 +347,11 @@ class SweepSpec(_Section):
         return {"name": self.dataset, "image_size": self.image_size, "channels": self.channels}
 
     @property
+    def exchanges(self) -> bool:
+        """Whether trials take over one another's weights and parameters."""
+        return self.early_terminate.type == "pbt"
+
+    @property
     def searched(self) -> dict[str, Domain_]:
         """The parameters that differ between trials, or that some trials do not have."""
         return {
@@ -496,14 +510,40 @@ def read_spec(file: Path | str, overrides: Sequence[Override] = ()) -> tuple[Swe
     """
     source = Source.read(Path(file), overrides)
     faults = [*source.faults(), *_shape_faults(source), *_parameter_faults(source)]
+    for faults_of_the_whole in (_condition_faults, _method_faults, _population_faults, _point_faults):
+        sound = _sound_part(source.content, [fault.path for fault in faults])
+        faults += [] if sound is None else faults_of_the_whole(sound, source)
     if faults:
         raise SpecError(sorted(faults, key=source.order))
     spec = SweepSpec.model_validate(source.content)
-    faults = [*_condition_faults(spec, source)] or [*_method_faults(spec, source)]
-    faults = faults or [*_point_faults(spec, source)]
-    if faults:
-        raise SpecError(sorted(faults, key=source.order))
     return spec, [*_unused(spec, source)]
+
+
+def _sound_part(content: Mapping[str, Any], broken: Sequence[Path_]) -> SweepSpec | None:
+    """Return a spec without what is broken, and what depends on it, or None where that is none.
+
+    What stands in it is checked too: all faults of a file are seen at once.
+    """
+    parameters = content.get("parameters")
+    if not isinstance(parameters, dict) or ("parameters",) in broken:
+        return None
+    absent = {path[1] for path in broken if path[:1] == ("parameters",)}
+    while depending := {name for name in parameters.keys() - absent if _when(parameters[name]) & absent}:
+        absent |= depending
+    sound = {key: value for key, value in content.items() if key not in {path[0] for path in broken if path}}
+    sound["parameters"] = {name: each for name, each in parameters.items() if name not in absent}
+    if isinstance(sound.get("points"), list):
+        sound["points"] = [{} if absent & {*point} else point for point in sound["points"]]
+    try:
+        return SweepSpec.model_validate({"name": "sound"} | sound)
+    except ValidationError:
+        return None
+
+
+def _when(parameter: object) -> set[str]:
+    """Return the names of what a parameter depends on, as far as it is well-formed."""
+    when = parameter.get("when") if isinstance(parameter, Mapping) else None
+    return set(when) if isinstance(when, Mapping) else set()
 
 
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -520,33 +560,38 @@ def _shape_faults(source: Source) -> Iterator[Fault]:
         SweepSpec.model_validate(source.content)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            yield _fault(source, detail["loc"], detail["type"], detail["msg"], detail["input"])
+            if detail["type"] != "missing" or not _is_misspelt(detail["loc"], detail["input"]):
+                yield _fault(source, detail["loc"], detail["type"], detail["msg"], detail["input"])
+
+
+def _is_misspelt(location: Path_, mapping: Mapping[str, Any]) -> bool:
+    """Return whether a mapping has, for its missing key, an unknown one that is close: that says it all."""
+    return bool(closest(str(location[-1]), mapping.keys() - {*_allowed(location)}))
 
 
 def _fault(source: Source, location: Path_, kind: str, message: str, value: Any) -> Fault:  # noqa: ANN401
     message = message.removeprefix("Value error, ")
     if not location:
-        return Fault(source.place(()), f"{message[0].lower()}{message[1:]}")
+        return source.fault((), f"{message[0].lower()}{message[1:]}")
     has_kind = len(location) > 2 and location[2] in (*KINDS, POINT, "word")
     path = location[:2] + location[3:] if has_kind else location
     key = str(path[-1])
     if kind == "extra_forbidden":
-        return Fault(
-            source.place(path, of_key=True),
-            f"unknown key {key!r}; {allowed_and_closest(key, _allowed(location))}",
+        return source.fault(
+            path, f"unknown key {key!r}; {allowed_and_closest(key, _allowed(location))}", of_key=True
         )
     if kind == "missing":
-        return Fault(source.place(path[:-1], of_key=True), f"missing key {key!r}")
+        return source.fault(path[:-1], f"missing key {key!r}", of_key=True)
     if kind == "model_type":
         message = f"expected a mapping with the keys {', '.join(_allowed((*location, '')))}"
     shown = f" is {_brief(value)}" if isinstance(value, Scalar | None) else ""
     dotted = ".".join(str(part) for part in source.as_typed(path))
-    return Fault(source.place(path), f"{dotted}{shown}: {message[0].lower()}{message[1:]}")
+    return source.fault(path, f"{dotted}{shown}: {message[0].lower()}{message[1:]}")
 
 
 def _allowed(location: Path_) -> list[str]:
     """Return the keys that may stand where the last part of ``location`` does."""
-    if location[0] == "parameters":
+    if location[0] == "parameters" and len(location) > 2:
         kind = KINDS[str(location[2])]
         return list(kind.model_fields) if kind is not Fixed else _ALL_KEYS
     model = _SECTIONS.get(str(location[0]), SweepSpec) if len(location) > 1 else SweepSpec
@@ -570,7 +615,7 @@ def _parameter_faults(source: Source) -> Iterator[Fault]:
     for name, raw in parameters.items():
         path: Path_ = ("parameters", name)
         if name not in TrialConfig.model_fields:
-            yield Fault(source.place(path, of_key=True), f"unknown parameter {name!r}{_instead(name)}")
+            yield source.fault(path, f"unknown parameter {name!r}{_instead(name)}", of_key=True)
             continue
         try:
             domain = domain_of.validate_python(raw)
@@ -578,12 +623,12 @@ def _parameter_faults(source: Source) -> Iterator[Fault]:
             continue
         misfit = _misfit(name, domain)
         if misfit:
-            yield Fault(source.place(path), misfit)
+            yield source.fault(path, misfit)
             continue
         for key, value in domain.extremes():
             message = _refusal(name, value)
             if message:
-                yield Fault(_value_place(source, path, key, value), message)
+                yield source.fault(_value_path(source, path, key, value), message)
 
 
 def _instead(name: str) -> str:
@@ -611,13 +656,11 @@ def _misfit(name: str, domain: Domain) -> str | None:
     return None
 
 
-def _value_place(source: Source, path: Path_, key: str, value: Scalar) -> str:
+def _value_path(source: Source, path: Path_, key: str, value: Scalar) -> Path_:
     raw = source.content["parameters"][path[-1]]
     if not isinstance(raw, dict):
-        return source.place(path)
-    if key == "values":
-        return source.place((*path, key, raw[key].index(value)))
-    return source.place((*path, key))
+        return path
+    return (*path, key, raw[key].index(value)) if key == "values" else (*path, key)
 
 
 def _refusal(name: str, value: Scalar) -> str | None:
@@ -637,21 +680,22 @@ def _condition_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
             path: Path_ = ("parameters", name, "when", other)
             if other not in TrialConfig.model_fields:
                 closest = allowed_and_closest(other, TrialConfig.model_fields)
-                yield Fault(source.place(path, of_key=True), f"unknown parameter {other!r}; {closest}")
+                yield source.fault(path, f"unknown parameter {other!r}; {closest}", of_key=True)
                 continue
             typed = source.content["parameters"][name]["when"][other]
             for index, value in enumerate(allowed):
-                place = source.place((*path, index) if isinstance(typed, list) else path)
+                value_path = (*path, index) if isinstance(typed, list) else path
                 refusal = _refusal(other, value)
                 if refusal:
-                    yield Fault(place, refusal)
+                    yield source.fault(value_path, refusal)
                 elif not _may_be(spec, other, value):
-                    yield Fault(place, f"{other} is never {_brief(value)}, it is {_in_short(spec, other)}")
+                    message = f"{other} is never {_brief(value)}, it is {_in_short(spec, other)}"
+                    yield source.fault(value_path, message)
     try:
         _ = Space(spec.searched, {})
     except CycleError as cycle:
-        place = source.place(("parameters", cycle.names[0], "when"))
-        yield Fault(place, f"the conditions lead in a circle: {cycle}")
+        path = ("parameters", cycle.names[0], "when")
+        yield source.fault(path, f"the conditions lead in a circle: {cycle}")
 
 
 def _may_be(spec: SweepSpec, name: str, value: Scalar) -> bool:
@@ -670,12 +714,28 @@ def _method_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     if spec.method == "grid":
         for name, domain in spec.searched.items():
             if domain.all_values() is None:
-                place = source.place(("parameters", name))
-                yield Fault(place, f"{name} has no end of values, a grid needs each: use values, or a q")
+                message = f"{name} has no end of values, a grid needs each: use values, or a q"
+                yield source.fault(("parameters", name), message)
     if len(spec.metric) > 1 and spec.method in {"gp", "cmaes"}:
-        yield Fault(
-            source.place(("method",)), f"{spec.method} searches by one metric: use tpe, nsga2, random or grid"
-        )
+        message = f"{spec.method} searches by one metric: use tpe, nsga2, random or grid"
+        yield source.fault(("method",), message)
+
+
+def _population_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+    """Yield the searched parameters that trials of a population cannot change on their way."""
+    if not spec.exchanges:
+        return
+    for name, domain in spec.searched.items():
+        path: Path_ = ("parameters", name)
+        if name not in CHANGEABLE:
+            message = (
+                f"pbt changes parameters on the way, and {name} is fixed by the weights or the scores: give"
+                f" it one value, and search among {', '.join(CHANGEABLE)}"
+            )
+            yield source.fault(path, message, of_key=True)
+        elif domain.when:
+            message = f"pbt changes {name} on the way: it can have no condition"
+            yield source.fault((*path, "when"), message, of_key=True)
 
 
 def _point_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
@@ -687,13 +747,13 @@ def _point_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     for index, point in own:
         unknown = sorted(point.keys() - spec.searched.keys())
         for name in unknown:
-            place = source.place(("points", index, name), of_key=True)
-            yield Fault(place, f"{name!r} is not searched; {allowed_and_closest(name, spec.searched)}")
+            message = f"{name!r} is not searched; {allowed_and_closest(name, spec.searched)}"
+            yield source.fault(("points", index, name), message, of_key=True)
         if unknown:
             continue
         refusals = {name: refusal for name, value in point.items() if (refusal := _refusal(name, value))}
         for name, refusal in refusals.items():
-            yield Fault(source.place(("points", index, name)), refusal)
+            yield source.fault(("points", index, name), refusal)
         if point and not refusals:
             yield from _outside(spec, source, index, point)
 
@@ -701,13 +761,14 @@ def _point_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
 def _outside(spec: SweepSpec, source: Source, index: int, point: Mapping[str, Scalar]) -> Iterator[Fault]:
     whole = spec.filled(point)
     for name in point.keys() - whole.keys():
-        place = source.place(("points", index, name), of_key=True)
-        yield Fault(place, f"a trial like this point has no {name}: see its when")
+        message = f"a trial like this point has no {name}: see its when"
+        yield source.fault(("points", index, name), message, of_key=True)
     for name, value in whole.items():
         if not spec.searched[name].contains(value):
-            place = source.place(("points", index, name) if name in point else ("points", index))
+            path = ("points", index, name) if name in point else ("points", index)
             left_out = "" if name in point else ", its default, as this point leaves it out"
-            yield Fault(place, f"{name} is {_brief(value)}{left_out}: outside of what is searched")
+            message = f"{name} is {_brief(value)}{left_out}: outside of what is searched"
+            yield source.fault(path, message)
 
 
 def _unused(spec: SweepSpec, source: Source) -> Iterator[Fault]:
@@ -718,12 +779,13 @@ def _unused(spec: SweepSpec, source: Source) -> Iterator[Fault]:
             possible = [*(known.all_values() or []), *([spec.defaults[other]] if known.when else [])]
             possible = [each for each in possible if each in domain.when.get(other, possible)]
             used = [each for each in possible if each != value]
-            place = source.place(("parameters", name), of_key=True)
+            path: Path_ = ("parameters", name)
             if not used:
-                yield Fault(place, f"no trial uses {name}: {other} is always {value}")
+                message = f"no trial uses {name}: {other} is always {value}"
+                yield source.fault(path, message, of_key=True)
             elif value in possible and name in spec.searched:
                 shown = ", ".join(map(str, used))
-                yield Fault(
-                    place,
-                    f"a trial whose {other} is {value} does not use {name}: add when: {{{other}: [{shown}]}}",
+                message = (
+                    f"a trial whose {other} is {value} does not use {name}: add when: {{{other}: [{shown}]}}"
                 )
+                yield source.fault(path, message, of_key=True)

@@ -87,6 +87,10 @@ class Tracker:
         """Log a trial's metrics and its sample grid at a step."""
         self._jobs.put(lambda client: self._log_report(client, trial, step, metrics, samples_png))
 
+    def take_over(self, trial: Trial, donor: str, step: int) -> None:
+        """Log that a trial has other parameters, and another one's state, from a step on."""
+        self._jobs.put(lambda client: self._log_take_over(client, trial, donor, step))
+
     def end(
         self, trial: Trial, status: Status, score: float | None, final: Mapping[str, float] | None = None
     ) -> None:
@@ -182,6 +186,15 @@ class Tracker:
         logged = [MlflowMetric(name, value, now, step) for name, value in metrics.items()]
         client.log_batch(run_id, metrics=logged)
         client.log_image(run_id, Image.open(BytesIO(samples_png)), key="samples", step=step)
+
+    def _log_take_over(self, client: "MlflowClient", trial: Trial, donor: str, step: int) -> None:
+        """MLflow's params cannot change: the new ones are metrics."""
+        from mlflow.entities import Metric as MlflowMetric
+
+        run_id, now = self._run_ids[trial.trial_id], int(time() * 1000)
+        numbers = [MlflowMetric(name, float(value), now, step) for name, value in trial.params.items()]
+        client.log_batch(run_id, metrics=numbers)
+        client.set_tag(run_id, "taken_over", f"{donor} at step {step}")
 
     def _end_child(
         self,

@@ -1,5 +1,7 @@
 """One trial, in a worker of Ray's."""
 
+import json
+import shutil
 from collections.abc import Iterator
 from functools import lru_cache
 from math import ceil
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from gan_core.features import ExtractorName
 
 
+_STATE, _KEPT = "training.checkpoint", "trial.json"
+
+
 class GanTrainable(tune.Trainable):
     """Trains the GAN of a suggestion, a report a step of Tune's.
 
@@ -21,19 +26,24 @@ class GanTrainable(tune.Trainable):
     is not stopped for its flags: every gain is measured against all of its training.
     """
 
+    _trial_id: str
+    _checkpoint: Path
+    _taken_over: dict[str, Any] | None
     _best: dict[str, float]
     _config: "TrialConfig"
-    _image_shape: tuple[int, int, int]
     _metrics: list[dict[str, str]]
     _stop_on: set[str]
     _weights_file: Path | None
-    _report_every: int
+    _data: "ImageDataset"
     _reports: "Iterator[Report]"
 
     def setup(self, config: dict[str, Any]) -> None:
         """Start the first trial of this worker."""
         import torch
 
+        from gan_core import keep_freed_memory
+
+        keep_freed_memory()
         torch.set_num_threads(config["cpu"])
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._start(config)
@@ -56,11 +66,11 @@ class GanTrainable(tune.Trainable):
         if not self._best or self._is_better(report.metrics):
             self._best = report.metrics
         if report.weights is not None and self._weights_file is not None:
-            save_generator(self._weights_file, self._config, self._image_shape, report.weights)
+            save_generator(self._weights_file, self._config, self._data.image_shape, report.weights)
         return {
             **self._status(report),
             "step": report.step,
-            "reports": ceil(report.step / self._report_every),
+            "reports": ceil(report.step / self._config.report_every),
             "score": self._best[self._metrics[0]["name"]],
             "objectives": [self._best[metric["name"]] for metric in self._metrics],
             "best": self._best,
@@ -68,9 +78,37 @@ class GanTrainable(tune.Trainable):
             "flags": report.flags,
             "final": report.final,
             "samples": png_grid(report.samples),
+            "donor": self._taken_over and self._taken_over["trial_id"],
+            "donor_step": self._taken_over and self._taken_over["step"],
             "floors": self._evaluator.floors,
             "extractor": self._evaluator.extractor,
         }
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Keep the state of the last report, for Ray to pause the trial or to have another one take it over.
+
+        A scheduler that pauses trials has a checkpoint written with every report.
+        """
+        folder = Path(checkpoint_dir)
+        shutil.copyfile(self._checkpoint, folder / _STATE)
+        kept = {"trial_id": self._trial_id, "best": self._best, "taken_over": self._taken_over}
+        (folder / _KEPT).write_text(json.dumps(kept))
+
+    def load_checkpoint(self, checkpoint_dir: str) -> None:
+        """Go on from what :meth:`save_checkpoint` kept of this trial, or take over another one's state."""
+        from gan_core.checkpoint import load_checkpoint
+
+        folder = Path(checkpoint_dir)
+        kept = json.loads((folder / _KEPT).read_text())
+        if kept["trial_id"] == self._trial_id:
+            self._best, self._taken_over = kept["best"], kept["taken_over"]
+            shutil.copyfile(folder / _STATE, self._checkpoint)
+            next(self._reports)
+            return
+        state = load_checkpoint(folder / _STATE, self._device)
+        self._best = {}
+        self._taken_over = {"trial_id": kept["trial_id"], "step": state["trainer"]["steps_taken"]}
+        self._train(start=state)
 
     def _is_better(self, metrics: dict[str, float]) -> bool:
         name, goal = self._metrics[0]["name"], self._metrics[0]["goal"]
@@ -86,19 +124,31 @@ class GanTrainable(tune.Trainable):
         return {"status": "running", "done": False}
 
     def _start(self, suggestion: dict[str, Any]) -> None:
-        from gan_core import TrialConfig, train
+        from gan_core import TrialConfig
 
-        config = TrialConfig.model_validate(suggestion["config"])
+        self._config = TrialConfig.model_validate(suggestion["config"])
         extractor = suggestion["extractor"]
-        data, self._evaluator = _loaded(self._device, extractor, **suggestion["data"])
-        self._config, self._image_shape = config, data.image_shape
+        self._data, self._evaluator = _loaded(self._device, extractor, **suggestion["data"])
         self._weights_file = suggestion["weights"] and Path(suggestion["weights"])
         self._stop_on = set() if suggestion["is_baseline"] else set(suggestion["stop_on"])
         self._metrics, self._best = suggestion["metrics"], suggestion["best"]
-        self._report_every = config.report_every
-        checkpoint = Path(suggestion["checkpoint"])
-        every_s = suggestion["checkpoint_every_s"]
-        self._reports = train(config, data, self._evaluator, self._device, checkpoint, every_s)
+        self._trial_id, self._taken_over = suggestion["trial_id"], suggestion["taken_over"]
+        self._checkpoint = Path(suggestion["checkpoint"])
+        self._checkpoint_every_s = suggestion["checkpoint_every_s"]
+        self._train()
+
+    def _train(self, start: dict[str, Any] | None = None) -> None:
+        from gan_core import train
+
+        self._reports = train(
+            self._config,
+            self._data,
+            self._evaluator,
+            self._device,
+            self._checkpoint,
+            self._checkpoint_every_s,
+            start,
+        )
 
 
 @lru_cache(maxsize=1)

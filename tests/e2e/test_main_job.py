@@ -5,10 +5,10 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 import urllib.request
 from contextlib import contextmanager
+from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 
@@ -20,9 +20,9 @@ from mlflow import MlflowClient
 import sweeps
 from sweeps.ledger import sweep_names
 from sweeps.tracking import tracking_uri
+from tests.e2e.commands import COMMAND, gan_sweep
 from tests.gan_core.idx import write_mnist
 
-COMMAND = Path(sys.executable).with_name("gan-sweep")
 SPACE = Path(__file__).parents[2] / "search_spaces" / "losses.yaml"
 QUICK = [
     *("--set", "parameters.steps=60", "--set", "parameters.report_every=20"),
@@ -30,17 +30,6 @@ QUICK = [
     *("--set", "parameters.final_samples=300"),
 ]
 SEARCHED = {"loss", "noise_dim", "lr", "beta1", "leaky_slope"}
-
-
-def gan_sweep(*arguments, cwd, **environment):
-    return subprocess.run(
-        [COMMAND, *map(str, arguments)],
-        cwd=cwd,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +112,16 @@ def test_mlflow_holds_the_parent_the_children_their_histories_and_grids(finished
         assert sum(path.endswith(".png") for path in grids) == len(expected)
 
 
-def test_the_samples_of_every_trial_are_kept(finished, workplace):
+def test_the_samples_of_every_report_are_kept(finished, workplace):
     sweep = sweeps.load("losses", workplace / "results")
-    assert all(sweep.samples_file(trial_id).exists() for trial_id in sweep.trials["trial_id"])
+    reports = sweep.history[["trial_id", "step"]].itertuples(index=False)
+    assert all(sweep.samples_file(trial_id, step).exists() for trial_id, step in reports)
+
+
+def test_the_report_page_is_written_and_says_what_it_ran_on(finished, workplace):
+    page = (workplace / "results" / "losses" / "report.html").read_text(encoding="utf-8")
+    assert "is the best of 4 trials" in page
+    assert f"<dd>{version('torch')}</dd>" in page
 
 
 def test_one_at_a_time_a_sweep_repeats_exactly_under_the_next_name(workplace):

@@ -4,21 +4,15 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from contextlib import suppress
-from pathlib import Path
 
 import optuna
-import psutil
 import pytest
 from mlflow import MlflowClient
 
 import sweeps
-from sweeps.errors import UnknownSweepError
 from sweeps.tracking import tracking_uri
-
-COMMAND = Path(sys.executable).with_name("gan-sweep")
+from tests.e2e.commands import COMMAND, board, gan_sweep, killed_after, n_reports
 
 ONE_AT_A_TIME = f"""\
 name: whole
@@ -37,36 +31,6 @@ resources: {{cpu: {os.cpu_count()}}}
 """
 
 
-def gan_sweep(*arguments, cwd):
-    return subprocess.run(
-        [COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300
-    )
-
-
-def board(workplace, name):
-    """Return a sweep's leaderboard and history without the names of trials and what depends on the clock."""
-    sweep = sweeps.load(name, workplace / "results")
-    rank, history = sweep.rank(), sweep.history.drop(columns="images_per_s")
-    for frame in (rank, history):
-        frame["trial_id"] = frame["trial_id"].str[-4:]
-    return rank.to_json(), history.to_json()
-
-
-def n_reports(workplace, name):
-    with suppress(UnknownSweepError):
-        return len(sweeps.load(name, workplace / "results").history)
-    return 0
-
-
-def kill(process):
-    """Kill a command and all of its workers, as a machine that goes down would."""
-    children = psutil.Process(process.pid).children(recursive=True)
-    for each in (process, *children):
-        with suppress(psutil.NoSuchProcess, ProcessLookupError):
-            os.kill(each.pid, signal.SIGKILL)
-    process.wait()
-
-
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
     folder = tmp_path_factory.mktemp("workplace")
@@ -83,13 +47,7 @@ def whole(workplace):
 
 def test_killed_twice_and_resumed_it_ends_as_if_nothing_had_happened(workplace, whole):
     for command, reports in ((["spec.yaml", "--name", "killed"], 4), (["resume", "killed"], 9)):
-        process = subprocess.Popen([COMMAND, *command, "--quiet"], cwd=workplace)
-        deadline = time.monotonic() + 200
-        while n_reports(workplace, "killed") < reports:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        kill(process)
+        killed_after(reports, "killed", *command, workplace=workplace)
     before = sweeps.load("killed", workplace / "results")
     states = dict(zip(before.trials["trial_id"], before.trials["status"], strict=True))
     assert "running" in states.values()

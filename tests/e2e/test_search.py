@@ -1,14 +1,11 @@
 """What a sampler is told, and what a finite space, a time budget and a repetition come to, on real digits."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import optuna
 import pytest
 
-COMMAND = Path(sys.executable).with_name("gan-sweep")
+from tests.e2e.commands import gan_sweep
 
 GRID = """\
 name: grid
@@ -26,12 +23,6 @@ parameters:
   final_samples: 200
 early_terminate: {type: none}
 """
-
-
-def gan_sweep(*arguments, cwd):
-    return subprocess.run(
-        [COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300
-    )
 
 
 @pytest.fixture(scope="module")

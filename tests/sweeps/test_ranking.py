@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 import sweeps
-from sweeps.errors import SweepError
+from sweeps.errors import SweepError, UnknownTrialError
 from sweeps.ledger import Ledger, Trial, create_sweep_folder
 from sweeps.status import Status
+from tests.sweeps.ledgers import write_sweep
 
 
 @pytest.fixture
@@ -42,6 +43,23 @@ def test_the_leaderboard_is_best_first_final_scores_before_others_and_failures_l
     assert frame["status"].tolist() == ["completed", "completed", "pruned", "running", "crashed"]
     assert list(frame.columns[-2:]) == ["lr", "loss"]
     assert sweeps.load("tiny", results).rank(top=1)["trial_id"].tolist() == ["tiny-0004"]
+
+
+def test_a_trial_that_diverged_has_no_score_whatever_it_had_reported(tmp_path):
+    write_sweep(tmp_path, statuses=[Status.COMPLETED, Status.DIVERGED])
+    sweep = sweeps.load("tiny", tmp_path)
+    assert sweep.trials["fid"].notna().all()
+    assert sweep.rank()[["trial_id", "rank"]].to_numpy().tolist() == [["tiny-0000", 1], ["tiny-0001", pd.NA]]
+    assert sweep.rank()[["fid", "gain"]].iloc[1].isna().all()
+    assert sweep.summary()["best"]["trial_id"] == "tiny-0000"
+
+
+def test_samples_are_those_of_a_step_or_of_the_best_report(results):
+    sweep = sweeps.load("tiny", results)
+    assert sweep.samples_file("tiny-0001") == results / "tiny" / "samples" / "tiny-0001" / "20.png"
+    assert sweep.samples_file("tiny-0001", 10).name == "10.png"
+    with pytest.raises(UnknownTrialError, match="tiny-0002 of the sweep tiny made no report"):
+        sweep.samples_file("tiny-0002")
 
 
 def test_trials_have_a_row_each_and_history_a_row_a_report(results):

@@ -1,6 +1,7 @@
 import optuna
 import pytest
 from optuna.trial import TrialState
+from ray.tune.search import Searcher
 
 from sweeps.search import Search, trial_of
 from sweeps.spec import load_spec
@@ -9,7 +10,8 @@ from tests.sweeps.specs import GOOD, write
 
 @pytest.fixture
 def make_search(tmp_path):
-    def make(text=GOOD, study="study"):
+    def make(text=GOOD, study="study", trials=20):
+        text = text.replace("trials: 3", f"trials: {trials}")
         return Search(load_spec(write(tmp_path, text)), "tiny", tmp_path / f"{study}.db")
 
     return make
@@ -30,6 +32,11 @@ def test_the_first_suggestion_is_the_baseline_whole(make_search):
     assert (trial.trial_id, trial.number, trial.is_baseline) == ("tiny-0000", 0, True)
     assert trial.params == {"loss": "bce", "lr": 3e-4, "beta1": 0.5, "noise_dim": 96}
     assert trial.config["steps"] == 20
+
+
+def test_no_more_is_suggested_than_was_asked_for(make_search):
+    search = make_search(trials=2)
+    assert [search.suggest(tune_id) == Searcher.FINISHED for tune_id in "abcd"] == [False, False, True, True]
 
 
 def test_a_baseline_outside_of_the_space_is_tried_and_not_told_to_the_sampler(make_search, tmp_path):

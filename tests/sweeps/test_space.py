@@ -128,3 +128,23 @@ def test_what_would_not_be_used_is_a_warning(tmp_path, parameters, warning):
 
 def test_what_is_used_where_it_is_there_is_none(tmp_path):
     load_spec(write(tmp_path, CONDITIONAL))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "nearest"),
+    [
+        ("uniform", 0.5, 0.5),
+        ("uniform", 1.2, 0.9),
+        ("log", 1e-9, 1e-4),
+        ("multiples", 0.4, 0.5),
+        ("multiples", 7.0, 0.75),
+        ("log multiples", 250, 256),
+        ("normal", 3.0, 0.9),
+        ("whole", 0, 1),
+        ("choice", "b", "b"),
+    ],
+)
+def test_what_was_changed_is_brought_back_into_its_domain(name, value, nearest):
+    found = domain(DOMAINS[name]).nearest(value)
+    assert found == pytest.approx(nearest) if isinstance(value, float) else found == nearest
+    assert domain(DOMAINS[name]).contains(found)

@@ -11,7 +11,7 @@ from tests.sweeps.specs import GOOD, write
 
 @pytest.fixture
 def spec(tmp_path):
-    return load_spec(write(tmp_path, GOOD))
+    return load_spec(write(tmp_path, GOOD.replace("trials: 3", "trials: 4")))
 
 
 @pytest.fixture

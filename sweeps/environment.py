@@ -1,0 +1,40 @@
+"""What a sweep ran on: the versions that its results depend on, and the machine."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("gan-sweep", "torch", "ray", "optuna", "mlflow", "numpy")
+
+
+def environment(gpus: float = 0) -> dict[str, str]:
+    """Return the versions of what trains and searches, and the machine in words.
+
+    Args:
+        gpus: How many GPUs trials may use.
+    """
+    versions = {package: _version(package) for package in PACKAGES}
+    return {
+        "python": platform.python_version(),
+        **versions,
+        "system": platform.platform(terse=True),
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "gpus": f"{gpus:g}",
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _processor() -> str:
+    """Return the processor's name: Linux says it in a file alone."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,562 @@
+"""A sweep's plots as plotly figures, for the report page and for notebooks.
+
+Each takes frames as :attr:`sweeps.Sweep.trials` and :attr:`sweeps.Sweep.history` are. Trials are compared by
+the score that the search was told (``search_fid``), which rests on as many samples in all of them; one that
+was stopped early counts with the score that it reached. One that diverged or failed has no score, whatever it
+reported before: it is a cross at the upper edge.
+
+>>> sweep = sweeps.load("lsgan")  # doctest: +SKIP
+>>> plots.parallel_coordinates(sweep.trials, sweep.searched).show()  # doctest: +SKIP
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from html import escape
+from math import ceil, floor, log10
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from sweeps.ranking import FAILURES
+from sweeps.spec import GOALS
+from sweeps.status import Status
+
+DEFAULTS = "defaults"
+
+BLUE, ORANGE, GREEN, RED, GREY = "#3b82f6", "#cf7520", "#159a76", "#d6455d", "#8b93a1"
+COLORWAY = [BLUE, ORANGE, GREEN, RED, "#8b6fd8", "#9a8327", "#c2559d", "#4b8fa8"]
+BEST_TO_WORST = [GREEN, "#5b93b0", "#9a8aa6", ORANGE]
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
+
+_LOOKS: dict[str, dict[str, Any]] = {
+    Status.PRUNED.words: {"color": GREY, "symbol": "circle-open", "opacity": 0.75},
+    Status.INTERRUPTED.words: {"color": GREY, "symbol": "square-open", "opacity": 0.75},
+    Status.RUNNING.words: {"color": BLUE, "symbol": "circle-open", "opacity": 1.0},
+    Status.COMPLETED.words: {"color": BLUE, "symbol": "circle", "opacity": 1.0},
+    DEFAULTS: {"color": ORANGE, "symbol": "diamond", "opacity": 1.0},
+    Status.DIVERGED.words: {"color": RED, "symbol": "x", "opacity": 1.0},
+    Status.CRASHED.words: {"color": RED, "symbol": "x-open", "opacity": 1.0},
+}
+"""How each kind of trial is drawn, from back to front."""
+
+SPAN_OF_A_LOG_AXIS = 10.0
+"""How many times the least score the greatest must be for a logarithmic axis."""
+
+MOST_FOR_MANY_TICKS = 1e3
+
+BAND = (0.1, 0.9)
+"""The quantiles between which the band of :func:`budget` lies."""
+
+ABSENT = "-"
+
+
+def template(*, dark: bool = False) -> go.layout.Template:
+    """Return the look of every figure: that of a light page, or of a dark one."""
+    ink, faint, paper = ("#e4e7ec", "#333a45", "#171a20") if dark else ("#1f2430", "#e3e6eb", "#ffffff")
+    axis = {
+        "gridcolor": faint,
+        "linecolor": faint,
+        "zeroline": False,
+        "automargin": True,
+        "title": {"standoff": 10},
+    }
+    return go.layout.Template(
+        layout={
+            "font": {"family": FONT, "size": 13, "color": ink},
+            "paper_bgcolor": paper,
+            "plot_bgcolor": paper,
+            "colorway": COLORWAY,
+            "xaxis": axis,
+            "yaxis": axis,
+            "hoverlabel": {"bgcolor": paper, "bordercolor": GREY, "font": {"color": ink, "family": FONT}},
+            "hovermode": "closest",
+            "legend": {
+                "orientation": "h",
+                "x": 0,
+                "y": 1.02,
+                "yanchor": "bottom",
+                "font": {"size": 12},
+            },
+            "margin": {"l": 56, "r": 16, "t": 48, "b": 48},
+        },
+        data={
+            "parcoords": [
+                {
+                    "labelfont": {"color": ink},
+                    "tickfont": {"color": ink},
+                    "rangefont": {"color": "rgba(0,0,0,0)"},
+                }
+            ]
+        },
+    )
+
+
+def history(trials: pd.DataFrame, metric: str = "fid") -> go.Figure:
+    """Return each trial's score in the order of suggestions, and the best so far."""
+    figure = _figure("Every trial, and the best so far", "trial", metric, _score(trials, metric))
+    frame = trials.assign(number=range(len(trials)))
+    scored = frame[_is_scored(trials, metric)]
+    best = _best_so_far(_score(scored, metric), metric)
+    figure.add_scatter(
+        x=scored["number"].to_numpy(),
+        y=best.to_numpy(),
+        mode="lines",
+        name="best so far",
+        line={"color": GREEN, "width": 2, "shape": "hv"},
+        hoverinfo="skip",
+    )
+    _add_trials(figure, frame, "number", metric)
+    return figure
+
+
+def learning_curves(trials: pd.DataFrame, history: pd.DataFrame, metric: str = "fid") -> go.Figure:
+    """Return the score of every report by its step, a line a trial; those that were stopped are faded."""
+    values = history[metric] if metric in history else pd.Series(dtype=float)
+    figure = _figure("Scores while training", "step", metric, values)
+    reports = dict(list(history.groupby("trial_id", sort=False)))
+    best = _best_trial(trials, metric)
+    kinds = _kinds(trials)
+    for kind, look in _LOOKS.items():
+        curves = [
+            reports[trial_id]
+            for trial_id in trials.loc[kinds == kind, "trial_id"]
+            if trial_id in reports and trial_id != best
+        ]
+        if curves:
+            _add_curves(figure, curves, metric, kind, look)
+    if best is not None:
+        _add_curves(figure, [reports[best]], metric, "best", {"color": GREEN, "opacity": 1.0}, width=3.0)
+    return figure
+
+
+def parallel_coordinates(
+    trials: pd.DataFrame,
+    parameters: Sequence[str],
+    metric: str = "fid",
+    *,
+    logarithmic: Collection[str] = (),
+) -> go.Figure:
+    """Return the trials with a score as lines across the parameters, coloured by the score.
+
+    A parameter that a trial does not have is drawn at its axis' foot. Pull along an axis to choose trials.
+
+    Args:
+        trials: A row a trial.
+        parameters: The columns to show.
+        metric: The score.
+        logarithmic: The parameters that have a logarithmic axis.
+    """
+    scored = trials[_is_scored(trials, metric)]
+    scores = _score(scored, metric)
+    position, ticks = _positions(scores, log=_is_wide(scores))
+    differing = [name for name in parameters if scored[name].nunique(dropna=False) > 1]
+    dimensions = [_dimension(name, scored[name], log=name in logarithmic) for name in differing]
+    dimensions.append(_dimension(metric, scores, log=_is_wide(scores)))
+    longest = max((len(str(text)) for text in dimensions[0].get("ticktext", [])), default=0)
+    figure = go.Figure(layout={"template": template(), "title": {"text": "Parameters together"}})
+    figure.update_layout(margin={"l": 40 + 6 * longest, "r": 24, "t": 64, "b": 24})
+    figure.add_parcoords(
+        dimensions=dimensions,
+        line={
+            "color": position,
+            "colorscale": BEST_TO_WORST if _less_is_better(metric) else BEST_TO_WORST[::-1],
+            "showscale": len(scored) > 0,
+            "colorbar": {"thickness": 10, "outlinewidth": 0, "title": {"text": metric}, **ticks},
+        },
+        labelangle=0,
+    )
+    return figure
+
+
+def importances(
+    trials: pd.DataFrame,
+    parameters: Sequence[str],
+    metric: str = "fid",
+    *,
+    logarithmic: Collection[str] = (),
+) -> go.Figure:
+    """Return :func:`parameter_importances` as bars."""
+    shares = parameter_importances(trials, parameters, metric, logarithmic=logarithmic).iloc[::-1]
+    figure = _figure("What decides", "importance", "", pd.Series(dtype=float))
+    figure.add_bar(
+        x=shares.to_numpy(),
+        y=shares.index.to_numpy(),
+        orientation="h",
+        marker={"color": BLUE},
+        hovertemplate="%{y} %{x:.2f}<extra></extra>",
+    )
+    figure.update_xaxes(rangemode="tozero")
+    figure.update_yaxes(type="category", showgrid=False)
+    figure.update_layout(showlegend=False)
+    return figure
+
+
+def parameter_importances(
+    trials: pd.DataFrame,
+    parameters: Sequence[str],
+    metric: str = "fid",
+    *,
+    logarithmic: Collection[str] = (),
+) -> pd.Series:
+    """Return Optuna's importances of the parameters, greatest first; they add up to 1, or all are 0.
+
+    PED-ANOVA (Watanabe et al., 2023, arXiv:2304.10255): how far the best trials' values of a parameter lie
+    from those of all trials. It goes by the trials with a score; of two or fewer nothing is known, and all
+    are 0.
+
+    Args:
+        trials: A row a trial.
+        parameters: The columns to compare.
+        metric: The score.
+        logarithmic: The parameters that are compared by their logarithms.
+    """
+    import optuna
+
+    scored = trials[_is_scored(trials, metric)]
+    differing = [name for name in parameters if scored[name].nunique() > 1]
+    nothing = pd.Series(0.0, index=list(parameters), dtype=float)
+    if len(scored) < 3 or not differing:
+        return nothing
+    distributions = {name: _distribution(scored[name], log=name in logarithmic) for name in differing}
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        storage=optuna.storages.InMemoryStorage(),
+        direction="minimize" if _less_is_better(metric) else "maximize",
+    )
+    for row, score in zip(scored[differing].to_dict("records"), _score(scored, metric), strict=True):
+        params = {str(name): _plain(value) for name, value in row.items() if not pd.isna(value)}
+        study.add_trial(
+            optuna.create_trial(
+                params=params, distributions={name: distributions[name] for name in params}, value=score
+            )
+        )
+    shares = pd.Series(optuna.importance.get_param_importances(study), dtype=float)
+    return shares.combine_first(nothing).fillna(0.0).sort_values(ascending=False)
+
+
+def parameter_slice(
+    trials: pd.DataFrame, parameter: str, metric: str = "fid", *, log: bool = False
+) -> go.Figure:
+    """Return each trial's score by one of its parameters; trials without the parameter are left out.
+
+    Args:
+        trials: A row a trial.
+        parameter: The column.
+        metric: The score.
+        log: Whether the parameter's axis is logarithmic.
+    """
+    frame = trials[trials[parameter].notna()]
+    figure = _figure(parameter, parameter, metric, _score(trials, metric))
+    values = frame[parameter]
+    if _is_number(values):
+        figure.update_xaxes(_scale(values, log=log))
+    else:
+        frame = frame.assign(**{parameter: values.map(_label)})
+        figure.update_xaxes(
+            type="category", categoryorder="array", categoryarray=sorted(set(frame[parameter]))
+        )
+    _add_trials(figure, frame, parameter, metric)
+    figure.update_layout(showlegend=False)
+    return figure
+
+
+def cost(trials: pd.DataFrame, metric: str = "fid", by: Literal["steps", "seconds"] = "steps") -> go.Figure:
+    """Return each trial's score by what its training took, and the best score to be had for as much.
+
+    Args:
+        trials: A row a trial.
+        metric: Its score.
+        by: Training steps, or seconds from its start to its end.
+    """
+    column = {"steps": "step", "seconds": "seconds"}[by]
+    frame = trials[trials[column].notna()]
+    figure = _figure(f"Score for {by}", by, metric, _score(trials, metric))
+    by_cost = _score(frame, metric).dropna().groupby(frame[column])
+    best = _best_so_far(by_cost.min() if _less_is_better(metric) else by_cost.max(), metric)
+    figure.add_scatter(
+        x=best.index.to_numpy(dtype=float),
+        y=best.to_numpy(),
+        mode="lines",
+        name="best for as much",
+        line={"color": GREEN, "width": 2, "shape": "hv"},
+        hoverinfo="skip",
+    )
+    _add_trials(figure, frame, column, metric)
+    figure.update_xaxes(rangemode="tozero")
+    figure.update_layout(showlegend=False)
+    return figure
+
+
+def budget(trials: pd.DataFrame, by: str = "loss", metric: str = "fid") -> go.Figure:
+    """Return the best score to be expected after k trials of each loss.
+
+    A line is the mean of :func:`expected_best`, its band the middle 80 %. Trials that crashed, and those that
+    have no score yet, are left out; those that diverged count as trials without a score.
+
+    Args:
+        trials: A row a trial.
+        by: The parameter whose values are compared.
+        metric: The score.
+    """
+    figure = _figure(f"Best to be expected by {by}", "trials", metric, _score(trials, metric))
+    for index, (value, group) in enumerate(trials.groupby(by)):
+        scores = _score(group, metric)[_is_scored(group, metric)]
+        if len(scores):
+            expected = expected_best(
+                scores, metric, n_diverged=int((group["status"] == Status.DIVERGED).sum())
+            )
+            color = COLORWAY[index % len(COLORWAY)]
+            _add_band(
+                figure, expected, _label(value), color, dash=("solid", "dash")[index // len(COLORWAY) % 2]
+            )
+    figure.update_xaxes(rangemode="tozero")
+    return figure
+
+
+def expected_best(
+    scores: Sequence[float] | pd.Series, metric: str = "fid", *, n_diverged: int = 0
+) -> pd.DataFrame:
+    """Return the best of k trials drawn without replacement, by k from 1 to all of them.
+
+    The comparison by budget of "Are GANs Created Equal?" (Lucic et al., 2018, arXiv:1711.10337), not by
+    bootstrap but exactly: of n trials, k draws miss the best i with probability C(n - i, k) / C(n, k).
+
+    Args:
+        scores: Of trials that have one.
+        metric: Whose scores, which says whether less is better.
+        n_diverged: Further trials, which have none: what is expected is then of draws with at least one.
+
+    Returns:
+        ``trials`` (k), ``mean``, and ``low`` and ``high``, the 10 % and 90 % quantiles.
+    """
+    sign = 1.0 if _less_is_better(metric) else -1.0
+    ordered = np.sort(sign * np.asarray(scores, dtype=float))
+    n = len(ordered) + n_diverged
+    missed = np.ones(len(ordered))
+    rows = []
+    for k in range(1, n + 1):
+        missed = missed * np.clip(n - np.arange(1, len(ordered) + 1) - (k - 1), 0, None) / (n - (k - 1))
+        chances = -np.diff(missed, prepend=1.0)
+        chances /= chances.sum()
+        low, high = (ordered[_quantile(chances, share)] for share in BAND)
+        rows.append((k, sign * chances @ ordered, *sorted((sign * low, sign * high))))
+    return pd.DataFrame(rows, columns=["trials", "mean", "low", "high"])
+
+
+def _quantile(chances: np.ndarray, share: float) -> int:
+    return min(int(np.searchsorted(chances.cumsum(), share)), len(chances) - 1)
+
+
+def _figure(title: str, x: str, y: str, scores: pd.Series) -> go.Figure:
+    """Return an empty figure, with an axis at whose upper edge stand the trials that have no score."""
+    figure = go.Figure(layout={"template": template(), "title": {"text": title}})
+    figure.update_xaxes(title={"text": x}, exponentformat="none")
+    figure.update_yaxes(title={"text": y}, exponentformat="none", **_scale(scores, log=_is_wide(scores)))
+    figure.update_layout(
+        yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True, "type": "linear"}
+    )
+    return figure
+
+
+def _add_trials(figure: go.Figure, frame: pd.DataFrame, x: str, metric: str) -> None:
+    """Add a point a trial, those of a kind together."""
+    kinds, scores = _kinds(frame), _score(frame, metric)
+    for kind, look in _LOOKS.items():
+        failed = kind in {status.words for status in FAILURES}
+        chosen = frame[(kinds == kind) & (failed | scores.notna())]
+        if chosen.empty:
+            continue
+        score = "no score" if failed else f"{metric} %{{y:.4g}}"
+        figure.add_scatter(
+            x=chosen[x].to_numpy(),
+            y=np.full(len(chosen), 0.98) if failed else scores[chosen.index].to_numpy(),
+            yaxis="y2" if failed else "y",
+            mode="markers",
+            name=f"{kind}: no score" if failed else kind,
+            marker={"size": 8, **look, "line": {"width": 1.5, "color": look["color"]}},
+            text=[_hover(row) for row in chosen[["trial_id", "reason"]].to_dict("records")],
+            hovertemplate=f"%{{text}}<br>{_label(x)} %{{x}}<br>{score}<extra></extra>",
+        )
+
+
+def _add_curves(
+    figure: go.Figure,
+    curves: Sequence[pd.DataFrame],
+    metric: str,
+    name: str,
+    look: dict[str, Any],
+    width: float = 1.5,
+) -> None:
+    """Add the curves of one kind of trial as one trace, with a gap from one to the next."""
+    gap = pd.DataFrame({"trial_id": [""], "step": [np.nan], metric: [np.nan]})
+    joined = pd.concat([part for curve in curves for part in (curve[[*gap.columns]], gap)][:-1])
+    faded = name in {Status.PRUNED.words, Status.INTERRUPTED.words}
+    figure.add_scatter(
+        x=joined["step"].to_numpy(dtype=float),
+        y=joined[metric].to_numpy(dtype=float),
+        mode="lines+markers" if max(map(len, curves)) == 1 else "lines",
+        name=name,
+        opacity=0.45 if faded else 1.0,
+        line={
+            "color": look["color"],
+            "width": width,
+            "dash": "dot" if look.get("symbol") == "x" else "solid",
+        },
+        text=joined["trial_id"].tolist(),
+        hovertemplate=f"%{{text}}<br>step %{{x}}<br>{metric} %{{y:.4g}}<extra></extra>",
+    )
+
+
+def _add_band(figure: go.Figure, expected: pd.DataFrame, name: str, color: str, dash: str) -> None:
+    k = expected["trials"].to_numpy()
+    red, green, blue = (int(color[place : place + 2], 16) for place in (1, 3, 5))
+    figure.add_scatter(
+        x=np.concatenate([k, k[::-1]]),
+        y=np.concatenate([expected["high"], expected["low"][::-1]]),
+        fill="toself",
+        fillcolor=f"rgba({red},{green},{blue},0.13)",
+        line={"width": 0},
+        mode="lines",
+        legendgroup=name,
+        showlegend=False,
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        x=k,
+        y=expected["mean"].to_numpy(),
+        mode="lines+markers" if len(k) == 1 else "lines",
+        name=name,
+        legendgroup=name,
+        line={"color": color, "width": 2, "dash": dash},
+        hovertemplate=f"{name}<br>%{{x}} trials<br>%{{y:.4g}}<extra></extra>",
+    )
+
+
+def _less_is_better(metric: str) -> bool:
+    return GOALS.get(metric, "minimize") == "minimize"
+
+
+def _score(trials: pd.DataFrame, metric: str) -> pd.Series:
+    """Return what the search was told of each trial; nothing of those that failed."""
+    told = trials[f"search_{metric}"].astype(float)
+    return told.mask(trials["status"].isin(FAILURES))
+
+
+def _is_scored(trials: pd.DataFrame, metric: str) -> pd.Series:
+    return _score(trials, metric).notna()
+
+
+def _best_trial(trials: pd.DataFrame, metric: str) -> str | None:
+    """Return the best of the trials that were trained to their end, or of all where there is none."""
+    scored = trials[_is_scored(trials, metric)]
+    completed = scored[scored["status"] == Status.COMPLETED]
+    among = completed if len(completed) else scored
+    if among.empty:
+        return None
+    place = among[metric].argmin() if _less_is_better(metric) else among[metric].argmax()
+    return str(among["trial_id"].iloc[place])
+
+
+def _best_so_far(scores: pd.Series, metric: str) -> pd.Series:
+    return scores.cummin() if _less_is_better(metric) else scores.cummax()
+
+
+def _kinds(trials: pd.DataFrame) -> pd.Series:
+    """Return what each trial is drawn as."""
+    words = trials["status"].map(lambda status: Status(status).words)
+    return words.mask(trials["is_baseline"].astype(bool) & ~trials["status"].isin(FAILURES), DEFAULTS)
+
+
+def _hover(row: dict[Any, Any]) -> str:
+    reason = "" if pd.isna(row["reason"]) else f"<br>{_label(row['reason'])}"
+    return f"{_label(row['trial_id'])}{reason}"
+
+
+def _label(value: object, most: int = 80) -> str:
+    """Return a value as text that plotly shows as it is: it reads some HTML."""
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return escape(text if len(text) <= most else f"{text[:most]}...", quote=False)
+
+
+def _is_number(values: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(values.infer_objects()) and not _is_bool(values)
+
+
+def _is_bool(values: pd.Series) -> bool:
+    return bool(values.map(lambda value: isinstance(value, bool | np.bool_)).any())
+
+
+def _is_wide(scores: pd.Series) -> bool:
+    """Return whether scores are positive and span a decade or more."""
+    known = scores.dropna()
+    return len(known) > 0 and known.min() > 0 and bool(known.max() / known.min() >= SPAN_OF_A_LOG_AXIS)
+
+
+def _scale(values: pd.Series, *, log: bool) -> dict[str, Any]:
+    """Return an axis' kind; a logarithmic one has ticks at 1, 2 and 5, over many decades at 1 alone."""
+    if not log:
+        return {"type": "linear"}
+    return {"type": "log", "dtick": "D2" if values.max() / values.min() < MOST_FOR_MANY_TICKS else 1}
+
+
+def _positions(values: pd.Series, *, log: bool) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return where numbers lie on an axis that plotly has only linear, and its ticks."""
+    numbers = values.to_numpy(dtype=float)
+    if not log:
+        return numbers, {}
+    ticks = [*_round_numbers(np.nanmin(numbers), np.nanmax(numbers))]
+    return np.log10(numbers), {"tickvals": np.log10(ticks), "ticktext": [f"{tick:g}" for tick in ticks]}
+
+
+def _round_numbers(low: float, high: float) -> Iterator[float]:
+    """Yield 1, 2 and 5 of each decade between two numbers, of many decades the 1 alone."""
+    decades = range(floor(log10(low)), ceil(log10(high)) + 1)
+    for decade in decades:
+        for digit in (1,) if len(decades) > 4 else (1, 2, 5):
+            number = float(f"{digit}e{decade}")
+            if low <= number <= high:
+                yield number
+
+
+def _dimension(name: str, values: pd.Series, *, log: bool) -> dict[str, Any]:
+    """Return an axis of parallel coordinates."""
+    if _is_number(values.dropna()):
+        places, axis = _positions(values, log=log)
+    else:
+        words = sorted({_label(value) for value in values.dropna()})
+        places = values.map(lambda value: np.nan if pd.isna(value) else words.index(_label(value))).to_numpy(
+            dtype=float
+        )
+        axis = {"tickvals": [*range(len(words))], "ticktext": words}
+    if np.isnan(places).any() and not np.isnan(places).all():
+        places, axis = _with_a_foot(places, axis)
+    return {"label": _label(name), "values": places, **axis}
+
+
+def _with_a_foot(places: np.ndarray, axis: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return an axis with a place below all others, for the trials that have none."""
+    low, high = np.nanmin(places), np.nanmax(places)
+    foot = low - max((high - low) * 0.2, 0.5)
+    between = np.linspace(low, high, 4)
+    ticks = axis or {"tickvals": between, "ticktext": [f"{value:.3g}" for value in between]}
+    return np.where(np.isnan(places), foot, places), {
+        "tickvals": [foot, *ticks["tickvals"]],
+        "ticktext": [ABSENT, *ticks["ticktext"]],
+    }
+
+
+def _distribution(values: pd.Series, *, log: bool) -> Any:  # noqa: ANN401 - one of Optuna's distributions
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    known = values.dropna()
+    if not _is_number(known):
+        return CategoricalDistribution(sorted({_plain(value) for value in known}, key=str))
+    low, high = known.min(), known.max()
+    if all(isinstance(_plain(value), int) for value in known):
+        return IntDistribution(int(low), int(high), log=log)
+    return FloatDistribution(float(low), float(high), log=log)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a scalar of pandas
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,57 @@
+"""The real command, and what becomes of a sweep."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+import sweeps
+from sweeps.errors import UnknownSweepError
+
+COMMAND = Path(sys.executable).with_name("gan-sweep")
+
+
+def gan_sweep(*arguments, cwd, **environment):
+    return subprocess.run(
+        [COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def board(workplace, name):
+    """Return a sweep's leaderboard and history without the names of trials and what depends on the clock."""
+    sweep = sweeps.load(name, workplace / "results")
+    rank, history = sweep.rank(), sweep.history.drop(columns="images_per_s")
+    for frame in (rank, history):
+        frame["trial_id"] = frame["trial_id"].str[-4:]
+    return rank.to_json().replace(name, ""), history.to_json()
+
+
+def killed_after(reports, name, *arguments, workplace):
+    """Run a command until a sweep has so many reports, then kill it with all of its workers."""
+    process = subprocess.Popen([COMMAND, *map(str, arguments), "--quiet"], cwd=workplace)
+    deadline = time.monotonic() + 200
+    while n_reports(workplace, name) < reports:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    children = psutil.Process(process.pid).children(recursive=True)
+    for each in (process, *children):
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            os.kill(each.pid, signal.SIGKILL)
+    process.wait()
+
+
+def n_reports(workplace, name):
+    with suppress(UnknownSweepError):
+        return len(sweeps.load(name, workplace / "results").history)
+    return 0

@@ -1,0 +1,93 @@
+"""Ledgers for tests: sweeps as a run would have left them, without the training."""
+
+from functools import cache
+from io import BytesIO
+
+from PIL import Image
+
+from sweeps.ledger import Ledger, Trial, create_sweep_folder, samples_file
+from sweeps.status import Status
+
+HOSTILE = "ValueError: <script>document.title = 'taken'</script> & <b>bold</b>"
+
+SPEC = {
+    "dataset": "mnist-5k",
+    "method": "tpe",
+    "parameters": {
+        "loss": {"distribution": "categorical", "values": ["bce", "lsgan"]},
+        "penalty": {"distribution": "categorical", "values": ["none", "r1"]},
+        "lr": {"distribution": "log_uniform_values", "min": 1e-4, "max": 1e-2},
+        "penalty_weight": {
+            "distribution": "log_uniform_values",
+            "min": 0.1,
+            "max": 10.0,
+            "when": {"penalty": ["r1"]},
+        },
+        "steps": {"distribution": "constant", "value": 400},
+    },
+}
+
+STATUSES = (
+    *(Status.COMPLETED, Status.PRUNED, Status.CRASHED, Status.DIVERGED, Status.COMPLETED, Status.PRUNED),
+    *(Status.COMPLETED, Status.PRUNED, Status.COMPLETED, Status.INTERRUPTED),
+)
+"""How the trials of :func:`write_sweep` end: the first is the baseline."""
+
+
+def params_of(number):
+    """Return a configuration; every second one has a penalty."""
+    params = {"loss": ("bce", "lsgan")[number // 2 % 2], "penalty": ("none", "r1")[number % 2]}
+    weight = {"penalty_weight": 0.1 * (number + 1)} if number % 2 else {}
+    return params | {"lr": 1e-4 * (number + 1) ** 2} | weight
+
+
+@cache
+def grid():
+    buffer = BytesIO()
+    Image.effect_noise((8 * 28, 8 * 28), 80).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def write_sweep(
+    results, name="tiny", *, statuses=STATUSES, metrics=("fid",), status=Status.COMPLETED, reports=4
+):
+    """Write a sweep; a trial is the better the later it was suggested and the longer it trained."""
+    goals = {"recall": "maximize", "precision": "maximize"}
+    spec = SPEC | {
+        "name": name,
+        "trials": len(statuses),
+        "metric": [{"name": metric, "goal": goals.get(metric, "minimize")} for metric in metrics],
+    }
+    ledger = Ledger(create_sweep_folder(results, name, exact=True), spec)
+    ledger.describe({"floors": {"fid": 7.1, "recall": 0.9}, "extractor": "sha256:0"})
+    ledger._connection.execute("PRAGMA synchronous = OFF")
+    for number, ended in enumerate(statuses):
+        _write_trial(ledger, f"{name}-{number:04d}", number, ended, metrics[0], reports)
+    if status is Status.RUNNING:
+        ledger._connection.close()
+    else:
+        ledger.close(status)
+    return ledger.folder
+
+
+def _write_trial(ledger, trial_id, number, ended, metric, reports):
+    params = params_of(number)
+    config = params | {"steps": 100 * reports, "eval_samples": 500, "final_samples": 5000}
+    ledger.start(Trial(trial_id, number, params, config, number == 0))
+    last = reports if ended is Status.COMPLETED else 2
+    for index in range(0 if ended is Status.CRASHED else last):
+        step, scores = 100 * (index + 1), scores_of(number, index)
+        file = samples_file(ledger.folder, trial_id, step)
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(grid())
+        ledger.report(trial_id, step, scores | {"g_loss": 0.5}, scores[metric])
+    if ended is Status.COMPLETED:
+        ledger.end(trial_id, ended, final={"fid": 1.1 * scores_of(number, last - 1)["fid"], "recall": 0.5})
+    elif ended is not Status.RUNNING:
+        failed = ended in {Status.CRASHED, Status.DIVERGED}
+        ledger.end(trial_id, ended, *([HOSTILE, f"Traceback\n{HOSTILE}"] if failed else []))
+
+
+def scores_of(number, index):
+    """Return the scores of a trial's report."""
+    return {"fid": 2000.0 / (number + 1) ** 2 / (index + 1), "recall": 0.1 + 0.01 * number + 0.02 * index}
