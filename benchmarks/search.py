@@ -487,7 +487,7 @@ def verdicts(kind: str, curves: Curves) -> list[str]:
     return [
         f"{kind}: tpe+asha is at random's last fid with {with_interval(share, '.2f')} of its steps; asked: "
         f"at most {ASKED_SHARE:.2f}: {reached}",
-        f"{kind}: tpe+asha's last fid is {with_interval(ratio)} times the naive bridge's; asked: "
+        f"{kind}: tpe+asha's last fid is {with_interval(ratio, '.3f')} times the naive bridge's; asked: "
         f"at most 1: {no_worse}",
     ]
 
@@ -523,7 +523,7 @@ def plot(curves: Curves, title: str, file: Path) -> None:
 def main() -> None:
     """Replay what the command line asks for, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=30, help="replays of each method (30)")
+    parser.add_argument("--seeds", type=int, default=100, help="replays of each method (100)")
     parser.add_argument("--trials", type=int, default=24, help="full trials whose steps are spent (24)")
     parser.add_argument("--processes", type=int, default=2, help="replays at a time (2)")
     parser.add_argument("--recorded", type=Path, default=OUTPUT, help=f"the recorded trials ({OUTPUT.name})")

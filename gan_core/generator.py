@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from gan_core.architectures import ImageShape, architectures
 from gan_core.config import TrialConfig
-from gan_core.errors import CorruptedCheckpointError
+from gan_core.errors import CorruptedCheckpointError, ImportPathError
 from gan_core.images import to_uint8
 from gan_core.noise import draw_noise, stream
+from gan_core.registry import is_import_path
 from gan_core.trainer import generate_batches
 
 
@@ -70,10 +71,16 @@ def save_generator(
     draft.replace(file)
 
 
-def load_generator(file: Path | str) -> Generator:
-    """Read what :func:`save_generator` wrote; no code of the file's is executed.
+def load_generator(file: Path | str, *, allow_imports: bool = False) -> Generator:
+    """Read what :func:`save_generator` wrote; the file holds no code, but may name some.
+
+    Args:
+        file: The file.
+        allow_imports: Whether a component that it names by import path, ``MODULE:NAME``, is imported, which
+            runs that module: only for a file whose source you trust.
 
     Raises:
+        ImportPathError: It names a component by import path, and that is not allowed.
         CorruptedCheckpointError: The file is not what was written.
         FileNotFoundError: There is no such file.
     """
@@ -81,10 +88,22 @@ def load_generator(file: Path | str) -> Generator:
         with safe_open(file, framework="pt") as content:
             about = content.metadata()
             weights = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118 - no mapping
+        if not allow_imports:
+            _refuse_imports(file, json.loads(about["config"]))
         channels, height, width = json.loads(about["image_shape"])
         config = TrialConfig.model_validate_json(about["config"])
         return Generator(config, (channels, height, width), weights)
-    except FileNotFoundError:
+    except (FileNotFoundError, ImportPathError):
         raise
     except Exception as error:
         raise CorruptedCheckpointError(f"{file} is no generator that gan_core wrote: {error}") from error
+
+
+def _refuse_imports(file: Path | str, config: Mapping[str, object]) -> None:
+    named = [str(config.get(kind)) for kind in ("architecture", "loss", "penalty")]
+    paths = [name for name in named if is_import_path(name)]
+    if paths:
+        raise ImportPathError(
+            f"{file} is built with {', '.join(paths)}: importing it runs that code; where you trust it, pass"
+            " allow_imports=True"
+        )

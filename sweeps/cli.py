@@ -54,16 +54,25 @@ class Format(StrEnum):
     JSON = "json"
 
 
+SpecFile = Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="The search-space file.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace a value: parameters.steps=500. Repeatable."),
+]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")]
+TrialOrBest = Annotated[str | None, typer.Option(metavar="T", help="A trial; by default the best.")]
+TimeBudget = Annotated[
+    str | None, typer.Option("--time-budget", metavar="T", help="When to end: 90m, 2h or seconds.")
+]
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Where sweeps are kept.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document; the rest goes to stderr.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing while it runs.")]
 
 
 @app.command(RUN)
 def run_command(
-    spec: Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="The search-space file.")],
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Replace a value: parameters.steps=500. Repeatable."),
-    ] = None,
+    spec: SpecFile,
+    set_: Settings = None,
     trials: Annotated[int | None, typer.Option(metavar="N", help="How many configurations to train.")] = None,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="The sweep's name; it must be free.")
@@ -72,9 +81,7 @@ def run_command(
         int | None, typer.Option(metavar="N", help="Fixes the suggestions and all training.")
     ] = None,
     results: Results = Path("results"),
-    time_budget: Annotated[
-        str | None, typer.Option("--time-budget", metavar="T", help="When to end: 90m, 2h or seconds.")
-    ] = None,
+    time_budget: TimeBudget = None,
     warm_start: Annotated[
         str | None,
         typer.Option("--warm-start", metavar="NAME", help="Begin with what an earlier sweep was told."),
@@ -82,10 +89,8 @@ def run_command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be run, as preview does; start nothing.")
     ] = False,
-    json_: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document; the rest goes to stderr.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing while it runs.")] = False,
+    json_: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run the sweep that a file describes."""
     from rich.console import Console
@@ -117,18 +122,14 @@ def run_command(
 
 @app.command("resume")
 def resume_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    name: Name,
     trials: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="How many trials it shall have in all.")
     ] = None,
-    time_budget: Annotated[
-        str | None, typer.Option("--time-budget", metavar="T", help="When to end: 90m, 2h or seconds.")
-    ] = None,
+    time_budget: TimeBudget = None,
     results: Results = Path("results"),
-    json_: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document; the rest goes to stderr.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing while it runs.")] = False,
+    json_: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Go on with a sweep that was stopped, in whatever way, or extend one."""
     from rich.console import Console
@@ -153,11 +154,8 @@ def resume_command(
 
 @app.command("preview")
 def preview_command(
-    spec: Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="The search-space file.")],
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Replace a value: parameters.steps=500. Repeatable."),
-    ] = None,
+    spec: SpecFile,
+    set_: Settings = None,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON document, without times.")] = False,
 ) -> None:
     """Show the space, examples of it, and what a sweep would cost; start and write nothing."""
@@ -174,7 +172,7 @@ def schema_command() -> None:
 
 @app.command("confirm")
 def confirm_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    name: Name,
     top: Annotated[
         int | None, typer.Option(metavar="K", help="The K best configurations, beside the defaults.")
     ] = None,
@@ -186,10 +184,8 @@ def confirm_command(
         int | None, typer.Option("--max-seeds", metavar="N", help="The most seeds, until resolved.")
     ] = None,
     results: Results = Path("results"),
-    json_: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document; the rest goes to stderr.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show nothing while it runs.")] = False,
+    json_: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train the best configurations and the defaults again on fresh seeds, and say which is best."""
     from rich.console import Console
@@ -272,9 +268,9 @@ def list_command(
 
 @app.command("sample")
 def sample_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    name: Name,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The image: .png, or .gif or .webp.")],
-    trial: Annotated[str | None, typer.Option(metavar="T", help="A trial; by default the best.")] = None,
+    trial: TrialOrBest = None,
     n: Annotated[int, typer.Option("--n", metavar="N", min=1, max=10_000, help="How many images.")] = 64,
     seed: Annotated[int, typer.Option(metavar="S", min=0, help="Of the noise.")] = 0,
     interpolate: Annotated[
@@ -294,9 +290,9 @@ def sample_command(
 
 @app.command("export")
 def export_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    name: Name,
     out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder.")],
-    trial: Annotated[str | None, typer.Option(metavar="T", help="A trial; by default the best.")] = None,
+    trial: TrialOrBest = None,
     results: Results = Path("results"),
 ) -> None:
     """Write the best generator, or a trial's, with what loads it and a card that says what it is."""
@@ -309,7 +305,7 @@ def export_command(
 
 @app.command("rerun")
 def rerun_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    name: Name,
     trial: Annotated[str, typer.Argument(metavar="TRIAL", help="The trial, such as lsgan-0003.")],
     results: Results = Path("results"),
 ) -> None:
@@ -329,7 +325,7 @@ def rerun_command(
 
 @app.command("report")
 def report_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")],
+    name: Name,
     results: Results = Path("results"),
     png: Annotated[
         Path | None, typer.Option("--png", metavar="DIR", help="Write each plot as a PNG too, into DIR.")

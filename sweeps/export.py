@@ -3,11 +3,15 @@
 import json
 from pathlib import Path
 from shutil import copyfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from gan_core.registry import is_import_path
 from sweeps.errors import SweepError
 from sweeps.ranking import Sweep
 from sweeps.rerun import SPEED
+
+if TYPE_CHECKING:
+    from gan_core import TrialConfig
 
 WEIGHTS = "generator.safetensors"
 SNIPPET = f'''\
@@ -18,7 +22,7 @@ from pathlib import Path
 import gan_core
 from gan_core.images import png_grid
 
-generator = gan_core.load_generator(Path(__file__).with_name("{WEIGHTS}"))
+generator = gan_core.load_generator(Path(__file__).with_name("{WEIGHTS}"){{trust}})
 images = generator.sample(64, seed=0)  # uint8 (64, C, H, W)
 Path("samples.png").write_bytes(png_grid(images))
 '''
@@ -46,10 +50,16 @@ def export(sweep: Sweep, trial_id: str | None, out: Path) -> list[Path]:
     about = _about(sweep, trial_id, list(generator.image_shape))
     copyfile(weights, out / WEIGHTS)
     (out / "config.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    (out / "draw.py").write_text(SNIPPET, encoding="utf-8")
+    (out / "draw.py").write_text(_snippet(generator.config), encoding="utf-8")
     (out / "samples.png").write_bytes(png_grid(generator.sample(64)))
     (out / "README.md").write_text(_card(sweep, about), encoding="utf-8")
     return sorted(out.iterdir())
+
+
+def _snippet(config: "TrialConfig") -> str:
+    """Return the script that draws; one that imports code of the user's own says so."""
+    has_own_code = any(map(is_import_path, (config.architecture, config.loss, config.penalty)))
+    return SNIPPET.format(trust=", allow_imports=True" if has_own_code else "")
 
 
 def _about(sweep: Sweep, trial_id: str, image_shape: list[int]) -> dict[str, Any]:

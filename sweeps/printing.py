@@ -40,8 +40,8 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
     if best and baseline:
         comparable = metric if baseline["samples"] == best["samples"] else f"search_{metric}"
         scores = baseline[comparable], best[comparable]
-        gain, word = (scores[0] / scores[1], "lower") if less_is_better else (scores[1] / scores[0], "higher")
-        told = f"the best is {gain:.1f}x {word}"
+        (more, less), word = (scores, "lower") if less_is_better else (scores[::-1], "higher")
+        told = f"the best is {more / less:.1f}x {word}" if less > 0 else f"the best is {word}"
         yield "defaults", f"{metric} {scores[0]:.4g}  {baseline['trial_id']}  {told}"
     if best:
         floor, samples = summary["floors"][metric], best["samples"]

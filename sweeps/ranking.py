@@ -460,7 +460,7 @@ class Sweep:
         file = self.weights_file(trial_id or self.best_with_weights())
         from gan_core import load_generator
 
-        return load_generator(file)
+        return load_generator(file, allow_imports=True)
 
     def config_of(self, trial_id: str) -> dict[str, Any]:
         """Return every parameter of a trial.

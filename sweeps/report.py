@@ -341,8 +341,6 @@ def _given(content: Any) -> Any:  # noqa: ANN401 - a JSON value
     """Leave out what is not set."""
     if isinstance(content, Mapping):
         kept = {key: _given(value) for key, value in content.items() if value is not None and value != {}}
-        if "max_iter" in kept:
-            kept.pop("min_iter", None)
         if kept.keys() & {"value", "values"}:
             kept.pop("distribution")
         return kept["value"] if kept.keys() == {"value"} else kept

@@ -162,8 +162,8 @@ class EarlyTerminate(_Section):
         description="ASHA (arXiv:1810.05934), W&B's hyperband; the median rule; population based training"
         " (arXiv:1711.09846), which stops none: a trial takes over a better one's weights; or nothing.",
     )
-    min_iter: int = Field(
-        1, ge=1, description="Reports before a trial may be stopped; with pbt, between two take-overs."
+    min_iter: int | None = Field(
+        None, ge=1, description="Reports before a trial may be stopped (1); with pbt, between two take-overs."
     )
     eta: int = Field(
         3,
@@ -181,7 +181,7 @@ class EarlyTerminate(_Section):
     def _check_rungs(self) -> "EarlyTerminate":
         if (self.max_iter is None) != (self.s is None):
             raise ValueError("max_iter and s belong together; or give min_iter alone")
-        if self.max_iter is not None and "min_iter" in self.model_fields_set:
+        if self.max_iter is not None and self.min_iter is not None:
             raise ValueError("give min_iter, or max_iter and s")
         return self
 
@@ -189,7 +189,7 @@ class EarlyTerminate(_Section):
     def first_rung(self) -> int:
         """Reports before a trial may be stopped."""
         if self.max_iter is None or self.s is None:
-            return self.min_iter
+            return self.min_iter or 1
         return max(1, int(self.max_iter / self.eta**self.s))
 
 

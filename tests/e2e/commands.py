@@ -12,6 +12,7 @@ import psutil
 
 import sweeps
 from sweeps.errors import UnknownSweepError
+from sweeps.status import Status
 
 COMMAND = Path(sys.executable).with_name("gan-sweep")
 
@@ -37,10 +38,10 @@ def board(workplace, name):
 
 
 def killed_after(reports, name, *arguments, workplace):
-    """Run a command until a sweep has so many reports, then kill it with all of its workers."""
+    """Run a command until a sweep has so many reports and a trial runs; kill it with all of its workers."""
     process = subprocess.Popen([COMMAND, *map(str, arguments), "--quiet"], cwd=workplace)
     deadline = time.monotonic() + 200
-    while n_reports(workplace, name) < reports:
+    while n_reports(workplace, name) < reports or not _is_training(workplace, name):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -49,6 +50,10 @@ def killed_after(reports, name, *arguments, workplace):
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
             os.kill(each.pid, signal.SIGKILL)
     process.wait()
+
+
+def _is_training(workplace, name):
+    return sweeps.load(name, workplace / "results").count(Status.RUNNING) > 0
 
 
 def n_reports(workplace, name):

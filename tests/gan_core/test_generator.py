@@ -1,10 +1,13 @@
+import json
+
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 import gan_core
-from gan_core import CorruptedCheckpointError, TrialConfig
-from gan_core.architectures import architectures
+from gan_core import CorruptedCheckpointError, ImportPathError, TrialConfig
+from gan_core.architectures import Architecture, architectures
 from gan_core.images import to_uint8
 from gan_core.noise import draw_noise, stream
 
@@ -57,3 +60,24 @@ def test_the_last_report_has_the_weights_that_its_final_scores_are_of():
     evaluator = gan_core.Evaluator(gan_core.load_dataset("mnist-5k"))
     with torch.inference_mode():
         assert evaluator.final_score([images])["fid"] == pytest.approx(last.final["fid"], rel=1e-4)
+
+
+class Own(Architecture):
+    """An architecture of somebody else's."""
+
+    generator = staticmethod(architectures.get("mlp").generator)
+    discriminator = staticmethod(architectures.get("mlp").discriminator)
+
+
+def test_a_file_that_names_code_is_loaded_only_where_that_is_allowed(tmp_path):
+    config, file = TrialConfig(noise_dim=8, architecture=f"{__name__}:Own"), tmp_path / "g.safetensors"
+    gan_core.save_generator(file, config, SHAPE, Own.generator(config, SHAPE).state_dict())
+    with pytest.raises(ImportPathError, match=r"test_generator:Own: importing it runs that code"):
+        gan_core.load_generator(file)
+    assert gan_core.load_generator(file, allow_imports=True).sample(2).shape == (2, *SHAPE)
+    ours = TrialConfig(noise_dim=8).model_dump()
+    for kind in ("architecture", "loss", "penalty"):
+        about = {"config": json.dumps(ours | {kind: "no_such_module:Pair"}), "image_shape": json.dumps(SHAPE)}
+        save_file({"weight": torch.zeros(1)}, file, about)
+        with pytest.raises(ImportPathError, match="no_such_module:Pair"):
+            gan_core.load_generator(file)

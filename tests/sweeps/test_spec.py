@@ -7,7 +7,7 @@ from gan_core import TrialConfig
 from sweeps.cli import main
 from sweeps.errors import SpecError
 from sweeps.space import Choice, Fixed, IntUniform, LogUniform, Uniform
-from sweeps.spec import Override, load_spec, parse_setting
+from sweeps.spec import Override, SweepSpec, load_spec, parse_setting
 from tests.sweeps.specs import GOOD, write
 
 FOLDER = Path(__file__).parent
@@ -47,6 +47,7 @@ def test_a_sweep_file_of_wandbs_is_read_or_refused_with_the_replacement(file):
     if not patterns:
         spec = load_spec(file)
         assert spec.searched
+        assert SweepSpec.model_validate(spec.model_dump(mode="json")) == spec
         return
     with pytest.raises(SpecError) as caught:
         load_spec(file)
