@@ -18,8 +18,15 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from sweeps.analysis import (
+    expected_best,
+    is_number,
+    is_scored,
+    less_is_better,
+    parameter_importances,
+    score_of,
+)
 from sweeps.ranking import FAILURES
-from sweeps.spec import GOALS
 from sweeps.status import Status
 
 DEFAULTS = "defaults"
@@ -44,9 +51,6 @@ SPAN_OF_A_LOG_AXIS = 10.0
 """How many times the least score the greatest must be for a logarithmic axis."""
 
 MOST_FOR_MANY_TICKS = 1e3
-
-BAND = (0.1, 0.9)
-"""The quantiles between which the band of :func:`budget` lies."""
 
 ABSENT = "-"
 
@@ -94,10 +98,10 @@ def template(*, dark: bool = False) -> go.layout.Template:
 
 def history(trials: pd.DataFrame, metric: str = "fid") -> go.Figure:
     """Return each trial's score in the order of suggestions, and the best so far."""
-    figure = _figure("Every trial, and the best so far", "trial", metric, _score(trials, metric))
+    figure = _figure("Every trial, and the best so far", "trial", metric, score_of(trials, metric))
     frame = trials.assign(number=range(len(trials)))
-    scored = frame[_is_scored(trials, metric)]
-    best = _best_so_far(_score(scored, metric), metric)
+    scored = frame[is_scored(trials, metric)]
+    best = _best_so_far(score_of(scored, metric), metric)
     figure.add_scatter(
         x=scored["number"].to_numpy(),
         y=best.to_numpy(),
@@ -147,8 +151,8 @@ def parallel_coordinates(
         metric: The score.
         logarithmic: The parameters that have a logarithmic axis.
     """
-    scored = trials[_is_scored(trials, metric)]
-    scores = _score(scored, metric)
+    scored = trials[is_scored(trials, metric)]
+    scores = score_of(scored, metric)
     position, ticks = _positions(scores, log=_is_wide(scores))
     differing = [name for name in parameters if scored[name].nunique(dropna=False) > 1]
     dimensions = [_dimension(name, scored[name], log=name in logarithmic) for name in differing]
@@ -160,7 +164,7 @@ def parallel_coordinates(
         dimensions=dimensions,
         line={
             "color": position,
-            "colorscale": BEST_TO_WORST if _less_is_better(metric) else BEST_TO_WORST[::-1],
+            "colorscale": BEST_TO_WORST if less_is_better(metric) else BEST_TO_WORST[::-1],
             "showscale": len(scored) > 0,
             "colorbar": {"thickness": 10, "outlinewidth": 0, "title": {"text": metric}, **ticks},
         },
@@ -192,49 +196,6 @@ def importances(
     return figure
 
 
-def parameter_importances(
-    trials: pd.DataFrame,
-    parameters: Sequence[str],
-    metric: str = "fid",
-    *,
-    logarithmic: Collection[str] = (),
-) -> pd.Series:
-    """Return Optuna's importances of the parameters, greatest first; they add up to 1, or all are 0.
-
-    PED-ANOVA (Watanabe et al., 2023, arXiv:2304.10255): how far the best trials' values of a parameter lie
-    from those of all trials. It goes by the trials with a score; of two or fewer nothing is known, and all
-    are 0.
-
-    Args:
-        trials: A row a trial.
-        parameters: The columns to compare.
-        metric: The score.
-        logarithmic: The parameters that are compared by their logarithms.
-    """
-    import optuna
-
-    scored = trials[_is_scored(trials, metric)]
-    differing = [name for name in parameters if scored[name].nunique() > 1]
-    nothing = pd.Series(0.0, index=list(parameters), dtype=float)
-    if len(scored) < 3 or not differing:
-        return nothing
-    distributions = {name: _distribution(scored[name], log=name in logarithmic) for name in differing}
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        storage=optuna.storages.InMemoryStorage(),
-        direction="minimize" if _less_is_better(metric) else "maximize",
-    )
-    for row, score in zip(scored[differing].to_dict("records"), _score(scored, metric), strict=True):
-        params = {str(name): _plain(value) for name, value in row.items() if not pd.isna(value)}
-        study.add_trial(
-            optuna.create_trial(
-                params=params, distributions={name: distributions[name] for name in params}, value=score
-            )
-        )
-    shares = pd.Series(optuna.importance.get_param_importances(study), dtype=float)
-    return shares.combine_first(nothing).fillna(0.0).sort_values(ascending=False)
-
-
 def parameter_slice(
     trials: pd.DataFrame, parameter: str, metric: str = "fid", *, log: bool = False
 ) -> go.Figure:
@@ -247,9 +208,9 @@ def parameter_slice(
         log: Whether the parameter's axis is logarithmic.
     """
     frame = trials[trials[parameter].notna()]
-    figure = _figure(parameter, parameter, metric, _score(trials, metric))
+    figure = _figure(parameter, parameter, metric, score_of(trials, metric))
     values = frame[parameter]
-    if _is_number(values):
+    if is_number(values):
         figure.update_xaxes(_scale(values, log=log))
     else:
         frame = frame.assign(**{parameter: values.map(_label)})
@@ -271,9 +232,9 @@ def cost(trials: pd.DataFrame, metric: str = "fid", by: Literal["steps", "second
     """
     column = {"steps": "step", "seconds": "seconds"}[by]
     frame = trials[trials[column].notna()]
-    figure = _figure(f"Score for {by}", by, metric, _score(trials, metric))
-    by_cost = _score(frame, metric).dropna().groupby(frame[column])
-    best = _best_so_far(by_cost.min() if _less_is_better(metric) else by_cost.max(), metric)
+    figure = _figure(f"Score for {by}", by, metric, score_of(trials, metric))
+    by_cost = score_of(frame, metric).dropna().groupby(frame[column])
+    best = _best_so_far(by_cost.min() if less_is_better(metric) else by_cost.max(), metric)
     figure.add_scatter(
         x=best.index.to_numpy(dtype=float),
         y=best.to_numpy(),
@@ -299,9 +260,9 @@ def budget(trials: pd.DataFrame, by: str = "loss", metric: str = "fid") -> go.Fi
         by: The parameter whose values are compared.
         metric: The score.
     """
-    figure = _figure(f"Best to be expected by {by}", "trials", metric, _score(trials, metric))
+    figure = _figure(f"Best to be expected by {by}", "trials", metric, score_of(trials, metric))
     for index, (value, group) in enumerate(trials.groupby(by)):
-        scores = _score(group, metric)[_is_scored(group, metric)]
+        scores = score_of(group, metric)[is_scored(group, metric)]
         if len(scores):
             expected = expected_best(
                 scores, metric, n_diverged=int((group["status"] == Status.DIVERGED).sum())
@@ -312,40 +273,6 @@ def budget(trials: pd.DataFrame, by: str = "loss", metric: str = "fid") -> go.Fi
             )
     figure.update_xaxes(rangemode="tozero")
     return figure
-
-
-def expected_best(
-    scores: Sequence[float] | pd.Series, metric: str = "fid", *, n_diverged: int = 0
-) -> pd.DataFrame:
-    """Return the best of k trials drawn without replacement, by k from 1 to all of them.
-
-    The comparison by budget of "Are GANs Created Equal?" (Lucic et al., 2018, arXiv:1711.10337), not by
-    bootstrap but exactly: of n trials, k draws miss the best i with probability C(n - i, k) / C(n, k).
-
-    Args:
-        scores: Of trials that have one.
-        metric: Whose scores, which says whether less is better.
-        n_diverged: Further trials, which have none: what is expected is then of draws with at least one.
-
-    Returns:
-        ``trials`` (k), ``mean``, and ``low`` and ``high``, the 10 % and 90 % quantiles.
-    """
-    sign = 1.0 if _less_is_better(metric) else -1.0
-    ordered = np.sort(sign * np.asarray(scores, dtype=float))
-    n = len(ordered) + n_diverged
-    missed = np.ones(len(ordered))
-    rows = []
-    for k in range(1, n + 1):
-        missed = missed * np.clip(n - np.arange(1, len(ordered) + 1) - (k - 1), 0, None) / (n - (k - 1))
-        chances = -np.diff(missed, prepend=1.0)
-        chances /= chances.sum()
-        low, high = (ordered[_quantile(chances, share)] for share in BAND)
-        rows.append((k, sign * chances @ ordered, *sorted((sign * low, sign * high))))
-    return pd.DataFrame(rows, columns=["trials", "mean", "low", "high"])
-
-
-def _quantile(chances: np.ndarray, share: float) -> int:
-    return min(int(np.searchsorted(chances.cumsum(), share)), len(chances) - 1)
 
 
 def _figure(title: str, x: str, y: str, scores: pd.Series) -> go.Figure:
@@ -361,7 +288,7 @@ def _figure(title: str, x: str, y: str, scores: pd.Series) -> go.Figure:
 
 def _add_trials(figure: go.Figure, frame: pd.DataFrame, x: str, metric: str) -> None:
     """Add a point a trial, those of a kind together."""
-    kinds, scores = _kinds(frame), _score(frame, metric)
+    kinds, scores = _kinds(frame), score_of(frame, metric)
     for kind, look in _LOOKS.items():
         failed = kind in {status.words for status in FAILURES}
         chosen = frame[(kinds == kind) & (failed | scores.notna())]
@@ -433,33 +360,19 @@ def _add_band(figure: go.Figure, expected: pd.DataFrame, name: str, color: str, 
     )
 
 
-def _less_is_better(metric: str) -> bool:
-    return GOALS.get(metric, "minimize") == "minimize"
-
-
-def _score(trials: pd.DataFrame, metric: str) -> pd.Series:
-    """Return what the search was told of each trial; nothing of those that failed."""
-    told = trials[f"search_{metric}"].astype(float)
-    return told.mask(trials["status"].isin(FAILURES))
-
-
-def _is_scored(trials: pd.DataFrame, metric: str) -> pd.Series:
-    return _score(trials, metric).notna()
-
-
 def _best_trial(trials: pd.DataFrame, metric: str) -> str | None:
     """Return the best of the trials that were trained to their end, or of all where there is none."""
-    scored = trials[_is_scored(trials, metric)]
+    scored = trials[is_scored(trials, metric)]
     completed = scored[scored["status"] == Status.COMPLETED]
     among = completed if len(completed) else scored
     if among.empty:
         return None
-    place = among[metric].argmin() if _less_is_better(metric) else among[metric].argmax()
+    place = among[metric].argmin() if less_is_better(metric) else among[metric].argmax()
     return str(among["trial_id"].iloc[place])
 
 
 def _best_so_far(scores: pd.Series, metric: str) -> pd.Series:
-    return scores.cummin() if _less_is_better(metric) else scores.cummax()
+    return scores.cummin() if less_is_better(metric) else scores.cummax()
 
 
 def _kinds(trials: pd.DataFrame) -> pd.Series:
@@ -477,14 +390,6 @@ def _label(value: object, most: int = 80) -> str:
     """Return a value as text that plotly shows as it is: it reads some HTML."""
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
     return escape(text if len(text) <= most else f"{text[:most]}...", quote=False)
-
-
-def _is_number(values: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(values.infer_objects()) and not _is_bool(values)
-
-
-def _is_bool(values: pd.Series) -> bool:
-    return bool(values.map(lambda value: isinstance(value, bool | np.bool_)).any())
 
 
 def _is_wide(scores: pd.Series) -> bool:
@@ -521,7 +426,7 @@ def _round_numbers(low: float, high: float) -> Iterator[float]:
 
 def _dimension(name: str, values: pd.Series, *, log: bool) -> dict[str, Any]:
     """Return an axis of parallel coordinates."""
-    if _is_number(values.dropna()):
+    if is_number(values.dropna()):
         places, axis = _positions(values, log=log)
     else:
         words = sorted({_label(value) for value in values.dropna()})
@@ -544,19 +449,3 @@ def _with_a_foot(places: np.ndarray, axis: dict[str, Any]) -> tuple[np.ndarray, 
         "tickvals": [foot, *ticks["tickvals"]],
         "ticktext": [ABSENT, *ticks["ticktext"]],
     }
-
-
-def _distribution(values: pd.Series, *, log: bool) -> Any:  # noqa: ANN401 - one of Optuna's distributions
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    known = values.dropna()
-    if not _is_number(known):
-        return CategoricalDistribution(sorted({_plain(value) for value in known}, key=str))
-    low, high = known.min(), known.max()
-    if all(isinstance(_plain(value), int) for value in known):
-        return IntDistribution(int(low), int(high), log=log)
-    return FloatDistribution(float(low), float(high), log=log)
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - a scalar of pandas
-    return value.item() if isinstance(value, np.generic) else value

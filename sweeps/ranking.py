@@ -1,6 +1,5 @@
 """From a ledger to a decision, as pandas frames."""
 
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -281,69 +280,44 @@ class Sweep:
         return kept.join(others).reset_index(drop=True)
 
     def importances(self) -> pd.DataFrame:
-        """Return how much of the score each searched parameter explains: ``parameter``, ``importance``.
+        """Return how much each searched parameter matters: ``parameter``, ``importance``, greatest first.
 
-        Optuna's measure (PED-ANOVA, arXiv:2304.10255), from the study, of the trials trained to their end;
-        parameters that not every one of them has are left out.
-
-        Raises:
-            SweepError: Fewer than two such trials, or the study is gone.
+        See :func:`sweeps.analysis.parameter_importances`.
         """
-        import optuna
+        from sweeps.analysis import parameter_importances
 
-        file = self.folder / "study.db"
-        if not file.exists():
-            raise SweepError(f"{file}, which holds what the sampler was told, is gone")
-        study = optuna.load_study(study_name=self.name, storage=f"sqlite:///{file.resolve()}")
-        n_complete = len(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)))
-        if n_complete < 2:
-            raise SweepError(f"importances need 2 trials trained to their end; {self.name} has {n_complete}")
-        sign = self.scale().sign
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="PedAnovaImportanceEvaluator computes")
-            found = optuna.importance.get_param_importances(
-                study, target=lambda trial: sign * trial.values[0]
-            )
-        return pd.DataFrame({"parameter": list(found), "importance": list(found.values())})
+        shares = parameter_importances(self.trials, self.searched, self.metric, logarithmic=self.logarithmic)
+        return shares.rename_axis("parameter").rename("importance").reset_index()
 
     def best_of_k(self, by: str | None = None) -> pd.DataFrame:
         """Return the score to expect of the best of k trials, for each value of a parameter.
 
-        What a budget of k trials buys (Lucic et al., arXiv:1711.10337): the expected best of k trials drawn
-        without replacement from those made, exactly. A trial without a score counts as the worst one. The
-        scores are those of reports (``search_fid``), as all trials have them; those stopped early count as
+        What a budget of k trials buys: :func:`sweeps.analysis.expected_best`. Those stopped early count as
         far as they came. What a sampler has learnt makes its trials better than a random search's.
 
         Args:
             by: A parameter, such as ``loss``; all trials together where it is not given.
 
         Returns:
-            A column named like the parameter, ``k`` from 1, the metric, and ``trials`` (that there are).
+            A column named like the parameter, ``trials`` (k, from 1), ``mean``, ``low`` and ``high``.
 
         Raises:
             SweepError: There is no such parameter.
         """
-        scale, score = self.scale(None), f"search_{self.metric}"
+        from sweeps.analysis import expected_best, score_of
+
         if by is not None and by not in self.trials.columns:
             raise SweepError(f"no parameter {by!r}; {allowed_and_closest(by, self.searched)}")
-        values = scale.sign * self.trials[score].fillna(
-            self.trials[score].max() if scale.less_is_better else self.trials[score].min()
-        )
-        groups = values.groupby(self.trials[by]) if by else [("all", values)]
-        frames = [
-            pd.DataFrame(
-                {
-                    by or "trials_of": name,
-                    "k": range(1, len(group) + 1),
-                    self.metric: scale.sign * _expected_best(np.sort(group.to_numpy())),
-                    "trials": len(group),
-                }
-            )
+        scores = score_of(self.trials, self.metric)
+        groups = scores.groupby(self.trials[by]) if by else [("all", scores)]
+        frames = {
+            name: expected_best(group.dropna(), self.metric, n_diverged=int(group.isna().sum()))
             for name, group in groups
-            if group.notna().all()
-        ]
-        empty = pd.DataFrame(columns=[by or "trials_of", "k", self.metric, "trials"])
-        return pd.concat(frames, ignore_index=True) if frames else empty
+            if group.notna().any()
+        }
+        if not frames:
+            return pd.DataFrame(columns=[by or "of", "trials", "mean", "low", "high"])
+        return pd.concat(frames, names=[by or "of", None]).reset_index(level=0).reset_index(drop=True)
 
     def failures(self, by: str = "loss") -> pd.DataFrame:
         """Return how many trials failed, by ``kind`` (diverged, or the error's name) and a parameter."""
@@ -607,18 +581,6 @@ def _on_the_front(frame: pd.DataFrame, metrics: list[dict[str, str]]) -> pd.Seri
             front = np.vstack([front, row])
             is_on_it[index] = True
     return pd.Series(is_on_it, index=frame.index)
-
-
-def _expected_best(scores: "np.typing.NDArray[np.float64]") -> "np.typing.NDArray[np.float64]":
-    """Return the expected least of k of ``scores``, ascending, drawn without replacement, for every k."""
-    n = len(scores)
-    expected = np.empty(n)
-    chance = np.full(n, 1 / n)
-    for k in range(1, n + 1):
-        expected[k - 1] = chance @ scores
-        left = n - 1 - np.arange(n)
-        chance = chance * np.maximum(left - k + 1, 0) * (k + 1) / (k * max(n - k, 1))
-    return expected
 
 
 def as_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
