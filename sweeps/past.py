@@ -66,6 +66,11 @@ class Past:
         rows = {row["trial_id"]: row["best_metrics"] for row in self.rows}
         return dict(rows.get(trial_id) or {})
 
+    @property
+    def n_take_overs(self) -> int:
+        """How often a trial went on from another one's state."""
+        return sum(len(row["take_overs"]) for row in self.rows)
+
     def taken_over(self, trial_id: str) -> dict[str, Any] | None:
         """Return which trial's state a trial has last taken over, and at which step, or None."""
         rows = {row["trial_id"]: row["take_overs"] for row in self.rows}

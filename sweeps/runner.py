@@ -622,6 +622,7 @@ class _Recorder(tune.Callback):
         self._display = display
         self._folder = folder
         self._running: dict[str, Trial] = {}
+        self._lineages: dict[str, tuple[str | None, int | None]] = {}
         self._scores: dict[str, float] = {}
         self.ended = len(past.ended)
 
@@ -634,15 +635,17 @@ class _Recorder(tune.Callback):
             return
         started = trial_of(trial.config)
         self._running[trial.trial_id] = started
+        before = trial.config["taken_over"] or {"trial_id": None, "step": None}
+        self._lineages[trial.trial_id] = before["trial_id"], before["step"]
         self._ledger.start(started)
         self._tracker.start(started)
         self._display.start(started)
 
     def on_trial_result(self, trial: TuneTrial, result: dict[str, Any], **_info: object) -> None:
+        self._note_take_over(trial, result)
         samples = result.pop("samples", None)
         if samples is None:
             return
-        self._note_take_over(trial, result)
         reporting, step, metrics = self._running[trial.trial_id], result["step"], result["metrics"]
         if not self._scores:
             self._ledger.describe({key: result[key] for key in ("floors", "extractor")})
@@ -657,9 +660,9 @@ class _Recorder(tune.Callback):
 
     def _note_take_over(self, trial: TuneTrial, result: Mapping[str, Any]) -> None:
         """Record that a trial has changed, once a result was made with what it is now."""
-        now = trial_of(result["config"])
-        if now != self._running[trial.trial_id]:
-            self._running[trial.trial_id] = now
+        now, lineage = trial_of(result["config"]), (result["donor"], result["donor_step"])
+        if now != self._running[trial.trial_id] or lineage != self._lineages[trial.trial_id]:
+            self._running[trial.trial_id], self._lineages[trial.trial_id] = now, lineage
             self._ledger.take_over(now, result["donor"], result["donor_step"])
             self._tracker.take_over(now, result["donor"], result["donor_step"])
             self._display.take_over(now, result["donor"], result["donor_step"])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import ceil, inf
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 from ray.tune.experiment import Trial
@@ -23,6 +24,7 @@ from sweeps.space import Choice, Domain_, RandomTrial, Scalar
 from sweeps.spec import Metric, SweepSpec
 
 TIME = "reports"
+REPORTED = "reported"
 
 
 @dataclass(frozen=True)
@@ -88,17 +90,18 @@ class _Median(_OwnRules, MedianStoppingRule):
 class _Population(PopulationBasedTraining):
     """Population based training (Jaderberg et al., 2017, arXiv:1711.09846).
 
-    Every so many reports a trial among the worst goes on with the state of one of the best, and with that
-    one's parameters, changed a little. The baseline may be taken over from; it takes over from none: every
-    gain is measured against all of its own training.
+    Every so many reports a trial among the worst goes on with the state of one of the best, both by their
+    last report, and with that one's parameters, changed a little. The baseline may be taken over from; it
+    takes over from none: every gain is measured against all of its own training.
 
     Ray does not combine it with what suggests trials, since their parameters change on the way: here
     :class:`sweeps.search.Search` is not told of what comes after.
     """
 
-    def __init__(self, spec: SweepSpec, **common: Any) -> None:  # noqa: ANN401 - Ray's own options
+    def __init__(self, spec: SweepSpec, past: Past, mode: str) -> None:
         self._spec = spec
-        self._rng = Random(f"{spec.seed}/population")  # noqa: S311 - no secret
+        self._past = past
+        self._rng = Random(f"{spec.seed}/{past.n_take_overs}/population")  # noqa: S311 - no secret
         mutations = {
             name: domain.all_values() if isinstance(domain, Choice) else partial(self._drawn, domain)
             for name, domain in spec.searched.items()
@@ -108,11 +111,16 @@ class _Population(PopulationBasedTraining):
             perturbation_interval=spec.early_terminate.first_rung,
             quantile_fraction=1 / spec.early_terminate.eta,
             log_config=False,
-            **common,
+            time_attr=TIME,
+            metric=REPORTED,
+            mode=mode,
         )
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:  # noqa: ANN401, ARG002
-        self._trial_state[trial] = _PBTTrialState(trial)
+        state = _PBTTrialState(trial)
+        reached = self._past.last_step(trial.config["trial_id"]) // trial.config["config"]["report_every"]
+        state.last_train_time = state.last_perturbation_time = reached
+        self._trial_state[trial] = state
 
     def _checkpoint_or_exploit(self, trial: Trial, *others: Any) -> None:  # noqa: ANN401
         outside = random.getstate()
@@ -128,8 +136,15 @@ class _Population(PopulationBasedTraining):
             super()._exploit(tune_controller, trial, trial_to_clone)
 
     def _get_new_config(self, trial: Trial, trial_to_clone: Trial) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the trial's own suggestion with the changed parameters of the one that it takes over."""
-        explored, operations = super()._get_new_config(trial, trial_to_clone)
+        """Return the trial's own suggestion with the changed parameters of the one that it takes over.
+
+        The one parameter that may be unset is lr_d, which is lr then.
+        """
+        lr = trial_to_clone.config["config"]["lr"]
+        known = {
+            name: lr if value is None else value for name, value in trial_to_clone.config["params"].items()
+        }
+        explored, operations = super()._get_new_config(trial, SimpleNamespace(config={"params": known}))
         params = {
             name: self._spec.searched[name].nearest(value) for name, value in explored["params"].items()
         }
@@ -146,10 +161,9 @@ def scheduler(spec: SweepSpec, past: Past | None = None) -> TrialScheduler:
     if rules.type == "none":
         return FIFOScheduler()
     mode = "min" if spec.metric[0].goal == "minimize" else "max"
-    common: dict[str, Any] = {"time_attr": TIME, "metric": SCORE, "mode": mode}
     if spec.exchanges:
-        return _Population(spec, **common)
-    common["grace_period"] = rules.first_rung
+        return _Population(spec, past or Past([], {}), mode)
+    common = {"time_attr": TIME, "metric": SCORE, "mode": mode, "grace_period": rules.first_rung}
     if rules.type == "median":
         judge: _OwnRules = _Median(**common, min_time_slice=inf)
     else:

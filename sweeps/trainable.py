@@ -62,7 +62,7 @@ class GanTrainable(tune.Trainable):
         try:
             report = next(self._reports)
         except TrainingDiverged as divergence:
-            return {"status": "diverged", "reason": str(divergence), "done": True}
+            return {"status": "diverged", "reason": str(divergence), "done": True, **self._lineage}
         if not self._best or self._is_better(report.metrics):
             self._best = report.metrics
         if report.weights is not None and self._weights_file is not None:
@@ -78,11 +78,17 @@ class GanTrainable(tune.Trainable):
             "flags": report.flags,
             "final": report.final,
             "samples": png_grid(report.samples),
-            "donor": self._taken_over and self._taken_over["trial_id"],
-            "donor_step": self._taken_over and self._taken_over["step"],
+            "reported": report.metrics[self._metrics[0]["name"]],
+            **self._lineage,
             "floors": self._evaluator.floors,
             "extractor": self._evaluator.extractor,
         }
+
+    @property
+    def _lineage(self) -> dict[str, Any]:
+        """Whose state the trial went on from last, and at which step."""
+        taken_over = self._taken_over or {"trial_id": None, "step": None}
+        return {"donor": taken_over["trial_id"], "donor_step": taken_over["step"]}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Keep the state of the last report, for Ray to pause the trial or to have another one take it over.

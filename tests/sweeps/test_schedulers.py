@@ -62,3 +62,51 @@ def test_one_that_is_told_of_an_earlier_run_decides_as_the_one_that_saw_it(spec)
     after = decisions(unbroken, [3, 4])
     resumed = scheduler(spec, past_of(range(3), before))
     assert decisions(resumed, [3, 4]) == after
+
+
+POPULATION = """\
+name: tiny
+early_terminate: {type: pbt, min_iter: 2, eta: 2}
+parameters:
+  lr: {distribution: log_uniform_values, min: 1e-4, max: 1e-3}
+  lr_d: {distribution: log_uniform_values, min: 1e-4, max: 1e-3}
+  d_steps: {values: [1, 2, 5]}
+"""
+
+
+def member(spec, number, **params):
+    config = spec.trial_config(params, number).model_dump()
+    suggestion = {"trial_id": f"tiny-{number:04d}", "number": number, "params": params, "config": config}
+    return SimpleNamespace(config=suggestion | {"is_baseline": number == 0, "best": {"fid": 9.0}})
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_takes_over_is_itself_with_the_others_parameters_changed_within_the_space(tmp_path, seed):
+    spec = load_spec(write(tmp_path, f"seed: {seed}\n{POPULATION}"))
+    taker, donor = (
+        member(spec, 3, lr=2e-4, lr_d=3e-4, d_steps=5),
+        member(spec, 0, lr=3e-4, lr_d=None, d_steps=1),
+    )
+    new, _ = scheduler(spec)._get_new_config(taker, donor)
+    assert (new["trial_id"], new["best"], new["is_baseline"]) == ("tiny-0003", {}, False)
+    assert new["config"]["seed"] == taker.config["config"]["seed"]
+    assert new["params"].items() <= new["config"].items()
+    assert all(spec.searched[name].contains(value) for name, value in new["params"].items())
+
+
+def test_a_population_is_judged_by_its_last_reports_and_where_it_was_when_it_was_stopped(tmp_path):
+    spec = load_spec(write(tmp_path, POPULATION))
+    rows = [{"trial_id": "tiny-0001", "take_overs": [{}], "status": "running"}]
+    judge = scheduler(spec, Past(rows, {"tiny-0001": [{"step": 500, "fid": 9.0}]}))
+    judge.set_search_properties(None, None)
+    assert judge._metric == "reported"
+    trial = member(spec, 1, lr=2e-4, lr_d=3e-4, d_steps=5)
+    trial.experiment_tag = ""
+    judge.on_trial_add(None, _Hashable(trial))
+    (state,) = judge._trial_state.values()
+    assert state.last_perturbation_time == 2
+
+
+class _Hashable:
+    def __init__(self, trial):
+        self.config, self.experiment_tag = trial.config, trial.experiment_tag
