@@ -749,12 +749,11 @@ def _point_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
         for name in unknown:
             message = f"{name!r} is not searched; {allowed_and_closest(name, spec.searched)}"
             yield source.fault(("points", index, name), message, of_key=True)
-        if unknown:
-            continue
-        refusals = {name: refusal for name, value in point.items() if (refusal := _refusal(name, value))}
+        known = {name: value for name, value in point.items() if name not in unknown}
+        refusals = {name: refusal for name, value in known.items() if (refusal := _refusal(name, value))}
         for name, refusal in refusals.items():
             yield source.fault(("points", index, name), refusal)
-        if point and not refusals:
+        if point and not unknown and not refusals:
             yield from _outside(spec, source, index, point)
 
 
