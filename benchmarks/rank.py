@@ -22,6 +22,7 @@ TRIAL = (
     "INSERT INTO trials (trial_id, stage, number, is_baseline, params, config, status, score, best_step,"
     " step, final, started_at, ended_at) VALUES (?, 'search', ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 1)"
 )
+REPORT = "INSERT INTO reports (trial_id, step, metrics, score, reported_at) VALUES (?, ?, ?, ?, ?)"
 
 
 def main() -> None:
@@ -50,8 +51,11 @@ def _fill(connection: sqlite3.Connection, rng: Random) -> None:
         status = Status.COMPLETED if is_completed else Status.PRUNED
         final = json.dumps(scores[best]) if is_completed else None
         connection.execute(TRIAL, (*row, status, scores[best]["fid"], best, REPORTS, final))
-        reports = [(trial_id, step, json.dumps(metrics)) for step, metrics in enumerate(scores)]
-        connection.executemany("INSERT INTO reports VALUES (?, ?, ?)", reports)
+        reports = [
+            (trial_id, step, json.dumps(metrics), scores[best]["fid"], 0.0)
+            for step, metrics in enumerate(scores)
+        ]
+        connection.executemany(REPORT, reports)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from gan_core.errors import GanCoreError
 from sweeps.errors import SweepError, SweepInterrupted
 from sweeps.status import Status
+from sweeps.words import results_option
 
 if TYPE_CHECKING:
     from sweeps.runner import Outcome
@@ -64,6 +65,12 @@ TrialOrBest = Annotated[str | None, typer.Option(metavar="T", help="A trial; by 
 TimeBudget = Annotated[
     str | None, typer.Option("--time-budget", metavar="T", help="When to end: 90m, 2h or seconds.")
 ]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri", metavar="URI", help="Where MLflow keeps runs: http://HOST:PORT or the like."
+    ),
+]
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Where sweeps are kept.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document; the rest goes to stderr.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing while it runs.")]
@@ -86,6 +93,7 @@ def run_command(
         str | None,
         typer.Option("--warm-start", metavar="NAME", help="Begin with what an earlier sweep was told."),
     ] = None,
+    tracking_uri: TrackingUri = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be run, as preview does; start nothing.")
     ] = False,
@@ -113,7 +121,13 @@ def run_command(
         from sweeps.runner import execute
     try:
         outcome = execute(
-            checked, name=name, results=results, console=console, quiet=quiet, warm_start=warm_start
+            checked,
+            name=name,
+            results=results,
+            console=console,
+            quiet=quiet,
+            warm_start=warm_start,
+            tracking_uri=tracking_uri,
         )
     except SweepInterrupted as interruption:
         raise typer.Exit(SIGNAL_EXIT_BASE + interruption.signal_number) from None
@@ -127,6 +141,7 @@ def resume_command(
         int | None, typer.Option(metavar="N", min=1, help="How many trials it shall have in all.")
     ] = None,
     time_budget: TimeBudget = None,
+    tracking_uri: TrackingUri = None,
     results: Results = Path("results"),
     json_: Json = False,
     quiet: Quiet = False,
@@ -145,7 +160,13 @@ def resume_command(
         from sweeps.runner import resume
     try:
         outcome = resume(
-            name, trials=trials, time_budget=seconds, results=results, console=console, quiet=quiet
+            name,
+            trials=trials,
+            time_budget=seconds,
+            tracking_uri=tracking_uri,
+            results=results,
+            console=console,
+            quiet=quiet,
         )
     except SweepInterrupted as interruption:
         raise typer.Exit(SIGNAL_EXIT_BASE + interruption.signal_number) from None
@@ -183,6 +204,7 @@ def confirm_command(
     max_seeds: Annotated[
         int | None, typer.Option("--max-seeds", metavar="N", help="The most seeds, until resolved.")
     ] = None,
+    tracking_uri: TrackingUri = None,
     results: Results = Path("results"),
     json_: Json = False,
     quiet: Quiet = False,
@@ -200,11 +222,12 @@ def confirm_command(
     with announced(console, "Loading Ray and Optuna", quiet=quiet):
         from sweeps.runner import confirm
     try:
-        outcome = confirm(name, settings, results=results, console=console, quiet=quiet)
+        outcome = confirm(
+            name, settings, tracking_uri=tracking_uri, results=results, console=console, quiet=quiet
+        )
     except SweepInterrupted as interruption:
         raise typer.Exit(SIGNAL_EXIT_BASE + interruption.signal_number) from None
-    if outcome.tracking_failure:
-        print(f"MLflow lacks a part of this sweep: {outcome.tracking_failure}", file=sys.stderr)
+    _tell_what_is_missing(outcome, results)
     if json_:
         print(json.dumps(outcome.sweep.summary()["confirmation"], indent=2))
     else:
@@ -344,12 +367,32 @@ def report_command(
         print(file)
 
 
-@app.command("ui")
-def ui_command(results: Results = Path("results")) -> None:
-    """Open MLflow's dashboard on this machine's loopback address."""
-    from sweeps.tracking import serve_dashboard
+@app.command("sync")
+def sync_command(name: Name, tracking_uri: TrackingUri = None, results: Results = Path("results")) -> None:
+    """Send MLflow what it lacks of a sweep, as after its server was down."""
+    from sweeps.ledger import read_ledger
+    from sweeps.tracking import Store, sync
 
-    raise typer.Exit(serve_dashboard(results))
+    record = read_ledger(name, results)
+    store = Store.chosen(results, tracking_uri, record.facts.get("tracking_uri"))
+    refusals = sync(record.folder, store)
+    for trial_id, refusal in refusals.items():
+        print(f"MLflow refuses {trial_id}: {refusal}", file=sys.stderr)
+    print(f"MLflow at {store.public} has what {name} holds" + (" but for those" if refusals else ""))
+    raise typer.Exit(EXIT_SOME_TRIALS_FAILED if refusals else 0)
+
+
+@app.command("ui")
+def ui_command(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A sweep, to open on its trials.")
+    ] = None,
+    results: Results = Path("results"),
+) -> None:
+    """Open MLflow's dashboard on this machine's loopback address."""
+    from sweeps.dashboard import serve_dashboard
+
+    raise typer.Exit(serve_dashboard(results, name))
 
 
 def main() -> None:
@@ -393,11 +436,7 @@ def _show(spec: "SweepSpec", *, json_: bool) -> None:
 
 def _conclude(outcome: "Outcome", results: Path, *, json_: bool) -> None:
     """Print how a sweep ended, and exit."""
-    if outcome.report_failure:
-        failure = outcome.report_failure
-        print(f"the report page was not written: {type(failure).__name__}: {failure}", file=sys.stderr)
-    if outcome.tracking_failure:
-        print(f"MLflow lacks a part of this sweep: {outcome.tracking_failure}", file=sys.stderr)
+    _tell_what_is_missing(outcome, results)
     if json_:
         print(json.dumps(outcome.sweep.summary(), indent=2))
     else:
@@ -405,6 +444,18 @@ def _conclude(outcome: "Outcome", results: Path, *, json_: bool) -> None:
 
         print_summary(outcome, results)
     raise typer.Exit(_exit_code(outcome))
+
+
+def _tell_what_is_missing(outcome: "Outcome", results: Path) -> None:
+    if outcome.report_failure:
+        failure = outcome.report_failure
+        print(f"the report page was not written: {type(failure).__name__}: {failure}", file=sys.stderr)
+    if outcome.tracking_failure:
+        command = f"gan-sweep sync {outcome.sweep.name}{results_option(results)}"
+        print(
+            f"MLflow lacks a part of this sweep: {outcome.tracking_failure}; to send it: {command}",
+            file=sys.stderr,
+        )
 
 
 def _exit_code_of_confirmation(outcome: "Outcome") -> int:

@@ -2,6 +2,8 @@
 
 import os
 import platform
+import shutil
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -22,7 +24,18 @@ def environment(gpus: float = 0) -> dict[str, str]:
         "processor": _processor(),
         "cores": str(os.cpu_count()),
         "gpus": f"{gpus:g}",
+        **_git_commit(),
     }
+
+
+def _git_commit() -> dict[str, str]:
+    """Return the commit that the current folder is at, with ``-dirty`` where it was changed since."""
+    git = shutil.which("git")
+    if git is None:
+        return {}
+    command = [git, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no user input
+    return {"git_commit": found.stdout.strip()} if found.returncode == 0 else {}
 
 
 def _version(package: str) -> str:

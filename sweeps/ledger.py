@@ -7,21 +7,24 @@ the sweep, and any number of readers, also while it runs.
 import json
 import os
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from time import time
 from typing import Any
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
 
 from gan_core.errors import allowed_and_closest
 from sweeps.errors import SweepError, SweepExistsError, UnknownSweepError
 from sweeps.space import Scalar
 from sweeps.status import Stage, Status
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 
 _SCHEMA = """
 CREATE TABLE sweep (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -47,11 +50,14 @@ CREATE TABLE trials (
     UNIQUE (stage, number)
 );
 CREATE TABLE reports (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     trial_id TEXT NOT NULL REFERENCES trials,
     step INTEGER NOT NULL,
     metrics TEXT NOT NULL,
-    PRIMARY KEY (trial_id, step)
-) WITHOUT ROWID;
+    score REAL NOT NULL,
+    reported_at REAL NOT NULL,
+    UNIQUE (trial_id, step)
+);
 """
 
 
@@ -98,7 +104,8 @@ class Ledger:
         self.folder = folder
         self._confirmation = None if confirmation is None else {**confirmation, "started_at": time()}
         if not (folder / "ledger.db").exists():
-            _create(folder / "ledger.db", {**_written_by(), "started_at": time(), "status": Status.RUNNING})
+            facts = {"sweep_id": uuid4().hex, "started_at": time(), "status": Status.RUNNING}
+            _create(folder / "ledger.db", _written_by() | facts)
         self._connection = sqlite3.connect(folder / "ledger.db")
         self.describe({"spec": dict(spec)})
         self._stand(Status.RUNNING)
@@ -142,7 +149,9 @@ class Ledger:
         """Record a trial's metrics and flags after some steps, and the best score of its reports so far."""
         with self._connection as transaction:
             transaction.execute(
-                "INSERT OR REPLACE INTO reports VALUES (?, ?, ?)", (trial_id, step, json.dumps(dict(metrics)))
+                "INSERT OR REPLACE INTO reports (trial_id, step, metrics, score, reported_at)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (trial_id, step, json.dumps(dict(metrics)), score, time()),
             )
             transaction.execute(
                 "UPDATE trials SET step = ?, flags = ? WHERE trial_id = ?",
@@ -163,7 +172,7 @@ class Ledger:
                 (
                     json.dumps(trial.params),
                     json.dumps(trial.config),
-                    json.dumps({"trial_id": donor, "step": step, "params": trial.params}),
+                    json.dumps({"trial_id": donor, "step": step, "params": trial.params, "at": time()}),
                     trial.trial_id,
                 ),
             )
@@ -238,7 +247,7 @@ class Record:
 
 _TRIALS = """
 SELECT trials.*, reports.metrics AS best_metrics FROM trials
-LEFT JOIN reports ON reports.trial_id = trials.trial_id AND reports.step = best_step ORDER BY number
+LEFT JOIN reports ON reports.trial_id = trials.trial_id AND reports.step = best_step
 """
 _JSON_COLUMNS = ("params", "config", "flags", "take_overs", "final", "best_metrics")
 
@@ -266,9 +275,7 @@ def _read(folder: Path) -> Record:
         facts = {key: json.loads(value) for key, value in connection.execute("SELECT * FROM sweep")}
         if facts["format_version"] != FORMAT_VERSION:
             raise SweepError(_other_version(folder, facts))
-        trials = [dict(row) for row in connection.execute(_TRIALS)]
-    for row in trials:
-        row.update({column: json.loads(row[column] or "null") for column in _JSON_COLUMNS})
+        trials = _rows(connection.execute(f"{_TRIALS} ORDER BY number"))
     by_stage = {stage: [row for row in trials if row["stage"] == stage] for stage in Stage}
     return Record(folder, facts, by_stage[Stage.SEARCH], by_stage[Stage.CONFIRM])
 
@@ -293,6 +300,94 @@ def read_reports(folder: Path, stage: Stage = Stage.SEARCH) -> list[dict[str, An
     with closing(_read_only(folder)) as connection:
         rows = connection.execute(query, (stage,)).fetchall()
     return [{"trial_id": row["trial_id"], "step": row["step"], **json.loads(row["metrics"])} for row in rows]
+
+
+class Follower:
+    """Reads a ledger bit by bit while its writer goes on."""
+
+    MOST_REPORTS = 10_000
+    """Read at a time, to be bounded in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._last_report = 0
+
+    def facts(self) -> dict[str, Any]:
+        """Return the facts of the sweep as they stand."""
+        with closing(_read_only(self.folder)) as connection:
+            return {key: json.loads(value) for key, value in connection.execute("SELECT * FROM sweep")}
+
+    def standings(self) -> dict[str, tuple[Status, int]]:
+        """Return how each trial stands, and how often it took over another one's state, in their order."""
+        query = (
+            "SELECT trial_id, status, json_array_length(take_overs) FROM trials ORDER BY stage DESC, number"
+        )
+        with closing(_read_only(self.folder)) as connection:
+            return {trial_id: (Status(status), n) for trial_id, status, n in connection.execute(query)}
+
+    def trial(self, trial_id: str) -> dict[str, Any]:
+        """Return a trial's row, with the metrics of its best report."""
+        with closing(_read_only(self.folder)) as connection:
+            return _rows(connection.execute(f"{_TRIALS} WHERE trials.trial_id = ?", (trial_id,)))[0]
+
+    def new_reports(self) -> dict[str, list[dict[str, Any]]]:
+        """Return reports made since the last call by trial, the earliest first; not all where there are many.
+
+        Each has its ``step``, ``metrics``, ``score`` (the trial's best so far) and ``reported_at``.
+        """
+        query = "SELECT * FROM reports WHERE sequence > ? ORDER BY sequence LIMIT ?"
+        with closing(_read_only(self.folder)) as connection:
+            rows = connection.execute(query, (self._last_report, self.MOST_REPORTS)).fetchall()
+        by_trial: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            by_trial.setdefault(row["trial_id"], []).append({**row, "metrics": json.loads(row["metrics"])})
+            self._last_report = row["sequence"]
+        return by_trial
+
+    def scores(self) -> list[tuple[float, float]]:
+        """Return when each trial of the search ended, and with which score, in the order of their ends."""
+        query = (
+            "SELECT ended_at, score FROM trials"
+            " WHERE stage = ? AND score IS NOT NULL AND status NOT IN (?, ?) ORDER BY ended_at, number"
+        )
+        unfinished = (Status.RUNNING, Status.INTERRUPTED)
+        with closing(_read_only(self.folder)) as connection:
+            return [(row[0], row[1]) for row in connection.execute(query, (Stage.SEARCH, *unfinished))]
+
+    def reports_of(self, trial_id: str) -> list[dict[str, Any]]:
+        """Return the ``step`` and the metrics of a trial's reports, in the order of steps."""
+        query = "SELECT step, metrics FROM reports WHERE trial_id = ? ORDER BY step"
+        with closing(_read_only(self.folder)) as connection:
+            rows = connection.execute(query, (trial_id,)).fetchall()
+        return [{"step": row["step"], **json.loads(row["metrics"])} for row in rows]
+
+
+def standing(facts: Mapping[str, Any]) -> Status:
+    """Return how a sweep stands as a whole, its confirmation included."""
+    statuses = [facts["status"], facts.get("confirmation", {}).get("status", Status.COMPLETED)]
+    return next((s for s in (Status.RUNNING, Status.INTERRUPTED) if s in statuses), Status.COMPLETED)
+
+
+@contextmanager
+def running_lock(folder: Path) -> Iterator[None]:
+    """Keep other processes from running the same sweep; one that died keeps nobody.
+
+    Raises:
+        SweepError: Another process runs it.
+    """
+    try:
+        with FileLock(folder / "running.lock", blocking=False):
+            yield
+    except Timeout:
+        raise SweepError(f"the sweep {folder.name} is running in another process") from None
+
+
+def _rows(found: sqlite3.Cursor) -> list[dict[str, Any]]:
+    """Return rows of trials, their JSON parsed."""
+    rows = [dict(row) for row in found]
+    for row in rows:
+        row.update({column: json.loads(row[column] or "null") for column in _JSON_COLUMNS})
+    return rows
 
 
 def _read_only(folder: Path) -> sqlite3.Connection:

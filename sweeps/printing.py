@@ -4,16 +4,15 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich.console import Console
 
 from sweeps.ledger import report_file
-from sweeps.ranking import RESULTS, Sweep
+from sweeps.ranking import Sweep
 from sweeps.status import Stage, Status
-from sweeps.words import duration, params_in_short
+from sweeps.words import duration, params_in_short, results_option
 
 if TYPE_CHECKING:
     from sweeps.runner import Outcome
@@ -49,7 +48,7 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
         yield "samples", str(sweep.samples_file(best["trial_id"]))
     if report_file(sweep.folder).exists():
         yield "report", str(report_file(sweep.folder))
-    where = "" if results == RESULTS else f" --results {quote(str(results))}"
+    where = results_option(results)
     commands = [f"rank {sweep.name}", "ui"]
     if summary["status"] == Status.INTERRUPTED:
         commands.insert(0, f"resume {sweep.name}")

@@ -14,14 +14,13 @@ from gan_core.errors import allowed_and_closest
 from sweeps.errors import SweepError, UnknownTrialError
 from sweeps.ledger import Record, read_ledger, read_reports, samples_file, sweep_names, weights_file
 from sweeps.status import Stage, Status
+from sweeps.words import RESULTS
 
 if TYPE_CHECKING:
     from gan_core import Generator
     from sweeps.replicas import Confirmed, Replicas
     from sweeps.several import Sweeps
     from sweeps.statistics import Scale
-
-RESULTS = Path("results")
 
 
 class Sweep:

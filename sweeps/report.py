@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from shlex import quote
 from time import localtime, strftime
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,10 @@ import pandas as pd
 from sweeps.contact_sheet import contact_sheet
 from sweeps.errors import SweepError
 from sweeps.ledger import report_file
-from sweeps.ranking import RESULTS, Sweep
+from sweeps.ranking import Sweep
 from sweeps.status import Status
 from sweeps.verdict import number, verdict
-from sweeps.words import counted, duration
+from sweeps.words import counted, duration, results_option
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -353,7 +352,7 @@ def _given(content: Any) -> Any:  # noqa: ANN401 - a JSON value
 
 def _commands(sweep: Sweep) -> list[tuple[str, str]]:
     """Return what to type to repeat the sweep, each with what it does."""
-    where = "" if sweep.folder.parent == RESULTS else f" --results {quote(str(sweep.folder.parent))}"
+    where = results_option(sweep.folder.parent)
     commands = [
         (
             f"gan-sweep {sweep.name}.yaml{where}",

@@ -16,7 +16,6 @@ from types import FrameType
 from typing import Any
 
 import ray
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
@@ -34,20 +33,22 @@ from sweeps.ledger import (
     checkpoint_file,
     create_sweep_folder,
     read_ledger,
+    running_lock,
     samples_file,
     weights_file,
 )
 from sweeps.past import Past
 from sweeps.preparation import prepare
 from sweeps.progress import Display, announced
-from sweeps.ranking import RESULTS, Sweep, load
+from sweeps.ranking import Sweep, load
 from sweeps.schedulers import scheduler
 from sweeps.search import Search, status_of, trial_of
 from sweeps.spec import Confirm, Metric, Override, Resources, SweepSpec, load_spec
 from sweeps.status import Stage, Status
-from sweeps.tracking import Tracker
+from sweeps.tracking import Store, Tracker
 from sweeps.trainable import GanTrainable
 from sweeps.warmstart import earlier_sweep
+from sweeps.words import RESULTS
 
 _RAY_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -71,14 +72,14 @@ class Outcome:
         sweep: What its ledger holds.
         signal_number: The signal that stopped it, or None.
         out_of_time: Whether its time budget stopped it.
-        tracking_failure: The first error of MLflow's, or None.
+        tracking_failure: Why MLflow lacks a part of it, or None.
         report_failure: Why its report page was not written, or None.
     """
 
     sweep: Sweep
     signal_number: int | None
     out_of_time: bool
-    tracking_failure: Exception | None
+    tracking_failure: str | None
     report_failure: Exception | None = None
 
 
@@ -89,6 +90,7 @@ def run(
     name: str | None = None,
     results: Path | str = RESULTS,
     warm_start: str | None = None,
+    tracking_uri: str | None = None,
     quiet: bool = False,
 ) -> Sweep:
     """Run the sweep that a search-space file describes, and return it.
@@ -99,6 +101,7 @@ def run(
         name: The sweep's name, which must be free; by default the spec's, or the next free ``NAME-2``.
         results: Where sweeps are kept.
         warm_start: An earlier sweep of the same space, whose trials the sampler begins with.
+        tracking_uri: Where MLflow keeps runs; by default ``MLFLOW_TRACKING_URI``, or a database in results.
         quiet: Whether to show nothing while it runs.
 
     Raises:
@@ -117,6 +120,7 @@ def run(
         name=name,
         results=Path(results),
         warm_start=warm_start,
+        tracking_uri=tracking_uri,
         console=console,
         quiet=quiet,
     )
@@ -137,24 +141,26 @@ def execute(
     console: Console,
     quiet: bool,
     warm_start: str | None = None,
+    tracking_uri: str | None = None,
 ) -> Outcome:
     """Run a sweep to its end, that of its time budget, or SIGINT, SIGTERM or SIGHUP; return how it ended.
 
     Raises:
         SweepExistsError: The name is taken.
         UnknownSweepError: There is no sweep to start from.
-        SweepError: The sweep to start from is another space's, a trial asks for more than there is,
-            ``results`` cannot be written, the dataset cannot be loaded, or a component of the user's own does
-            not do what it must; nothing was written.
+        SweepError: MLflow cannot keep runs there, the sweep to start from is another space's, a trial asks
+            for more than there is, ``results`` cannot be written, the dataset cannot be loaded, or a
+            component of the user's own does not do what it must; nothing was written.
         SweepInterrupted: A signal came before the sweep had begun; nothing was written.
     """
     check_results(results, name)
+    store = Store.chosen(results, tracking_uri)
     earlier = earlier_sweep(spec, warm_start, results) if warm_start else None
 
     def new_folder() -> Path:
         return create_sweep_folder(results, name or spec.name, exact=name is not None)
 
-    return _run(spec, new_folder, console, settings=spec.confirm, earlier=earlier, quiet=quiet)
+    return _run(spec, new_folder, store, console, settings=spec.confirm, earlier=earlier, quiet=quiet)
 
 
 def resume(
@@ -162,6 +168,7 @@ def resume(
     *,
     trials: int | None,
     time_budget: float | None,
+    tracking_uri: str | None = None,
     results: Path,
     console: Console,
     quiet: bool,
@@ -176,6 +183,7 @@ def resume(
         name: The sweep's name.
         trials: How many trials it shall have in all; as many as before where it is not given.
         time_budget: Seconds until it ends; no end where it is not given.
+        tracking_uri: Where MLflow keeps its runs; where it did before where it is not given.
         results: Where sweeps are kept.
         console: Where to show it.
         quiet: Whether to show nothing.
@@ -188,14 +196,22 @@ def resume(
     record = read_ledger(name, results)
     changes = {"time_budget": time_budget} | ({} if trials is None else {"trials": trials})
     spec, past = _spec_again(name, record.facts["spec"] | changes), Past.read(record)
+    store = Store.chosen(results, tracking_uri, record.facts.get("tracking_uri"))
     searches = bool(past.unfinished) or len(past.rows) < spec.trials
     settings = _unconfirmed(spec, record, searches=searches)
     if not searches and settings is None:
         return Outcome(load(name, results), None, out_of_time=False, tracking_failure=None)
-    with _locked(record.folder):
+    with running_lock(record.folder):
         pass
     return _run(
-        spec, lambda: record.folder, console, settings=settings, past=past, searches=searches, quiet=quiet
+        spec,
+        lambda: record.folder,
+        store,
+        console,
+        settings=settings,
+        past=past,
+        searches=searches,
+        quiet=quiet,
     )
 
 
@@ -220,7 +236,15 @@ def _spec_again(name: str, content: dict[str, Any]) -> SweepSpec:
         raise SweepError(f"the sweep {name} cannot go on as it was: {details}") from None
 
 
-def confirm(name: str, settings: Confirm, *, results: Path, console: Console, quiet: bool) -> Outcome:
+def confirm(
+    name: str,
+    settings: Confirm,
+    *,
+    tracking_uri: str | None = None,
+    results: Path,
+    console: Console,
+    quiet: bool,
+) -> Outcome:
     """Train the best configurations of a sweep, and the defaults, on fresh seeds; return how it ended.
 
     What an earlier confirmation has trained is not trained again.
@@ -228,6 +252,7 @@ def confirm(name: str, settings: Confirm, *, results: Path, console: Console, qu
     Args:
         name: The sweep's name.
         settings: How many configurations and seeds.
+        tracking_uri: Where MLflow keeps its runs; where it did before where it is not given.
         results: Where sweeps are kept.
         console: Where to show it.
         quiet: Whether to show nothing.
@@ -239,15 +264,17 @@ def confirm(name: str, settings: Confirm, *, results: Path, console: Console, qu
     """
     record = read_ledger(name, results)
     spec = _spec_again(name, record.facts["spec"] | {"time_budget": None})
+    store = Store.chosen(results, tracking_uri, record.facts.get("tracking_uri"))
     Sweep(record).finalists(settings.top)
-    with _locked(record.folder):
+    with running_lock(record.folder):
         pass
-    return _run(spec, lambda: record.folder, console, settings=settings, searches=False, quiet=quiet)
+    return _run(spec, lambda: record.folder, store, console, settings=settings, searches=False, quiet=quiet)
 
 
 def _run(
     spec: SweepSpec,
     folder_of: Callable[[], Path],
+    store: Store,
     console: Console,
     *,
     settings: Confirm | None,
@@ -263,8 +290,8 @@ def _run(
         signals.check()
         prepare(spec, resources, console, quiet=quiet, check=signals.check)
         folder = folder_of()
-        session = _Session(spec, folder, resources, [signals, budget], console, quiet=quiet)
-        with _locked(folder):
+        session = _Session(spec, folder, store, resources, [signals, budget], console, quiet=quiet)
+        with running_lock(folder), session:
             is_searched = not searches or session.search(earlier, past) is Status.COMPLETED
             if settings and is_searched and signals.number is None:
                 session.confirm(settings)
@@ -280,7 +307,6 @@ class _Stage:
         searcher: Says which.
         scheduler: Stops them early.
         past: What an earlier run has done of them.
-        goes_on: Whether MLflow knows the sweep already.
         n_trials: How many there will be, those of the past included.
         at_once: How many are under way at a time, where it is not as many as fit.
         rule: What is done, in words.
@@ -289,7 +315,6 @@ class _Stage:
     searcher: Search | Confirmation
     scheduler: TrialScheduler
     past: Past
-    goes_on: bool
     n_trials: int
     rule: str
     at_once: int | None = None
@@ -301,13 +326,14 @@ class _Session:
     Args:
         spec: The sweep.
         folder: Its folder.
+        store: Where MLflow keeps its runs.
         resources: What Ray reserves for a trial.
         ends: What ends it before its end.
         console: Where to show it.
         quiet: Whether to show nothing.
 
     Attributes:
-        tracking_failure: The first error of MLflow's, or None.
+        tracking_failure: Why MLflow lacks a part of the sweep, or None.
         report_failure: Why the report page was not written, or None.
     """
 
@@ -315,6 +341,7 @@ class _Session:
         self,
         spec: SweepSpec,
         folder: Path,
+        store: Store,
         resources: dict[str, float],
         ends: list[tune.Callback],
         console: Console,
@@ -324,12 +351,27 @@ class _Session:
         self._spec = spec
         self._content = spec.model_dump(mode="json")
         self._folder = folder
+        self._store = store
         self._resources = resources
         self._ends = ends
         self._console = console
         self._quiet = quiet
-        self.tracking_failure: Exception | None = None
+        self._tracker: Tracker | None = None
+        self.tracking_failure: str | None = None
         self.report_failure: Exception | None = None
+
+    def __enter__(self) -> "_Session":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._tracker:
+            with announced(self._console, "Writing what is left to MLflow", quiet=self._quiet):
+                self._tracker.close()
+            self.tracking_failure = self._tracker.failure
+
+    def _say(self, text: str) -> None:
+        if not self._quiet:
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def search(self, earlier: Path | None, past: Past | None) -> Status:
         """Search, and return whether all trials have ended."""
@@ -338,7 +380,6 @@ class _Session:
             searcher=Search(spec, self._folder.name, self._folder / "study.db", earlier, past),
             scheduler=scheduler(spec, before),
             past=before,
-            goes_on=past is not None,
             n_trials=spec.trials,
             rule=_rule(spec),
             at_once=spec.trials if spec.exchanges else None,
@@ -360,7 +401,6 @@ class _Session:
             searcher=searcher,
             scheduler=FIFOScheduler(),
             past=ours,
-            goes_on=True,
             n_trials=searcher.most_trials,
             rule=_confirmation_rule(settings, names),
         )
@@ -371,12 +411,13 @@ class _Session:
         """Train every trial of a stage, recording it, and return whether all have ended."""
         metric, ended, folder = self._spec.metric[0], stage.past.ended, self._folder
         ledger.describe({"environment": environment(ray.cluster_resources().get("GPU", 0))})
-        tracker = Tracker(folder.parent, folder.name, self._content, metric, ended if stage.goes_on else None)
+        ledger.describe({"tracking_uri": self._store.kept})
+        self._tracker = self._tracker or Tracker(folder, self._store, self._say)
         with Display(
             self._console, folder.name, stage.n_trials, metric, ended=ended.values(), quiet=self._quiet
         ) as display:
             weights = _BestWeights(folder, metric, self._spec.keep, stage.past)
-            recorder = _Recorder(ledger, tracker, display, weights, folder, metric.name, stage.past)
+            recorder = _Recorder(ledger, display, weights, folder, metric.name, len(ended))
             display.say(stage.rule)
             display.say("Starting the first trials")
             try:
@@ -392,9 +433,6 @@ class _Session:
                 ledger.close(status)
                 display.say("Writing the report")
                 self.report_failure = _write_report(folder)
-                display.say("Writing what is left to MLflow")
-                tracker.close(status)
-                self.tracking_failure = self.tracking_failure or tracker.failure
         return status
 
     def _tune(self, stage: _Stage, recorder: "_Recorder") -> None:
@@ -434,20 +472,6 @@ def _write_report(folder: Path) -> Exception | None:
     except Exception as error:  # noqa: BLE001 - shown when the sweep ends
         return error
     return None
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from running the same sweep; one that died keeps nobody.
-
-    Raises:
-        SweepError: Another process runs it.
-    """
-    try:
-        with FileLock(folder / "running.lock", blocking=False):
-            yield
-    except Timeout:
-        raise SweepError(f"the sweep {folder.name} is running in another process") from None
 
 
 def _rule(spec: SweepSpec) -> str:
@@ -607,24 +631,21 @@ class _Recorder(tune.Callback):
     def __init__(
         self,
         ledger: Ledger,
-        tracker: Tracker,
         display: Display,
         weights: "_BestWeights",
         folder: Path,
         metric: str,
-        past: Past,
+        n_ended: int,
     ) -> None:
         self._weights = weights
-        self._past = past
         self._metric = metric
         self._ledger = ledger
-        self._tracker = tracker
         self._display = display
         self._folder = folder
         self._running: dict[str, Trial] = {}
         self._lineages: dict[str, tuple[str | None, int | None]] = {}
         self._scores: dict[str, float] = {}
-        self.ended = len(past.ended)
+        self.ended = n_ended
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave everything out: Tune saves its callbacks for a restore that is not used here."""
@@ -638,7 +659,6 @@ class _Recorder(tune.Callback):
         before = trial.config["taken_over"] or {"trial_id": None, "step": None}
         self._lineages[trial.trial_id] = before["trial_id"], before["step"]
         self._ledger.start(started)
-        self._tracker.start(started)
         self._display.start(started)
 
     def on_trial_result(self, trial: TuneTrial, result: dict[str, Any], **_info: object) -> None:
@@ -654,8 +674,6 @@ class _Recorder(tune.Callback):
         grid.parent.mkdir(exist_ok=True)
         grid.write_bytes(samples)
         self._ledger.report(reporting.trial_id, step, metrics, result["score"], result["flags"])
-        if step > self._past.last_step(reporting.trial_id):
-            self._tracker.report(reporting, step, metrics, samples)
         self._display.report(reporting, step, metrics[self._metric])
 
     def _note_take_over(self, trial: TuneTrial, result: Mapping[str, Any]) -> None:
@@ -664,7 +682,6 @@ class _Recorder(tune.Callback):
         if now != self._running[trial.trial_id] or lineage != self._lineages[trial.trial_id]:
             self._running[trial.trial_id], self._lineages[trial.trial_id] = now, lineage
             self._ledger.take_over(now, result["donor"], result["donor_step"])
-            self._tracker.take_over(now, result["donor"], result["donor_step"])
             self._display.take_over(now, result["donor"], result["donor_step"])
 
     def on_trial_complete(self, trial: TuneTrial, **_info: object) -> None:
@@ -699,7 +716,6 @@ class _Recorder(tune.Callback):
     ) -> None:
         trial, score = self._running.pop(tune_id), self._scores.get(tune_id)
         self._ledger.end(trial.trial_id, status, reason, traceback, final)
-        self._tracker.end(trial, status, score, final)
         if final and trial.stage is Stage.SEARCH:
             self._weights.add(trial.trial_id, final[self._metric])
         if status is not Status.INTERRUPTED:

@@ -1,34 +1,50 @@
-"""What people browse: MLflow; the only place that imports it."""
+"""What people browse: MLflow; the only place that imports it.
 
+MLflow is a mirror of the ledger. What it lacks is found out by comparing the two, so that nothing need be
+queued: while a tracking server does not answer, the ledger is what is kept for it.
+"""
+
+import json
 import logging
 import os
-import platform
-import signal
-import socket
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
-from importlib.metadata import version
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Thread
-from time import sleep, time
+from tempfile import TemporaryDirectory
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from filelock import FileLock
 
 from sweeps.errors import SweepError
-from sweeps.ledger import Trial
-from sweeps.status import Stage, Status
+from sweeps.ledger import Follower, running_lock, samples_file, standing, sweep_names
+from sweeps.ledger import report_file as report_page
+from sweeps.status import Status
 from sweeps.words import params_in_short
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Metric, Run
 
-    from sweeps.spec import Metric
+POLL_S = 1.0
+RETRY_S = 5.0
+CLOSING_S = 10.0
+"""How long the end of a sweep waits for a store that is slow or down."""
 
-DASHBOARD_PORT = 5000
+MOST_METRICS = 1000
+"""MLflow takes no more at a time."""
+
+VIEW = "gan-sweep"
+"""The key of the experiment's columns in MLflow's pages."""
+
+_HTTP = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+_SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
+_REFUSALS = (401, 403)
+"""Of whoever asks, not of what is asked."""
 
 _RUN_STATUS = {
     Status.COMPLETED: "FINISHED",
@@ -38,263 +54,578 @@ _RUN_STATUS = {
     Status.INTERRUPTED: "KILLED",
 }
 
-Job = Callable[["MlflowClient"], None]
+
+@dataclass(frozen=True)
+class Store:
+    """Where MLflow keeps runs.
+
+    Args:
+        uri: MLflow's tracking URI, which may hold credentials.
+        artifacts: Where the artifacts of new experiments go; None leaves that to a server.
+        is_default: Whether it is the one that lies beside the sweeps.
+    """
+
+    uri: str
+    artifacts: Path | None
+    is_default: bool = False
+
+    @classmethod
+    def beside(cls, results: Path) -> "Store":
+        """Return the store that lies beside the sweeps."""
+        folder = results.resolve()
+        return cls(f"sqlite:///{folder / 'mlflow.db'}", folder / "mlartifacts", is_default=True)
+
+    @classmethod
+    def chosen(cls, results: Path, uri: str | None = None, kept: str | None = None) -> "Store":
+        """Return the store at ``uri``, else in ``MLFLOW_TRACKING_URI``, else the one kept, else in results.
+
+        Args:
+            results: Where sweeps are kept.
+            uri: What was asked for, or None.
+            kept: The public part of where the sweep was tracked before, or None.
+
+        Raises:
+            SweepError: MLflow cannot keep runs there.
+        """
+        asked = uri or os.environ.get("MLFLOW_TRACKING_URI") or kept
+        if not asked:
+            return cls.beside(results)
+        scheme = urlsplit(asked).scheme.partition("+")[0]
+        if scheme not in _SCHEMES:
+            raise SweepError(
+                f"tracking URI {without_credentials(asked)!r}: MLflow keeps runs at http://HOST:PORT, https://,"
+                " or in a database: sqlite:///FILE, postgresql://, mysql:// or mssql://; set --tracking-uri"
+                " or MLFLOW_TRACKING_URI"
+            )
+        is_served = scheme in {"http", "https"}
+        return cls(asked, None if is_served else results.resolve() / "mlartifacts")
+
+    @property
+    def public(self) -> str:
+        """The URI as it may be shown."""
+        return without_credentials(self.uri)
+
+    @property
+    def kept(self) -> str | None:
+        """What a ledger keeps of it; None for the default one, which moves with its folder."""
+        return None if self.is_default else self.public
+
+    def without_secrets(self, text: str) -> str:
+        """Return a message without the credentials that the URI holds."""
+        parts = urlsplit(self.uri)
+        text = text.replace(self.uri, self.public)
+        for secret in filter(None, (parts.netloc.rpartition("@")[0], parts.password, parts.query)):
+            for spelling in (secret, unquote(secret)):
+                text = text.replace(spelling, "***")
+        return text
+
+
+def without_credentials(uri: str) -> str:
+    """Return a URI without user, password and query.
+
+    >>> without_credentials("https://me:secret@example.org/mlflow?token=x")
+    'https://example.org/mlflow'
+    """
+    parts = urlsplit(uri)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+@dataclass
+class _Run:
+    """A run, as far as MLflow knows it."""
+
+    run_id: str
+    status: str | None = None
+    step: int = 0
+    n_take_overs: int = 0
+    n_finished: int = 0
+    is_found: bool = False
+
+    @classmethod
+    def of(cls, run: "Run") -> "_Run":
+        """Read how far a run has come from its tags."""
+        tags = run.data.tags
+        step, n_take_overs, n_finished = (
+            int(tags.get(name, 0)) for name in ("step", "n_take_overs", "trials_finished")
+        )
+        return cls(run.info.run_id, tags.get("status"), step, n_take_overs, n_finished, is_found=True)
+
+
+class Mirror:
+    """Brings an MLflow store up to what a sweep's ledger holds.
+
+    A parent run a sweep, found again by the sweep's ID, and a child run a trial, found by the trial's. Tags
+    say how far each has come, so that a mirror that is broken off at any point is gone on with.
+
+    Args:
+        folder: The sweep's folder.
+        store: Where the runs are.
+        is_running: Whether this process runs the sweep; otherwise a trial that the ledger has running was
+            left so by a process that died, and is an interrupted one.
+    """
+
+    def __init__(self, folder: Path, store: Store, *, is_running: bool) -> None:
+        self._ledger = Follower(folder)
+        self._folder = folder
+        self._is_running = is_running
+        self._facts = self._ledger.facts()
+        self._metric: str = self._facts["spec"]["metric"][0]["name"]
+        self._client = _open(store, folder.parent)
+        self._experiment_id = self._experiment(store)
+        self._children: dict[str, _Run] = {}
+        self._parent: _Run | None = None
+        self.refusals: dict[str, Exception] = {}
+        self._find_runs()
+
+    @property
+    def link(self) -> str:
+        """The path of the experiment in MLflow's pages."""
+        return f"#/experiments/{self._experiment_id}/runs?viewStateShareKey={VIEW}"
+
+    def catch_up(self, *, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Send what is new, until there is no more or it is over.
+
+        What MLflow refuses of a trial is kept in ``refusals``, and the rest is sent.
+
+        Raises:
+            MlflowException: The store does not answer.
+        """
+        self._facts = self._ledger.facts()
+        parent = self._parent_run()
+        new = self._ledger.new_reports()
+        while not is_over():
+            for trial_id in self._changed(new):
+                if not is_over() and trial_id not in self.refusals:
+                    self._bring_up(trial_id, new.get(trial_id, []))
+            if not (new := self._ledger.new_reports()):
+                break
+        self._log_best(parent)
+
+    def conclude(self) -> None:
+        """Send what is left, and end the sweep's run."""
+        self.catch_up()
+        parent = self._parent_run()
+        self._log_story(parent.run_id)
+        self._stand(parent, self._now(standing(self._facts)), self._facts.get("ended_at"))
+
+    def _experiment(self, store: Store) -> str:
+        """Return the experiment of the sweep's name, made where there is none."""
+        name = self._folder.name
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is None:
+            location = (store.artifacts / name).as_uri() if store.artifacts else None
+            experiment_id = self._client.create_experiment(
+                name,
+                artifact_location=location,
+                tags={
+                    "mlflow.experimentKind": "custom_model_development",
+                    f"mlflow.sharedViewState.{VIEW}": _view(self._facts["spec"], self._metric),
+                },
+            )
+            return str(experiment_id)
+        if experiment.lifecycle_stage != "active":
+            self._client.restore_experiment(experiment.experiment_id)
+        return str(experiment.experiment_id)
+
+    def _find_runs(self) -> None:
+        """Find the runs that an earlier mirror of this sweep has made."""
+        token: str | None = None
+        while token != "":
+            page = self._client.search_runs(
+                [self._experiment_id], f"tags.sweep_id = '{self._facts['sweep_id']}'", page_token=token
+            )
+            for run in page:
+                self._note(run)
+            token = page.token or ""
+
+    def _note(self, run: "Run") -> None:
+        trial_id = run.data.tags.get("trial_id")
+        if trial_id is None:
+            self._parent = _Run.of(run)
+        else:
+            self._children[trial_id] = _Run.of(run)
+
+    def _parent_run(self) -> _Run:
+        """Return the sweep's run, made where there is none."""
+        if self._parent is None:
+            run = self._client.create_run(
+                self._experiment_id, _ms(self._facts["started_at"]), self._tags(), self._folder.name
+            )
+            self._parent = _Run(run.info.run_id)
+        if self._parent.status is None:
+            self._client.log_text(self._parent.run_id, _spec_file(self._facts), "spec.yaml")
+        if self._parent.status is None or (self._is_running and self._parent.status != Status.RUNNING):
+            self._stand(self._parent, Status.RUNNING)
+        return self._parent
+
+    def _tags(self) -> dict[str, str]:
+        """Return what every run of the sweep is told by."""
+        where = {name: str(value) for name, value in self._facts.get("environment", {}).items()}
+        commit = where.pop("git_commit", None)
+        return {
+            "sweep_id": self._facts["sweep_id"],
+            **where,
+            **({"mlflow.source.git.commit": commit} if commit else {}),
+        }
+
+    def _changed(self, reports: Mapping[str, Any]) -> Iterator[str]:
+        """Yield the trials that MLflow does not know as they are."""
+        for trial_id, (status, n_take_overs) in self._ledger.standings().items():
+            child = self._children.get(trial_id)
+            known = child and (child.status, child.n_take_overs)
+            if trial_id in reports or known != (self._now(status), n_take_overs):
+                yield trial_id
+
+    def _now(self, status: Status) -> Status:
+        is_dead = status is Status.RUNNING and not self._is_running
+        return Status.INTERRUPTED if is_dead else status
+
+    def _bring_up(self, trial_id: str, reports: Sequence[dict[str, Any]]) -> None:
+        """Send what is new of a trial, its end last."""
+        from mlflow.exceptions import MlflowException
+
+        row = self._ledger.trial(trial_id)
+        try:
+            child = self._children.get(trial_id) or self._create(row)
+            if child.status is None:
+                self._describe(child, row)
+            self._log_reports(child, row, [report for report in reports if report["step"] > child.step])
+            self._log_take_overs(child, row)
+            if child.status != (status := self._now(Status(row["status"]))):
+                self._log_end(child, row, status)
+        except MlflowException as error:
+            if not _is_refusal(error):
+                raise
+            self.refusals[trial_id] = error
+
+    def _create(self, row: Mapping[str, Any]) -> _Run:
+        """Make a trial's run; it has a status once its parameters are known too."""
+        tags = self._tags() | {
+            "mlflow.parentRunId": self._parent_run().run_id,
+            "trial_id": row["trial_id"],
+            "is_baseline": str(bool(row["is_baseline"])).lower(),
+            "stage": row["stage"],
+            "seed": str(row["config"].get("seed")),
+            **({"of": row["of"]} if row["of"] else {}),
+        }
+        name = f"{row['trial_id']} {params_in_short(row['params'])}"
+        run = self._client.create_run(self._experiment_id, _ms(row["started_at"]), tags, name)
+        return self._children.setdefault(row["trial_id"], _Run(run.info.run_id))
+
+    def _describe(self, child: _Run, row: Mapping[str, Any]) -> None:
+        """Send the parameters, the searched ones first."""
+        from mlflow.entities import Param, RunTag
+
+        params = {**row["params"], **row["config"]}
+        self._client.log_batch(
+            child.run_id,
+            params=[Param(name, str(value)) for name, value in params.items()],
+            tags=[RunTag("status", Status.RUNNING)],
+        )
+        child.status = Status.RUNNING
+
+    def _log_reports(self, child: _Run, row: Mapping[str, Any], reports: Sequence[dict[str, Any]]) -> None:
+        """Send reports: their images one by one, their metrics together."""
+        from mlflow.entities import RunTag
+
+        if not reports:
+            return
+        sent = self._image_steps(child.run_id) if child.is_found else set()
+        child.is_found = False
+        for report in reports:
+            if report["step"] not in sent:
+                self._log_samples(child, row["trial_id"], report)
+        a_batch = MOST_METRICS // (max(len(report["metrics"]) for report in reports) + 1)
+        for start in range(0, len(reports), a_batch):
+            batch = reports[start : start + a_batch]
+            metrics = [metric for report in batch for metric in self._metrics(report)]
+            tags = {"step": batch[-1]["step"], **self._yardstick()}
+            self._client.log_batch(
+                child.run_id, metrics=metrics, tags=[RunTag(key, str(value)) for key, value in tags.items()]
+            )
+            child.step = batch[-1]["step"]
+
+    def _metrics(self, report: Mapping[str, Any]) -> "list[Metric]":
+        named = report["metrics"] | {f"best_{self._metric}": report["score"]}
+        return _metrics(named, report["reported_at"], report["step"])
+
+    def _yardstick(self) -> dict[str, Any]:
+        """Return what scores are to be read against."""
+        floors = self._facts.get("floors") or {}
+        floor = {"floor": floors[self._metric]} if self._metric in floors else {}
+        return floor | ({"extractor": self._facts["extractor"]} if "extractor" in self._facts else {})
+
+    def _log_samples(self, child: _Run, trial_id: str, report: Mapping[str, Any]) -> None:
+        from PIL import Image
+
+        grid = samples_file(self._folder, trial_id, report["step"])
+        if not grid.exists():
+            return
+        with Image.open(BytesIO(grid.read_bytes())) as image:
+            timestamp = _ms(report["reported_at"])
+            self._client.log_image(
+                child.run_id, image, key="samples", step=report["step"], timestamp=timestamp
+            )
+
+    def _image_steps(self, run_id: str) -> set[int]:
+        """Return the steps whose images a mirror has sent, also one that was broken off after them."""
+        files = self._client.list_artifacts(run_id, "images")
+        return {int(found[1]) for file in files if (found := re.search(r"\Wstep\W(\d+)\W", file.path))}
+
+    def _log_take_overs(self, child: _Run, row: Mapping[str, Any]) -> None:
+        """Send the parameters taken over since, as metrics: MLflow's parameters cannot change."""
+        from mlflow.entities import RunTag
+
+        for place, take_over in enumerate(row["take_overs"][child.n_take_overs :], child.n_take_overs + 1):
+            numbers = {name: float(value) for name, value in take_over["params"].items()}
+            told = f"{take_over['trial_id']} at step {take_over['step']}"
+            self._client.log_batch(
+                child.run_id,
+                metrics=_metrics(numbers, take_over["at"], take_over["step"]),
+                tags=[RunTag("taken_over", told), RunTag("n_take_overs", str(place))],
+            )
+            child.n_take_overs = place
+
+    def _log_end(self, child: _Run, row: Mapping[str, Any], status: Status) -> None:
+        """Send how a trial stands, or how it ended: its final scores, its pictures, its reason."""
+        if status is not Status.RUNNING:
+            ended_at = row["ended_at"] or row["started_at"]
+            final = {f"final_{name}": value for name, value in (row["final"] or {}).items()}
+            self._client.log_batch(child.run_id, metrics=_metrics(final, ended_at, row["step"]))
+            self._log_pictures(child.run_id, row)
+            if row["reason"]:
+                self._client.set_tag(child.run_id, "reason", row["reason"])
+        self._stand(child, status, row["ended_at"])
+
+    def _log_pictures(self, run_id: str, row: Mapping[str, Any]) -> None:
+        from sweeps.pictures import curves_png
+
+        reports = self._ledger.reports_of(row["trial_id"])
+        if not reports:
+            return
+        best = samples_file(self._folder, row["trial_id"], row["best_step"])
+        with self._artifacts(run_id) as folder:
+            (folder / "curves.png").write_bytes(curves_png(reports, self._metric, row["trial_id"]))
+            (folder / "spec.yaml").write_text(_spec_file(self._facts), encoding="utf-8")
+            if best.exists():
+                (folder / "best.png").write_bytes(best.read_bytes())
+
+    @contextmanager
+    def _artifacts(self, run_id: str) -> Iterator[Path]:
+        """Send the files that are written into a folder."""
+        with TemporaryDirectory(prefix="gan-sweep-") as folder:
+            yield Path(folder)
+            self._client.log_artifacts(run_id, folder)
+
+    def _log_best(self, parent: _Run) -> None:
+        """Send the sweep's best score against the number of trials finished."""
+        from mlflow.entities import RunTag
+
+        scores = self._ledger.scores()
+        if len(scores) <= parent.n_finished:
+            return
+        better = min if self._facts["spec"]["metric"][0]["goal"] == "minimize" else max
+        best, metrics = scores[0][1], []
+        for number, (ended_at, score) in enumerate(scores, 1):
+            best = better(best, score)
+            metrics += _metrics({f"best_{self._metric}": best}, ended_at, number)
+        for start in range(parent.n_finished, len(metrics), MOST_METRICS):
+            batch = metrics[start : start + MOST_METRICS]
+            parent.n_finished = start + len(batch)
+            tag = RunTag("trials_finished", str(parent.n_finished))
+            self._client.log_batch(parent.run_id, metrics=batch, tags=[tag])
+
+    def _log_story(self, run_id: str) -> None:
+        """Send the leaderboard, the contact sheet and the report page, in place of earlier ones."""
+        from sweeps.contact_sheet import contact_sheet
+        from sweeps.pictures import sheet_png
+        from sweeps.ranking import load
+
+        sweep = load(self._folder.name, self._folder.parent)
+        board, page = sweep.rank(), report_page(self._folder)
+        if board.empty:
+            return
+        with self._artifacts(run_id) as folder:
+            board.to_csv(folder / "leaderboard.csv", index=False)
+            (folder / "contact_sheet.png").write_bytes(sheet_png(contact_sheet(sweep)))
+            if page.exists():
+                (folder / page.name).write_bytes(page.read_bytes())
+        table = "leaderboard.json"
+        if any(file.path == table for file in self._client.list_artifacts(run_id)):
+            self._client.log_text(run_id, board.to_json(orient="split", index=False), table)
+        else:
+            self._client.log_table(run_id, board, table)
+
+    def _stand(self, run: _Run, status: Status, ended_at: float | None = None) -> None:
+        """Say how a run stands; its tag last, for a mirror that is broken off."""
+        if status is Status.RUNNING:
+            self._client.update_run(run.run_id, status="RUNNING")
+        else:
+            self._client.set_terminated(
+                run.run_id, _RUN_STATUS[status], None if ended_at is None else _ms(ended_at)
+            )
+        self._client.set_tag(run.run_id, "status", status)
+        run.status = status
+
+
+_SILENT = "it did not answer in time"
 
 
 class Tracker:
-    """Writes a sweep into MLflow from a thread of its own: a parent run, and a child run a trial.
+    """Keeps MLflow up to a sweep's ledger from a thread of its own, until it is closed.
 
-    Nothing waits for MLflow before the sweep's end, and none of its errors stops it: the first is kept in
-    ``failure``. The ledger, not MLflow, is what rankings are made of.
+    Nothing waits for MLflow but the sweep's end, and that for some seconds only; none of its errors stops
+    the sweep. What is missing then is sent by :func:`sync`, or when the sweep is gone on with.
 
     Args:
-        results: Where ``mlflow.db`` and ``mlartifacts`` are, or will be.
-        name: The sweep's name, and the experiment's.
-        spec: The whole specification, as JSON values.
-        metric: What says which trial is better.
-        ended: How trials ended in an earlier run of the sweep, which is gone on with; None where there was
-            none.
+        folder: The sweep's folder.
+        store: Where the runs are.
+        say: Told once where the store does not answer.
+
+    Attributes:
+        failure: Why MLflow lacks a part of the sweep, or None.
     """
 
-    def __init__(
-        self,
-        results: Path,
-        name: str,
-        spec: Mapping[str, Any],
-        metric: "Metric",
-        ended: Mapping[str, Status] | None = None,
-    ) -> None:
-        self._metric = metric
-        self.failure: Exception | None = None
-        self._results = results.resolve()
-        self._name = name
-        self._experiment_id = ""
-        self._run_ids: dict[str, str] = {}
-        self._finished = len(ended or {})
-        self._best_score: float | None = None
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._thread = Thread(target=self._serve, name="mlflow-writer", daemon=True)
+    def __init__(self, folder: Path, store: Store, say: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._store = store
+        self._say = say
+        self._mirror: Mirror | None = None
+        self._closing = Event()
+        self.failure: str | None = _SILENT
+        self._thread = Thread(target=self._serve, name="mlflow", daemon=True)
         self._thread.start()
-        if ended is not None:
-            self._jobs.put(lambda client: self._find_runs(client, ended))
-        self._jobs.put(lambda client: self._create_parent(client, spec))
 
-    def start(self, trial: Trial) -> None:
-        """Create the trial's run, or go on with it."""
-        self._jobs.put(lambda client: self._create_child(client, trial))
-
-    def report(self, trial: Trial, step: int, metrics: Mapping[str, float], samples_png: bytes) -> None:
-        """Log a trial's metrics and its sample grid at a step."""
-        self._jobs.put(lambda client: self._log_report(client, trial, step, metrics, samples_png))
-
-    def take_over(self, trial: Trial, donor: str, step: int) -> None:
-        """Log that a trial has other parameters, and another one's state, from a step on."""
-        self._jobs.put(lambda client: self._log_take_over(client, trial, donor, step))
-
-    def end(
-        self, trial: Trial, status: Status, score: float | None, final: Mapping[str, float] | None = None
-    ) -> None:
-        """Log the trial's best and final scores, and end its run."""
-        self._jobs.put(lambda client: self._end_child(client, trial, status, score, final or {}))
-
-    def close(self, status: Status) -> None:
-        """End the sweep's run and wait until all is written."""
-        self._jobs.put(lambda client: self._end_parent(client, status))
-        self._jobs.put(None)
-        self._thread.join()
+    def close(self) -> None:
+        """Send what is left, for some seconds at most."""
+        self._closing.set()
+        self._thread.join(CLOSING_S)
 
     def _serve(self) -> None:
-        client: MlflowClient | None = None
-        while (job := self._jobs.get()) is not None:
-            try:
-                client = client or _open_store(self._results)
-                job(client)
-            except Exception as error:  # noqa: BLE001 - shown when the sweep ends; tracking stops no sweep
-                self.failure = self.failure or error
+        self._attempt(self._end_dead_sweeps)
+        wait_s = POLL_S
+        while not self._closing.wait(wait_s):
+            is_done = self._attempt(lambda mirror: mirror.catch_up(is_over=self._closing.is_set))
+            wait_s = POLL_S if is_done else RETRY_S
+        self._attempt(Mirror.conclude)
 
-    def _find_runs(self, client: "MlflowClient", ended: Mapping[str, Status]) -> None:
-        """Find the runs of an earlier run of this sweep, the parent being the one without a trial.
+    def _attempt(self, job: Callable[[Mirror], None]) -> bool:
+        """Do something with the mirror, made anew after a failure; return whether it was done."""
+        try:
+            self._mirror = self._mirror or Mirror(self._folder, self._store, is_running=True)
+            job(self._mirror)
+        except Exception as error:  # noqa: BLE001 - told, and tried again; tracking stops no sweep
+            self._mirror = None
+            self._fail(error)
+            return False
+        if self._mirror.refusals:
+            self._fail(next(iter(self._mirror.refusals.values())))
+        else:
+            self.failure = None
+        return True
 
-        Where that was killed before MLflow knew how a trial had ended, it is told now.
-        """
-        experiment = client.get_experiment_by_name(self._name)
-        token = None
-        while experiment and token != "":
-            page = client.search_runs([experiment.experiment_id], page_token=token)
-            for run in page:
-                name = run.data.tags.get("trial_id", self._name)
-                self._run_ids[name] = run.info.run_id
-                if name in ended and run.info.status == "RUNNING":
-                    self._terminate(client, run.info.run_id, ended[name])
-            token = page.token or ""
-
-    def _create_parent(self, client: "MlflowClient", spec: Mapping[str, Any]) -> None:
-        experiment = client.get_experiment_by_name(self._name)
-        self._experiment_id = (
-            experiment.experiment_id
-            if experiment
-            else client.create_experiment(
-                self._name, artifact_location=(self._results / "mlartifacts" / self._name).as_uri()
+    def _fail(self, error: Exception) -> None:
+        before, self.failure = self.failure, self._store.without_secrets(_in_short(error))
+        if before in {None, _SILENT}:
+            self._say(
+                f"MLflow at {self._store.public} does not take this sweep's records, which are kept"
+                f" for it ({self.failure})"
             )
-        )
-        if self._name in self._run_ids:
-            client.update_run(self._run_ids[self._name], status="RUNNING")
-            return
-        tags = {
-            "python": platform.python_version(),
-            **{package: version(package) for package in ("torch", "ray", "optuna")},
-        }
-        run = client.create_run(self._experiment_id, run_name=self._name, tags=tags)
-        self._run_ids[self._name] = run.info.run_id
-        client.log_dict(run.info.run_id, dict(spec), "spec.json")
 
-    def _create_child(self, client: "MlflowClient", trial: Trial) -> None:
-        from mlflow.entities import Param
-
-        if trial.trial_id in self._run_ids:
-            client.update_run(self._run_ids[trial.trial_id], status="RUNNING")
-            client.set_tag(self._run_ids[trial.trial_id], "status", Status.RUNNING)
-            return
-        run = client.create_run(
-            self._experiment_id,
-            run_name=f"{trial.trial_id} {params_in_short(trial.params)}",
-            tags={
-                "mlflow.parentRunId": self._run_ids[self._name],
-                "trial_id": trial.trial_id,
-                "is_baseline": str(trial.is_baseline).lower(),
-                "stage": trial.stage,
-                **({} if trial.of is None else {"of": trial.of}),
-                "status": Status.RUNNING,
-            },
-        )
-        self._run_ids[trial.trial_id] = run.info.run_id
-        params = [Param(name, str(value)) for name, value in (trial.params | trial.config).items()]
-        client.log_batch(run.info.run_id, params=params)
-
-    def _log_report(
-        self,
-        client: "MlflowClient",
-        trial: Trial,
-        step: int,
-        metrics: Mapping[str, float],
-        samples_png: bytes,
-    ) -> None:
-        from mlflow.entities import Metric as MlflowMetric
-        from PIL import Image
-
-        run_id, now = self._run_ids[trial.trial_id], int(time() * 1000)
-        logged = [MlflowMetric(name, value, now, step) for name, value in metrics.items()]
-        client.log_batch(run_id, metrics=logged)
-        client.log_image(run_id, Image.open(BytesIO(samples_png)), key="samples", step=step)
-
-    def _log_take_over(self, client: "MlflowClient", trial: Trial, donor: str, step: int) -> None:
-        """MLflow's params cannot change: the new ones are metrics."""
-        from mlflow.entities import Metric as MlflowMetric
-
-        run_id, now = self._run_ids[trial.trial_id], int(time() * 1000)
-        numbers = [MlflowMetric(name, float(value), now, step) for name, value in trial.params.items()]
-        client.log_batch(run_id, metrics=numbers)
-        client.set_tag(run_id, "taken_over", f"{donor} at step {step}")
-
-    def _end_child(
-        self,
-        client: "MlflowClient",
-        trial: Trial,
-        status: Status,
-        score: float | None,
-        final: Mapping[str, float],
-    ) -> None:
-        from mlflow.entities import Metric as MlflowMetric
-
-        run_id, now = self._run_ids[trial.trial_id], int(time() * 1000)
-        client.log_batch(
-            run_id, metrics=[MlflowMetric(f"final_{name}", value, now, 0) for name, value in final.items()]
-        )
-        if score is not None and trial.stage is Stage.SEARCH:
-            better = min if self._metric.goal == "minimize" else max
-            self._best_score = score if self._best_score is None else better(score, self._best_score)
-            name, parent = f"best_{self._metric.name}", self._run_ids[self._name]
-            client.log_metric(run_id, name, score)
-            client.log_metric(parent, name, self._best_score, step=self._finished)
-        self._finished += 1
-        self._terminate(client, run_id, status)
-
-    def _end_parent(self, client: "MlflowClient", status: Status) -> None:
-        self._terminate(client, self._run_ids[self._name], status)
-
-    @staticmethod
-    def _terminate(client: "MlflowClient", run_id: str, status: Status) -> None:
-        client.set_tag(run_id, "status", status)
-        client.set_terminated(run_id, _RUN_STATUS[status])
+    def _end_dead_sweeps(self, _mirror: Mirror) -> None:
+        """End the runs of sweeps whose process was killed; the ledger has them running."""
+        for name in sweep_names(self._folder.parent):
+            folder = self._folder.parent / name
+            if folder != self._folder:
+                _end_where_dead(folder, self._store)
 
 
-def tracking_uri(results: Path) -> str:
-    """Return the URI of the MLflow store in ``results``."""
-    return f"sqlite:///{results.resolve() / 'mlflow.db'}"
+def _end_where_dead(folder: Path, store: Store) -> None:
+    """End the runs of a sweep that no process runs any more, where they are in this store."""
+    try:
+        with running_lock(folder):
+            facts = Follower(folder).facts()
+            is_here = facts.get("tracking_uri") == store.kept
+            if is_here and "sweep_id" in facts and standing(facts) is Status.RUNNING:
+                Mirror(folder, store, is_running=False).conclude()
+    except SweepError:
+        return
 
 
-def serve_dashboard(results: Path) -> int:
-    """Serve MLflow's dashboard over ``results`` on loopback until SIGINT or SIGTERM; return an exit code.
+def sync(folder: Path, store: Store) -> dict[str, Exception]:
+    """Send what a store lacks of a sweep that is not running; return what it refused, by trial.
 
     Raises:
-        SweepError: There is nothing to show yet, or the server does not start.
+        SweepError: The sweep is running, or the store does not answer.
     """
-    if not (results / "mlflow.db").exists():
-        raise SweepError(
-            f"nothing to show in {results} yet: run a sweep first, or name its folder: --results DIR"
-        )
-    port = _free_port()
-    command = [
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
-        *("--allowed-hosts", f"localhost:{port},127.0.0.1:{port}"),
-        *("--backend-store-uri", tracking_uri(results)),
-        *("--default-artifact-root", (results.resolve() / "mlartifacts").as_uri()),
-        *("--uvicorn-opts", "--log-level warning"),
-    ]
-    quiet = {
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_LOGGING_LEVEL": "ERROR",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    }
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-    with subprocess.Popen(command, env=os.environ | quiet, start_new_session=True) as server:  # noqa: S603
+    from mlflow.exceptions import MlflowException
+
+    with running_lock(folder):
         try:
-            while server.poll() is None and not _answers(port):
-                sleep(0.2)
-            if server.poll() is not None:
-                raise SweepError("MLflow's server did not start: its message is above")
-            print(f"MLflow is at http://127.0.0.1:{port} (Ctrl-C stops it)", file=sys.stderr)  # noqa: T201
-            return server.wait()
-        except KeyboardInterrupt:
-            os.killpg(server.pid, signal.SIGTERM)
-            return 0
+            mirror = Mirror(folder, store, is_running=False)
+            mirror.conclude()
+        except MlflowException as error:
+            reason = store.without_secrets(_in_short(error))
+            raise SweepError(f"MLflow at {store.public} does not answer: {reason}") from None
+    return mirror.refusals
 
 
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def experiment_link(folder: Path, store: Store) -> str:
+    """Return the path of a sweep's experiment in MLflow's pages."""
+    return Mirror(folder, store, is_running=True).link
 
 
-def _free_port() -> int:
-    for port in (DASHBOARD_PORT, 0):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise SweepError("no port is free on 127.0.0.1")
+def _is_refusal(error: Exception) -> bool:
+    """Return whether MLflow answered, and will answer the same again."""
+    status: int = error.get_http_status_code()  # type: ignore[attr-defined] # MLflow's own error
+    return 400 <= status < 500 and status not in _REFUSALS
 
 
-def _open_store(results: Path) -> "MlflowClient":
+def _in_short(error: Exception) -> str:
+    """Return the first line of an error, which may be pages long."""
+    text = str(error).strip() or type(error).__name__
+    line = text.splitlines()[0]
+    return line if len(line) <= 300 else f"{line[:300]}..."
+
+
+def _metrics(values: Mapping[str, float], at: float, step: int) -> "list[Metric]":
+    from mlflow.entities import Metric
+
+    return [Metric(name, value, _ms(at), step) for name, value in values.items()]
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)
+
+
+def _spec_file(facts: Mapping[str, Any]) -> str:
+    from sweeps.report import spec_as_yaml
+
+    return spec_as_yaml(facts["spec"])
+
+
+def _view(spec: Mapping[str, Any], metric: str) -> str:
+    """Return which columns MLflow's pages show of the sweep's runs, the best of them first."""
+    searched = [name for name, given in spec.get("parameters", {}).items() if given.get("value") is None]
+    scores = [f"best_{metric}", f"final_{metric}", *({"fid", "kid"} - {metric})]
+    columns = [
+        *(f"metrics.`{name}`" for name in scores),
+        "tags.`status`",
+        *(f"params.`{name}`" for name in searched),
+    ]
+    order = {"orderByKey": f"metrics.`best_{metric}`", "orderByAsc": spec["metric"][0]["goal"] == "minimize"}
+    return json.dumps({"selectedColumns": columns, **order})
+
+
+def _open(store: Store, results: Path) -> "MlflowClient":
     """Open the store, made where there is none; sweeps that start at once wait for each other."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for name, value in {"MLFLOW_DISABLE_TELEMETRY": "true", **_HTTP}.items():
+        os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
-    for library in ("mlflow", "alembic"):
+    for library in ("mlflow", "alembic", "urllib3"):
         logging.getLogger(library).setLevel(logging.ERROR)
     with FileLock(results / "mlflow.lock"):
-        client = MlflowClient(tracking_uri(results))
+        client = MlflowClient(store.uri)
         client.search_experiments(max_results=1)
     return client

@@ -1,6 +1,11 @@
 """Numbers as people write them."""
 
 from collections.abc import Mapping
+from pathlib import Path
+from shlex import quote
+
+RESULTS = Path("results")
+"""Where sweeps are kept unless something else is said."""
 
 
 def params_in_short(params: Mapping[str, bool | int | float | str]) -> str:
@@ -35,3 +40,12 @@ def counted(n: int, noun: str) -> str:
     ('1 trial', '1,200 trials')
     """
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def results_option(results: Path) -> str:
+    """Return what a command needs to find ``results``; nothing where it is where it looks first.
+
+    >>> results_option(Path("results")), results_option(Path("my results"))
+    ('', " --results 'my results'")
+    """
+    return "" if results == RESULTS else f" --results {quote(str(results))}"

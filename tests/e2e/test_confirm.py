@@ -14,7 +14,7 @@ from PIL import Image
 
 import sweeps
 from sweeps.errors import UnknownSweepError
-from sweeps.tracking import tracking_uri
+from sweeps.tracking import Store
 
 COMMAND = Path(sys.executable).with_name("gan-sweep")
 
@@ -131,7 +131,7 @@ def test_the_best_trial_has_its_generator_and_no_other(workplace, resumed):
 
 
 def test_mlflow_has_the_replicas_under_their_stage(workplace, resumed):
-    client = MlflowClient(tracking_uri(workplace / "results"))
+    client = MlflowClient(Store.beside(workplace / "results").uri)
     runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
     tags = {run.data.tags.get("trial_id", "parent"): run.data.tags for run in runs}
     assert tags["tiny-0000"]["stage"] == "search"

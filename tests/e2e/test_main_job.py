@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 
 import sweeps
 from sweeps.ledger import sweep_names
-from sweeps.tracking import tracking_uri
+from sweeps.tracking import Store
 from tests.e2e.commands import COMMAND, gan_sweep
 from tests.gan_core.idx import write_mnist
 
@@ -91,7 +91,7 @@ def test_the_leaderboard_lists_every_trial_in_each_format(finished, workplace):
 
 
 def test_mlflow_holds_the_parent_the_children_their_histories_and_grids(finished, workplace):
-    client = MlflowClient(tracking_uri(workplace / "results"))
+    client = MlflowClient(Store.beside(workplace / "results").uri)
     experiment = client.get_experiment_by_name("losses")
     runs = client.search_runs([experiment.experiment_id])
     children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
@@ -306,7 +306,7 @@ def test_a_signal_ends_the_sweep_and_keeps_its_trials(workplace, number, code):
     assert sweep.facts["status"] == "interrupted"
     assert set(sweep.trials["status"]) == {"interrupted"}
     assert len(sweep.rank()) == len(sweep.trials) > 0
-    client = MlflowClient(tracking_uri(workplace / "results"))
+    client = MlflowClient(Store.beside(workplace / "results").uri)
     runs = client.search_runs([client.get_experiment_by_name(name).experiment_id])
     assert {run.info.status for run in runs} == {"KILLED"}
 
@@ -346,7 +346,7 @@ def test_two_sweeps_at_once_are_both_whole(tmp_path):
     both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     summaries = [json.loads(process.communicate(timeout=240)[0]) for process in both]
     assert sorted(summary["name"] for summary in summaries) == ["losses", "losses-2"]
-    client = MlflowClient(tracking_uri(tmp_path / "results"))
+    client = MlflowClient(Store.beside(tmp_path / "results").uri)
     for summary in summaries:
         runs = client.search_runs([client.get_experiment_by_name(summary["name"]).experiment_id])
         assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]

@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from optuna.trial import TrialState
 
 import sweeps
-from sweeps.tracking import tracking_uri
+from sweeps.tracking import Store
 from tests.e2e.commands import board, gan_sweep, killed_after
 
 POPULATION = f"""\
@@ -81,7 +81,7 @@ def test_the_sampler_is_told_of_a_suggestion_as_long_as_it_is_the_trials(sweep, 
 
 
 def test_mlflow_shows_what_changed(sweep, workplace):
-    client = MlflowClient(tracking_uri(workplace / "results"))
+    client = MlflowClient(Store.beside(workplace / "results").uri)
     runs = client.search_runs([client.get_experiment_by_name("population").experiment_id])
     for run in runs:
         take_overs = sweep.take_overs_of(run.data.tags["trial_id"]) if "trial_id" in run.data.tags else []

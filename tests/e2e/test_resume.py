@@ -11,7 +11,7 @@ import pytest
 from mlflow import MlflowClient
 
 import sweeps
-from sweeps.tracking import tracking_uri
+from sweeps.tracking import Store
 from tests.e2e.commands import COMMAND, board, gan_sweep, killed_after, n_reports
 
 ONE_AT_A_TIME = f"""\
@@ -70,7 +70,7 @@ def test_killed_twice_and_resumed_it_ends_as_if_nothing_had_happened(workplace, 
 
 
 def test_mlflow_has_one_run_a_trial_all_the_same(workplace, whole):
-    client = MlflowClient(tracking_uri(workplace / "results"))
+    client = MlflowClient(Store.beside(workplace / "results").uri)
     experiment = client.get_experiment_by_name("killed")
     runs = client.search_runs([experiment.experiment_id])
     names = sorted(run.data.tags.get("trial_id", "parent") for run in runs)

@@ -1,0 +1,72 @@
+"""Pictures for where a page cannot be shown: a trial's curves, and a sheet of samples."""
+
+from base64 import b64decode
+from collections.abc import Sequence
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from sweeps.contact_sheet import LARGEST, Cell, ContactSheet
+from sweeps.verdict import number
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+CURVES_INCHES, CURVES_DPI = (8.0, 3.2), 80
+MARGIN, LABEL_WIDTH, LABEL_HEIGHT = 8, 150, 24
+FONT_SIZE = 14
+
+
+def curves_png(reports: Sequence[dict[str, Any]], metric: str, title: str) -> bytes:
+    """Draw a trial's score and its losses against the steps taken.
+
+    Args:
+        reports: With their ``step`` and metrics, in the order of steps; one at least.
+        metric: What says which trial is better.
+        title: What stands above.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=CURVES_INCHES, dpi=CURVES_DPI)
+    figure.suptitle(title)
+    left, right = figure.subplots(1, 2)
+    steps = [report["step"] for report in reports]
+    left.plot(steps, [report[metric] for report in reports], marker=".")
+    left.set(xlabel="steps", ylabel=metric)
+    for name, label in (("d_loss", "discriminator"), ("g_loss", "generator")):
+        right.plot(steps, [report.get(name) for report in reports], marker=".", label=label)
+    right.set(xlabel="steps", ylabel="loss")
+    right.legend()
+    figure.subplots_adjust(left=0.09, right=0.98, top=0.88, bottom=0.16, wspace=0.22)
+    file = BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+def sheet_png(sheet: ContactSheet) -> bytes:
+    """Draw a contact sheet: a row a trial, a column a step, and its best report last."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    cell = LARGEST + MARGIN
+    size = LABEL_WIDTH + cell * (len(sheet.steps) + 1), LABEL_HEIGHT + cell * len(sheet.rows)
+    page = Image.new("RGB", size, "white")
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(FONT_SIZE)
+    headings = [f"step {number(step)}" for step in sheet.steps] + ["best report"]
+    for column, heading in enumerate(headings):
+        draw.text((LABEL_WIDTH + column * cell, MARGIN // 2), heading, fill="black", font=font)
+    for row, shown in enumerate(sheet.rows):
+        top = LABEL_HEIGHT + row * cell
+        draw.text((MARGIN, top), shown.trial_id, fill="black", font=font)
+        for column, picture in enumerate(map(_decoded, [*shown.cells, shown.best])):
+            if picture is not None:
+                page.paste(picture, (LABEL_WIDTH + column * cell, top))
+    file = BytesIO()
+    page.save(file, format="PNG")
+    return file.getvalue()
+
+
+def _decoded(cell: Cell | None) -> "Image | None":
+    from PIL import Image
+
+    if cell is None or cell.image is None:
+        return None
+    return Image.open(BytesIO(b64decode(cell.image.partition(",")[2])))
