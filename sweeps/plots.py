@@ -3,7 +3,7 @@
 Each takes frames as :attr:`sweeps.Sweep.trials` and :attr:`sweeps.Sweep.history` are. Trials are compared by
 the score that the search was told (``search_fid``), which rests on as many samples in all of them; one that
 was stopped early counts with the score that it reached. One that diverged or failed has no score, whatever it
-reported before: it is a cross at the upper edge.
+reported before: it is a cross at the edge.
 
 >>> sweep = sweeps.load("lsgan")  # doctest: +SKIP
 >>> plots.parallel_coordinates(sweep.trials, sweep.searched).show()  # doctest: +SKIP
@@ -52,6 +52,12 @@ SPAN_OF_A_LOG_AXIS = 10.0
 
 MOST_FOR_MANY_TICKS = 1e3
 
+MOST_SPANS_TO_THE_FLOOR = 4
+"""How far the score of real images may be from the others, in their spans, to be drawn beside them."""
+
+WIDTH_OF_A_CROSS = 0.05
+"""Of a plot's width, what a training without a score takes."""
+
 ABSENT = "-"
 
 
@@ -63,6 +69,7 @@ def template(*, dark: bool = False) -> go.layout.Template:
         "linecolor": faint,
         "zeroline": False,
         "automargin": True,
+        "ticklabelstandoff": 4,
         "title": {"standoff": 10},
     }
     return go.layout.Template(
@@ -275,6 +282,77 @@ def budget(trials: pd.DataFrame, by: str = "loss", metric: str = "fid") -> go.Fi
     return figure
 
 
+def confirmation(replicas: pd.DataFrame, ranked: pd.DataFrame, metric: str = "fid") -> go.Figure:
+    """Return each configuration's scores over fresh seeds, the mean with its 95 % interval below them.
+
+    A line joins the scores of one seed, as configurations are compared seed by seed. A training that failed
+    has no score: it is a cross at the right edge. The score of real images is drawn where it is not so far
+    off that the others could not be told from each other.
+
+    Args:
+        replicas: A row a training: :attr:`sweeps.Sweep.replicas`.
+        ranked: A row a configuration, the best first: ``sweep.rank(stage="confirm")``.
+        metric: The score.
+    """
+    places = dict(zip(ranked["trial_id"], range(len(ranked)), strict=True))
+    trained = replicas[replicas["of"].isin(places)]
+    trained = trained.assign(place=trained["of"].map(places)).sort_values(["seed", "place"])
+    scored = trained[trained["status"] == Status.COMPLETED]
+    shown = pd.concat([scored[metric], ranked["low"], ranked["high"]]).astype(float)
+    floor = ranked["floor"].iloc[0] if len(ranked) else np.nan
+    if _is_near(floor, shown):
+        shown = pd.concat([shown, pd.Series([floor])])
+    is_log = _is_wide(scored[metric])
+    figure = go.Figure(layout={"template": template(), "title": {"text": "Scores on fresh seeds"}})
+    figure.update_xaxes(title={"text": metric}, exponentformat="none", **_scale(shown, log=is_log))
+    figure.update_xaxes(range=_range(shown, log=is_log))
+    figure.update_yaxes(
+        range=[len(ranked) - 0.4, -0.6],
+        tickvals=[*places.values()],
+        ticktext=[_configuration(row) for row in ranked.to_dict("records")],
+        showgrid=False,
+        fixedrange=True,
+    )
+    _add_seeds(figure, scored, metric)
+    _add_means(figure, ranked, metric)
+    _add_failed_seeds(figure, trained[trained["status"].isin(FAILURES)])
+    _add_floor(figure, floor, len(ranked), is_shown=_is_near(floor, shown))
+    return figure
+
+
+def pareto(trials: pd.DataFrame, front: pd.DataFrame, metrics: tuple[str, str]) -> go.Figure:
+    """Return the trials by two scores, and the front: those that no other one beats in both.
+
+    The scores are as :meth:`sweeps.Sweep.rank` has them: final ones of trials that were trained to their
+    end, which alone are compared where there are any.
+
+    Args:
+        trials: A row a trial.
+        front: Those on the front, as ``sweep.pareto(*metrics)`` returns them.
+        metrics: The scores of the horizontal and of the vertical axis.
+    """
+    x, y = metrics
+    frame = trials[~trials["status"].isin(FAILURES)].dropna(subset=[x, y])
+    figure = _figure(f"{x} against {y}", x, y, frame[y])
+    figure.update_xaxes(_scale(frame[x], log=_is_wide(frame[x])))
+    ordered = front.sort_values(x)
+    figure.add_scatter(
+        x=ordered[x].to_numpy(),
+        y=ordered[y].to_numpy(),
+        mode="lines+markers",
+        name="Pareto front",
+        line={"color": GREEN, "width": 2, "shape": "hv" if less_is_better(x) else "vh"},
+        marker={"size": 15, "symbol": "circle-open", "line": {"width": 2}},
+        hoverinfo="skip",
+    )
+    kinds = _kinds(frame)
+    for kind, look in _LOOKS.items():
+        chosen = frame[kinds == kind]
+        if len(chosen):
+            _add_points(figure, chosen, x, chosen[y], kind, look, f"{_label(y)} %{{y:.4g}}")
+    return figure
+
+
 def _figure(title: str, x: str, y: str, scores: pd.Series) -> go.Figure:
     """Return an empty figure, with an axis at whose upper edge stand the trials that have no score."""
     figure = go.Figure(layout={"template": template(), "title": {"text": title}})
@@ -294,17 +372,129 @@ def _add_trials(figure: go.Figure, frame: pd.DataFrame, x: str, metric: str) -> 
         chosen = frame[(kinds == kind) & (failed | scores.notna())]
         if chosen.empty:
             continue
-        score = "no score" if failed else f"{metric} %{{y:.4g}}"
-        figure.add_scatter(
-            x=chosen[x].to_numpy(),
-            y=np.full(len(chosen), 0.98) if failed else scores[chosen.index].to_numpy(),
-            yaxis="y2" if failed else "y",
-            mode="markers",
-            name=f"{kind}: no score" if failed else kind,
-            marker={"size": 8, **look, "line": {"width": 1.5, "color": look["color"]}},
-            text=[_hover(row) for row in chosen[["trial_id", "reason"]].to_dict("records")],
-            hovertemplate=f"%{{text}}<br>{_label(x)} %{{x}}<br>{score}<extra></extra>",
-        )
+        if failed:
+            edge = pd.Series(0.98, index=chosen.index)
+            _add_points(figure, chosen, x, edge, f"{kind}: no score", look, "no score", yaxis="y2")
+        else:
+            _add_points(figure, chosen, x, scores[chosen.index], kind, look, f"{metric} %{{y:.4g}}")
+
+
+def _add_points(
+    figure: go.Figure,
+    trials: pd.DataFrame,
+    x: str,
+    y: pd.Series,
+    name: str,
+    look: dict[str, Any],
+    score: str,
+    yaxis: str = "y",
+) -> None:
+    """Add trials of one kind as points of one trace."""
+    figure.add_scatter(
+        x=trials[x].to_numpy(),
+        y=y.to_numpy(),
+        yaxis=yaxis,
+        mode="markers",
+        cliponaxis=False,
+        name=name,
+        marker={"size": 8, **look, "line": {"width": 1.5, "color": look["color"]}},
+        text=[_hover(row) for row in trials[["trial_id", "reason"]].to_dict("records")],
+        hovertemplate=f"%{{text}}<br>{_label(x)} %{{x}}<br>{score}<extra></extra>",
+    )
+
+
+def _add_seeds(figure: go.Figure, scored: pd.DataFrame, metric: str) -> None:
+    """Add the trainings of a confirmation, those of a seed joined, as one trace."""
+    gap = pd.DataFrame({"place": [np.nan], metric: [np.nan], "trial_id": [""], "seed": [""]})
+    seeds = [pd.concat([rows[[*gap]].astype(object), gap]) for _, rows in scored.groupby("seed")]
+    joined = pd.concat(seeds or [gap])
+    figure.add_scatter(
+        x=joined[metric].to_numpy(dtype=float),
+        y=joined["place"].to_numpy(dtype=float),
+        mode="lines+markers",
+        name="training (a line: one seed)",
+        line={"color": GREY, "width": 1},
+        marker={"color": BLUE, "size": 7},
+        text=[f"{_label(row.trial_id)}<br>seed {row.seed}" for row in joined.itertuples()],
+        hovertemplate=f"%{{text}}<br>{metric} %{{x:.4g}}<extra></extra>",
+    )
+
+
+def _add_means(figure: go.Figure, ranked: pd.DataFrame, metric: str) -> None:
+    means = ranked["mean"].to_numpy(dtype=float)
+    figure.add_scatter(
+        x=means,
+        y=np.arange(len(ranked)) + 0.25,
+        mode="markers",
+        name="mean, 95\u00a0% interval",
+        marker={"color": GREEN, "size": 10, "symbol": "diamond"},
+        error_x={
+            "array": ranked["high"].to_numpy(dtype=float) - means,
+            "arrayminus": means - ranked["low"].to_numpy(dtype=float),
+            "color": GREEN,
+            "thickness": 2,
+            "width": 5,
+        },
+        text=[_label(name) for name in ranked["trial_id"]],
+        hovertemplate=f"%{{text}}<br>mean {metric} %{{x:.4g}}<extra></extra>",
+    )
+
+
+def _add_failed_seeds(figure: go.Figure, failed: pd.DataFrame) -> None:
+    """Add the trainings that have no score, in a strip of their own at the right edge."""
+    if failed.empty:
+        return
+    places = failed.groupby("of").cumcount().to_numpy()
+    strip = min(WIDTH_OF_A_CROSS * (places.max() + 1), 0.4)
+    figure.update_layout(
+        xaxis={"domain": [0, 1 - strip]},
+        xaxis2={"domain": [1 - strip, 1], "range": [-0.5, places.max() + 0.5], "visible": False},
+    )
+    figure.add_scatter(
+        x=places,
+        y=failed["place"].to_numpy(),
+        xaxis="x2",
+        mode="markers",
+        name="no score",
+        marker={"color": RED, "size": 9, "symbol": "x"},
+        text=[f"{_hover(row)}<br>{Status(row['status']).words}" for row in failed.to_dict("records")],
+        hovertemplate="%{text}<extra></extra>",
+    )
+
+
+def _add_floor(figure: go.Figure, floor: float, n_rows: int, *, is_shown: bool) -> None:
+    """Add the score of real images as a line; where it is too far off, the legend alone tells it."""
+    if pd.isna(floor):
+        return
+    figure.add_scatter(
+        x=[floor if is_shown else None] * 2,
+        y=[-0.6, n_rows - 0.4],
+        mode="lines",
+        name=f"real images: {floor:.4g}{'' if is_shown else ' (not in sight)'}",
+        line={"color": ORANGE, "width": 2, "dash": "dash"},
+        hovertemplate="real images %{x:.4g}<extra></extra>",
+    )
+
+
+def _is_near(floor: float, scores: pd.Series) -> bool:
+    """Return whether scores can still be told from each other on an axis that has room for the floor."""
+    reach = MOST_SPANS_TO_THE_FLOOR * (scores.max() - scores.min())
+    return bool(scores.min() - reach <= floor <= scores.max() + reach)
+
+
+def _range(values: pd.Series, *, log: bool) -> list[float] | None:
+    """Return an axis' ends, a little beyond all values; None where there are none, or all are the same."""
+    places = np.log10(values.dropna()) if log else values.dropna()
+    if places.nunique() < 2:
+        return None
+    room = 0.05 * (places.max() - places.min())
+    return [places.min() - room, places.max() + room]
+
+
+def _configuration(row: dict[Any, Any]) -> str:
+    """Return an axis label: the trial, and below it what the seeds say of it."""
+    verdict = f"{DEFAULTS}, {row['verdict']}" if row["is_baseline"] else row["verdict"]
+    return f"{_label(row['trial_id'])}<br>{verdict}"
 
 
 def _add_curves(
@@ -402,7 +592,11 @@ def _scale(values: pd.Series, *, log: bool) -> dict[str, Any]:
     """Return an axis' kind; a logarithmic one has ticks at 1, 2 and 5, over many decades at 1 alone."""
     if not log:
         return {"type": "linear"}
-    return {"type": "log", "dtick": "D2" if values.max() / values.min() < MOST_FOR_MANY_TICKS else 1}
+    return {
+        "type": "log",
+        "tickformat": "~g",
+        "dtick": "D2" if values.max() / values.min() < MOST_FOR_MANY_TICKS else 1,
+    }
 
 
 def _positions(values: pd.Series, *, log: bool) -> tuple[np.ndarray, dict[str, Any]]:

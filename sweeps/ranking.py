@@ -45,6 +45,11 @@ class Sweep:
         return self._metrics[0]["name"]
 
     @property
+    def metrics(self) -> list[str]:
+        """The names of all scores that the sweep goes by, that one first."""
+        return [metric["name"] for metric in self._metrics]
+
+    @property
     def less_is_better(self) -> bool:
         """Whether a lower score is a better one."""
         return self._metrics[0]["goal"] == "minimize"
@@ -147,7 +152,7 @@ class Sweep:
     def _rank_searched(self, by: str | None, where: str | None) -> pd.DataFrame:
         scale = self.scale(by)
         metric, frame = scale.metric, self._with_gain(scale)
-        several = [each["name"] for each in self._metrics[1:]] if metric == self.metric else []
+        several = self.metrics[1:] if metric == self.metric else []
         if several:
             frame["pareto"] = _on_the_front(frame, self._metrics)
         over_seeds = [] if not self._replica_rows else ["mean", "low", "high", "seeds", "tie"]
@@ -168,7 +173,8 @@ class Sweep:
     def _with_gain(self, scale: "Scale") -> pd.DataFrame:
         """Return the trials with ``has_final``, ``floor`` and ``gain``."""
         metric, frame = scale.metric, self.trials
-        frame = frame.assign(**{metric: frame[metric].mask(frame["status"].isin(FAILURES))})
+        scores = [name for name in {metric, *self.metrics} if name in frame.columns]
+        frame = frame.assign(**frame[scores].mask(frame["status"].isin(FAILURES)))
         has_final = frame["trial_id"].isin(self.with_final)
         baseline = next((row for row in self._rows if row["is_baseline"]), None)
         at_reports = ((baseline or {}).get("best_metrics") or {}).get(metric, np.nan)
@@ -265,7 +271,7 @@ class Sweep:
         Raises:
             SweepError: There is no such metric.
         """
-        scales = [self.scale(name) for name in metrics or [each["name"] for each in self._metrics]]
+        scales = [self.scale(name) for name in metrics or self.metrics]
         goals = [
             {"name": scale.metric, "goal": "minimize" if scale.less_is_better else "maximize"}
             for scale in scales
@@ -447,6 +453,10 @@ class Sweep:
             closest = allowed_and_closest(trial_id, configs)
             raise UnknownTrialError(f"no trial {trial_id!r} in the sweep {self.name}; {closest}")
         return dict(configs[trial_id])
+
+    def params_of(self, trial_id: str) -> dict[str, Any]:
+        """Return the searched parameters that a trial of the search has."""
+        return next(dict(row["params"]) for row in self._rows if row["trial_id"] == trial_id)
 
     def scores_of(self, trial_id: str) -> dict[str, float]:
         """Return a trial's scores, as ``trials`` has them, and ``samples``, the number that they rest on.

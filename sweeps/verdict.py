@@ -30,7 +30,7 @@ class Estimate:
         between = (
             ""
             if self.interval is None
-            else f" (95 %: {number(self.interval[0])} to {number(self.interval[1])})"
+            else f" (95\u00a0%: {number(self.interval[0])} to {number(self.interval[1])})"
         )
         return f"{number(self.value)}{between}"
 
@@ -73,36 +73,37 @@ def _of_the_search(sweep: Sweep, summary: dict[str, Any]) -> str:
 def _of_fresh_seeds(sweep: Sweep, confirmed: "Confirmed") -> str:
     frame = sweep.rank(stage=Stage.CONFIRM)
     winner, others = frame.iloc[0], frame.iloc[1:]
-    failed = f" ({winner['failed']})" if winner["failed"] else ""
-    found = (
-        f"{'' if confirmed.is_finished else 'So far, '}{winner['trial_id']} is the best of"
-        f" {counted(len(frame), 'configuration')} that were trained again on fresh seeds, with a mean"
-        f" {sweep.metric} of {_estimate(winner)} over {counted(winner['seeds'], 'seed')}{failed}"
-    )
     is_baseline = others["is_baseline"].astype(bool)
-    gain, is_noise = "", ""
+    ties = others["trial_id"][(others["verdict"] == TIE) & ~is_baseline]
+    failed = f" ({winner['failed']})" if winner["failed"] else ""
+    told = [
+        f"{'Of' if confirmed.is_finished else 'So far, of'} {counted(len(frame), 'configuration')}"
+        f" trained again on fresh seeds, {winner['trial_id']} comes first, with a mean {sweep.metric}"
+        f" of {_estimate(winner)} over {counted(winner['seeds'], 'seed')}{failed}"
+    ]
     if winner["is_baseline"]:
-        gain = ", and it is the tutorial's defaults"
+        told[0] += ", and it is the tutorial's defaults"
     elif is_baseline.any():
         gain, is_noise = _against_defaults(winner, others[is_baseline].iloc[0], sweep)
-    ties = others["trial_id"][(others["verdict"] == TIE) & ~is_baseline]
-    tied = f"; the seeds do not tell it from {' and '.join(ties)}" if len(ties) else ""
-    return f"{found}{gain}{_real(winner['floor'])}{is_noise}{tied}"
+        told = [told[0] + gain, *is_noise]
+    if len(ties):
+        told.append(f"the seeds do not tell {winner['trial_id']} from {' and '.join(ties)}")
+    return "; ".join(told) + _real(winner["floor"])
 
 
-def _against_defaults(winner: pd.Series, defaults: pd.Series, sweep: Sweep) -> tuple[str, str]:
+def _against_defaults(winner: pd.Series, defaults: pd.Series, sweep: Sweep) -> tuple[str, list[str]]:
     """Return the gain over the defaults, and whether it is more than the luck of the seeds."""
-    paired, failed = "the paired differences over seeds", f" ({defaults['failed']})"
-    told = {
-        WORSE: f"; that gain is beyond the noise, as {paired} say",
-        TIE: f"; that gain may be noise, as {paired} do not tell the two apart",
-        FAILED: f"; the tutorial's defaults failed more often{failed}",
-        UNKNOWN: "",
+    paired = "the paired differences over seeds"
+    is_noise = {
+        WORSE: [f"that gain is beyond the noise, as {paired} say"],
+        TIE: [f"that gain may be noise, as {paired} do not tell the two apart"],
+        FAILED: [f"the tutorial's defaults failed more often ({defaults['failed']})"],
+        UNKNOWN: [],
     }[defaults["verdict"]]
     if defaults["verdict"] == FAILED or pd.isna(defaults["mean"]):
-        return "", told
+        return "", is_noise
     gain = _gain(_estimate(winner), _estimate(defaults), less_is_better=sweep.less_is_better)
-    return f", {gain}", told
+    return f", {gain}", is_noise
 
 
 def _estimate(row: pd.Series) -> Estimate:
