@@ -98,8 +98,8 @@ class Sweep:
 
     @cached_property
     def searched(self) -> list[str]:
-        """The names of the parameters that differ between trials."""
-        return list(dict.fromkeys(name for row in self._rows for name in row["params"]))
+        """The parameters that differ between trials, by the names of their columns in ``trials``."""
+        return list(dict.fromkeys(_column(name) for row in self._rows for name in row["params"]))
 
     @property
     def logarithmic(self) -> list[str]:
@@ -167,7 +167,7 @@ class Sweep:
         columns += [*several, *(["pareto"] if several else [])]
         columns += ["samples", "floor", "gain", "step", "flags"]
         columns += ["took_over"] if frame["took_over"].any() else []
-        columns += ["is_baseline", *map(_column, self.searched)]
+        columns += ["is_baseline", *self.searched]
         return frame.reindex(columns=list(dict.fromkeys(columns)))
 
     def _with_gain(self, scale: "Scale") -> pd.DataFrame:
@@ -208,7 +208,7 @@ class Sweep:
             raise SweepError(f"{self.name} is not confirmed: type gan-sweep confirm {self.name}")
         searched = self._rank_searched(by, None).set_index("trial_id")
         frame = confirmed.frame().join(
-            searched[[scale.metric, "floor", "is_baseline", *map(_column, self.searched)]], on="trial_id"
+            searched[[scale.metric, "floor", "is_baseline", *self.searched]], on="trial_id"
         )
         frame = frame.rename(columns={scale.metric: f"{scale.metric}_in_search"})
         frame.insert(
@@ -455,8 +455,9 @@ class Sweep:
         return dict(configs[trial_id])
 
     def params_of(self, trial_id: str) -> dict[str, Any]:
-        """Return the searched parameters that a trial of the search has."""
-        return next(dict(row["params"]) for row in self._rows if row["trial_id"] == trial_id)
+        """Return the searched parameters that a trial of the search has, by the names of their columns."""
+        params = next(row["params"] for row in self._rows if row["trial_id"] == trial_id)
+        return {_column(name): value for name, value in params.items()}
 
     def scores_of(self, trial_id: str) -> dict[str, float]:
         """Return a trial's scores, as ``trials`` has them, and ``samples``, the number that they rest on.
@@ -527,7 +528,8 @@ def _trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[st
         "traceback": row["traceback"],
         "seconds": row["ended_at"] and row["ended_at"] - row["started_at"],
         **{_column(name): value for name, value in row["config"].items()},
-        **{_column(name): row["params"].get(name) for name in searched},
+        **dict.fromkeys(searched),
+        **{_column(name): value for name, value in row["params"].items()},
     }
 
 

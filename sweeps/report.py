@@ -156,7 +156,7 @@ def plots_of(sweep: Sweep) -> list[Plot]:
     """Return the plots that a sweep's page shows: those that there is something to draw of."""
     from sweeps import plots
 
-    trials, metric, searched, log = sweep.trials, sweep.metric, sweep.searched, sweep.logarithmic
+    trials, metric = sweep.trials, sweep.metric
     if sweep.history.empty:
         return []
     shown, history = _thinned(sweep)
@@ -169,6 +169,15 @@ def plots_of(sweep: Sweep) -> list[Plot]:
     if sweep.confirmed():
         ranked = sweep.rank(stage=Stage.CONFIRM)
         drawn.insert(0, Plot("confirmation", plots.confirmation(sweep.replicas, ranked, metric), _SEEDS))
+    return [*drawn, *_comparisons(sweep)]
+
+
+def _comparisons(sweep: Sweep) -> list[Plot]:
+    """Return the plots that compare the scores of trials."""
+    from sweeps import plots
+
+    trials, metric, searched, log = sweep.trials, sweep.metric, sweep.searched, sweep.logarithmic
+    drawn = []
     if "loss" in searched:
         drawn.append(Plot("budget", plots.budget(trials, "loss", metric), _BUDGET))
     drawn += [

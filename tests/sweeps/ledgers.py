@@ -5,8 +5,10 @@ from io import BytesIO
 
 from PIL import Image
 
+import gan_core
 import sweeps
-from sweeps.ledger import Ledger, Trial, create_sweep_folder, read_ledger, samples_file
+from gan_core.architectures import architectures
+from sweeps.ledger import Ledger, Trial, create_sweep_folder, read_ledger, samples_file, weights_file
 from sweeps.spec import Confirm
 from sweeps.status import Stage, Status
 
@@ -115,3 +117,11 @@ def write_confirmation(folder, scores, status=Status.COMPLETED, **settings):
                 ledger.end(trial_id, Status.COMPLETED, final={"fid": score, "kid": -score})
     ledger.close(status)
     return sweeps.load(folder.name, folder.parent)
+
+
+def write_generator(folder, trial_id, **params):
+    """Keep a generator for a trial, and return it: an untrained one."""
+    config, shape = gan_core.TrialConfig(noise_dim=8, **params), (1, 28, 28)
+    weights = architectures.get("mlp").generator(config, shape).state_dict()
+    gan_core.save_generator(weights_file(folder, trial_id), config, shape, weights)
+    return gan_core.load_generator(weights_file(folder, trial_id))
