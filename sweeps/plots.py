@@ -50,7 +50,10 @@ _LOOKS: dict[str, dict[str, Any]] = {
 SPAN_OF_A_LOG_AXIS = 10.0
 """How many times the least score the greatest must be for a logarithmic axis."""
 
-MOST_FOR_MANY_TICKS = 1e3
+MOST_FOR_MANY_TICKS, MOST_FOR_MANY_TICKS_ACROSS = 1e3, 50.0
+"""The same of an upright and of a level logarithmic axis that has room for ticks at 1, 2 and 5."""
+
+MOST_TICKS = 8
 
 MOST_SPANS_TO_THE_FLOOR = 4
 """How far the score of real images may be from the others, in their spans, to be drawn beside them."""
@@ -118,6 +121,7 @@ def history(trials: pd.DataFrame, metric: str = "fid") -> go.Figure:
         hoverinfo="skip",
     )
     _add_trials(figure, frame, "number", metric)
+    figure.update_xaxes(dtick=_whole(len(frame)))
     return figure
 
 
@@ -218,7 +222,7 @@ def parameter_slice(
     figure = _figure(parameter, parameter, metric, score_of(trials, metric))
     values = frame[parameter]
     if is_number(values):
-        figure.update_xaxes(_scale(values, log=log))
+        figure.update_xaxes(_scale_across(values, log=log))
     else:
         frame = frame.assign(**{parameter: values.map(_label)})
         figure.update_xaxes(
@@ -278,7 +282,7 @@ def budget(trials: pd.DataFrame, by: str = "loss", metric: str = "fid") -> go.Fi
             _add_band(
                 figure, expected, _label(value), color, dash=("solid", "dash")[index // len(COLORWAY) % 2]
             )
-    figure.update_xaxes(rangemode="tozero")
+    figure.update_xaxes(rangemode="tozero", dtick=_whole(len(trials)))
     return figure
 
 
@@ -304,7 +308,7 @@ def confirmation(replicas: pd.DataFrame, ranked: pd.DataFrame, metric: str = "fi
         shown = pd.concat([shown, pd.Series([floor])])
     is_log = _is_wide(scored[metric])
     figure = go.Figure(layout={"template": template(), "title": {"text": "Scores on fresh seeds"}})
-    figure.update_xaxes(title={"text": metric}, exponentformat="none", **_scale(shown, log=is_log))
+    figure.update_xaxes(title={"text": metric}, exponentformat="none", **_scale_across(shown, log=is_log))
     figure.update_xaxes(range=_range(shown, log=is_log))
     figure.update_yaxes(
         range=[len(ranked) - 0.4, -0.6],
@@ -334,7 +338,7 @@ def pareto(trials: pd.DataFrame, front: pd.DataFrame, metrics: tuple[str, str]) 
     x, y = metrics
     frame = trials[~trials["status"].isin(FAILURES)].dropna(subset=[x, y])
     figure = _figure(f"{x} against {y}", x, y, frame[y])
-    figure.update_xaxes(_scale(frame[x], log=_is_wide(frame[x])))
+    figure.update_xaxes(_scale_across(frame[x], log=_is_wide(frame[x])))
     ordered = front.sort_values(x)
     figure.add_scatter(
         x=ordered[x].to_numpy(),
@@ -582,30 +586,37 @@ def _label(value: object, most: int = 80) -> str:
     return escape(text if len(text) <= most else f"{text[:most]}...", quote=False)
 
 
+def _whole(n: int) -> int | None:
+    """Return the step between ticks of a count: of a small one, plotly would show fractions."""
+    return 1 if n <= MOST_TICKS else None
+
+
 def _is_wide(scores: pd.Series) -> bool:
     """Return whether scores are positive and span a decade or more."""
     known = scores.dropna()
     return len(known) > 0 and known.min() > 0 and bool(known.max() / known.min() >= SPAN_OF_A_LOG_AXIS)
 
 
-def _scale(values: pd.Series, *, log: bool) -> dict[str, Any]:
-    """Return an axis' kind; a logarithmic one has ticks at 1, 2 and 5, over many decades at 1 alone."""
+def _scale(values: pd.Series, *, log: bool, span: float = MOST_FOR_MANY_TICKS) -> dict[str, Any]:
+    """Return an axis' kind; a logarithmic one has ticks at 1, 2 and 5, over a longer span at 1 alone."""
     if not log:
         return {"type": "linear"}
-    return {
-        "type": "log",
-        "tickformat": "~g",
-        "dtick": "D2" if values.max() / values.min() < MOST_FOR_MANY_TICKS else 1,
-    }
+    return {"type": "log", "tickformat": "~g", "dtick": "D2" if values.max() / values.min() < span else 1}
+
+
+def _scale_across(values: pd.Series, *, log: bool) -> dict[str, Any]:
+    return _scale(values, log=log, span=MOST_FOR_MANY_TICKS_ACROSS)
 
 
 def _positions(values: pd.Series, *, log: bool) -> tuple[np.ndarray, dict[str, Any]]:
-    """Return where numbers lie on an axis that plotly has only linear, and its ticks."""
+    """Return where numbers lie on an axis that plotly has only linear, and its ticks, from end to end."""
     numbers = values.to_numpy(dtype=float)
     if not log:
         return numbers, {}
-    ticks = [*_round_numbers(np.nanmin(numbers), np.nanmax(numbers))]
-    return np.log10(numbers), {"tickvals": np.log10(ticks), "ticktext": [f"{tick:g}" for tick in ticks]}
+    low, high = np.nanmin(numbers), np.nanmax(numbers)
+    texts = {low: "", high: ""} | {tick: f"{tick:g}" for tick in _round_numbers(low, high)}
+    ticks = sorted(texts)
+    return np.log10(numbers), {"tickvals": np.log10(ticks), "ticktext": [texts[tick] for tick in ticks]}
 
 
 def _round_numbers(low: float, high: float) -> Iterator[float]:

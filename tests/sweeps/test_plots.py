@@ -77,6 +77,8 @@ def test_parallel_coordinates_have_a_line_a_scored_trial_and_a_foot_for_what_it_
     axes = {axis.label: axis for axis in lines.dimensions}
     assert list(axes) == [*sweep.searched, "fid"]
     assert {len(axis.values) for axis in axes.values()} == {8}
+    lr = axes["lr"]
+    assert (lr.tickvals[0], lr.tickvals[-1]) == (min(lr.values), max(lr.values))
     weight = axes["penalty_weight"]
     assert weight.ticktext[0] == "-"
     assert (np.asarray(weight.values) == weight.tickvals[0]).sum() == 4
