@@ -92,7 +92,15 @@ def template(*, dark: bool = False) -> go.layout.Template:
                 "yanchor": "bottom",
                 "font": {"size": 12},
             },
-            "margin": {"l": 56, "r": 16, "t": 48, "b": 48},
+            "title": {
+                "x": 0,
+                "y": 1,
+                "yref": "container",
+                "yanchor": "top",
+                "pad": {"t": 14, "l": 16},
+                "font": {"size": 16},
+            },
+            "margin": {"l": 56, "r": 16, "t": 76, "b": 48},
         },
         data={
             "parcoords": [
@@ -170,7 +178,7 @@ def parallel_coordinates(
     dimensions.append(_dimension(metric, scores, log=_is_wide(scores)))
     longest = max((len(str(text)) for text in dimensions[0].get("ticktext", [])), default=0)
     figure = go.Figure(layout={"template": template(), "title": {"text": "Parameters together"}})
-    figure.update_layout(margin={"l": 40 + 6 * longest, "r": 24, "t": 64, "b": 24})
+    figure.update_layout(margin={"l": 40 + 6 * longest, "r": 24, "t": 84, "b": 24})
     figure.add_parcoords(
         dimensions=dimensions,
         line={

@@ -248,6 +248,7 @@ def _for_the_page(figure: "go.Figure") -> Mapping[str, Any]:
     layout = {key: value for key, value in parts["layout"].items() if key not in {"template", "title"}}
     if layout.get("showlegend") is False:
         layout["margin"] = {"l": 56, "r": 16, "t": 12, "b": 48}
+    layout.setdefault("margin", {"t": 48})
     return {"data": parts["data"], "layout": layout}
 
 
