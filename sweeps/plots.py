@@ -3,7 +3,7 @@
 Each takes frames as :attr:`sweeps.Sweep.trials` and :attr:`sweeps.Sweep.history` are. Trials are compared by
 the score that the search was told (``search_fid``), which rests on as many samples in all of them; one that
 was stopped early counts with the score that it reached. One that diverged or failed has no score, whatever it
-reported before: it is a cross at the upper edge.
+reported before: it is a cross at the edge.
 
 >>> sweep = sweeps.load("lsgan")  # doctest: +SKIP
 >>> plots.parallel_coordinates(sweep.trials, sweep.searched).show()  # doctest: +SKIP
@@ -50,7 +50,16 @@ _LOOKS: dict[str, dict[str, Any]] = {
 SPAN_OF_A_LOG_AXIS = 10.0
 """How many times the least score the greatest must be for a logarithmic axis."""
 
-MOST_FOR_MANY_TICKS = 1e3
+MOST_FOR_MANY_TICKS, MOST_FOR_MANY_TICKS_ACROSS = 1e3, 50.0
+"""The same of an upright and of a level logarithmic axis that has room for ticks at 1, 2 and 5."""
+
+MOST_TICKS = 8
+
+MOST_SPANS_TO_THE_FLOOR = 4
+"""How far the score of real images may be from the others, in their spans, to be drawn beside them."""
+
+WIDTH_OF_A_CROSS = 0.05
+"""Of a plot's width, what a training without a score takes."""
 
 ABSENT = "-"
 
@@ -63,6 +72,7 @@ def template(*, dark: bool = False) -> go.layout.Template:
         "linecolor": faint,
         "zeroline": False,
         "automargin": True,
+        "ticklabelstandoff": 4,
         "title": {"standoff": 10},
     }
     return go.layout.Template(
@@ -82,7 +92,15 @@ def template(*, dark: bool = False) -> go.layout.Template:
                 "yanchor": "bottom",
                 "font": {"size": 12},
             },
-            "margin": {"l": 56, "r": 16, "t": 48, "b": 48},
+            "title": {
+                "x": 0,
+                "y": 1,
+                "yref": "container",
+                "yanchor": "top",
+                "pad": {"t": 14, "l": 16},
+                "font": {"size": 16},
+            },
+            "margin": {"l": 56, "r": 16, "t": 76, "b": 48},
         },
         data={
             "parcoords": [
@@ -111,6 +129,7 @@ def history(trials: pd.DataFrame, metric: str = "fid") -> go.Figure:
         hoverinfo="skip",
     )
     _add_trials(figure, frame, "number", metric)
+    figure.update_xaxes(dtick=_whole(len(frame)))
     return figure
 
 
@@ -159,7 +178,7 @@ def parallel_coordinates(
     dimensions.append(_dimension(metric, scores, log=_is_wide(scores)))
     longest = max((len(str(text)) for text in dimensions[0].get("ticktext", [])), default=0)
     figure = go.Figure(layout={"template": template(), "title": {"text": "Parameters together"}})
-    figure.update_layout(margin={"l": 40 + 6 * longest, "r": 24, "t": 64, "b": 24})
+    figure.update_layout(margin={"l": 40 + 6 * longest, "r": 24, "t": 84, "b": 24})
     figure.add_parcoords(
         dimensions=dimensions,
         line={
@@ -211,7 +230,7 @@ def parameter_slice(
     figure = _figure(parameter, parameter, metric, score_of(trials, metric))
     values = frame[parameter]
     if is_number(values):
-        figure.update_xaxes(_scale(values, log=log))
+        figure.update_xaxes(_scale_across(values, log=log))
     else:
         frame = frame.assign(**{parameter: values.map(_label)})
         figure.update_xaxes(
@@ -271,7 +290,78 @@ def budget(trials: pd.DataFrame, by: str = "loss", metric: str = "fid") -> go.Fi
             _add_band(
                 figure, expected, _label(value), color, dash=("solid", "dash")[index // len(COLORWAY) % 2]
             )
-    figure.update_xaxes(rangemode="tozero")
+    figure.update_xaxes(rangemode="tozero", dtick=_whole(len(trials)))
+    return figure
+
+
+def confirmation(replicas: pd.DataFrame, ranked: pd.DataFrame, metric: str = "fid") -> go.Figure:
+    """Return each configuration's scores over fresh seeds, the mean with its 95 % interval below them.
+
+    A line joins the scores of one seed, as configurations are compared seed by seed. A training that failed
+    has no score: it is a cross at the right edge. The score of real images is drawn where it is not so far
+    off that the others could not be told from each other.
+
+    Args:
+        replicas: A row a training: :attr:`sweeps.Sweep.replicas`.
+        ranked: A row a configuration, the best first: ``sweep.rank(stage="confirm")``.
+        metric: The score.
+    """
+    places = dict(zip(ranked["trial_id"], range(len(ranked)), strict=True))
+    trained = replicas[replicas["of"].isin(places)]
+    trained = trained.assign(place=trained["of"].map(places)).sort_values(["seed", "place"])
+    scored = trained[trained["status"] == Status.COMPLETED]
+    shown = pd.concat([scored[metric], ranked["low"], ranked["high"]]).astype(float)
+    floor = ranked["floor"].iloc[0] if len(ranked) else np.nan
+    if _is_near(floor, shown):
+        shown = pd.concat([shown, pd.Series([floor])])
+    is_log = _is_wide(scored[metric])
+    figure = go.Figure(layout={"template": template(), "title": {"text": "Scores on fresh seeds"}})
+    figure.update_xaxes(title={"text": metric}, exponentformat="none", **_scale_across(shown, log=is_log))
+    figure.update_xaxes(range=_range(shown, log=is_log))
+    figure.update_yaxes(
+        range=[len(ranked) - 0.4, -0.6],
+        tickvals=[*places.values()],
+        ticktext=[_configuration(row) for row in ranked.to_dict("records")],
+        showgrid=False,
+        fixedrange=True,
+    )
+    _add_seeds(figure, scored, metric)
+    _add_means(figure, ranked, metric)
+    _add_failed_seeds(figure, trained[trained["status"].isin(FAILURES)])
+    _add_floor(figure, floor, len(ranked), is_shown=_is_near(floor, shown))
+    return figure
+
+
+def pareto(trials: pd.DataFrame, front: pd.DataFrame, metrics: tuple[str, str]) -> go.Figure:
+    """Return the trials by two scores, and the front: those that no other one beats in both.
+
+    The scores are as :meth:`sweeps.Sweep.rank` has them: final ones of trials that were trained to their
+    end, which alone are compared where there are any.
+
+    Args:
+        trials: A row a trial.
+        front: Those on the front, as ``sweep.pareto(*metrics)`` returns them.
+        metrics: The scores of the horizontal and of the vertical axis.
+    """
+    x, y = metrics
+    frame = trials[~trials["status"].isin(FAILURES)].dropna(subset=[x, y])
+    figure = _figure(f"{x} against {y}", x, y, frame[y])
+    figure.update_xaxes(_scale_across(frame[x], log=_is_wide(frame[x])))
+    ordered = front.sort_values(x)
+    figure.add_scatter(
+        x=ordered[x].to_numpy(),
+        y=ordered[y].to_numpy(),
+        mode="lines+markers",
+        name="Pareto front",
+        line={"color": GREEN, "width": 2, "shape": "hv" if less_is_better(x) else "vh"},
+        marker={"size": 15, "symbol": "circle-open", "line": {"width": 2}},
+        hoverinfo="skip",
+    )
+    kinds = _kinds(frame)
+    for kind, look in _LOOKS.items():
+        chosen = frame[kinds == kind]
+        if len(chosen):
+            _add_points(figure, chosen, x, chosen[y], kind, look, f"{_label(y)} %{{y:.4g}}")
     return figure
 
 
@@ -294,17 +384,129 @@ def _add_trials(figure: go.Figure, frame: pd.DataFrame, x: str, metric: str) -> 
         chosen = frame[(kinds == kind) & (failed | scores.notna())]
         if chosen.empty:
             continue
-        score = "no score" if failed else f"{metric} %{{y:.4g}}"
-        figure.add_scatter(
-            x=chosen[x].to_numpy(),
-            y=np.full(len(chosen), 0.98) if failed else scores[chosen.index].to_numpy(),
-            yaxis="y2" if failed else "y",
-            mode="markers",
-            name=f"{kind}: no score" if failed else kind,
-            marker={"size": 8, **look, "line": {"width": 1.5, "color": look["color"]}},
-            text=[_hover(row) for row in chosen[["trial_id", "reason"]].to_dict("records")],
-            hovertemplate=f"%{{text}}<br>{_label(x)} %{{x}}<br>{score}<extra></extra>",
-        )
+        if failed:
+            edge = pd.Series(0.98, index=chosen.index)
+            _add_points(figure, chosen, x, edge, f"{kind}: no score", look, "no score", yaxis="y2")
+        else:
+            _add_points(figure, chosen, x, scores[chosen.index], kind, look, f"{metric} %{{y:.4g}}")
+
+
+def _add_points(
+    figure: go.Figure,
+    trials: pd.DataFrame,
+    x: str,
+    y: pd.Series,
+    name: str,
+    look: dict[str, Any],
+    score: str,
+    yaxis: str = "y",
+) -> None:
+    """Add trials of one kind as points of one trace."""
+    figure.add_scatter(
+        x=trials[x].to_numpy(),
+        y=y.to_numpy(),
+        yaxis=yaxis,
+        mode="markers",
+        cliponaxis=False,
+        name=name,
+        marker={"size": 8, **look, "line": {"width": 1.5, "color": look["color"]}},
+        text=[_hover(row) for row in trials[["trial_id", "reason"]].to_dict("records")],
+        hovertemplate=f"%{{text}}<br>{_label(x)} %{{x}}<br>{score}<extra></extra>",
+    )
+
+
+def _add_seeds(figure: go.Figure, scored: pd.DataFrame, metric: str) -> None:
+    """Add the trainings of a confirmation, those of a seed joined, as one trace."""
+    gap = pd.DataFrame({"place": [np.nan], metric: [np.nan], "trial_id": [""], "seed": [""]})
+    seeds = [pd.concat([rows[[*gap]].astype(object), gap]) for _, rows in scored.groupby("seed")]
+    joined = pd.concat(seeds or [gap])
+    figure.add_scatter(
+        x=joined[metric].to_numpy(dtype=float),
+        y=joined["place"].to_numpy(dtype=float),
+        mode="lines+markers",
+        name="training (a line: one seed)",
+        line={"color": GREY, "width": 1},
+        marker={"color": BLUE, "size": 7},
+        text=[f"{_label(row.trial_id)}<br>seed {row.seed}" for row in joined.itertuples()],
+        hovertemplate=f"%{{text}}<br>{metric} %{{x:.4g}}<extra></extra>",
+    )
+
+
+def _add_means(figure: go.Figure, ranked: pd.DataFrame, metric: str) -> None:
+    means = ranked["mean"].to_numpy(dtype=float)
+    figure.add_scatter(
+        x=means,
+        y=np.arange(len(ranked)) + 0.25,
+        mode="markers",
+        name="mean, 95\u00a0% interval",
+        marker={"color": GREEN, "size": 10, "symbol": "diamond"},
+        error_x={
+            "array": ranked["high"].to_numpy(dtype=float) - means,
+            "arrayminus": means - ranked["low"].to_numpy(dtype=float),
+            "color": GREEN,
+            "thickness": 2,
+            "width": 5,
+        },
+        text=[_label(name) for name in ranked["trial_id"]],
+        hovertemplate=f"%{{text}}<br>mean {metric} %{{x:.4g}}<extra></extra>",
+    )
+
+
+def _add_failed_seeds(figure: go.Figure, failed: pd.DataFrame) -> None:
+    """Add the trainings that have no score, in a strip of their own at the right edge."""
+    if failed.empty:
+        return
+    places = failed.groupby("of").cumcount().to_numpy()
+    strip = min(WIDTH_OF_A_CROSS * (places.max() + 1), 0.4)
+    figure.update_layout(
+        xaxis={"domain": [0, 1 - strip]},
+        xaxis2={"domain": [1 - strip, 1], "range": [-0.5, places.max() + 0.5], "visible": False},
+    )
+    figure.add_scatter(
+        x=places,
+        y=failed["place"].to_numpy(),
+        xaxis="x2",
+        mode="markers",
+        name="no score",
+        marker={"color": RED, "size": 9, "symbol": "x"},
+        text=[f"{_hover(row)}<br>{Status(row['status']).words}" for row in failed.to_dict("records")],
+        hovertemplate="%{text}<extra></extra>",
+    )
+
+
+def _add_floor(figure: go.Figure, floor: float, n_rows: int, *, is_shown: bool) -> None:
+    """Add the score of real images as a line; where it is too far off, the legend alone tells it."""
+    if pd.isna(floor):
+        return
+    figure.add_scatter(
+        x=[floor if is_shown else None] * 2,
+        y=[-0.6, n_rows - 0.4],
+        mode="lines",
+        name=f"real images: {floor:.4g}{'' if is_shown else ' (not in sight)'}",
+        line={"color": ORANGE, "width": 2, "dash": "dash"},
+        hovertemplate="real images %{x:.4g}<extra></extra>",
+    )
+
+
+def _is_near(floor: float, scores: pd.Series) -> bool:
+    """Return whether scores can still be told from each other on an axis that has room for the floor."""
+    reach = MOST_SPANS_TO_THE_FLOOR * (scores.max() - scores.min())
+    return bool(scores.min() - reach <= floor <= scores.max() + reach)
+
+
+def _range(values: pd.Series, *, log: bool) -> list[float] | None:
+    """Return an axis' ends, a little beyond all values; None where there are none, or all are the same."""
+    places = np.log10(values.dropna()) if log else values.dropna()
+    if places.nunique() < 2:
+        return None
+    room = 0.05 * (places.max() - places.min())
+    return [places.min() - room, places.max() + room]
+
+
+def _configuration(row: dict[Any, Any]) -> str:
+    """Return an axis label: the trial, and below it what the seeds say of it."""
+    verdict = f"{DEFAULTS}, {row['verdict']}" if row["is_baseline"] else row["verdict"]
+    return f"{_label(row['trial_id'])}<br>{verdict}"
 
 
 def _add_curves(
@@ -392,26 +594,37 @@ def _label(value: object, most: int = 80) -> str:
     return escape(text if len(text) <= most else f"{text[:most]}...", quote=False)
 
 
+def _whole(n: int) -> int | None:
+    """Return the step between ticks of a count: of a small one, plotly would show fractions."""
+    return 1 if n <= MOST_TICKS else None
+
+
 def _is_wide(scores: pd.Series) -> bool:
     """Return whether scores are positive and span a decade or more."""
     known = scores.dropna()
     return len(known) > 0 and known.min() > 0 and bool(known.max() / known.min() >= SPAN_OF_A_LOG_AXIS)
 
 
-def _scale(values: pd.Series, *, log: bool) -> dict[str, Any]:
-    """Return an axis' kind; a logarithmic one has ticks at 1, 2 and 5, over many decades at 1 alone."""
+def _scale(values: pd.Series, *, log: bool, span: float = MOST_FOR_MANY_TICKS) -> dict[str, Any]:
+    """Return an axis' kind; a logarithmic one has ticks at 1, 2 and 5, over a longer span at 1 alone."""
     if not log:
         return {"type": "linear"}
-    return {"type": "log", "dtick": "D2" if values.max() / values.min() < MOST_FOR_MANY_TICKS else 1}
+    return {"type": "log", "tickformat": "~g", "dtick": "D2" if values.max() / values.min() < span else 1}
+
+
+def _scale_across(values: pd.Series, *, log: bool) -> dict[str, Any]:
+    return _scale(values, log=log, span=MOST_FOR_MANY_TICKS_ACROSS)
 
 
 def _positions(values: pd.Series, *, log: bool) -> tuple[np.ndarray, dict[str, Any]]:
-    """Return where numbers lie on an axis that plotly has only linear, and its ticks."""
+    """Return where numbers lie on an axis that plotly has only linear, and its ticks, from end to end."""
     numbers = values.to_numpy(dtype=float)
     if not log:
         return numbers, {}
-    ticks = [*_round_numbers(np.nanmin(numbers), np.nanmax(numbers))]
-    return np.log10(numbers), {"tickvals": np.log10(ticks), "ticktext": [f"{tick:g}" for tick in ticks]}
+    low, high = np.nanmin(numbers), np.nanmax(numbers)
+    texts = {low: "", high: ""} | {tick: f"{tick:g}" for tick in _round_numbers(low, high)}
+    ticks = sorted(texts)
+    return np.log10(numbers), {"tickvals": np.log10(ticks), "ticktext": [texts[tick] for tick in ticks]}
 
 
 def _round_numbers(low: float, high: float) -> Iterator[float]:

@@ -44,6 +44,11 @@ class Sweep:
         return self._metrics[0]["name"]
 
     @property
+    def metrics(self) -> list[str]:
+        """The names of all scores that the sweep goes by, that one first."""
+        return [metric["name"] for metric in self._metrics]
+
+    @property
     def less_is_better(self) -> bool:
         """Whether a lower score is a better one."""
         return self._metrics[0]["goal"] == "minimize"
@@ -92,8 +97,8 @@ class Sweep:
 
     @cached_property
     def searched(self) -> list[str]:
-        """The names of the parameters that differ between trials."""
-        return list(dict.fromkeys(name for row in self._rows for name in row["params"]))
+        """The parameters that differ between trials, by the names of their columns in ``trials``."""
+        return list(dict.fromkeys(_column(name) for row in self._rows for name in row["params"]))
 
     @property
     def logarithmic(self) -> list[str]:
@@ -146,7 +151,7 @@ class Sweep:
     def _rank_searched(self, by: str | None, where: str | None) -> pd.DataFrame:
         scale = self.scale(by)
         metric, frame = scale.metric, self._with_gain(scale)
-        several = [each["name"] for each in self._metrics[1:]] if metric == self.metric else []
+        several = self.metrics[1:] if metric == self.metric else []
         if several:
             frame["pareto"] = _on_the_front(frame, self._metrics)
         over_seeds = [] if not self._replica_rows else ["mean", "low", "high", "seeds", "tie"]
@@ -161,13 +166,14 @@ class Sweep:
         columns += [*several, *(["pareto"] if several else [])]
         columns += ["samples", "floor", "gain", "step", "flags"]
         columns += ["took_over"] if frame["took_over"].any() else []
-        columns += ["is_baseline", *map(_column, self.searched)]
+        columns += ["is_baseline", *self.searched]
         return frame.reindex(columns=list(dict.fromkeys(columns)))
 
     def _with_gain(self, scale: "Scale") -> pd.DataFrame:
         """Return the trials with ``has_final``, ``floor`` and ``gain``."""
         metric, frame = scale.metric, self.trials
-        frame = frame.assign(**{metric: frame[metric].mask(frame["status"].isin(FAILURES))})
+        scores = [name for name in {metric, *self.metrics} if name in frame.columns]
+        frame = frame.assign(**frame[scores].mask(frame["status"].isin(FAILURES)))
         has_final = frame["trial_id"].isin(self.with_final)
         baseline = next((row for row in self._rows if row["is_baseline"]), None)
         at_reports = ((baseline or {}).get("best_metrics") or {}).get(metric, np.nan)
@@ -201,7 +207,7 @@ class Sweep:
             raise SweepError(f"{self.name} is not confirmed: type gan-sweep confirm {self.name}")
         searched = self._rank_searched(by, None).set_index("trial_id")
         frame = confirmed.frame().join(
-            searched[[scale.metric, "floor", "is_baseline", *map(_column, self.searched)]], on="trial_id"
+            searched[[scale.metric, "floor", "is_baseline", *self.searched]], on="trial_id"
         )
         frame = frame.rename(columns={scale.metric: f"{scale.metric}_in_search"})
         frame.insert(
@@ -264,7 +270,7 @@ class Sweep:
         Raises:
             SweepError: There is no such metric.
         """
-        scales = [self.scale(name) for name in metrics or [each["name"] for each in self._metrics]]
+        scales = [self.scale(name) for name in metrics or self.metrics]
         goals = [
             {"name": scale.metric, "goal": "minimize" if scale.less_is_better else "maximize"}
             for scale in scales
@@ -447,6 +453,11 @@ class Sweep:
             raise UnknownTrialError(f"no trial {trial_id!r} in the sweep {self.name}; {closest}")
         return dict(configs[trial_id])
 
+    def params_of(self, trial_id: str) -> dict[str, Any]:
+        """Return the searched parameters that a trial of the search has, by the names of their columns."""
+        params = next(row["params"] for row in self._rows if row["trial_id"] == trial_id)
+        return {_column(name): value for name, value in params.items()}
+
     def scores_of(self, trial_id: str) -> dict[str, float]:
         """Return a trial's scores, as ``trials`` has them, and ``samples``, the number that they rest on.
 
@@ -516,7 +527,8 @@ def _trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[st
         "traceback": row["traceback"],
         "seconds": row["ended_at"] and row["ended_at"] - row["started_at"],
         **{_column(name): value for name, value in row["config"].items()},
-        **{_column(name): row["params"].get(name) for name in searched},
+        **dict.fromkeys(searched),
+        **{_column(name): value for name, value in row["params"].items()},
     }
 
 

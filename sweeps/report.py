@@ -4,22 +4,27 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import StringIO
+from itertools import combinations
 from pathlib import Path
 from time import localtime, strftime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from sweeps.contact_sheet import contact_sheet
 from sweeps.errors import SweepError
 from sweeps.ledger import report_file
 from sweeps.ranking import Sweep
-from sweeps.status import Status
+from sweeps.replicas import WINNER
+from sweeps.status import Stage, Status
 from sweeps.verdict import number, verdict
 from sweeps.words import counted, duration, results_option
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
+    from sweeps.statistics import Scale
 
 MOST_ROWS = 1000
 MOST_CURVES = 200
@@ -128,6 +133,7 @@ def render(sweep: Sweep) -> str:
         facts=_facts(sweep),
         verdict=verdict(sweep),
         choices=_choices(sweep),
+        confirmation=_confirmation(sweep),
         sheet=contact_sheet(sweep),
         labels=_labels(sweep),
         plots=plots,
@@ -149,7 +155,7 @@ def plots_of(sweep: Sweep) -> list[Plot]:
     """Return the plots that a sweep's page shows: those that there is something to draw of."""
     from sweeps import plots
 
-    trials, metric, searched, log = sweep.trials, sweep.metric, sweep.searched, sweep.logarithmic
+    trials, metric = sweep.trials, sweep.metric
     if sweep.history.empty:
         return []
     shown, history = _thinned(sweep)
@@ -159,8 +165,24 @@ def plots_of(sweep: Sweep) -> list[Plot]:
     ]
     if not sweep.rank()["rank"].notna().any():
         return drawn
+    if sweep.confirmed():
+        ranked = sweep.rank(stage=Stage.CONFIRM)
+        drawn.insert(0, Plot("confirmation", plots.confirmation(sweep.replicas, ranked, metric), _SEEDS))
+    return [*drawn, *_comparisons(sweep)]
+
+
+def _comparisons(sweep: Sweep) -> list[Plot]:
+    """Return the plots that compare the scores of trials."""
+    from sweeps import plots
+
+    trials, metric, searched, log = sweep.trials, sweep.metric, sweep.searched, sweep.logarithmic
+    drawn = []
     if "loss" in searched:
         drawn.append(Plot("budget", plots.budget(trials, "loss", metric), _BUDGET))
+    drawn += [
+        Plot(f"pareto-{x}-{y}", plots.pareto(trials, sweep.pareto(x, y), (x, y)), _PARETO)
+        for x, y in combinations(sweep.metrics, 2)
+    ]
     drawn += [
         Plot("parallel", plots.parallel_coordinates(trials, searched, metric, logarithmic=log), _PARALLEL),
         Plot("importances", plots.importances(trials, searched, metric, logarithmic=log), _IMPORTANCES),
@@ -185,6 +207,14 @@ _PARALLEL = (
 _IMPORTANCES = (
     "Optuna's PED-ANOVA: how far the best trials' values lie from all trials'. Of a few dozen trials it is a"
     " rough guide."
+)
+_SEEDS = (
+    "A dot a training; a line joins those of one seed, which are compared with each other. Below them the"
+    " mean and its 95\u00a0% interval. Trainings that failed are crosses at the right edge."
+)
+_PARETO = (
+    "The front: the trials that no other one beats in both. Those that were stopped early rest on fewer"
+    " samples, and are not compared where any was trained to its end."
 )
 _COST = "Each trial by what its training took; the line is the best to be had for as much."
 _BUDGET = (
@@ -217,6 +247,7 @@ def _for_the_page(figure: "go.Figure") -> Mapping[str, Any]:
     layout = {key: value for key, value in parts["layout"].items() if key not in {"template", "title"}}
     if layout.get("showlegend") is False:
         layout["margin"] = {"l": 56, "r": 16, "t": 12, "b": 48}
+    layout.setdefault("margin", {"t": 48})
     return {"data": parts["data"], "layout": layout}
 
 
@@ -241,30 +272,99 @@ def _facts(sweep: Sweep) -> list[str]:
 
 def _labels(sweep: Sweep) -> dict[str, dict[str, Any]]:
     """Return what the contact sheet says of each trial."""
+    confirmed = sweep.confirmed()
+    winner = confirmed and confirmed.winner
     return {
         row["trial_id"]: {
             "score": row[sweep.metric],
             "status": "defaults" if row["is_baseline"] else Status(row["status"]).words,
-            "is_baseline": row["is_baseline"],
+            "is_winner": row["trial_id"] == winner,
         }
         for row in sweep.trials.to_dict("records")
     }
 
 
 def _choices(sweep: Sweep) -> list[tuple[str, str, str]]:
-    """Return each searched parameter with its value in the best trial and in the defaults."""
-    summary = sweep.summary()
-    if summary["best"] is None:
+    """Return each searched parameter with its value in the best configuration and in the defaults."""
+    best = _best(sweep)
+    if best is None:
         return []
-    best, defaults = summary["best"]["params"], (summary["baseline"] or {}).get("params", {})
-    return [(name, cell(best.get(name)), cell(defaults.get(name))) for name in sweep.searched]
+    baseline = sweep.summary()["baseline"]
+    chosen = sweep.params_of(best)
+    defaults = sweep.params_of(baseline["trial_id"]) if baseline else {}
+    return [(name, cell(chosen.get(name)), cell(defaults.get(name))) for name in sweep.searched]
+
+
+def _best(sweep: Sweep) -> str | None:
+    """Return the trial whose configuration is the best: the confirmation's winner, else the search's best."""
+    confirmed, best = sweep.confirmed(), sweep.summary()["best"]
+    if confirmed and confirmed.winner:
+        return confirmed.winner
+    return None if best is None else str(best["trial_id"])
 
 
 def cell(value: object) -> str:
     """Return a value as a table shows it."""
     if value is None or pd.isna(value):  # type: ignore[call-overload] # a cell is a scalar
         return "-"
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """What the fresh seeds say, the winner first.
+
+    Args:
+        conclusion: What is decided, and why it stopped.
+        mean: The heading of the means.
+        samples: How many images each score rests on; None where there is none yet.
+        has_failures: Whether any training failed.
+        rows: Of each configuration, the cells.
+    """
+
+    conclusion: str
+    mean: str
+    samples: int | None
+    has_failures: bool
+    rows: list[dict[str, str]]
+
+
+def _confirmation(sweep: Sweep) -> Confirmation | None:
+    confirmed = sweep.confirmed()
+    if confirmed is None:
+        return None
+    scale, samples = sweep.scale(), sweep.replicas["samples"].max()
+    frame = sweep.rank(stage=Stage.CONFIRM)
+    return Confirmation(
+        confirmed.conclusion(),
+        f"{'geometric mean' if scale.is_logarithmic else 'mean'} {scale.metric}",
+        None if pd.isna(samples) else int(samples),
+        bool(frame["failed"].any()),
+        [_finalist(row, scale) for row in frame.to_dict("records")],
+    )
+
+
+def _finalist(row: dict[Any, Any], scale: "Scale") -> dict[str, str]:
+    """Return the cells of a configuration; of the winner's difference from itself there is nothing to say."""
+    between = "" if pd.isna(row["vs_low"]) else f"{row['vs_low']:.3g} to {row['vs_high']:.3g}"
+    unit = " times" if scale.is_logarithmic else ""
+    difference = f"{row['vs_winner']:.3g}{unit}" + (f" ({between})" if between else "")
+    return {
+        "trial": f"{row['trial_id']} (defaults)" if row["is_baseline"] else row["trial_id"],
+        "verdict": row["verdict"],
+        "mean": _score(row["mean"]),
+        "interval": "" if pd.isna(row["low"]) else f"{number(row['low'])} to {number(row['high'])}",
+        "seeds": str(row["seeds"]),
+        "failed": row["failed"],
+        "difference": "" if row["verdict"] == WINNER or pd.isna(row["vs_winner"]) else difference,
+        "searched": _score(row[f"{scale.metric}_in_search"]),
+    }
+
+
+def _score(value: float) -> str:
+    return "-" if pd.isna(value) else number(value)
 
 
 @dataclass(frozen=True)
@@ -288,13 +388,18 @@ def _table(sweep: Sweep) -> Table:
         ~frame["is_baseline"].astype(bool), frame["trial_id"] + " (defaults)"
     )
     frame["status"] = frame["status"].map(lambda status: Status(status).words)
-    frame = frame.drop(columns="is_baseline").rename(columns={"trial_id": "trial"})
+    frame = frame.drop(columns=["is_baseline", "floor", "low", "high", "seeds"], errors="ignore")
+    frame = frame.rename(columns={"trial_id": "trial", "mean": "mean over fresh seeds"})
     rows = [
         [(cell(value), None if pd.isna(value) else value) for value in row]
         for row in frame.head(MOST_ROWS).itertuples(index=False)
     ]
-    columns = [(str(name), pd.api.types.is_numeric_dtype(values)) for name, values in frame.items()]
+    columns = [(str(name), _is_of_numbers(values)) for name, values in frame.items()]
     return Table(columns, rows, len(frame) - len(rows))
+
+
+def _is_of_numbers(values: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
 
 
 @dataclass(frozen=True)
@@ -360,11 +465,24 @@ def _commands(sweep: Sweep) -> list[tuple[str, str]]:
         ),
         (f"gan-sweep rank {sweep.name}{where}", "the leaderboard"),
     ]
-    best = sweep.summary()["best"]
+    best = _best(sweep)
     if best:
-        commands.append(
-            (f"gan-sweep rerun {sweep.name} {best['trial_id']}{where}", "trains the best again and compares")
-        )
+        commands += [
+            (f"gan-sweep rerun {sweep.name} {best}{where}", "trains the best again and compares"),
+            _confirming(sweep, where),
+        ]
     if sweep.facts["status"] == Status.INTERRUPTED:
         commands.append((f"gan-sweep resume {sweep.name}{where}", "goes on where it was stopped"))
     return commands
+
+
+def _confirming(sweep: Sweep, where: str) -> tuple[str, str]:
+    command, confirmed = f"gan-sweep confirm {sweep.name}", sweep.confirmed()
+    if confirmed is None:
+        return (
+            f"{command}{where}",
+            "trains the best and the defaults on fresh seeds, to tell a gain from luck",
+        )
+    if not confirmed.is_finished:
+        return f"{command}{where}", "goes on with the confirmation"
+    return f"{command} --until-resolved{where}", "trains more seeds of those that are not told from the best"

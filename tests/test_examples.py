@@ -1,23 +1,56 @@
 """The notebooks run, on a sweep that a run would have left."""
 
+import base64
+from io import BytesIO
 from pathlib import Path
 
 import nbformat
+import numpy as np
+import pytest
 from nbclient import NotebookClient
+from PIL import Image
 
-from tests.sweeps.ledgers import write_sweep
+from gan_core.images import png_grid
+from tests.sweeps.ledgers import write_confirmation, write_generator, write_sweep
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+SCORES = {"lsgan-0008": [60.0, 62.0], "lsgan-0006": [40.0, 41.0], "lsgan-0000": [400.0, 410.0]}
 
 
-def test_browse_shows_what_was_found(tmp_path):
-    write_sweep(tmp_path / "results", "lsgan")
-    (tmp_path / "examples").mkdir()
-    notebook = nbformat.read(EXAMPLES / "browse.ipynb", as_version=4)
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": tmp_path / "examples"}}).execute()
-    shown = {cell["id"]: cell["outputs"] for cell in notebook.cells if cell["cell_type"] == "code"}
+@pytest.fixture
+def browsed(tmp_path):
+    """Return a function that runs the notebook, and gives the outputs of each cell."""
+
+    def run():
+        (tmp_path / "examples").mkdir()
+        notebook = nbformat.read(EXAMPLES / "browse.ipynb", as_version=4)
+        resources = {"metadata": {"path": tmp_path / "examples"}}
+        NotebookClient(notebook, timeout=120, resources=resources).execute()
+        return {cell["id"]: cell["outputs"] for cell in notebook.cells if cell["cell_type"] == "code"}
+
+    return run
+
+
+def test_browse_shows_what_was_found_and_draws_from_the_best_generator(tmp_path, browsed):
+    folder = write_sweep(tmp_path / "results", "lsgan")
+    write_generator(folder, "lsgan-0008")
+    generator = write_generator(folder, "lsgan-0006")
+    sweep = write_confirmation(folder, SCORES)
+    shown = browsed()
     assert "lsgan-0008" in str(shown["load"])
     assert "lsgan-0008" in shown["rank"][0]["data"]["text/plain"]
-    for name in ("history", "curves", "parallel", "importances"):
+    for name in ("history", "curves", "parallel", "importances", "seeds"):
         (figure,) = shown[name]
         assert "application/vnd.plotly.v1+json" in figure["data"]
+    assert shown["confirmed"][0]["data"]["text/plain"].index("lsgan-0006") < 200
+    with Image.open(BytesIO(base64.b64decode(shown["draw"][0]["data"]["image/png"]))) as drawn:
+        expected = Image.open(BytesIO(png_grid(generator.sample(64, seed=0))))
+        assert np.array_equal(drawn, expected)
+    assert sweep.confirmed().winner == "lsgan-0006"
+
+
+def test_browse_needs_no_confirmation(tmp_path, browsed):
+    write_generator(write_sweep(tmp_path / "results", "lsgan"), "lsgan-0008")
+    shown = browsed()
+    assert shown["confirmed"] == shown["seeds"] == []
+    assert "image/png" in shown["draw"][0]["data"]

@@ -5,8 +5,12 @@ from io import BytesIO
 
 from PIL import Image
 
-from sweeps.ledger import Ledger, Trial, create_sweep_folder, samples_file
-from sweeps.status import Status
+import gan_core
+import sweeps
+from gan_core.architectures import architectures
+from sweeps.ledger import Ledger, Trial, create_sweep_folder, read_ledger, samples_file, weights_file
+from sweeps.spec import Confirm
+from sweeps.status import Stage, Status
 
 HOSTILE = "ValueError: <script>document.title = 'taken'</script> & <b>bold</b>"
 
@@ -91,3 +95,33 @@ def _write_trial(ledger, trial_id, number, ended, metric, reports):
 def scores_of(number, index):
     """Return the scores of a trial's report."""
     return {"fid": 2000.0 / (number + 1) ** 2 / (index + 1), "recall": 0.1 + 0.01 * number + 0.02 * index}
+
+
+def write_confirmation(folder, scores, status=Status.COMPLETED, **settings):
+    """Write a confirmation and return the sweep: of each trial its scores, a seed each, or how it failed."""
+    seeds = max(map(len, scores.values()))
+    facts = {"settings": Confirm(**{"seeds": seeds} | settings).model_dump(), "finalists": list(scores)}
+    ledger, number = Ledger(folder, read_ledger(folder.name, folder.parent).facts["spec"], facts), 0
+    for place in range(seeds):
+        for of in scores:
+            if place >= len(scores[of]):
+                continue
+            score, trial_id = scores[of][place], f"{of}-seed{place + 1}"
+            config = {"steps": 10, "eval_samples": 200, "final_samples": 1000, "seed": 2**32 + place}
+            ledger.start(Trial(trial_id, number, {}, config, of.endswith("0000"), Stage.CONFIRM, of))
+            number += 1
+            if isinstance(score, Status):
+                ledger.report(trial_id, 5, {"fid": 1.0}, 1.0)
+                ledger.end(trial_id, score)
+            else:
+                ledger.end(trial_id, Status.COMPLETED, final={"fid": score, "kid": -score})
+    ledger.close(status)
+    return sweeps.load(folder.name, folder.parent)
+
+
+def write_generator(folder, trial_id, **params):
+    """Keep a generator for a trial, and return it: an untrained one."""
+    config, shape = gan_core.TrialConfig(noise_dim=8, **params), (1, 28, 28)
+    weights = architectures.get("mlp").generator(config, shape).state_dict()
+    gan_core.save_generator(weights_file(folder, trial_id), config, shape, weights)
+    return gan_core.load_generator(weights_file(folder, trial_id))

@@ -8,7 +8,7 @@ import pytest
 import sweeps
 from sweeps import plots
 from sweeps.status import Status
-from tests.sweeps.ledgers import scores_of, write_sweep
+from tests.sweeps.ledgers import scores_of, write_confirmation, write_sweep
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,8 @@ def test_parallel_coordinates_have_a_line_a_scored_trial_and_a_foot_for_what_it_
     axes = {axis.label: axis for axis in lines.dimensions}
     assert list(axes) == [*sweep.searched, "fid"]
     assert {len(axis.values) for axis in axes.values()} == {8}
+    lr = axes["lr"]
+    assert (lr.tickvals[0], lr.tickvals[-1]) == (min(lr.values), max(lr.values))
     weight = axes["penalty_weight"]
     assert weight.ticktext[0] == "-"
     assert (np.asarray(weight.values) == weight.tickvals[0]).sum() == 4
@@ -139,6 +141,64 @@ def test_the_cost_line_is_the_best_to_be_had_for_as_much(sweep):
     assert list(line.y) == [scores_of(9, 1)["fid"], scores_of(8, 3)["fid"]]
 
 
+def confirmation(results, **scores):
+    """Draw a confirmation whose finalists are the trials with these numbers, such as ``t8``."""
+    of = {f"tiny-000{name[1:]}": row for name, row in scores.items()}
+    sweep = write_confirmation(write_sweep(results), of)
+    return plots.confirmation(sweep.replicas, sweep.rank(stage="confirm"))
+
+
+def test_a_confirmation_has_a_dot_a_training_a_line_a_seed_and_a_mean_with_its_interval(tmp_path):
+    figure = confirmation(tmp_path, t0=[400.0, 410.0], t8=[40.0, 42.0], t6=[60.0, Status.DIVERGED])
+    assert list(figure.layout.yaxis.ticktext) == [
+        *("tiny-0008<br>winner", "tiny-0000<br>defaults, worse", "tiny-0006<br>failed"),
+    ]
+    seeds = figure.data[0]
+    assert list(np.nan_to_num(seeds.x)) == [40.0, 400.0, 60.0, 0.0, 42.0, 410.0, 0.0]
+    assert list(np.nan_to_num(seeds.y, nan=-1.0)) == [0, 1, 2, -1, 0, 1, -1]
+    means = trace(figure, "mean, 95\u00a0% interval")
+    assert means.x[0] == pytest.approx(np.sqrt(40 * 42))
+    assert means.error_x.arrayminus[0] < means.x[0] < means.error_x.array[0] + means.x[0]
+    crosses = trace(figure, "no score")
+    assert (list(crosses.y), crosses.xaxis) == ([2], "x2")
+    assert "diverged" in crosses.text[0]
+
+
+@pytest.mark.parametrize(
+    ("scores", "name", "place"),
+    [
+        ([40.0, 60.0], "real images: 7.1", 7.1),
+        ([400.0, 400.1], "real images: 7.1 (not in sight)", None),
+    ],
+)
+def test_real_images_are_drawn_where_that_leaves_room_for_the_scores(tmp_path, scores, name, place):
+    figure = confirmation(tmp_path, t8=scores)
+    assert trace(figure, name).x[0] == place
+    low, high = figure.layout.xaxis.range
+    assert low < (place or min(scores)) < max(scores) < high
+
+
+@pytest.mark.parametrize("metrics", [("fid", "recall"), ("recall", "fid")])
+def test_the_pareto_plot_has_the_front_and_the_rest(metrics):
+    trials = pd.DataFrame(
+        {
+            "trial_id": list("abcde"),
+            "status": ["completed"] * 4 + ["diverged"],
+            "is_baseline": [True] + [False] * 4,
+            "reason": None,
+            "fid": [10.0, 20.0, 30.0, 25.0, 1.0],
+            "recall": [0.1, 0.5, 0.9, 0.2, 0.99],
+        }
+    )
+    figure = plots.pareto(trials, trials.iloc[[2, 0, 1]], metrics)
+    front = trace(figure, "Pareto front")
+    assert list(front.x) == sorted(trials[metrics[0]].iloc[:3])
+    assert front.line.shape == {"fid": "hv", "recall": "vh"}[metrics[0]]
+    assert len(trace(figure, "completed").x) == 3
+    assert len(trace(figure, "defaults").x) == 1
+    assert "diverged" not in [each.name for each in figure.data]
+
+
 def test_of_no_trials_every_figure_is_empty(sweep):
     trials, history = sweep.trials.head(0), sweep.history.head(0)
     figures = [
@@ -149,5 +209,6 @@ def test_of_no_trials_every_figure_is_empty(sweep):
         plots.parameter_slice(trials, "lr", log=True),
         plots.cost(trials),
         plots.budget(trials),
+        plots.pareto(trials, trials, ("fid", "recall")),
     ]
     assert all(figure.to_json() for figure in figures)

@@ -8,6 +8,7 @@ import pytest
 import sweeps
 from sweeps.errors import SweepError, UnknownTrialError
 from sweeps.ledger import Ledger, Trial, create_sweep_folder
+from sweeps.report import plots_of
 from sweeps.status import Status
 from tests.sweeps.ledgers import write_sweep
 
@@ -182,3 +183,18 @@ def test_the_list_has_a_row_a_sweep_the_newest_first(results):
     )
     assert "format 99" in frame["status"]["foreign"]
     assert sweeps.ranking.list_sweeps(results / "nowhere").empty
+
+
+def test_the_precision_of_training_is_not_taken_for_the_score_precision(tmp_path):
+    ledger = Ledger(create_sweep_folder(tmp_path, "tiny", exact=True), {"name": "tiny"})
+    for number, precision in enumerate(("fp32", "bf16", "fp32", "bf16")):
+        params = {"precision": precision}
+        config = params | {"eval_samples": 500, "final_samples": 5000}
+        ledger.start(Trial(f"tiny-{number:04d}", number, params, config, number == 0))
+        ledger.report(f"tiny-{number:04d}", 10, {"fid": 10.0 * number, "precision": 0.5}, 10.0 * number)
+    ledger.close(Status.INTERRUPTED)
+    sweep = sweeps.load("tiny", tmp_path)
+    assert sweep.searched == ["precision_of_training"]
+    assert sweep.trials[sweep.searched[0]].tolist() == ["fp32", "bf16", "fp32", "bf16"]
+    assert sweep.trials["precision"].tolist() == [0.5] * 4
+    assert plots_of(sweep)[-1].name == "slice-precision_of_training"

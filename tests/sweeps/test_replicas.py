@@ -6,8 +6,8 @@ import pytest
 import sweeps
 from sweeps.errors import SweepError
 from sweeps.ledger import Ledger, Trial, create_sweep_folder
-from sweeps.spec import Confirm
-from sweeps.status import Stage, Status
+from sweeps.status import Status
+from tests.sweeps.ledgers import write_confirmation
 
 CONFIG = {"steps": 10, "eval_samples": 200, "final_samples": 1000, "loss": "bce"}
 
@@ -27,27 +27,6 @@ def searched(results, *fids, name="tiny", spec=None):
     return folder
 
 
-def confirmed(folder, scores, status=Status.COMPLETED, **settings):
-    """Confirm: for each trial its scores, or how it failed."""
-    seeds = max(map(len, scores.values()))
-    facts = {"settings": Confirm(**{"seeds": seeds} | settings).model_dump(), "finalists": list(scores)}
-    ledger, number = Ledger(folder, {"name": folder.name, "dataset": "mnist-5k"}, facts), 0
-    for place in range(seeds):
-        for of in scores:
-            if place >= len(scores[of]):
-                continue
-            score, trial_id = scores[of][place], f"{of}-seed{place + 1}"
-            config = CONFIG | {"seed": 2**32 + place}
-            ledger.start(Trial(trial_id, number, {}, config, of.endswith("0000"), Stage.CONFIRM, of))
-            number += 1
-            if isinstance(score, Status):
-                ledger.end(trial_id, score)
-            else:
-                ledger.end(trial_id, Status.COMPLETED, final={"fid": score, "kid": -score})
-    ledger.close(status)
-    return sweeps.load(folder.name, folder.parent)
-
-
 def test_the_verdict_has_means_differences_ties_and_the_search_score_beside(tmp_path):
     folder = searched(tmp_path, 400.0, 100.0, 110.0)
     scores = {
@@ -55,7 +34,7 @@ def test_the_verdict_has_means_differences_ties_and_the_search_score_beside(tmp_
         "tiny-0002": [118.0, 133.0, 129.0, 121.0],
         "tiny-0000": [420.0, 400.0, 410.0, 390.0],
     }
-    sweep = confirmed(folder, scores)
+    sweep = write_confirmation(folder, scores)
     frame = sweep.rank(stage="confirm").set_index("trial_id")
     assert frame.index.tolist() == ["tiny-0002", "tiny-0001", "tiny-0000"]
     assert frame["verdict"].tolist() == ["winner", "tie", "worse"]
@@ -78,7 +57,7 @@ def test_a_failure_stays_in_its_row_and_costs_the_win(tmp_path):
         "tiny-0002": [130.0, 131.0, 132.0],
         "tiny-0000": [Status.CRASHED, Status.DIVERGED, Status.DIVERGED],
     }
-    frame = confirmed(folder, scores).rank(stage="confirm").set_index("trial_id")
+    frame = write_confirmation(folder, scores).rank(stage="confirm").set_index("trial_id")
     assert frame["verdict"].to_dict() == {
         "tiny-0002": "winner",
         "tiny-0001": "failed",
@@ -95,7 +74,7 @@ def test_a_failure_stays_in_its_row_and_costs_the_win(tmp_path):
 def test_rank_shows_the_seeds_of_finalists_and_marks_ties(tmp_path):
     folder = searched(tmp_path, 400.0, 100.0, 110.0, 104.0, 300.0)
     scores = {"tiny-0001": [120.0, 130.0, 125.0], "tiny-0000": [420.0, 400.0, 410.0]}
-    frame = confirmed(folder, scores).rank().set_index("trial_id")
+    frame = write_confirmation(folder, scores).rank().set_index("trial_id")
     assert frame.index[0] == "tiny-0001"
     assert frame["seeds"].dropna().to_dict() == {"tiny-0001": 3, "tiny-0000": 3}
     assert frame["tie"].to_dict() == {
@@ -110,7 +89,7 @@ def test_rank_shows_the_seeds_of_finalists_and_marks_ties(tmp_path):
 def test_the_search_is_ranked_as_before(tmp_path):
     folder = searched(tmp_path, 400.0, 100.0)
     before = sweeps.load("tiny", tmp_path)
-    after = confirmed(folder, {"tiny-0001": [1.0, 2.0], "tiny-0000": [Status.CRASHED, 5.0]})
+    after = write_confirmation(folder, {"tiny-0001": [1.0, 2.0], "tiny-0000": [Status.CRASHED, 5.0]})
     assert after.rank()[list(before.rank())].equals(before.rank())
     assert after.trials.equals(before.trials)
     told = {key: value for key, value in after.summary().items() if key != "confirmation"}
@@ -125,7 +104,7 @@ def test_until_resolved_says_when_it_stopped_and_why(tmp_path):
         "tiny-0002": [150.0, 151.0, 150.5],
         "tiny-0000": [400.0, 401.0, 400.5],
     }
-    sweep = confirmed(folder, scores, seeds=3, until_resolved=True)
+    sweep = write_confirmation(folder, scores, seeds=3, until_resolved=True)
     assert sweep.confirmed().conclusion() == "tiny-0001 is told from all others at 3 seeds"
     assert sweep.summary()["confirmation"]["tied"] == []
 
@@ -133,7 +112,7 @@ def test_until_resolved_says_when_it_stopped_and_why(tmp_path):
 def test_an_interrupted_confirmation_says_so(tmp_path):
     folder = searched(tmp_path, 400.0, 100.0)
     scores = {"tiny-0001": [100.0, 110.0], "tiny-0000": [400.0, Status.INTERRUPTED]}
-    sweep = confirmed(folder, scores, Status.INTERRUPTED)
+    sweep = write_confirmation(folder, scores, Status.INTERRUPTED)
     assert "not finished" in sweep.confirmed().conclusion()
     assert sweep.rank(stage="confirm")["seeds"].tolist() == [2, 1]
 
@@ -153,7 +132,7 @@ def test_what_is_not_confirmed_has_no_such_ranking(tmp_path):
 
 def test_another_metric_has_its_own_winner(tmp_path):
     folder = searched(tmp_path, 400.0, 100.0)
-    sweep = confirmed(folder, {"tiny-0001": [100.0, 110.0], "tiny-0000": [400.0, 410.0]})
+    sweep = write_confirmation(folder, {"tiny-0001": [100.0, 110.0], "tiny-0000": [400.0, 410.0]})
     frame = sweep.rank(by="kid", stage="confirm")
     assert frame["trial_id"].tolist() == ["tiny-0000", "tiny-0001"]
     assert frame["vs_winner"].tolist() == [0.0, 300.0]

@@ -17,7 +17,7 @@ from sweeps.errors import SweepError
 from sweeps.report import MOST_ROWS, plots_of, render, spec_as_yaml, write_report
 from sweeps.spec import load_spec
 from sweeps.status import Status
-from tests.sweeps.ledgers import HOSTILE, STATUSES, write_sweep
+from tests.sweeps.ledgers import HOSTILE, STATUSES, write_confirmation, write_sweep
 
 COMMAND = Path(sys.executable).with_name("gan-sweep")
 SPACES = Path(__file__).parents[2] / "search_spaces"
@@ -81,6 +81,37 @@ def test_a_sweep_by_two_metrics_has_both_in_its_table(tmp_path):
     page = render(sweeps.load("tiny", tmp_path))
     for column in ("recall", "fid", "pareto"):
         assert f'<button type="button">{column}</button>' in page
+    assert 'id="plot-pareto-recall-fid"' in page
+
+
+def test_a_confirmation_has_a_section_and_its_winner_is_the_best(tmp_path):
+    scores = {
+        "tiny-0008": [60.0, 62.0],
+        "tiny-0006": [40.0, 41.0],
+        "tiny-0000": [400.0, Status.DIVERGED],
+    }
+    page = render(write_confirmation(write_sweep(tmp_path), scores))
+    section = re.search(r'<table class="finalists">(.*?)</table>', page, flags=re.DOTALL)[1]
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in section.split("<tr")[2:]]
+    assert [row[0] for row in cells] == ["tiny-0006", "tiny-0008", "tiny-0000 (defaults)"]
+    assert cells[0][1:3] == ["winner", "40.5"]
+    assert cells[0][4:] == ["2", "", "", "11.22"]
+    assert cells[1][6].startswith("1.51 times (")
+    assert cells[2] == [*("tiny-0000 (defaults)", "failed", "400", "", "1", "1 diverged", "10 times", "550")]
+    assert "each score is of 1,000 samples. A configuration that failed more often" in page
+    assert "completed, first on fresh seeds" in page
+    assert "gan-sweep rerun tiny tiny-0006" in page
+    assert "gan-sweep confirm tiny --until-resolved" in page
+
+
+def test_a_confirmation_that_has_just_begun_has_a_page(tmp_path):
+    page = render(
+        write_confirmation(
+            write_sweep(tmp_path), {"tiny-0008": [Status.INTERRUPTED]}, Status.RUNNING, seeds=2
+        )
+    )
+    assert "on fresh seeds no configuration has a score yet." in page
+    assert "Conclusion: not finished" in page
 
 
 def test_a_large_sweep_has_a_small_page(tmp_path):

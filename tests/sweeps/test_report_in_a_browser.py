@@ -5,7 +5,7 @@ import pytest
 import sweeps
 from sweeps.report import plots_of, write_report
 from sweeps.status import Status
-from tests.sweeps.ledgers import write_sweep
+from tests.sweeps.ledgers import write_confirmation, write_sweep
 
 pytestmark = pytest.mark.browser
 
@@ -15,10 +15,18 @@ DESK = {"viewport": {"width": 1280, "height": 900}}
 SWEEPS = {
     "tiny": {},
     "two": {"metrics": ("recall", "fid")},
+    "confirmed": {},
     "empty": {"statuses": [], "status": Status.RUNNING},
     "running": {"statuses": [Status.COMPLETED, Status.RUNNING, Status.RUNNING], "status": Status.RUNNING},
     "failed": {"statuses": [Status.CRASHED, Status.DIVERGED, Status.DIVERGED]},
 }
+
+SEEDS = {
+    "confirmed-0008": [40.0, 42.0, 41.0],
+    "confirmed-0006": [39.0, 44.0, 43.0],
+    "confirmed-0000": [400.0, Status.CRASHED, Status.DIVERGED],
+}
+"""The scores of a confirmation."""
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +34,8 @@ def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     for name, options in SWEEPS.items():
         write_sweep(folder, name, **options)
+        if name == "confirmed":
+            write_confirmation(folder / name, SEEDS)
         write_report(sweeps.load(name, folder))
     return folder
 
@@ -84,6 +94,17 @@ def test_each_plot_draws(opened, results, name):
             assert place.locator(drawn).count() > 0
 
 
+def test_a_confirmation_is_drawn_with_its_seeds_means_failures_and_floor(opened):
+    page = opened("confirmed")
+    plot = page.locator("#plot-confirmation")
+    marks = [trace.locator(".point").count() for trace in plot.locator(".scatterlayer .trace").all()]
+    assert sorted(marks) == [0, 2, 3, 7]
+    assert plot.locator(".errorbars path.xerror").count() == 2
+    assert plot.locator(".yaxislayer-above, .yticklabel, .ytick").first.is_visible()
+    assert "confirmed-0008" in plot.inner_text()
+    assert page.locator(".finalists tbody tr").count() == 3
+
+
 def test_lines_of_parallel_coordinates_have_colour(opened):
     page = opened("tiny")
     page.locator("#plot-parallel canvas").first.wait_for()
@@ -129,7 +150,7 @@ def test_a_phone_scrolls_down_alone(opened, name):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["tiny", "empty", "failed"])
+@pytest.mark.parametrize("name", ["tiny", "confirmed", "empty", "failed"])
 def test_it_is_accessible(opened, name, scheme):
     from axe_playwright_python.sync_playwright import Axe
 

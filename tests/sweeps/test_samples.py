@@ -10,7 +10,6 @@ from PIL import Image
 
 import gan_core
 import sweeps
-from gan_core.architectures import architectures
 from gan_core.images import png_grid
 from sweeps.errors import SweepError, UnknownTrialError
 from sweeps.export import export
@@ -20,14 +19,7 @@ from sweeps.runner import _BestWeights
 from sweeps.samples import FRAMES_A_LEG, STOPS, check_file, walk, write_samples, write_walk
 from sweeps.spec import Metric
 from sweeps.status import Status
-
-SHAPE = (1, 28, 28)
-
-
-def save(folder, trial_id, **params):
-    config = gan_core.TrialConfig(noise_dim=8, **params)
-    weights = architectures.get("mlp").generator(config, SHAPE).state_dict()
-    gan_core.save_generator(weights_file(folder, trial_id), config, SHAPE, weights)
+from tests.sweeps.ledgers import write_generator
 
 
 @pytest.fixture
@@ -46,7 +38,7 @@ def sweep(tmp_path):
         else:
             ledger.end(trial_id, Status.PRUNED)
     ledger.close(Status.COMPLETED)
-    save(folder, "tiny-0001")
+    write_generator(folder, "tiny-0001")
     return sweeps.load("tiny", tmp_path)
 
 
@@ -97,7 +89,7 @@ def test_a_walk_is_animated_and_comes_back_to_where_it_began(sweep, tmp_path):
 
 
 def test_a_walk_of_normal_noise_keeps_to_its_sphere(sweep):
-    save(sweep.folder, "tiny-0001", noise="normal")
+    write_generator(sweep.folder, "tiny-0001", noise="normal")
     generator = sweep.generator()
     lengths = [noise.norm(dim=1) for noise in walk(generator, 16, seed=0)]
     stops = [length.min() for length in lengths[::FRAMES_A_LEG]]

@@ -2,8 +2,8 @@ import pytest
 
 import sweeps
 from sweeps.status import Status
-from sweeps.verdict import Estimate, noise, verdict
-from tests.sweeps.ledgers import write_sweep
+from sweeps.verdict import verdict
+from tests.sweeps.ledgers import write_confirmation, write_sweep
 
 
 def test_it_names_the_best_its_score_the_floor_and_the_gain_and_that_one_training_cannot_tell(tmp_path):
@@ -17,7 +17,7 @@ def test_it_names_the_best_its_score_the_floor_and_the_gain_and_that_one_trainin
 
 def test_more_may_be_better(tmp_path):
     write_sweep(tmp_path, metrics=("recall", "fid"), statuses=[Status.PRUNED] * 4)
-    assert "1.2 times higher than the 0.12 of" in verdict(sweeps.load("tiny", tmp_path))
+    assert "1.25 times higher than the 0.12 of" in verdict(sweeps.load("tiny", tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -44,18 +44,63 @@ def test_where_there_is_nothing_to_compare_it_says_so(tmp_path, statuses, status
     assert verdict(sweeps.load("tiny", tmp_path)) == expected
 
 
+def test_a_confirmation_tells_the_mean_its_interval_the_gain_and_the_ties(tmp_path):
+    sweep = confirmed(
+        tmp_path, best=[40.0, 42.0, 41.0], other=[39.0, 44.0, 43.0], defaults=[400.0, 420.0, 410.0]
+    )
+    assert verdict(sweep) == (
+        "Of 3 configurations trained again on fresh seeds, tiny-0008 comes first, with a mean fid of 40.99"
+        " (95\u00a0%: 38.58 to 43.55) over 3 seeds, 10.0 times lower than the 409.9 (95\u00a0%: 385.8 to"
+        " 435.5) of the tutorial's defaults; that gain is beyond the noise, as the paired differences over"
+        " seeds say; the seeds do not tell tiny-0008 from tiny-0006; real images have 7.1."
+    )
+
+
 @pytest.mark.parametrize(
-    ("best", "defaults", "expected"),
+    ("defaults", "status", "expected"),
     [
-        (Estimate(20, (18, 22)), Estimate(90, (80, 99)), "beyond the noise"),
-        (Estimate(0.9, (0.8, 1.0)), Estimate(0.2, (0.1, 0.3)), "beyond the noise"),
-        (Estimate(20, (10, 40)), Estimate(45, (35, 60)), "may be noise"),
-        (Estimate(20, (10, 40)), Estimate(90), "cannot be told"),
+        (
+            [42.0, 60.0],
+            Status.COMPLETED,
+            "; that gain may be noise, as the paired differences over seeds do not",
+        ),
+        (
+            [Status.DIVERGED, 200.0],
+            Status.COMPLETED,
+            "seeds; the tutorial's defaults failed more often (1 diverged); real images have 7.1.",
+        ),
+        (
+            [Status.DIVERGED] * 2,
+            Status.COMPLETED,
+            "seeds; the tutorial's defaults failed more often (2 diverged); real images have 7.1.",
+        ),
+        (
+            [30.0, 31.0],
+            Status.COMPLETED,
+            "over 2 seeds, and it is the tutorial's defaults; real images have 7.1",
+        ),
+        (
+            [200.0, Status.INTERRUPTED],
+            Status.INTERRUPTED,
+            "So far, of 2 configurations trained again on fresh seeds, tiny-0008 comes first",
+        ),
     ],
 )
-def test_a_gain_is_beyond_the_noise_where_intervals_are_apart(best, defaults, expected):
-    assert expected in noise(best, defaults)
+def test_a_gain_over_the_defaults_is_told_from_noise_by_paired_differences(
+    tmp_path, defaults, status, expected
+):
+    assert expected in verdict(confirmed(tmp_path, status, best=[40.0, 41.0], defaults=defaults))
 
 
-def test_an_interval_is_shown_where_there_is_one():
-    assert [str(Estimate(1234.4)), str(Estimate(20.25, (18, 22)))] == ["1,234", "20.25 (18 to 22)"]
+def test_a_confirmation_in_which_all_failed_says_so_beside_what_the_search_found(tmp_path):
+    failed = [Status.CRASHED] * 2
+    told = verdict(confirmed(tmp_path, best=failed, defaults=failed))
+    assert told.startswith("tiny-0008 is the best of 10 trials, with a fid of 6.79")
+    assert told.endswith("; on fresh seeds no configuration has a score.")
+
+
+def confirmed(results, status=Status.COMPLETED, *, best, defaults, other=None):
+    scores = {"tiny-0008": best, "tiny-0006": other, "tiny-0000": defaults}
+    return write_confirmation(
+        write_sweep(results), {trial_id: row for trial_id, row in scores.items() if row}, status
+    )
