@@ -41,7 +41,12 @@ MOST_METRICS = 1000
 VIEW = "gan-sweep"
 """The key of the experiment's columns in MLflow's pages."""
 
-_HTTP = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
 _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
 _REFUSALS = (401, 403)
 """Of whoever asks, not of what is asked."""
@@ -619,7 +624,7 @@ def _view(spec: Mapping[str, Any], metric: str) -> str:
 
 def _open(store: Store, results: Path) -> "MlflowClient":
     """Open the store, made where there is none; sweeps that start at once wait for each other."""
-    for name, value in {"MLFLOW_DISABLE_TELEMETRY": "true", **_HTTP}.items():
+    for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 

@@ -1,0 +1,119 @@
+"""Against a real MLflow server, which may be down."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from time import monotonic, sleep
+
+import pytest
+
+from sweeps import tracking
+from sweeps.dashboard import _answers
+from sweeps.errors import SweepError
+from sweeps.ledger import Ledger, create_sweep_folder
+from sweeps.status import Status
+from sweeps.tracking import Store, Tracker, sync
+from tests.sweeps.test_tracking import SPEC, content, run_trial, runs_in, trial
+
+pytestmark = pytest.mark.tracking
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return Ledger(create_sweep_folder(tmp_path, "tiny", exact=True), SPEC)
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def server(folder, port):
+    command = [
+        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+        *("--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--workers", "1"),
+        *("--artifacts-destination", str(folder / "served")),
+    ]
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with subprocess.Popen(
+        command,
+        env=os.environ | quiet,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            wait_until(lambda: _answers(port))
+            yield
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_until(is_true, at_most_s=60):
+    end = monotonic() + at_most_s
+    while not is_true():
+        assert monotonic() < end
+        sleep(0.1)
+
+
+def test_a_server_that_was_down_in_mid_sweep_holds_what_it_would_have_held(
+    ledger, tmp_path, port, monkeypatch, capsys
+):
+    monkeypatch.setattr(tracking, "RETRY_S", 0.5)
+    store, said = Store.chosen(tmp_path, f"http://127.0.0.1:{port}"), []
+    with server(tmp_path, port):
+        tracker = Tracker(ledger.folder, store, said.append)
+        run_trial(ledger, 0, Status.COMPLETED, {"fid": 55.0})
+        wait_until(lambda: is_ended(store, "tiny-0000"))
+    run_trial(ledger, 1, Status.PRUNED)
+    wait_until(lambda: said)
+    with server(tmp_path, port):
+        wait_until(lambda: tracker.failure is None)
+    ledger.start(trial(2))
+    ledger.end("tiny-0002", Status.DIVERGED)
+    ledger.close(Status.COMPLETED)
+    tracker.close()
+    assert capsys.readouterr().out == ""
+    assert len(said) == 2
+    assert f"127.0.0.1:{port}" in tracker.failure
+    with pytest.raises(SweepError, match=f"MLflow at http://127.0.0.1:{port} does not answer"):
+        sync(ledger.folder, store)
+    beside = Store.beside(tmp_path)
+    sync(ledger.folder, beside)
+    with server(tmp_path, port):
+        assert sync(ledger.folder, store) == {}
+        assert content(store) == content(beside)
+
+
+def is_ended(store, trial_id):
+    _, runs = runs_in_or_nothing(store)
+    return trial_id in runs and runs[trial_id].info.status == "FINISHED"
+
+
+def runs_in_or_nothing(store):
+    try:
+        return runs_in(store)
+    except AttributeError:
+        return None, {}
+
+
+def test_a_sweep_ends_in_time_where_the_server_takes_calls_and_never_answers(ledger, tmp_path, monkeypatch):
+    monkeypatch.setattr(tracking, "CLOSING_S", 1.0)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        store = Store.chosen(tmp_path, f"http://me:secret@127.0.0.1:{silent.getsockname()[1]}")
+        tracker = Tracker(ledger.folder, store, lambda _text: None)
+        run_trial(ledger, 0, Status.COMPLETED)
+        ledger.close(Status.COMPLETED)
+        started = monotonic()
+        tracker.close()
+        assert monotonic() - started < 5
+        assert tracker.failure
+        assert "secret" not in tracker.failure
