@@ -264,20 +264,37 @@ def read_ledger(name: str, results: Path) -> Record:
         known = allowed_and_closest(name, names) if names else "there are no sweeps yet"
         raise UnknownSweepError(f"no sweep {name!r} in {results}; {known}")
     folder = results / name
+    with _readable(folder) as connection:
+        facts = _facts(folder, connection)
+        trials = _rows(connection.execute(f"{_TRIALS} ORDER BY number"))
+    by_stage = {stage: [row for row in trials if row["stage"] == stage] for stage in Stage}
+    return Record(folder, facts, by_stage[Stage.SEARCH], by_stage[Stage.CONFIRM])
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """Read the facts of the sweep in a folder.
+
+    Raises:
+        SweepError: Another version wrote it, or it is damaged.
+    """
+    with _readable(folder) as connection:
+        return _facts(folder, connection)
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[sqlite3.Connection]:
     try:
-        return _read(folder)
+        with closing(_read_only(folder)) as connection:
+            yield connection
     except sqlite3.DatabaseError as error:
         raise SweepError(f"{folder / 'ledger.db'} cannot be read: {error}") from None
 
 
-def _read(folder: Path) -> Record:
-    with closing(_read_only(folder)) as connection:
-        facts = {key: json.loads(value) for key, value in connection.execute("SELECT * FROM sweep")}
-        if facts["format_version"] != FORMAT_VERSION:
-            raise SweepError(_other_version(folder, facts))
-        trials = _rows(connection.execute(f"{_TRIALS} ORDER BY number"))
-    by_stage = {stage: [row for row in trials if row["stage"] == stage] for stage in Stage}
-    return Record(folder, facts, by_stage[Stage.SEARCH], by_stage[Stage.CONFIRM])
+def _facts(folder: Path, connection: sqlite3.Connection) -> dict[str, Any]:
+    facts = {key: json.loads(value) for key, value in connection.execute("SELECT * FROM sweep")}
+    if facts["format_version"] != FORMAT_VERSION:
+        raise SweepError(_other_version(folder, facts))
+    return facts
 
 
 def _other_version(folder: Path, facts: Mapping[str, Any]) -> str:
@@ -311,11 +328,6 @@ class Follower:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._last_report = 0
-
-    def facts(self) -> dict[str, Any]:
-        """Return the facts of the sweep as they stand."""
-        with closing(_read_only(self.folder)) as connection:
-            return {key: json.loads(value) for key, value in connection.execute("SELECT * FROM sweep")}
 
     def standings(self) -> dict[str, tuple[Status, int]]:
         """Return how each trial stands, and how often it took over another one's state, in their order."""

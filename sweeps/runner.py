@@ -410,8 +410,8 @@ class _Session:
     def _train(self, stage: _Stage, ledger: Ledger) -> Status:
         """Train every trial of a stage, recording it, and return whether all have ended."""
         metric, ended, folder = self._spec.metric[0], stage.past.ended, self._folder
-        ledger.describe({"environment": environment(ray.cluster_resources().get("GPU", 0))})
-        ledger.describe({"tracking_uri": self._store.kept})
+        gpus = ray.cluster_resources().get("GPU", 0)
+        ledger.describe({"environment": environment(gpus), "tracking_uri": self._store.kept})
         self._tracker = self._tracker or Tracker(folder, self._store, self._say)
         with Display(
             self._console, folder.name, stage.n_trials, metric, ended=ended.values(), quiet=self._quiet

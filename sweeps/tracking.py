@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from filelock import FileLock
 
 from sweeps.errors import SweepError
-from sweeps.ledger import Follower, running_lock, samples_file, standing, sweep_names
+from sweeps.ledger import Follower, read_facts, running_lock, samples_file, standing, sweep_names
 from sweeps.ledger import report_file as report_page
 from sweeps.status import Status
 from sweeps.words import params_in_short
@@ -48,8 +48,8 @@ _SETTINGS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
-_REFUSALS = (401, 403)
-"""Of whoever asks, not of what is asked."""
+_TO_BE_TRIED_AGAIN = (401, 403, 408, 429)
+"""HTTP's refusals of whoever asks, or for now, and not of what is asked."""
 
 _RUN_STATUS = {
     Status.COMPLETED: "FINISHED",
@@ -173,7 +173,7 @@ class Mirror:
         self._ledger = Follower(folder)
         self._folder = folder
         self._is_running = is_running
-        self._facts = self._ledger.facts()
+        self._facts = read_facts(folder)
         self._metric: str = self._facts["spec"]["metric"][0]["name"]
         self._client = _open(store, folder.parent)
         self._experiment_id = self._experiment(store)
@@ -195,7 +195,7 @@ class Mirror:
         Raises:
             MlflowException: The store does not answer.
         """
-        self._facts = self._ledger.facts()
+        self._facts = read_facts(self._folder)
         parent = self._parent_run()
         new = self._ledger.new_reports()
         while not is_over():
@@ -546,44 +546,57 @@ class Tracker:
 
 
 def _end_where_dead(folder: Path, store: Store) -> None:
-    """End the runs of a sweep that no process runs any more, where they are in this store."""
+    """End the runs of a sweep that no process runs any more, where they are in this store.
+
+    One that is running, or that cannot be read, is none of this sweep's business.
+    """
     try:
         with running_lock(folder):
-            facts = Follower(folder).facts()
-            is_here = facts.get("tracking_uri") == store.kept
-            if is_here and "sweep_id" in facts and standing(facts) is Status.RUNNING:
+            facts = read_facts(folder)
+            if facts.get("tracking_uri") == store.kept and standing(facts) is Status.RUNNING:
                 Mirror(folder, store, is_running=False).conclude()
     except SweepError:
         return
 
 
-def sync(folder: Path, store: Store) -> dict[str, Exception]:
-    """Send what a store lacks of a sweep that is not running; return what it refused, by trial.
+def sync(folder: Path, store: Store) -> dict[str, str]:
+    """Send what a store lacks of a sweep that is not running; return why it refused some, by trial.
 
     Raises:
-        SweepError: The sweep is running, or the store does not answer.
+        SweepError: The sweep is running, or the store takes nothing.
     """
-    from mlflow.exceptions import MlflowException
-
-    with running_lock(folder):
-        try:
-            mirror = Mirror(folder, store, is_running=False)
-            mirror.conclude()
-        except MlflowException as error:
-            reason = store.without_secrets(_in_short(error))
-            raise SweepError(f"MLflow at {store.public} does not answer: {reason}") from None
-    return mirror.refusals
+    with running_lock(folder), _told(store):
+        mirror = Mirror(folder, store, is_running=False)
+        mirror.conclude()
+    return {trial_id: store.without_secrets(_in_short(error)) for trial_id, error in mirror.refusals.items()}
 
 
 def experiment_link(folder: Path, store: Store) -> str:
-    """Return the path of a sweep's experiment in MLflow's pages."""
-    return Mirror(folder, store, is_running=True).link
+    """Return the path of a sweep's experiment in MLflow's pages.
+
+    Raises:
+        SweepError: The store cannot be read.
+    """
+    with _told(store):
+        return Mirror(folder, store, is_running=True).link
+
+
+@contextmanager
+def _told(store: Store) -> Iterator[None]:
+    """Tell a store's errors as people can read them; those of sending files are the network's own."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except (MlflowException, OSError) as error:
+        reason = store.without_secrets(_in_short(error))
+        raise SweepError(f"MLflow at {store.public} does not take the sweep's records: {reason}") from None
 
 
 def _is_refusal(error: Exception) -> bool:
     """Return whether MLflow answered, and will answer the same again."""
     status: int = error.get_http_status_code()  # type: ignore[attr-defined] # MLflow's own error
-    return 400 <= status < 500 and status not in _REFUSALS
+    return 400 <= status < 500 and status not in _TO_BE_TRIED_AGAIN
 
 
 def _in_short(error: Exception) -> str:

@@ -82,7 +82,9 @@ def test_a_server_that_was_down_in_mid_sweep_holds_what_it_would_have_held(
     assert capsys.readouterr().out == ""
     assert len(said) == 2
     assert f"127.0.0.1:{port}" in tracker.failure
-    with pytest.raises(SweepError, match=f"MLflow at http://127.0.0.1:{port} does not answer"):
+    with pytest.raises(
+        SweepError, match=f"MLflow at http://127.0.0.1:{port} does not take the sweep's records"
+    ):
         sync(ledger.folder, store)
     beside = Store.beside(tmp_path)
     sync(ledger.folder, beside)
