@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 
@@ -131,8 +131,7 @@ def without_credentials(uri: str) -> str:
     >>> without_credentials("https://me:secret@example.org/mlflow?token=x")
     'https://example.org/mlflow'
     """
-    parts = urlsplit(uri)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return re.sub(r"(?<=://)[^/?#]*@", "", re.split(r"[?#]", uri)[0])
 
 
 @dataclass

@@ -332,6 +332,12 @@ class TestStore:
             Store.chosen(tmp_path, uri)
         assert "secret" not in str(refusal.value)
 
+    @pytest.mark.parametrize(
+        "uri", ["sqlite:////folder/mlflow.db", "sqlite:///mlflow.db", "http://host:8080"]
+    )
+    def test_keeps_an_address_without_credentials_as_it_is(self, tmp_path, uri):
+        assert Store.chosen(tmp_path, uri).kept == uri
+
     def test_shows_and_keeps_no_credentials(self, tmp_path):
         store = Store.chosen(tmp_path, "https://me:s%40cret@host:8080/path?token=abc")
         assert store.public == store.kept == "https://host:8080/path"
