@@ -65,6 +65,11 @@ class ContactSheet:
     steps: list[int]
     rows: list[Row]
 
+    @property
+    def has_pictures(self) -> bool:
+        """Whether any picture is there: their files may be gone."""
+        return any(cell and cell.image for row in self.rows for cell in (*row.cells, row.best))
+
 
 def contact_sheet(sweep: Sweep) -> ContactSheet:
     """Return the samples of the best trials and of the defaults; every grid is drawn from one noise bank."""

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from sweeps.contact_sheet import LARGEST, Cell, ContactSheet
-from sweeps.verdict import number
+from sweeps.contact_sheet import Cell, ContactSheet
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,22 +42,27 @@ def curves_png(reports: Sequence[dict[str, Any]], metric: str, title: str) -> by
 
 
 def sheet_png(sheet: ContactSheet) -> bytes:
-    """Draw a contact sheet: a row a trial, a column a step, and its best report last."""
+    """Draw a contact sheet: a row a trial, a column a step, and its best report last.
+
+    Args:
+        sheet: With one picture at least.
+    """
     from PIL import Image, ImageDraw, ImageFont
 
-    cell = LARGEST + MARGIN
-    size = LABEL_WIDTH + cell * (len(sheet.steps) + 1), LABEL_HEIGHT + cell * len(sheet.rows)
-    page = Image.new("RGB", size, "white")
+    rows = [[_decoded(cell) for cell in (*row.cells, row.best)] for row in sheet.rows]
+    side = MARGIN + max(picture.width for row in rows for picture in row if picture is not None)
+    columns = [LABEL_WIDTH + column * side for column in range(len(sheet.steps) + 1)]
+    tops = [LABEL_HEIGHT + row * side for row in range(len(rows))]
+    page = Image.new("RGB", (columns[-1] + side, tops[-1] + side), "white")
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(FONT_SIZE)
-    headings = [f"step {number(step)}" for step in sheet.steps] + ["best report"]
-    for column, heading in enumerate(headings):
-        draw.text((LABEL_WIDTH + column * cell, MARGIN // 2), heading, fill="black", font=font)
-    for row, shown in enumerate(sheet.rows):
-        top = LABEL_HEIGHT + row * cell
+    headings = [f"step {step}" for step in sheet.steps] + ["best report"]
+    for left, heading in zip(columns, headings, strict=True):
+        draw.text((left, MARGIN // 2), heading, fill="black", font=font)
+    for top, shown, pictures in zip(tops, sheet.rows, rows, strict=True):
         draw.text((MARGIN, top), shown.trial_id, fill="black", font=font)
-        for column, picture in enumerate(map(_decoded, [*shown.cells, shown.best])):
+        for left, picture in zip(columns, pictures, strict=True):
             if picture is not None:
-                page.paste(picture, (LABEL_WIDTH + column * cell, top))
+                page.paste(picture, (left, top))
     file = BytesIO()
     page.save(file, format="PNG")
     return file.getvalue()

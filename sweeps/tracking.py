@@ -451,7 +451,8 @@ class Mirror:
             return
         with self._artifacts(run_id) as folder:
             board.to_csv(folder / "leaderboard.csv", index=False)
-            (folder / "contact_sheet.png").write_bytes(sheet_png(contact_sheet(sweep)))
+            if (sheet := contact_sheet(sweep)).has_pictures:
+                (folder / "contact_sheet.png").write_bytes(sheet_png(sheet))
             if page.exists():
                 (folder / page.name).write_bytes(page.read_bytes())
         table = "leaderboard.json"
