@@ -38,7 +38,7 @@ def serve_dashboard(results: Path, name: str | None = None) -> int:
             f"nothing to show in {results} yet: run a sweep first, or name its folder: --results DIR"
         )
     page = _page(results, name)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     port = _free_port()
     command = _command(results, port)
