@@ -14,14 +14,13 @@ from gan_core.metrics import (
     COVERAGE_NEIGHBOURS,
     Gaussian,
     Manifold,
+    MeanEmbedding,
     class_kl,
-    coverage,
     frechet_distance,
     kernel_distance,
     memorisation,
     modes,
-    precision,
-    recall,
+    precision_recall_coverage,
 )
 
 FEATURE_BATCH = 250
@@ -67,6 +66,7 @@ class Evaluator:
         self.extractor = f"sha256:{loaded.sha256}"
         self._held_out, _ = self._features(_in_batches(data.held_out))
         self._gaussian = Gaussian.fit(self._held_out)
+        self._embedding = MeanEmbedding.fit(self._held_out)
         self._manifold = Manifold.fit(self._held_out)
         self.floors = self.score(_in_batches(_spread(data.train, MOST_FLOOR_IMAGES)))
 
@@ -86,13 +86,10 @@ class Evaluator:
         return self._score(features, logits) | {"memorisation": copied}
 
     def _score(self, features: Tensor, logits: Tensor | None) -> dict[str, float]:
-        manifold = Manifold.fit(features)
         scores = {
             "fid": frechet_distance(Gaussian.fit(features), self._gaussian),
-            "kid": kernel_distance(features, self._held_out),
-            "precision": precision(manifold, self._manifold),
-            "recall": recall(manifold, self._manifold),
-            "coverage": coverage(manifold, self._manifold),
+            "kid": kernel_distance(MeanEmbedding.fit(features), self._embedding),
+            **precision_recall_coverage(Manifold.fit(features), self._manifold),
         }
         classes = {} if logits is None else {"modes": modes(logits), "class_kl": class_kl(logits)}
         return scores | classes

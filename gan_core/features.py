@@ -112,7 +112,8 @@ def load_extractor(name: ExtractorName, data: ImageDataset, device: torch.device
         return _inception(torch.device(device))
     is_digits = data.name in DIGITS and data.image_shape == DIGITS_SHAPE
     content = _digits_content() if is_digits else _cached_content(data)
-    return Extractor(sha256(content).hexdigest(), _classifier(content, data).to(device))
+    classifier = _classifier(content, data).to(device).to(memory_format=torch.channels_last)
+    return Extractor(sha256(content).hexdigest(), classifier)
 
 
 def _digits_content() -> bytes:

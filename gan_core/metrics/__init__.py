@@ -2,26 +2,23 @@
 
 from gan_core.metrics.classes import class_kl, modes
 from gan_core.metrics.frechet import Gaussian, frechet_distance
-from gan_core.metrics.kernel import kernel_distance
+from gan_core.metrics.kernel import MeanEmbedding, kernel_distance
 from gan_core.metrics.neighbours import (
     COVERAGE_NEIGHBOURS,
     Manifold,
-    coverage,
     memorisation,
-    precision,
-    recall,
+    precision_recall_coverage,
 )
 
 __all__ = [
     "COVERAGE_NEIGHBOURS",
     "Gaussian",
     "Manifold",
+    "MeanEmbedding",
     "class_kl",
-    "coverage",
     "frechet_distance",
     "kernel_distance",
     "memorisation",
     "modes",
-    "precision",
-    "recall",
+    "precision_recall_coverage",
 ]

@@ -1,12 +1,40 @@
 """The kernel distance between two sets of features."""
 
+from dataclasses import dataclass
+
+import torch
 from torch import Tensor
 
-CHUNK = 32
+CHUNK = 128
 """Vectors that are compared at a time with all others, so that the products stay in cache."""
 
 
-def kernel_distance(fake: Tensor, real: Tensor) -> float:
+@dataclass(frozen=True)
+class MeanEmbedding:
+    """A set of feature vectors and the squared norm of its mean in the kernel's space.
+
+    Args:
+        features: Shape ``(N, F)``, float64.
+        squared_norm: The mean kernel of the set's pairs of different vectors, an estimate without bias.
+    """
+
+    features: Tensor
+    squared_norm: float
+
+    @classmethod
+    def fit(cls, features: Tensor) -> "MeanEmbedding":
+        """Estimate from features ``(N, F)``.
+
+        Raises:
+            ValueError: There are fewer than two feature vectors.
+        """
+        if len(features) < 2:
+            raise ValueError(f"a kernel distance needs at least 2 feature vectors, got {len(features)}")
+        features = features.double()
+        return cls(features, _mean_within(features))
+
+
+def kernel_distance(a: MeanEmbedding, b: MeanEmbedding) -> float:
     r"""Return the squared maximum mean discrepancy of two sets of features, KID where they are Inception's.
 
     .. math::
@@ -16,19 +44,9 @@ def kernel_distance(fake: Tensor, real: Tensor) -> float:
     Bińkowski et al., 2018 (arXiv:1801.01401). It is 0 on average where both sets are drawn from one
     distribution, whatever their sizes, and so also negative by chance. Other tools average over random
     subsets; this is the value of the whole sets.
-
-    Args:
-        fake: Features ``(N, F)`` of generated images.
-        real: Features ``(M, F)`` of real ones.
-
-    Raises:
-        ValueError: A set has fewer than two feature vectors.
     """
-    if min(len(fake), len(real)) < 2:
-        raise ValueError(f"a kernel distance needs at least 2 feature vectors, got {len(fake)}, {len(real)}")
-    fake, real = fake.double(), real.double()
-    between = _kernel_sum(fake, real) / (len(fake) * len(real))
-    return _mean_within(fake) + _mean_within(real) - 2 * between
+    between = _kernel_sum(a.features, b.features) / (len(a.features) * len(b.features))
+    return a.squared_norm + b.squared_norm - 2 * between
 
 
 def _mean_within(x: Tensor) -> float:
@@ -36,15 +54,15 @@ def _mean_within(x: Tensor) -> float:
     pairs = 0.0
     for start in range(0, len(x), CHUNK):
         chunk, later = x[start : start + CHUNK], x[start + CHUNK :]
-        kernel = _kernel(chunk @ chunk.T, x.shape[1])
+        kernel = _kernel(chunk, chunk)
         pairs += float(kernel.sum() - kernel.trace()) / 2 + _kernel_sum(chunk, later)
     return 2 * pairs / (len(x) * (len(x) - 1))
 
 
 def _kernel_sum(x: Tensor, y: Tensor) -> float:
-    return sum(float(_kernel(chunk @ y.T, x.shape[1]).sum()) for chunk in x.split(CHUNK))
+    return sum(float(_kernel(chunk, y).sum()) for chunk in x.split(CHUNK))
 
 
-def _kernel(products: Tensor, n_features: int) -> Tensor:
-    base = products.div_(n_features).add_(1)
-    return base.square().mul_(base)
+def _kernel(x: Tensor, y: Tensor) -> Tensor:
+    """Return the kernel of each pair ``(N, M)`` of features ``(N, F)`` and ``(M, F)``."""
+    return torch.addmm(x.new_ones(()), x, y.T, alpha=1 / x.shape[1]).pow_(3)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-CHUNK = 64
+CHUNK = 128
 PRECISION_NEIGHBOURS = 3
 COVERAGE_NEIGHBOURS = 5
 ROUNDING = 1e-12
@@ -35,42 +35,44 @@ class Manifold:
         if len(features) <= COVERAGE_NEIGHBOURS:
             raise ValueError(f"needs at least {COVERAGE_NEIGHBOURS + 1} feature vectors, got {len(features)}")
         features = features.double()
-        return cls(features, torch.cat([*_nearest_others(features)]))
+        chunks = _squared_distances(features, features)
+        nearest = torch.cat([each.topk(COVERAGE_NEIGHBOURS + 1, largest=False).values for each in chunks])
+        others = nearest[:, 1:]
+        return cls(features, others.masked_fill(others <= _rounding(features).unsqueeze(1), 0))
 
     def radius(self, k: int) -> Tensor:
         """Return each ball's squared radius, which takes in the ``k``-th nearest other: shape ``(N,)``."""
-        return self.radii[:, k - 1] + ROUNDING * self.features.square().sum(1)
+        return self.radii[:, k - 1] + _rounding(self.features)
 
 
-def precision(fake: Manifold, real: Manifold) -> float:
-    r"""Return the share of generated images that look real, in [0, 1].
+def precision_recall_coverage(fake: Manifold, real: Manifold) -> dict[str, float]:
+    r"""Return how much of each set of images lies near the other one, in one pass over their pairs.
 
-    .. math:: \frac1N \sum_j \max_i \, [\, \|x_j - y_i\| \le r_3(y_i) \,]
+    With :math:`r_k(y)` the distance of an image to the :math:`k`-th nearest other of its own set, generated
+    images :math:`x_j` and real ones :math:`y_i`:
 
-    with :math:`r_3(y_i)` the distance of a real image to its third nearest: Kynkäänniemi et al., 2019
-    (arXiv:1904.06991).
+    - ``precision``, the share of generated images that look real:
+      :math:`\frac1N \sum_j \max_i \, [\, \|x_j - y_i\| \le r_3(y_i) \,]`, and
+    - ``recall``, the share of real images that the generator could have made:
+      :math:`\frac1M \sum_i \max_j \, [\, \|x_j - y_i\| \le r_3(x_j) \,]`: Kynkäänniemi et al., 2019
+      (arXiv:1904.06991).
+    - ``coverage``, the share of real images that have a generated one near:
+      :math:`\frac1M \sum_i \max_j \, [\, \|x_j - y_i\| \le r_5(y_i) \,]`: Naeem et al., 2020
+      (arXiv:2002.09797).
+
+    Each is in [0, 1].
     """
-    return _share_within(fake.features, real)
-
-
-def recall(fake: Manifold, real: Manifold) -> float:
-    """Return the share of real images that the generator could have made, in [0, 1].
-
-    :func:`precision` with the two sets exchanged.
-    """
-    return _share_within(real.features, fake)
-
-
-def coverage(fake: Manifold, real: Manifold) -> float:
-    r"""Return the share of real images that have a generated one near, in [0, 1].
-
-    .. math:: \frac1M \sum_i \max_j \, [\, \|x_j - y_i\| \le r_5(y_i) \,]
-
-    with :math:`r_5(y_i)` the distance of a real image to its fifth nearest: Naeem et al., 2020
-    (arXiv:2002.09797).
-    """
-    nearest = torch.cat([distances.amin(1) for distances in _squared_distances(real.features, fake.features)])
-    return float((nearest <= real.radius(COVERAGE_NEIGHBOURS)).double().mean())
+    fake_radius = fake.radius(PRECISION_NEIGHBOURS)
+    real_radii = (real.radius(k).split(CHUNK) for k in (PRECISION_NEIGHBOURS, COVERAGE_NEIGHBOURS))
+    precise = torch.zeros_like(fake_radius, dtype=torch.bool)
+    recalled, covered = [], []
+    chunks = _squared_distances(real.features, fake.features)
+    for distances, third, fifth in zip(chunks, *real_radii, strict=True):
+        precise |= (distances <= third.unsqueeze(1)).any(0)
+        recalled.append((distances <= fake_radius).any(1))
+        covered.append(distances.amin(1) <= fifth)
+    shares = {"precision": precise, "recall": torch.cat(recalled), "coverage": torch.cat(covered)}
+    return {name: float(near.double().mean()) for name, near in shares.items()}
 
 
 def memorisation(fake: Tensor, held_out: Tensor, train: Tensor) -> float:
@@ -98,34 +100,22 @@ def memorisation(fake: Tensor, held_out: Tensor, train: Tensor) -> float:
     return of_samples / of_held_out
 
 
-def _share_within(points: Tensor, manifold: Manifold) -> float:
-    """Return the share of points in at least one ball of a manifold."""
-    radius = manifold.radius(PRECISION_NEIGHBOURS)
-    chunks = _squared_distances(points, manifold.features)
-    within = torch.cat([(distances <= radius).any(1) for distances in chunks])
-    return float(within.double().mean())
-
-
-def _nearest_others(features: Tensor) -> Iterator[Tensor]:
-    for start, distances in enumerate(_squared_distances(features, features)):
-        own = torch.arange(len(distances), device=features.device)
-        distances[own, own + start * CHUNK] = torch.inf
-        yield distances.topk(COVERAGE_NEIGHBOURS, largest=False).values
-
-
 def _median_nearest(points: Tensor, others: Tensor) -> float:
-    chunks = _squared_distances(points.double(), others.double())
-    return float(torch.cat([distances.amin(1) for distances in chunks]).sqrt().quantile(0.5))
+    points = points.double()
+    nearest = torch.cat([distances.amin(1) for distances in _squared_distances(points, others.double())])
+    return float(nearest.masked_fill(nearest <= _rounding(points), 0).sqrt().quantile(0.5))
 
 
 def _squared_distances(x: Tensor, y: Tensor) -> Iterator[Tensor]:
-    """Yield the squared distances ``(chunk, M)`` from features ``(N, F)`` to ``(M, F)``, rounding at 0.
+    """Yield the squared distances ``(chunk, M)`` from features ``(N, F)`` to ``(M, F)``, in float64.
 
-    By the binomial formula in float64: of equal vectors it leaves less than a millionth of a millionth of
-    their squared norm, which counts as none.
+    By the binomial formula: of equal vectors it leaves their :func:`_rounding` at most, above 0 or below.
     """
     y_norms = y.square().sum(1)
     for chunk in x.split(CHUNK):
-        x_norms = chunk.square().sum(1, keepdim=True)
-        distances = torch.addmm(y_norms, chunk, y.T, alpha=-2).add_(x_norms)
-        yield distances.masked_fill_(distances <= ROUNDING * x_norms, 0)
+        yield torch.addmm(y_norms, chunk, y.T, alpha=-2).add_(chunk.square().sum(1, keepdim=True))
+
+
+def _rounding(features: Tensor) -> Tensor:
+    """Return what counts as no distance from each feature vector, squared: shape ``(N,)``."""
+    return ROUNDING * features.square().sum(1)

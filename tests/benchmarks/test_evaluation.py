@@ -1,0 +1,11 @@
+from benchmarks.evaluation import BESIDE, REST, STEPS, cpu_seconds, table_of
+from gan_core import Evaluator, TrialConfig, load_dataset
+
+
+def test_all_parts_of_a_training_take_time():
+    data = load_dataset("mnist-5k")
+    config = TrialConfig(steps=4, report_every=2, eval_samples=128, final_samples=128)
+    seconds = cpu_seconds(config, data, Evaluator(data))
+    assert seconds.keys() == {STEPS, REST, *BESIDE}
+    assert min(seconds.values()) > 0
+    assert table_of(seconds, "").row_count == len(seconds) + 2
