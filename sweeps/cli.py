@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from gan_core.errors import GanCoreError
 from sweeps.errors import SweepError, SweepInterrupted
+from sweeps.formats import ModelFormat
 from sweeps.status import Status
 
 if TYPE_CHECKING:
@@ -293,13 +294,17 @@ def export_command(
     name: Name,
     out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder.")],
     trial: TrialOrBest = None,
+    formats: Annotated[
+        list[ModelFormat] | None,
+        typer.Option("--format", help="Write this too, beside the safetensors. Repeatable."),
+    ] = None,
     results: Results = Path("results"),
 ) -> None:
     """Write the best generator, or a trial's, with what loads it and a card that says what it is."""
     from sweeps.export import export
     from sweeps.ranking import load
 
-    for file in export(load(name, results), trial, out):
+    for file in export(load(name, results), trial, out, formats=list(dict.fromkeys(formats or []))):
         print(file)
 
 

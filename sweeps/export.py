@@ -1,12 +1,15 @@
 """A generator to take home: its weights, how to load them, and a card that says what they are."""
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from shutil import copyfile
+from shutil import copyfile, rmtree
 from typing import TYPE_CHECKING, Any
 
 from gan_core.registry import is_import_path
 from sweeps.errors import SweepError
+from sweeps.formats import TOLERANCE, ModelFormat, check_installed, write_format
 from sweeps.ranking import Sweep
 from sweeps.rerun import SPEED
 
@@ -28,32 +31,60 @@ Path("samples.png").write_bytes(png_grid(images))
 '''
 
 
-def export(sweep: Sweep, trial_id: str | None, out: Path) -> list[Path]:
+def export(
+    sweep: Sweep, trial_id: str | None, out: Path, *, formats: Sequence[ModelFormat] = ()
+) -> list[Path]:
     """Write a trial's generator, by default the best's, into a new folder; return the files.
+
+    Args:
+        sweep: The sweep.
+        trial_id: The trial; the best where it is None.
+        out: The folder, which must be new or empty; it is gone again where anything fails.
+        formats: What to write beside the safetensors, each loaded again and compared with the original.
 
     Raises:
         UnknownTrialError: Its generator is not kept.
-        SweepError: The folder holds files already, or cannot be made.
+        SweepError: The folder holds files already or cannot be made, or a format cannot be written.
     """
     trial_id = trial_id or sweep.best_with_weights()
     weights = sweep.weights_file(trial_id)
+    for model_format in formats:
+        check_installed(model_format)
     generator = sweep.generator(trial_id)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SweepError(f"--out {out} cannot be made: {error.strerror}") from None
-    if any(out.iterdir()):
-        raise SweepError(f"--out {out} holds files already: name a new folder")
 
     from gan_core.images import png_grid
 
-    about = _about(sweep, trial_id, list(generator.image_shape))
-    copyfile(weights, out / WEIGHTS)
-    (out / "config.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    (out / "draw.py").write_text(_snippet(generator.config), encoding="utf-8")
-    (out / "samples.png").write_bytes(png_grid(generator.sample(64)))
-    (out / "README.md").write_text(_card(sweep, about), encoding="utf-8")
+    about = _about(sweep, trial_id, list(generator.image_shape), formats)
+    with _new_folder(out):
+        copyfile(weights, out / WEIGHTS)
+        for model_format in formats:
+            write_format(generator, model_format, out)
+        (out / "config.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        (out / "draw.py").write_text(_snippet(generator.config), encoding="utf-8")
+        (out / "samples.png").write_bytes(png_grid(generator.sample(64)))
+        (out / "README.md").write_text(_card(sweep, about, formats), encoding="utf-8")
     return sorted(out.iterdir())
+
+
+@contextmanager
+def _new_folder(out: Path) -> Iterator[None]:
+    """Make a folder to write into, and remove it with all that is in it where that fails.
+
+    Raises:
+        SweepError: It holds files already, or cannot be made.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        is_empty = not any(out.iterdir())
+    except OSError as error:
+        raise SweepError(f"--out {out} cannot be made: {error.strerror}") from None
+    if not is_empty:
+        raise SweepError(f"--out {out} holds files already: name a new folder")
+    try:
+        yield
+    except BaseException:
+        rmtree(out)
+        raise
 
 
 def _snippet(config: "TrialConfig") -> str:
@@ -62,13 +93,16 @@ def _snippet(config: "TrialConfig") -> str:
     return SNIPPET.format(trust=", allow_imports=True" if has_own_code else "")
 
 
-def _about(sweep: Sweep, trial_id: str, image_shape: list[int]) -> dict[str, Any]:
+def _about(
+    sweep: Sweep, trial_id: str, image_shape: list[int], formats: Sequence[ModelFormat]
+) -> dict[str, Any]:
     scores, spec = sweep.scores_of(trial_id), sweep.facts["spec"]
     return {
         "sweep": sweep.name,
         "trial_id": trial_id,
         "config": sweep.config_of(trial_id),
         "image_shape": image_shape,
+        "formats": ["safetensors", *formats],
         "dataset": spec.get("dataset"),
         "extractor": sweep.facts.get("extractor"),
         "samples": scores.pop("samples"),
@@ -90,7 +124,7 @@ def _confirmed(sweep: Sweep, trial_id: str) -> dict[str, Any] | None:
     return {name: row[name] for name in kept} | {"training_seeds": seeds}
 
 
-def _card(sweep: Sweep, about: dict[str, Any]) -> str:
+def _card(sweep: Sweep, about: dict[str, Any], formats: Sequence[ModelFormat]) -> str:
     scores = "\n".join(
         f"| {name} | {value:.4g} | {_floor(about, name)} |" for name, value in about["scores"].items()
     )
@@ -102,9 +136,11 @@ A GAN's generator, the trial {about["trial_id"]} of the sweep {about["sweep"]}, 
 
 ![64 samples](samples.png)
 
-`python draw.py` draws 64 images; it needs torch and gan_core. `{WEIGHTS}` holds the weights, the config
-and the image shape.
+## Load it
 
+`python draw.py` draws 64 images; it needs torch and gan_core. `{WEIGHTS}` holds the weights, the config
+and the image shape, and no code.
+{"".join(_of_format(model_format, about) for model_format in formats)}
 ## Scores
 
 Of {about["samples"]:,} images that it made of fresh noise, compared with held-out images in the features of
@@ -128,6 +164,27 @@ nothing was copied, towards 0 for copies.
 To repeat it, where the sweep's results are: `gan-sweep rerun {about["sweep"]} {about["trial_id"]}`
 ({about["written_by"]}).
 """
+
+
+def _of_format(model_format: ModelFormat, about: dict[str, Any]) -> str:
+    """Return how a file is loaded, with what, and whether that can be trusted."""
+    needs, warning = ("torch", _RUNS_CODE) if model_format.is_code else ("onnxruntime", "")
+    shape = f"(N, {about['config']['noise_dim']})"
+    return f"""
+`{model_format.file}` ({model_format}) makes images in [-1, 1] of noise, float32 `{shape}`,
+for any N; it needs {needs} alone. When it was written it was loaded again, and its images were within
+{TOLERANCE:g} of the original's.{warning}
+
+```python
+{model_format.snippet}
+```
+"""
+
+
+_RUNS_CODE = (
+    " Loading such a file may run code that it holds: load this one only where you trust whoever gave it to"
+    f" you, and `{WEIGHTS}` otherwise."
+)
 
 
 def _floor(about: dict[str, Any], name: str) -> str:
