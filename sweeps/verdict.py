@@ -1,29 +1,34 @@
 """What a sweep has found, in one sentence."""
 
 from dataclasses import dataclass
+from math import isnan, nan
+from typing import TYPE_CHECKING
 
 from sweeps.ranking import Sweep
 from sweeps.status import Status
 from sweeps.words import counted
 
+if TYPE_CHECKING:
+    from sweeps.replicas import Confirmed
+
 
 @dataclass(frozen=True)
-class Estimate:
-    """A configuration's score.
+class Judgement:
+    """Whether a gain over the tutorial's defaults is more than the luck of a seed.
 
     Args:
-        value: Of one training, or the mean of several.
-        interval: Where the mean lies, of trainings from several seeds; None where there was one training.
+        is_beyond_noise: Whether it is; None where that cannot be told.
+        reason: What tells, or why nothing does.
     """
 
-    value: float
-    interval: tuple[float, float] | None = None
+    is_beyond_noise: bool | None
+    reason: str
 
-    def __str__(self) -> str:
-        between = (
-            "" if self.interval is None else f" ({number(self.interval[0])} to {number(self.interval[1])})"
-        )
-        return f"{number(self.value)}{between}"
+    def of(self, gain: str) -> str:
+        """Return what is judged of a gain, which goes by that name, as the end of a sentence."""
+        if self.is_beyond_noise is None:
+            return f"whether {gain} is beyond the noise cannot be told, as {self.reason}"
+        return f"{gain} {'is beyond the noise' if self.is_beyond_noise else 'may be noise'}, as {self.reason}"
 
 
 def verdict(sweep: Sweep) -> str:
@@ -42,22 +47,58 @@ def verdict(sweep: Sweep) -> str:
     if baseline["trial_id"] == best["trial_id"]:
         return f"{found}, and it is the tutorial's defaults{real}."
     comparable = metric if baseline["samples"] == best["samples"] else f"search_{metric}"
-    scores = Estimate(best[comparable]), Estimate(baseline[comparable])
-    gain = _gain(*scores, less_is_better=sweep.less_is_better)
-    return f"{found}, {gain}{real}; {noise(*scores)}."
+    gain = _gain(best[comparable], baseline[comparable], less_is_better=sweep.less_is_better)
+    return f"{found}, {gain}{real}; {judge(sweep, best['trial_id']).of('that gain')}."
 
 
-def noise(best: Estimate, defaults: Estimate) -> str:
-    """Return whether a gain over the defaults is more than the luck of a seed, as the end of a sentence."""
-    if best.interval is None or defaults.interval is None:
-        return (
-            "whether that gain is beyond the noise cannot be told, as each configuration was trained once and"
-            " by how much two seeds differ is unknown"
+def judge(sweep: Sweep, trial_id: str) -> Judgement:
+    """Judge the gain of a trial's configuration over the tutorial's defaults.
+
+    By the seeds of a confirmation that both were trained on. Of a trial that was not in it, by how much two
+    seeds of its configurations differ, as ``rank`` does. Without one, nothing can be told.
+    """
+    defaults = str(sweep.trials["trial_id"][sweep.trials["is_baseline"]].iloc[0])
+    if trial_id == defaults:
+        return Judgement(is_beyond_noise=False, reason="it is itself the tutorial's defaults")
+    confirmed = sweep.confirmed()
+    if confirmed is None:
+        return Judgement(
+            None, "each configuration was trained once and by how much two seeds differ is unknown"
         )
-    apart = best.interval[1] < defaults.interval[0] or defaults.interval[1] < best.interval[0]
-    if apart:
-        return "that gain is beyond the noise, as the intervals over seeds do not overlap"
-    return "that gain may be noise, as the intervals over seeds overlap"
+    if not confirmed.is_finished:
+        return Judgement(None, "its confirmation is not finished")
+    if {trial_id, defaults} <= set(sweep.replicas["of"]):
+        return _by_its_seeds(sweep, confirmed, trial_id, defaults)
+    return _by_others_seeds(sweep, trial_id, defaults)
+
+
+def _by_its_seeds(sweep: Sweep, confirmed: "Confirmed", trial_id: str, defaults: str) -> Judgement:
+    """Judge the winner among all finalists, as the confirmation's table does; another by the two alone."""
+    from sweeps.replicas import FAILED
+
+    if trial_id != confirmed.winner:
+        confirmed = sweep.confirmed(among=[trial_id, defaults]) or confirmed
+    if confirmed.winner != trial_id:
+        return Judgement(is_beyond_noise=False, reason="the defaults are no worse on fresh seeds")
+    if defaults in confirmed.tied:
+        return Judgement(is_beyond_noise=False, reason="fresh seeds do not tell it from the defaults")
+    words = confirmed.frame().set_index("trial_id")["verdict"]
+    told = "failed more often" if words[defaults] == FAILED else "are worse"
+    return Judgement(is_beyond_noise=True, reason=f"the defaults {told} on the same fresh seeds")
+
+
+def _by_others_seeds(sweep: Sweep, trial_id: str, defaults: str) -> Judgement:
+    if not {trial_id, defaults} <= set(sweep.with_final):
+        return Judgement(None, "it and the defaults were not both trained to their end")
+    confirmed = sweep.confirmed(among=sorted(set(sweep.replicas["of"])))
+    noise = confirmed.replicas.noise() if confirmed else nan
+    if isnan(noise):
+        return Judgement(None, "no configuration has a score on two fresh seeds")
+    finals = sweep.trials.set_index("trial_id")[sweep.metric].loc[[trial_id, defaults]]
+    found, of_defaults = sweep.scale().of(finals.to_numpy(dtype=float))
+    is_beyond = bool(of_defaults - found > noise)
+    differ = "less" if is_beyond else "as much"
+    return Judgement(is_beyond, f"two seeds of one configuration differ by {differ}")
 
 
 def number(value: float) -> str:
@@ -69,13 +110,14 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _gain(best: Estimate, defaults: Estimate, *, less_is_better: bool) -> str:
+def _gain(best: float, defaults: float, *, less_is_better: bool) -> str:
     """Return the gain as a ratio; as a difference where there is none, as of a recall of 0."""
     word = "lower" if less_is_better else "higher"
-    least, greatest = sorted((best.value, defaults.value))
+    least, greatest = sorted((best, defaults))
+    of_defaults = f"than the {number(defaults)} of the tutorial's defaults"
     if least > 0:
-        return f"{greatest / least:.1f} times {word} than the {defaults} of the tutorial's defaults"
-    return f"{number(greatest - least)} {word} than the {defaults} of the tutorial's defaults"
+        return f"{greatest / least:.1f} times {word} {of_defaults}"
+    return f"{number(greatest - least)} {word} {of_defaults}"
 
 
 def _so_far(sweep: Sweep) -> str:
