@@ -298,13 +298,17 @@ def export_command(
         list[ModelFormat] | None,
         typer.Option("--format", help="Write this too, beside the safetensors. Repeatable."),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Although its gain may be noise, or it may be copies.")
+    ] = False,
     results: Results = Path("results"),
 ) -> None:
     """Write the best generator, or a trial's, with what loads it and a card that says what it is."""
     from sweeps.export import export
     from sweeps.ranking import load
 
-    for file in export(load(name, results), trial, out, formats=list(dict.fromkeys(formats or []))):
+    wanted = list(dict.fromkeys(formats or []))
+    for file in export(load(name, results), trial, out, formats=wanted, force=force):
         print(file)
 
 

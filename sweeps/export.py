@@ -12,11 +12,15 @@ from sweeps.errors import SweepError
 from sweeps.formats import TOLERANCE, ModelFormat, check_installed, write_format
 from sweeps.ranking import Sweep
 from sweeps.rerun import SPEED
+from sweeps.verdict import judge
 
 if TYPE_CHECKING:
     from gan_core import TrialConfig
 
 WEIGHTS = "generator.safetensors"
+LEAST_MEMORISATION = 0.5
+"""Below it, samples are twice as near to training images as unseen real images are: the check fails."""
+
 SNIPPET = f'''\
 """Draws 64 images; needs torch and gan_core."""
 
@@ -32,7 +36,12 @@ Path("samples.png").write_bytes(png_grid(images))
 
 
 def export(
-    sweep: Sweep, trial_id: str | None, out: Path, *, formats: Sequence[ModelFormat] = ()
+    sweep: Sweep,
+    trial_id: str | None,
+    out: Path,
+    *,
+    formats: Sequence[ModelFormat] = (),
+    force: bool = False,
 ) -> list[Path]:
     """Write a trial's generator, by default the best's, into a new folder; return the files.
 
@@ -41,20 +50,29 @@ def export(
         trial_id: The trial; the best where it is None.
         out: The folder, which must be new or empty; it is gone again where anything fails.
         formats: What to write beside the safetensors, each loaded again and compared with the original.
+        force: Whether to write it although it fails the memorisation check, or its gain over the tutorial's
+            defaults is not known to be beyond the noise; its card then says so.
 
     Raises:
         UnknownTrialError: Its generator is not kept.
-        SweepError: The folder holds files already or cannot be made, or a format cannot be written.
+        SweepError: There is something against it, and no force; the folder holds files already or cannot be
+            made; or a format cannot be written.
     """
     trial_id = trial_id or sweep.best_with_weights()
     weights = sweep.weights_file(trial_id)
+    objections = _objections(sweep, trial_id)
+    if objections and not force:
+        raise SweepError(_refusal(sweep, trial_id, objections))
     for model_format in formats:
         check_installed(model_format)
     generator = sweep.generator(trial_id)
 
     from gan_core.images import png_grid
 
-    about = _about(sweep, trial_id, list(generator.image_shape), formats)
+    about = _about(sweep, trial_id, list(generator.image_shape)) | {
+        "formats": ["safetensors", *formats],
+        "objections": objections,
+    }
     with _new_folder(out):
         copyfile(weights, out / WEIGHTS)
         for model_format in formats:
@@ -87,28 +105,51 @@ def _new_folder(out: Path) -> Iterator[None]:
         raise
 
 
+def _objections(sweep: Sweep, trial_id: str) -> list[str]:
+    """Return what speaks against giving a generator to anybody, a clause each."""
+    judged = judge(sweep, trial_id)
+    against = [] if judged.is_beyond_noise else [judged.of("its gain over the tutorial's defaults")]
+    memorisation = sweep.scores_of(trial_id).get("memorisation")
+    if memorisation is None:
+        return [*against, "its memorisation was not measured"]
+    if not memorisation >= LEAST_MEMORISATION:
+        against.append(
+            f"it fails the memorisation check with {memorisation:.2g}: below {LEAST_MEMORISATION:g}, samples"
+            " are too near to training images"
+        )
+    return against
+
+
+def _refusal(sweep: Sweep, trial_id: str, objections: list[str]) -> str:
+    """Return why a generator is not exported, and what to type."""
+    lines = [f"{trial_id} is not exported:", *objections]
+    is_baseline = trial_id in set(sweep.trials["trial_id"][sweep.trials["is_baseline"]])
+    if not judge(sweep, trial_id).is_beyond_noise and not is_baseline:
+        more = " --until-resolved" if sweep.confirmed() else ""
+        lines.append(f"gan-sweep confirm {sweep.name}{more} trains it and the defaults on fresh seeds")
+    return "\n".join([*lines, "--force exports it all the same, and its card says so"])
+
+
 def _snippet(config: "TrialConfig") -> str:
     """Return the script that draws; one that imports code of the user's own says so."""
     has_own_code = any(map(is_import_path, (config.architecture, config.loss, config.penalty)))
     return SNIPPET.format(trust=", allow_imports=True" if has_own_code else "")
 
 
-def _about(
-    sweep: Sweep, trial_id: str, image_shape: list[int], formats: Sequence[ModelFormat]
-) -> dict[str, Any]:
+def _about(sweep: Sweep, trial_id: str, image_shape: list[int]) -> dict[str, Any]:
     scores, spec = sweep.scores_of(trial_id), sweep.facts["spec"]
     return {
         "sweep": sweep.name,
         "trial_id": trial_id,
         "config": sweep.config_of(trial_id),
         "image_shape": image_shape,
-        "formats": ["safetensors", *formats],
         "dataset": spec.get("dataset"),
         "extractor": sweep.facts.get("extractor"),
         "samples": scores.pop("samples"),
         "scores": {name: value for name, value in scores.items() if name != SPEED},
         "floors": sweep.facts.get("floors"),
         "confirmed": _confirmed(sweep, trial_id),
+        "judged": judge(sweep, trial_id).of("its gain over the tutorial's defaults"),
         "written_by": sweep.facts.get("written_by"),
     }
 
@@ -131,7 +172,7 @@ def _card(sweep: Sweep, about: dict[str, Any], formats: Sequence[ModelFormat]) -
     params = "\n".join(f"| {name} | {value} |" for name, value in about["config"].items())
     return f"""\
 # {about["trial_id"]}
-
+{_warning(about["objections"])}
 A GAN's generator, the trial {about["trial_id"]} of the sweep {about["sweep"]}, trained on {about["dataset"]}.
 
 ![64 samples](samples.png)
@@ -150,10 +191,10 @@ Of {about["samples"]:,} images that it made of fresh noise, compared with held-o
 | --- | --- | --- |
 {scores}
 
-{_of_seeds(sweep, about["confirmed"])}
+{_of_seeds(sweep, about["confirmed"])} By that, {about["judged"]}.
 
-Memorisation is how near samples are to training images, over how near held-out images are: about 1 where
-nothing was copied, towards 0 for copies.
+Memorisation is how near samples are to training images, over how near held-out images are: about 1 or more
+where nothing was copied, towards 0 for copies. The memorisation check asks for {LEAST_MEMORISATION:g}.
 
 ## Trained with
 
@@ -164,6 +205,14 @@ nothing was copied, towards 0 for copies.
 To repeat it, where the sweep's results are: `gan-sweep rerun {about["sweep"]} {about["trial_id"]}`
 ({about["written_by"]}).
 """
+
+
+def _warning(objections: list[str]) -> str:
+    """Return what a card begins with where a generator was exported in spite of something."""
+    if not objections:
+        return ""
+    reasons = "".join(f"> - {reason}\n" for reason in objections)
+    return f"\n> **Exported with `--force`.** Without it, this generator is refused:\n>\n{reasons}"
 
 
 def _of_format(model_format: ModelFormat, about: dict[str, Any]) -> str:

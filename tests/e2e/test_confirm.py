@@ -123,7 +123,7 @@ def test_the_best_trial_has_its_generator_and_no_other(workplace, resumed):
     assert kept == [json.loads(board)[0]["trial_id"]]
     drawn = gan_sweep("sample", "tiny", "--out", "a.png", cwd=workplace)
     assert drawn.returncode == 0, drawn.stderr
-    exported = gan_sweep("export", "tiny", "--out", "home", cwd=workplace)
+    exported = gan_sweep("export", "tiny", "--out", "home", "--force", cwd=workplace)
     assert exported.returncode == 0, exported.stderr
     images = [Image.open(workplace / file) for file in ("a.png", "home/samples.png")]
     assert images[0].tobytes() == images[1].tobytes()
