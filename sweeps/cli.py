@@ -298,6 +298,10 @@ def export_command(
         list[ModelFormat] | None,
         typer.Option("--format", help="Write this too, beside the safetensors. Repeatable."),
     ] = None,
+    register: Annotated[
+        str | None,
+        typer.Option("--register", metavar="MODEL", help="Put it into MLflow's model registry as champion."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Although its gain may be noise, or it may be copies.")
     ] = False,
@@ -308,8 +312,11 @@ def export_command(
     from sweeps.ranking import load
 
     wanted = list(dict.fromkeys(formats or []))
-    for file in export(load(name, results), trial, out, formats=wanted, force=force):
+    sweep = load(name, results)
+    for file in export(sweep, trial, out, formats=wanted, register_as=register, force=force):
         print(file)
+    if register is not None:
+        print(f"registered as models:/{register}@champion")
 
 
 @app.command("rerun")

@@ -12,6 +12,7 @@ from sweeps.errors import SweepError
 from sweeps.formats import TOLERANCE, ModelFormat, check_installed, write_format
 from sweeps.ranking import Sweep
 from sweeps.rerun import SPEED
+from sweeps.tracking import register
 from sweeps.verdict import judge
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def export(
     out: Path,
     *,
     formats: Sequence[ModelFormat] = (),
+    register_as: str | None = None,
     force: bool = False,
 ) -> list[Path]:
     """Write a trial's generator, by default the best's, into a new folder; return the files.
@@ -50,13 +52,14 @@ def export(
         trial_id: The trial; the best where it is None.
         out: The folder, which must be new or empty; it is gone again where anything fails.
         formats: What to write beside the safetensors, each loaded again and compared with the original.
+        register_as: Under which name to register it in MLflow's model registry, as its champion.
         force: Whether to write it although it fails the memorisation check, or its gain over the tutorial's
             defaults is not known to be beyond the noise; its card then says so.
 
     Raises:
         UnknownTrialError: Its generator is not kept.
         SweepError: There is something against it, and no force; the folder holds files already or cannot be
-            made; or a format cannot be written.
+            made; a format cannot be written; or MLflow cannot register it.
     """
     trial_id = trial_id or sweep.best_with_weights()
     weights = sweep.weights_file(trial_id)
@@ -81,6 +84,8 @@ def export(
         (out / "draw.py").write_text(_snippet(generator.config), encoding="utf-8")
         (out / "samples.png").write_bytes(png_grid(generator.sample(64)))
         (out / "README.md").write_text(_card(sweep, about, formats), encoding="utf-8")
+        if register_as is not None:
+            register(sweep.folder.parent, sweep.name, trial_id, out, register_as, _tags(about))
     return sorted(out.iterdir())
 
 
@@ -239,6 +244,14 @@ _RUNS_CODE = (
 def _floor(about: dict[str, Any], name: str) -> str:
     floor = (about["floors"] or {}).get(name)
     return "-" if floor is None else f"{floor:.4g}"
+
+
+def _tags(about: dict[str, Any]) -> dict[str, str]:
+    """Return what a version in the model registry is tagged with: where it comes from, and its scores."""
+    names = ("sweep", "trial_id", "dataset", "extractor", "samples", "judged")
+    told = {name: str(about[name]) for name in names}
+    forced = {"objections": "; ".join(about["objections"])} if about["objections"] else {}
+    return told | forced | {name: f"{value:.6g}" for name, value in about["scores"].items()}
 
 
 def _of_seeds(sweep: Sweep, confirmed: dict[str, Any] | None) -> str:

@@ -298,3 +298,47 @@ def _open_store(results: Path) -> "MlflowClient":
         client = MlflowClient(tracking_uri(results))
         client.search_experiments(max_results=1)
     return client
+
+
+def register(
+    results: Path, sweep: str, trial_id: str, folder: Path, model: str, tags: Mapping[str, str]
+) -> None:
+    """Register a trial's exported generator in MLflow's model registry, as the champion of its name.
+
+    The folder becomes an artifact of the trial's run, and the new version's source: it is exchanged as
+    safetensors, and ``models:/MODEL@champion`` is where MLflow has it downloaded from.
+
+    Args:
+        results: Where the store is.
+        sweep: The sweep's name, and the experiment's.
+        trial_id: The trial.
+        folder: What is registered.
+        model: The registered model's name; it is created where there is none.
+        tags: Of the new version.
+
+    Raises:
+        SweepError: MLflow does not know the trial, or refuses the name.
+    """
+    from uuid import uuid4
+
+    from mlflow.exceptions import MlflowException
+
+    client = _open_store(results)
+    experiment = client.get_experiment_by_name(sweep)
+    found = experiment and client.search_runs([experiment.experiment_id], f"tags.trial_id = '{trial_id}'")
+    if not found:
+        raise SweepError(
+            f"--register {model}: MLflow has no run of {trial_id} in {results}; export it without --register"
+        )
+    run_id, path = found[0].info.run_id, f"generators/{uuid4().hex}"
+    try:
+        try:
+            client.create_registered_model(model)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        client.log_artifacts(run_id, str(folder), path)
+        version = client.create_model_version(model, f"runs:/{run_id}/{path}", run_id, dict(tags))
+        client.set_registered_model_alias(model, "champion", version.version)
+    except MlflowException as error:
+        raise SweepError(f"--register {model}: {error.message}") from None

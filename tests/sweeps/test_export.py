@@ -6,13 +6,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
+import gan_core
 import sweeps
 from gan_core.images import png_grid
 from sweeps.errors import SweepError
 from sweeps.export import export
 from sweeps.formats import ModelFormat
-from tests.sweeps.kept import write_kept
+from sweeps.ledger import Trial
+from sweeps.spec import Metric
+from sweeps.status import Status
+from sweeps.tracking import Tracker, tracking_uri
+from tests.sweeps.kept import save, write_kept
 from tests.sweeps.test_replicas import confirmed
 
 COMMAND = Path(sys.executable).with_name("gan-sweep")
@@ -130,3 +136,66 @@ def test_the_command_takes_formats_and_force(tmp_path):
     done = subprocess.run([*command, "--force"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert "home/generator.pt\n" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory):
+    """A sweep that MLflow knows too."""
+    results = tmp_path_factory.mktemp("results")
+    sweep = swept(results, FAR_APART)
+    tracker = Tracker(results, "tiny", {"name": "tiny"}, Metric())
+    for number in (0, 1):
+        trial = Trial(f"tiny-{number:04d}", number, {}, {}, number == 0)
+        tracker.start(trial)
+        tracker.end(trial, Status.COMPLETED, 30.0)
+    tracker.close(Status.COMPLETED)
+    assert tracker.failure is None
+    return sweep
+
+
+def test_what_is_registered_is_the_champion_and_loads_as_safetensors(tracked, tmp_path):
+    results = tracked.folder.parent
+    for version, formats in ((1, []), (2, [ModelFormat.TORCHSCRIPT])):
+        out = tmp_path / f"home-{version}"
+        export(tracked, None, out, register_as="digits", formats=formats)
+        client = MlflowClient(tracking_uri(results), tracking_uri(results))
+        champion = client.get_model_version_by_alias("digits", "champion")
+        assert int(champion.version) == version
+        assert "objections" not in champion.tags
+        assert champion.tags.items() >= {
+            ("sweep", "tiny"),
+            ("trial_id", "tiny-0001"),
+            ("fid", "30"),
+            ("memorisation", "0.9"),
+        }
+        assert client.get_run(champion.run_id).data.tags["trial_id"] == "tiny-0001"
+        source = client.get_model_version_download_uri("digits", champion.version)
+        path = source.removeprefix(f"runs:/{champion.run_id}/")
+        folder = Path(client.download_artifacts(champion.run_id, path, str(tmp_path)))
+        assert sorted(file.name for file in folder.iterdir()) == sorted(file.name for file in out.iterdir())
+        loaded = gan_core.load_generator(folder / "generator.safetensors")
+        assert (loaded.sample(5) == tracked.generator().sample(5)).all()
+    first = client.get_model_version_download_uri("digits", "1")
+    assert first != source
+
+
+@pytest.mark.parametrize("name", ["a/b", ""])
+def test_a_name_that_mlflow_refuses_leaves_nothing(tracked, tmp_path, name):
+    with pytest.raises(SweepError, match=f"--register {name}: "):
+        export(tracked, None, tmp_path / "home", register_as=name)
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_trial_that_mlflow_lacks_is_told(tmp_path):
+    sweep = swept(tmp_path, FAR_APART)
+    with pytest.raises(SweepError, match="MLflow has no run of tiny-0001"):
+        export(sweep, None, tmp_path / "home", register_as="digits")
+    assert not (tmp_path / "home").exists()
+
+
+def test_what_is_registered_by_force_says_so(tracked, tmp_path):
+    save(tracked.folder, "tiny-0000")
+    export(tracked, "tiny-0000", tmp_path / "home", register_as="defaults", force=True)
+    client = MlflowClient(tracking_uri(tracked.folder.parent))
+    tags = client.get_model_version_by_alias("defaults", "champion").tags
+    assert tags["objections"].endswith("it is itself the tutorial's defaults")
