@@ -1,4 +1,4 @@
-"""Images from a kept generator, and which are kept."""
+"""Images from a kept generator."""
 
 import numpy as np
 import pytest
@@ -8,10 +8,7 @@ import sweeps
 from gan_core.images import png_grid
 from sweeps.errors import SweepError, UnknownTrialError
 from sweeps.ledger import weights_file
-from sweeps.past import Past
-from sweeps.runner import _BestWeights
 from sweeps.samples import FRAMES_A_LEG, STOPS, check_file, walk, write_samples, write_walk
-from sweeps.spec import Metric
 from tests.sweeps.kept import save, write_kept
 
 
@@ -78,17 +75,3 @@ def test_a_walk_of_normal_noise_keeps_to_its_sphere(sweep):
 def test_a_file_that_cannot_be_written_is_told_before(tmp_path, name):
     with pytest.raises(SweepError, match="--out"):
         check_file(tmp_path / name, animated=False)
-
-
-@pytest.mark.parametrize(("goal", "kept"), [("minimize", ["b", "c"]), ("maximize", ["a", "d"])])
-def test_only_the_best_weights_are_kept(tmp_path, goal, kept):
-    (tmp_path / "weights").mkdir()
-    metric = Metric(name="fid" if goal == "minimize" else "recall")
-    scores = {"a": 9.0, "b": 1.0, "c": 2.0, "d": 8.0}
-    for name in scores:
-        weights_file(tmp_path, name).touch()
-    past = Past([{"trial_id": "a", "final": {metric.name: 9.0}}, {"trial_id": "x", "final": None}], {})
-    best = _BestWeights(tmp_path, metric, 2, past)
-    for name in ("b", "c", "d"):
-        best.add(name, scores[name])
-    assert sorted(file.stem for file in (tmp_path / "weights").iterdir()) == kept
