@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from gan_core.errors import GanCoreError
 from sweeps.errors import SweepError, SweepInterrupted
+from sweeps.formats import ModelFormat
 from sweeps.status import Status
 from sweeps.words import results_option
 
@@ -316,14 +317,38 @@ def export_command(
     name: Name,
     out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder.")],
     trial: TrialOrBest = None,
+    formats: Annotated[
+        list[ModelFormat] | None,
+        typer.Option("--format", help="Write this too, beside the safetensors. Repeatable."),
+    ] = None,
+    register: Annotated[
+        str | None,
+        typer.Option("--register", metavar="MODEL", help="Put it into MLflow's model registry as champion."),
+    ] = None,
+    tracking_uri: TrackingUri = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Although its gain may be noise, or it may be copies.")
+    ] = False,
     results: Results = Path("results"),
 ) -> None:
     """Write the best generator, or a trial's, with what loads it and a card that says what it is."""
     from sweeps.export import export
     from sweeps.ranking import load
 
-    for file in export(load(name, results), trial, out):
-        print(file)
+    wanted = list(dict.fromkeys(formats or []))
+    sweep = load(name, results)
+    files = export(
+        sweep,
+        trial,
+        out,
+        formats=wanted,
+        register_as=register,
+        tracking_uri=tracking_uri,
+        force=force,
+    )
+    print(*files, sep="\n")
+    if register is not None:
+        print(f"registered as models:/{register}@champion")
 
 
 @app.command("rerun")

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from math import ceil
 from random import Random
 from time import perf_counter
 from typing import Any
@@ -40,7 +41,7 @@ def print_preview(spec: SweepSpec, console: Console, *, timed: bool = True) -> N
     """
     console.print(_tree(spec))
     console.print(_examples(spec))
-    for line in _size(spec):
+    for line in (*_size(spec), *_confirmation(spec)):
         console.print(line, markup=False)
     if timed:
         with console.status("Timing a handful of steps"):
@@ -107,6 +108,51 @@ def _size(spec: SweepSpec) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
+class Confirmation:
+    """What a confirmation trains once the search is done.
+
+    Args:
+        configurations: The best, and the defaults.
+        seeds: Of each.
+        trainings: Of all of them together.
+        steps: Of all trainings together, at the baseline.
+        most_seeds: Of each, where it goes on until resolved; as many as ``seeds`` where it does not.
+        most_trainings: With those.
+        most_steps: With those.
+    """
+
+    configurations: int
+    seeds: int
+    trainings: int
+    steps: int
+    most_seeds: int
+    most_trainings: int
+    most_steps: int
+
+    @classmethod
+    def of(cls, spec: SweepSpec) -> "Confirmation | None":
+        """Count a spec's confirmation, None where it asks for none."""
+        if spec.confirm is None:
+            return None
+        most_trials = min(spec.trials, spec.space.size() or spec.trials)
+        n, steps = min(spec.confirm.top + 1, most_trials), spec.trial_config(spec.baseline, 0).steps
+        least, most = spec.confirm.looks[0], spec.confirm.looks[-1]
+        return cls(n, least, n * least, n * least * steps, most, n * most, n * most * steps)
+
+
+def _confirmation(spec: SweepSpec) -> Iterator[str]:
+    counted = Confirmation.of(spec)
+    if counted is None:
+        return
+    trainings, steps = f"{counted.trainings:,} trainings", f"{counted.steps:,} steps"
+    if counted.most_seeds > counted.seeds:
+        trainings += f", up to {counted.most_trainings:,}"
+        steps += f", up to {counted.most_steps:,}"
+    seeds = f"{counted.configurations} configurations on {counted.seeds} fresh seeds"
+    yield f"confirm   {seeds}, {trainings}: {steps}"
+
+
+@dataclass(frozen=True)
 class Cost:
     """What a trial takes at the baseline.
 
@@ -141,6 +187,11 @@ def _time(spec: SweepSpec) -> Iterator[str]:
     if spec.early_terminate.type in {"asha", "hyperband"}:
         others = (spec.trials - 1) * cost.of(config, _steps_with_stops(spec, config))
         told += f", {duration((full + others) / slots)} where one in {spec.early_terminate.eta} goes on"
+    confirmation = Confirmation.of(spec)
+    if confirmation is not None:
+        seconds = [ceil(n / slots) * full for n in (confirmation.trainings, confirmation.most_trainings)]
+        up_to = f" up to {duration(seconds[1])}" if seconds[1] > seconds[0] else ""
+        told += f", and {duration(seconds[0])}{up_to} more for the confirmation"
     if spec.time_budget is not None:
         told += f"; it ends after {duration(spec.time_budget)}"
     yield f"time      {told}: {1 / cost.step_s:.1f} steps/s now"
@@ -195,16 +246,20 @@ def _timed(config: TrialConfig, shape: tuple[int, int, int], threads: int) -> Co
 def _disk_bytes(spec: SweepSpec) -> float:
     channels, height, width = _image_shape(spec) or DIGIT_SHAPE
     a_report = BYTES_A_REPORT + BYTES_A_PIXEL * channels * height * width
-    return float(spec.trials * spec.reports_per_trial * a_report)
+    confirmation = Confirmation.of(spec)
+    trainings = spec.trials + (confirmation.most_trainings if confirmation else 0)
+    return float(trainings * spec.reports_per_trial * a_report)
 
 
 def as_json(spec: SweepSpec) -> Mapping[str, Any]:
     """Return the preview without its timing as JSON values."""
+    confirmation = Confirmation.of(spec)
     return {
         "name": spec.name,
         "searched": {name: domain.model_dump(mode="json") for name, domain in spec.searched.items()},
         "examples": drawn(spec, EXAMPLES),
         "distinct": spec.space.size(),
         "trials": spec.trials,
+        "confirmation": confirmation and asdict(confirmation),
         "disk_bytes": _disk_bytes(spec),
     }

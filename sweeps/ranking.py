@@ -219,8 +219,13 @@ class Sweep:
         frame.insert(list(frame.columns).index("floor") + 1, "gain", gain)
         return frame if where is None else frame[_matching(frame, where)]
 
-    def confirmed(self, by: str | None = None) -> "Confirmed | None":
-        """Return what the last confirmation has found, by the sweep's metric or another; None without one."""
+    def confirmed(self, by: str | None = None, among: Sequence[str] | None = None) -> "Confirmed | None":
+        """Return what the last confirmation has found, by the sweep's metric or another; None without one.
+
+        Args:
+            by: The metric; the sweep's own where it is not given.
+            among: Compare these trials' configurations alone; its finalists where it is not given.
+        """
         facts = self.facts.get("confirmation")
         if facts is None:
             return None
@@ -229,7 +234,7 @@ class Sweep:
 
         settings = Confirm.model_validate(facts["settings"])
         return Confirmed(
-            self._replicas_of(facts["finalists"], self.scale(by)),
+            self._replicas_of(among or facts["finalists"], self.scale(by)),
             settings.looks,
             settings.until_resolved,
             facts["status"] == Status.COMPLETED,

@@ -43,7 +43,7 @@ from sweeps.progress import Display, announced
 from sweeps.ranking import Sweep, load
 from sweeps.schedulers import scheduler
 from sweeps.search import Search, status_of, trial_of
-from sweeps.spec import Confirm, Metric, Override, Resources, SweepSpec, load_spec
+from sweeps.spec import Confirm, Override, Resources, SweepSpec, load_spec
 from sweeps.status import Stage, Status
 from sweeps.tracking import Store, Tracker
 from sweeps.trainable import GanTrainable
@@ -416,7 +416,7 @@ class _Session:
         with Display(
             self._console, folder.name, stage.n_trials, metric, ended=ended.values(), quiet=self._quiet
         ) as display:
-            weights = _BestWeights(folder, metric, self._spec.keep, stage.past)
+            weights = _BestWeights(folder, self._spec, stage.past)
             recorder = _Recorder(ledger, display, weights, folder, metric.name, len(ended))
             display.say(stage.rule)
             display.say("Starting the first trials")
@@ -606,19 +606,24 @@ class _Budget(tune.Callback):
 
 
 class _BestWeights:
-    """Keeps the generators of the best trials, and drops the others'."""
+    """Keeps the generators of the best trials, of the defaults and of finalists, and drops the others'."""
 
-    def __init__(self, folder: Path, metric: Metric, keep: int, past: Past) -> None:
+    def __init__(self, folder: Path, spec: SweepSpec, past: Past) -> None:
         self._folder = folder
-        self._sign = 1 if metric.goal == "minimize" else -1
-        self._keep = keep
+        self._sign = 1 if spec.metric[0].goal == "minimize" else -1
+        self._keep = max(spec.keep, spec.confirm.top) if spec.keep and spec.confirm else spec.keep
+        confirmation = read_ledger(folder.name, folder.parent).facts.get("confirmation")
+        self._finalists = confirmation["finalists"] if confirmation else []
         self._kept: list[tuple[float, str]] = []
         for row in past.rows:
             if row["final"]:
-                self.add(row["trial_id"], row["final"][metric.name])
+                score = row["final"][spec.metric[0].name]
+                self.add(row["trial_id"], score, is_baseline=bool(row["is_baseline"]))
 
-    def add(self, trial_id: str, score: float) -> None:
+    def add(self, trial_id: str, score: float, *, is_baseline: bool) -> None:
         """Take in a trial that was trained to its end."""
+        if self._keep and (is_baseline or trial_id in self._finalists):
+            return
         self._kept = sorted([*self._kept, (self._sign * score, trial_id)])
         for _, dropped in self._kept[self._keep :]:
             weights_file(self._folder, dropped).unlink(missing_ok=True)
@@ -717,7 +722,7 @@ class _Recorder(tune.Callback):
         trial, score = self._running.pop(tune_id), self._scores.get(tune_id)
         self._ledger.end(trial.trial_id, status, reason, traceback, final)
         if final and trial.stage is Stage.SEARCH:
-            self._weights.add(trial.trial_id, final[self._metric])
+            self._weights.add(trial.trial_id, final[self._metric], is_baseline=trial.is_baseline)
         if status is not Status.INTERRUPTED:
             checkpoint_file(self._folder, trial.trial_id).unlink(missing_ok=True)
         self._display.end(trial, status, final.get(self._metric, score) if final else score, reason)

@@ -312,7 +312,13 @@ class SweepSpec(_Section):
         " what papers recommend for the losses that are searched.",
     )
     resources: Resources = Field(default_factory=Resources)
-    keep: int = Field(5, ge=0, le=10**6, description="Of how many of the best trials the generator is kept.")
+    keep: int = Field(
+        5,
+        ge=0,
+        le=10**6,
+        description="Of how many of the best trials the generator is kept, beside the defaults and the"
+        " finalists of a confirmation; 0 keeps none at all.",
+    )
     confirm: Confirm | None = Field(
         None, description="Train the best configurations again on fresh seeds once the search is done."
     )

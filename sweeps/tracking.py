@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 from filelock import FileLock
 
@@ -174,7 +175,7 @@ class Mirror:
         self._is_running = is_running
         self._facts = read_facts(folder)
         self._metric: str = self._facts["spec"]["metric"][0]["name"]
-        self._client = _open(store, folder.parent)
+        self.client = _open(store, folder.parent)
         self._experiment_id = self._experiment(store)
         self._children: dict[str, _Run] = {}
         self._parent: _Run | None = None
@@ -185,6 +186,11 @@ class Mirror:
     def link(self) -> str:
         """The path of the experiment in MLflow's pages."""
         return f"#/experiments/{self._experiment_id}/runs?viewStateShareKey={VIEW}"
+
+    def run_id(self, trial_id: str) -> str | None:
+        """Return the run of a trial; None where there is none."""
+        run = self._children.get(trial_id)
+        return run.run_id if run else None
 
     def catch_up(self, *, is_over: Callable[[], bool] = lambda: False) -> None:
         """Send what is new, until there is no more or it is over.
@@ -215,10 +221,10 @@ class Mirror:
     def _experiment(self, store: Store) -> str:
         """Return the experiment of the sweep's name, made where there is none."""
         name = self._folder.name
-        experiment = self._client.get_experiment_by_name(name)
+        experiment = self.client.get_experiment_by_name(name)
         if experiment is None:
             location = (store.artifacts / name).as_uri() if store.artifacts else None
-            experiment_id = self._client.create_experiment(
+            experiment_id = self.client.create_experiment(
                 name,
                 artifact_location=location,
                 tags={
@@ -228,14 +234,14 @@ class Mirror:
             )
             return str(experiment_id)
         if experiment.lifecycle_stage != "active":
-            self._client.restore_experiment(experiment.experiment_id)
+            self.client.restore_experiment(experiment.experiment_id)
         return str(experiment.experiment_id)
 
     def _find_runs(self) -> None:
         """Find the runs that an earlier mirror of this sweep has made."""
         token: str | None = None
         while token != "":
-            page = self._client.search_runs(
+            page = self.client.search_runs(
                 [self._experiment_id], f"tags.sweep_id = '{self._facts['sweep_id']}'", page_token=token
             )
             for run in page:
@@ -252,12 +258,12 @@ class Mirror:
     def _parent_run(self) -> _Run:
         """Return the sweep's run, made where there is none."""
         if self._parent is None:
-            run = self._client.create_run(
+            run = self.client.create_run(
                 self._experiment_id, _ms(self._facts["started_at"]), self._tags(), self._folder.name
             )
             self._parent = _Run(run.info.run_id)
         if self._parent.status is None:
-            self._client.log_text(self._parent.run_id, _spec_file(self._facts), "spec.yaml")
+            self.client.log_text(self._parent.run_id, _spec_file(self._facts), "spec.yaml")
         if self._parent.status is None or (self._is_running and self._parent.status != Status.RUNNING):
             self._stand(self._parent, Status.RUNNING)
         return self._parent
@@ -313,7 +319,7 @@ class Mirror:
             **({"of": row["of"]} if row["of"] else {}),
         }
         name = f"{row['trial_id']} {params_in_short(row['params'])}"
-        run = self._client.create_run(self._experiment_id, _ms(row["started_at"]), tags, name)
+        run = self.client.create_run(self._experiment_id, _ms(row["started_at"]), tags, name)
         return self._children.setdefault(row["trial_id"], _Run(run.info.run_id))
 
     def _describe(self, child: _Run, row: Mapping[str, Any]) -> None:
@@ -321,7 +327,7 @@ class Mirror:
         from mlflow.entities import Param, RunTag
 
         params = {**row["params"], **row["config"]}
-        self._client.log_batch(
+        self.client.log_batch(
             child.run_id,
             params=[Param(name, str(value)) for name, value in params.items()],
             tags=[RunTag("status", Status.RUNNING)],
@@ -344,7 +350,7 @@ class Mirror:
             batch = reports[start : start + a_batch]
             metrics = [metric for report in batch for metric in self._metrics(report)]
             tags = {"step": batch[-1]["step"], **self._yardstick()}
-            self._client.log_batch(
+            self.client.log_batch(
                 child.run_id, metrics=metrics, tags=[RunTag(key, str(value)) for key, value in tags.items()]
             )
             child.step = batch[-1]["step"]
@@ -367,13 +373,13 @@ class Mirror:
             return
         with Image.open(BytesIO(grid.read_bytes())) as image:
             timestamp = _ms(report["reported_at"])
-            self._client.log_image(
+            self.client.log_image(
                 child.run_id, image, key="samples", step=report["step"], timestamp=timestamp
             )
 
     def _image_steps(self, run_id: str) -> set[int]:
         """Return the steps whose images a mirror has sent, also one that was broken off after them."""
-        files = self._client.list_artifacts(run_id, "images")
+        files = self.client.list_artifacts(run_id, "images")
         return {int(found[1]) for file in files if (found := re.search(r"\Wstep\W(\d+)\W", file.path))}
 
     def _log_take_overs(self, child: _Run, row: Mapping[str, Any]) -> None:
@@ -383,7 +389,7 @@ class Mirror:
         for place, take_over in enumerate(row["take_overs"][child.n_take_overs :], child.n_take_overs + 1):
             numbers = {name: float(value) for name, value in take_over["params"].items()}
             told = f"{take_over['trial_id']} at step {take_over['step']}"
-            self._client.log_batch(
+            self.client.log_batch(
                 child.run_id,
                 metrics=_metrics(numbers, take_over["at"], take_over["step"]),
                 tags=[RunTag("taken_over", told), RunTag("n_take_overs", str(place))],
@@ -395,10 +401,10 @@ class Mirror:
         if status is not Status.RUNNING:
             ended_at = row["ended_at"] or row["started_at"]
             final = {f"final_{name}": value for name, value in (row["final"] or {}).items()}
-            self._client.log_batch(child.run_id, metrics=_metrics(final, ended_at, row["step"]))
+            self.client.log_batch(child.run_id, metrics=_metrics(final, ended_at, row["step"]))
             self._log_pictures(child.run_id, row)
             if row["reason"]:
-                self._client.set_tag(child.run_id, "reason", row["reason"])
+                self.client.set_tag(child.run_id, "reason", row["reason"])
         self._stand(child, status, row["ended_at"])
 
     def _log_pictures(self, run_id: str, row: Mapping[str, Any]) -> None:
@@ -419,7 +425,7 @@ class Mirror:
         """Send the files that are written into a folder."""
         with TemporaryDirectory(prefix="gan-sweep-") as folder:
             yield Path(folder)
-            self._client.log_artifacts(run_id, folder)
+            self.client.log_artifacts(run_id, folder)
 
     def _log_best(self, parent: _Run) -> None:
         """Send the sweep's best score against the number of trials finished."""
@@ -437,7 +443,7 @@ class Mirror:
             batch = metrics[start : start + MOST_METRICS]
             parent.n_finished = start + len(batch)
             tag = RunTag("trials_finished", str(parent.n_finished))
-            self._client.log_batch(parent.run_id, metrics=batch, tags=[tag])
+            self.client.log_batch(parent.run_id, metrics=batch, tags=[tag])
 
     def _log_story(self, run_id: str) -> None:
         """Send the leaderboard, the contact sheet and the report page, in place of earlier ones."""
@@ -456,20 +462,20 @@ class Mirror:
             if page.exists():
                 (folder / page.name).write_bytes(page.read_bytes())
         table = "leaderboard.json"
-        if any(file.path == table for file in self._client.list_artifacts(run_id)):
-            self._client.log_text(run_id, board.to_json(orient="split", index=False), table)
+        if any(file.path == table for file in self.client.list_artifacts(run_id)):
+            self.client.log_text(run_id, board.to_json(orient="split", index=False), table)
         else:
-            self._client.log_table(run_id, board, table)
+            self.client.log_table(run_id, board, table)
 
     def _stand(self, run: _Run, status: Status, ended_at: float | None = None) -> None:
         """Say how a run stands; its tag last, for a mirror that is broken off."""
         if status is Status.RUNNING:
-            self._client.update_run(run.run_id, status="RUNNING")
+            self.client.update_run(run.run_id, status="RUNNING")
         else:
-            self._client.set_terminated(
+            self.client.set_terminated(
                 run.run_id, _RUN_STATUS[status], None if ended_at is None else _ms(ended_at)
             )
-        self._client.set_tag(run.run_id, "status", status)
+        self.client.set_tag(run.run_id, "status", status)
         run.status = status
 
 
@@ -571,6 +577,46 @@ def sync(folder: Path, store: Store) -> dict[str, str]:
     return {trial_id: store.without_secrets(_in_short(error)) for trial_id, error in mirror.refusals.items()}
 
 
+def register(
+    folder: Path, store: Store, trial_id: str, exported: Path, model: str, tags: Mapping[str, str]
+) -> None:
+    """Register a trial's exported generator in MLflow's model registry, as the champion of its name.
+
+    The files become artifacts of the trial's run, and the new version's source: it is exchanged as
+    safetensors, and ``models:/MODEL@champion`` is where MLflow has it downloaded from.
+
+    Args:
+        folder: The sweep's folder.
+        store: Where its runs are.
+        trial_id: The trial.
+        exported: The folder that is registered.
+        model: The registered model's name; it is created where there is none.
+        tags: Of the new version.
+
+    Raises:
+        SweepError: MLflow does not know the trial, or takes no such model.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with _told(store, f"take a model {model!r}"):
+        mirror = Mirror(folder, store, is_running=False)
+        run_id, client = mirror.run_id(trial_id), mirror.client
+        if run_id is None:
+            raise SweepError(
+                f"--register {model}: MLflow at {store.public} has no run of {trial_id}; gan-sweep sync"
+                f" {folder.name} sends it"
+            )
+        try:
+            client.create_registered_model(model)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        path = f"generators/{uuid4().hex}"
+        client.log_artifacts(run_id, str(exported), path)
+        version = client.create_model_version(model, f"runs:/{run_id}/{path}", run_id, dict(tags))
+        client.set_registered_model_alias(model, "champion", version.version)
+
+
 def experiment_link(folder: Path, store: Store) -> str:
     """Return the path of a sweep's experiment in MLflow's pages.
 
@@ -582,7 +628,7 @@ def experiment_link(folder: Path, store: Store) -> str:
 
 
 @contextmanager
-def _told(store: Store) -> Iterator[None]:
+def _told(store: Store, asked: str = "take the sweep's records") -> Iterator[None]:
     """Tell a store's errors as people can read them; those of sending files are the network's own."""
     from mlflow.exceptions import MlflowException
 
@@ -590,7 +636,7 @@ def _told(store: Store) -> Iterator[None]:
         yield
     except (MlflowException, OSError) as error:
         reason = store.without_secrets(_in_short(error))
-        raise SweepError(f"MLflow at {store.public} does not take the sweep's records: {reason}") from None
+        raise SweepError(f"MLflow at {store.public} does not {asked}: {reason}") from None
 
 
 def _is_refusal(error: Exception) -> bool:

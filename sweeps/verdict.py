@@ -1,12 +1,13 @@
 """What a sweep has found, in one sentence."""
 
 from dataclasses import dataclass
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from sweeps.ranking import Sweep
-from sweeps.replicas import FAILED, TIE, UNKNOWN, WORSE
+from sweeps.replicas import FAILED, TIE
 from sweeps.status import Stage, Status
 from sweeps.words import counted
 
@@ -33,6 +34,25 @@ class Estimate:
             else f" (95\u00a0%: {number(self.interval[0])} to {number(self.interval[1])})"
         )
         return f"{number(self.value)}{between}"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Whether a gain over the tutorial's defaults is more than the luck of a seed.
+
+    Args:
+        is_beyond_noise: Whether it is; None where that cannot be told.
+        reason: What tells, or why nothing does.
+    """
+
+    is_beyond_noise: bool | None
+    reason: str
+
+    def of(self, gain: str) -> str:
+        """Return what is judged of a gain, which goes by that name, as the end of a sentence."""
+        if self.is_beyond_noise is None:
+            return f"whether {gain} is beyond the noise cannot be told, as {self.reason}"
+        return f"{gain} {'is beyond the noise' if self.is_beyond_noise else 'may be noise'}, as {self.reason}"
 
 
 def verdict(sweep: Sweep) -> str:
@@ -64,10 +84,7 @@ def _of_the_search(sweep: Sweep, summary: dict[str, Any]) -> str:
     comparable = metric if baseline["samples"] == best["samples"] else f"search_{metric}"
     scores = Estimate(best[comparable]), Estimate(baseline[comparable])
     gain = _gain(*scores, less_is_better=sweep.less_is_better)
-    return (
-        f"{found}, {gain}{real}; whether that gain is beyond the noise cannot be told, as each configuration"
-        " was trained once and by how much two seeds differ is unknown"
-    )
+    return f"{found}, {gain}{real}; {judge(sweep, best['trial_id']).of('that gain')}"
 
 
 def _of_fresh_seeds(sweep: Sweep, confirmed: "Confirmed") -> str:
@@ -84,26 +101,20 @@ def _of_fresh_seeds(sweep: Sweep, confirmed: "Confirmed") -> str:
     if winner["is_baseline"]:
         told[0] += ", and it is the tutorial's defaults"
     elif is_baseline.any():
-        gain, is_noise = _against_defaults(winner, others[is_baseline].iloc[0], sweep)
-        told = [told[0] + gain, *is_noise]
+        told.append(_against_defaults(sweep, winner, others[is_baseline].iloc[0]))
     if len(ties):
-        told.append(f"the seeds do not tell {winner['trial_id']} from {' and '.join(ties)}")
-    return "; ".join(told) + _real(winner["floor"])
+        told.append(f"; the seeds do not tell {winner['trial_id']} from {' and '.join(ties)}")
+    return "".join(told) + _real(winner["floor"])
 
 
-def _against_defaults(winner: pd.Series, defaults: pd.Series, sweep: Sweep) -> tuple[str, list[str]]:
-    """Return the gain over the defaults, and whether it is more than the luck of the seeds."""
-    paired = "the paired differences over seeds"
-    is_noise = {
-        WORSE: [f"that gain is beyond the noise, as {paired} say"],
-        TIE: [f"that gain may be noise, as {paired} do not tell the two apart"],
-        FAILED: [f"the tutorial's defaults failed more often ({defaults['failed']})"],
-        UNKNOWN: [],
-    }[defaults["verdict"]]
+def _against_defaults(sweep: Sweep, winner: pd.Series, defaults: pd.Series) -> str:
+    """Return the gain over the defaults, where both have a mean to compare, and what is judged of it."""
+    judged = judge(sweep, winner["trial_id"])
     if defaults["verdict"] == FAILED or pd.isna(defaults["mean"]):
-        return "", is_noise
+        failed = f" ({defaults['failed']})" if defaults["failed"] else ""
+        return f"; {judged.of('its gain over the defaults')}{failed}"
     gain = _gain(_estimate(winner), _estimate(defaults), less_is_better=sweep.less_is_better)
-    return f", {gain}", is_noise
+    return f", {gain}; {judged.of('that gain')}"
 
 
 def _estimate(row: pd.Series) -> Estimate:
@@ -113,6 +124,54 @@ def _estimate(row: pd.Series) -> Estimate:
 
 def _real(floor: float | None) -> str:
     return "" if floor is None or pd.isna(floor) else f"; real images have {number(floor)}"
+
+
+def judge(sweep: Sweep, trial_id: str) -> Judgement:
+    """Judge the gain of a trial's configuration over the tutorial's defaults.
+
+    By the seeds of a confirmation that both were trained on. Of a trial that was not in it, by how much two
+    seeds of its configurations differ, as ``rank`` does. Without one, nothing can be told.
+    """
+    defaults = str(sweep.trials["trial_id"][sweep.trials["is_baseline"]].iloc[0])
+    if trial_id == defaults:
+        return Judgement(is_beyond_noise=False, reason="it is itself the tutorial's defaults")
+    confirmed = sweep.confirmed()
+    if confirmed is None:
+        return Judgement(
+            None, "each configuration was trained once and by how much two seeds differ is unknown"
+        )
+    if not confirmed.is_finished:
+        return Judgement(None, "its confirmation is not finished")
+    if {trial_id, defaults} <= set(sweep.replicas["of"]):
+        return _by_its_seeds(sweep, confirmed, trial_id, defaults)
+    return _by_others_seeds(sweep, trial_id, defaults)
+
+
+def _by_its_seeds(sweep: Sweep, confirmed: "Confirmed", trial_id: str, defaults: str) -> Judgement:
+    """Judge the winner among all finalists, as the confirmation's table does; another by the two alone."""
+    if trial_id != confirmed.winner:
+        confirmed = sweep.confirmed(among=[trial_id, defaults]) or confirmed
+    if confirmed.winner != trial_id:
+        return Judgement(is_beyond_noise=False, reason="the defaults are no worse on fresh seeds")
+    if defaults in confirmed.tied:
+        return Judgement(is_beyond_noise=False, reason="fresh seeds do not tell it from the defaults")
+    words = confirmed.frame().set_index("trial_id")["verdict"]
+    told = "failed more often" if words[defaults] == FAILED else "are worse"
+    return Judgement(is_beyond_noise=True, reason=f"the defaults {told} on the same fresh seeds")
+
+
+def _by_others_seeds(sweep: Sweep, trial_id: str, defaults: str) -> Judgement:
+    if not {trial_id, defaults} <= set(sweep.with_final):
+        return Judgement(None, "it and the defaults were not both trained to their end")
+    confirmed = sweep.confirmed(among=sorted(set(sweep.replicas["of"])))
+    noise = confirmed.replicas.noise() if confirmed else nan
+    if isnan(noise):
+        return Judgement(None, "no configuration has a score on two fresh seeds")
+    finals = sweep.trials.set_index("trial_id")[sweep.metric].loc[[trial_id, defaults]]
+    found, of_defaults = sweep.scale().of(finals.to_numpy(dtype=float))
+    is_beyond = bool(of_defaults - found > noise)
+    differ = "less" if is_beyond else "as much"
+    return Judgement(is_beyond, f"two seeds of one configuration differ by {differ}")
 
 
 def number(value: float) -> str:

@@ -122,6 +122,43 @@ def write_confirmation(folder, scores, status=Status.COMPLETED, **settings):
 def write_generator(folder, trial_id, **params):
     """Keep a generator for a trial, and return it: an untrained one."""
     config, shape = gan_core.TrialConfig(noise_dim=8, **params), (1, 28, 28)
-    weights = architectures.get("mlp").generator(config, shape).state_dict()
+    weights = architectures.get(config.architecture).generator(config, shape).state_dict()
     gan_core.save_generator(weights_file(folder, trial_id), config, shape, weights)
-    return gan_core.load_generator(weights_file(folder, trial_id))
+    return gan_core.load_generator(weights_file(folder, trial_id), allow_imports=True)
+
+
+CONFIG = {"steps": 10, "eval_samples": 200, "final_samples": 1000, "loss": "bce"}
+
+
+def write_search(results, *fids, name="tiny", spec=None):
+    """Write a sweep with a completed trial a fid, the first being the baseline."""
+    folder = create_sweep_folder(results, name, exact=True)
+    ledger = Ledger(folder, {"name": name, "dataset": "mnist-5k"} | (spec or {}))
+    ledger.describe({"extractor": "sha256:0", "floors": {"fid": 7.0, "kid": 0.1}})
+    for number, fid in enumerate(fids):
+        params = {"lr": 0.1 * (number + 1)}
+        trial_id = f"{name}-{number:04d}"
+        ledger.start(Trial(trial_id, number, params, CONFIG | params | {"seed": number}, number == 0))
+        ledger.report(trial_id, 10, {"fid": fid, "kid": fid / 10}, fid)
+        ledger.end(trial_id, Status.COMPLETED, final={"fid": fid + 1, "kid": fid / 10})
+    ledger.close(Status.COMPLETED)
+    return folder
+
+
+def write_kept(results, memorisation=0.9, **params):
+    """Write a sweep: the defaults and a better trial completed, one was stopped early; the best is kept."""
+    folder = create_sweep_folder(results, "tiny", exact=True)
+    ledger = Ledger(folder, SPEC | {"name": "tiny", "metric": [{"name": "fid", "goal": "minimize"}]})
+    ledger.describe({"extractor": "sha256:0", "floors": {"fid": 7.0}})
+    for number, fid in enumerate((90.0, 30.0, 20.0)):
+        config = gan_core.TrialConfig(noise_dim=8, seed=number, **params).model_dump()
+        trial_id = f"tiny-{number:04d}"
+        ledger.start(Trial(trial_id, number, {}, config, number == 0))
+        ledger.report(trial_id, 10, {"fid": fid}, fid)
+        if number < 2:
+            ledger.end(trial_id, Status.COMPLETED, final={"fid": fid, "memorisation": memorisation})
+        else:
+            ledger.end(trial_id, Status.PRUNED)
+    ledger.close(Status.COMPLETED)
+    write_generator(folder, "tiny-0001", **params)
+    return folder

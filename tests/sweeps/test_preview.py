@@ -1,11 +1,16 @@
 import json
+import re
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from tests.sweeps.specs import write
+from sweeps.preview import TABLE_WIDTH, as_json, print_preview
+from sweeps.spec import load_spec
+from tests.sweeps.specs import GOOD, write
 from tests.sweeps.test_space import CONDITIONAL
 
 COMMAND = Path(sys.executable).with_name("gan-sweep")
@@ -50,3 +55,48 @@ def test_a_fault_is_told_as_a_run_would(tmp_path):
     done = run("preview", "spec.yaml", folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "spec.yaml:1:1: missing key 'parameters'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("confirm", "trials", "line", "expected"),
+    [
+        (
+            "{top: 3, seeds: 3}",
+            24,
+            "4 configurations on 3 fresh seeds, 12 trainings: 240 steps",
+            {"trainings": 12, "steps": 240, "most_trainings": 12, "most_steps": 240},
+        ),
+        (
+            "{top: 3, seeds: 2}",
+            3,
+            "3 configurations on 2 fresh seeds, 6 trainings: 120 steps",
+            {"trainings": 6, "steps": 120, "most_trainings": 6, "most_steps": 120},
+        ),
+        (
+            "{top: 1, seeds: 2, until_resolved: true, max_seeds: 5}",
+            24,
+            "2 configurations on 2 fresh seeds, 4 trainings, up to 10: 80 steps, up to 200",
+            {"trainings": 4, "steps": 80, "most_trainings": 10, "most_steps": 200},
+        ),
+    ],
+)
+def test_a_confirmation_is_counted(tmp_path, confirm, trials, line, expected):
+    spec = load_spec(write(tmp_path, f"{GOOD.replace('trials: 3', f'trials: {trials}')}confirm: {confirm}\n"))
+    assert f"confirm   {line}\n" in printed(spec)
+    assert as_json(spec)["confirmation"].items() >= expected.items()
+    without = spec.model_copy(update={"confirm": None})
+    assert "confirm" not in printed(without)
+    assert as_json(without)["confirmation"] is None
+    a_trial = as_json(without)["disk_bytes"] / trials
+    assert as_json(spec)["disk_bytes"] == pytest.approx(a_trial * (trials + expected["most_trainings"]))
+
+
+def test_the_confirmations_time_is_told(tmp_path):
+    spec = load_spec(write(tmp_path, f"{GOOD}confirm: {{top: 1, seeds: 2, until_resolved: true}}\n"))
+    assert re.search(r", and \d+ \S+ up to \d+ \S+ more for the confirmation: ", printed(spec, timed=True))
+
+
+def printed(spec, timed=False):
+    out = StringIO()
+    print_preview(spec, Console(file=out, width=TABLE_WIDTH), timed=timed)
+    return out.getvalue()

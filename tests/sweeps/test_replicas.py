@@ -5,30 +5,13 @@ import pytest
 
 import sweeps
 from sweeps.errors import SweepError
-from sweeps.ledger import Ledger, Trial, create_sweep_folder
+from sweeps.ledger import Ledger
 from sweeps.status import Status
-from tests.sweeps.ledgers import write_confirmation
-
-CONFIG = {"steps": 10, "eval_samples": 200, "final_samples": 1000, "loss": "bce"}
-
-
-def searched(results, *fids, name="tiny", spec=None):
-    """A sweep with a completed trial a fid, the first being the baseline."""
-    folder = create_sweep_folder(results, name, exact=True)
-    ledger = Ledger(folder, {"name": name, "dataset": "mnist-5k"} | (spec or {}))
-    ledger.describe({"extractor": "sha256:0", "floors": {"fid": 7.0, "kid": 0.1}})
-    for number, fid in enumerate(fids):
-        params = {"lr": 0.1 * (number + 1)}
-        trial_id = f"{name}-{number:04d}"
-        ledger.start(Trial(trial_id, number, params, CONFIG | params | {"seed": number}, number == 0))
-        ledger.report(trial_id, 10, {"fid": fid, "kid": fid / 10}, fid)
-        ledger.end(trial_id, Status.COMPLETED, final={"fid": fid + 1, "kid": fid / 10})
-    ledger.close(Status.COMPLETED)
-    return folder
+from tests.sweeps.ledgers import write_confirmation, write_search
 
 
 def test_the_verdict_has_means_differences_ties_and_the_search_score_beside(tmp_path):
-    folder = searched(tmp_path, 400.0, 100.0, 110.0)
+    folder = write_search(tmp_path, 400.0, 100.0, 110.0)
     scores = {
         "tiny-0001": [120.0, 130.0, 125.0, 128.0],
         "tiny-0002": [118.0, 133.0, 129.0, 121.0],
@@ -51,7 +34,7 @@ def test_the_verdict_has_means_differences_ties_and_the_search_score_beside(tmp_
 
 
 def test_a_failure_stays_in_its_row_and_costs_the_win(tmp_path):
-    folder = searched(tmp_path, 400.0, 100.0, 110.0)
+    folder = write_search(tmp_path, 400.0, 100.0, 110.0)
     scores = {
         "tiny-0001": [100.0, Status.DIVERGED, 101.0],
         "tiny-0002": [130.0, 131.0, 132.0],
@@ -72,7 +55,7 @@ def test_a_failure_stays_in_its_row_and_costs_the_win(tmp_path):
 
 
 def test_rank_shows_the_seeds_of_finalists_and_marks_ties(tmp_path):
-    folder = searched(tmp_path, 400.0, 100.0, 110.0, 104.0, 300.0)
+    folder = write_search(tmp_path, 400.0, 100.0, 110.0, 104.0, 300.0)
     scores = {"tiny-0001": [120.0, 130.0, 125.0], "tiny-0000": [420.0, 400.0, 410.0]}
     frame = write_confirmation(folder, scores).rank().set_index("trial_id")
     assert frame.index[0] == "tiny-0001"
@@ -87,7 +70,7 @@ def test_rank_shows_the_seeds_of_finalists_and_marks_ties(tmp_path):
 
 
 def test_the_search_is_ranked_as_before(tmp_path):
-    folder = searched(tmp_path, 400.0, 100.0)
+    folder = write_search(tmp_path, 400.0, 100.0)
     before = sweeps.load("tiny", tmp_path)
     after = write_confirmation(folder, {"tiny-0001": [1.0, 2.0], "tiny-0000": [Status.CRASHED, 5.0]})
     assert after.rank()[list(before.rank())].equals(before.rank())
@@ -98,7 +81,7 @@ def test_the_search_is_ranked_as_before(tmp_path):
 
 
 def test_until_resolved_says_when_it_stopped_and_why(tmp_path):
-    folder = searched(tmp_path, 400.0, 100.0, 110.0)
+    folder = write_search(tmp_path, 400.0, 100.0, 110.0)
     scores = {
         "tiny-0001": [100.0, 101.0, 100.5],
         "tiny-0002": [150.0, 151.0, 150.5],
@@ -110,7 +93,7 @@ def test_until_resolved_says_when_it_stopped_and_why(tmp_path):
 
 
 def test_an_interrupted_confirmation_says_so(tmp_path):
-    folder = searched(tmp_path, 400.0, 100.0)
+    folder = write_search(tmp_path, 400.0, 100.0)
     scores = {"tiny-0001": [100.0, 110.0], "tiny-0000": [400.0, Status.INTERRUPTED]}
     sweep = write_confirmation(folder, scores, Status.INTERRUPTED)
     assert "not finished" in sweep.confirmed().conclusion()
@@ -118,20 +101,20 @@ def test_an_interrupted_confirmation_says_so(tmp_path):
 
 
 def test_the_finalists_are_the_best_configurations_and_the_defaults(tmp_path):
-    searched(tmp_path, 400.0, 100.0, 110.0, 104.0)
+    write_search(tmp_path, 400.0, 100.0, 110.0, 104.0)
     sweep = sweeps.load("tiny", tmp_path)
     assert [row["trial_id"] for row in sweep.finalists(2)] == ["tiny-0001", "tiny-0003", "tiny-0000"]
     assert len(sweep.finalists(10)) == 4
 
 
 def test_what_is_not_confirmed_has_no_such_ranking(tmp_path):
-    searched(tmp_path, 400.0)
+    write_search(tmp_path, 400.0)
     with pytest.raises(SweepError, match="type gan-sweep confirm tiny"):
         sweeps.load("tiny", tmp_path).rank(stage="confirm")
 
 
 def test_another_metric_has_its_own_winner(tmp_path):
-    folder = searched(tmp_path, 400.0, 100.0)
+    folder = write_search(tmp_path, 400.0, 100.0)
     sweep = write_confirmation(folder, {"tiny-0001": [100.0, 110.0], "tiny-0000": [400.0, 410.0]})
     frame = sweep.rank(by="kid", stage="confirm")
     assert frame["trial_id"].tolist() == ["tiny-0000", "tiny-0001"]
@@ -141,8 +124,8 @@ def test_another_metric_has_its_own_winner(tmp_path):
 
 
 def test_several_sweeps_are_one_frame(tmp_path):
-    searched(tmp_path, 400.0, 100.0, name="a")
-    searched(tmp_path, 300.0, 90.0, name="b")
+    write_search(tmp_path, 400.0, 100.0, name="a")
+    write_search(tmp_path, 300.0, 90.0, name="b")
     both = sweeps.load(["a", "b"], tmp_path)
     assert both.rank()["trial_id"].tolist() == ["b-0001", "a-0001", "b-0000", "a-0000"]
     assert both.rank()["rank"].tolist() == [1, 2, 3, 4]
@@ -160,8 +143,8 @@ def test_several_sweeps_are_one_frame(tmp_path):
     ],
 )
 def test_sweeps_whose_scores_mean_different_things_are_not_compared(tmp_path, spec, extractor, message):
-    searched(tmp_path, 400.0, name="a")
-    folder = searched(tmp_path, 300.0, name="b", spec=spec)
+    write_search(tmp_path, 400.0, name="a")
+    folder = write_search(tmp_path, 300.0, name="b", spec=spec)
     ledger = Ledger(folder, {"dataset": "mnist-5k"} | spec)
     ledger.describe({"extractor": extractor})
     ledger.close(Status.COMPLETED)

@@ -1,45 +1,20 @@
-"""Taking a generator home, from a sweep that the test writes."""
-
-import json
-import subprocess
-import sys
+"""Images from a kept generator."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-import gan_core
 import sweeps
 from gan_core.images import png_grid
 from sweeps.errors import SweepError, UnknownTrialError
-from sweeps.export import export
-from sweeps.ledger import Ledger, Trial, create_sweep_folder, weights_file
-from sweeps.past import Past
-from sweeps.runner import _BestWeights
+from sweeps.ledger import weights_file
 from sweeps.samples import FRAMES_A_LEG, STOPS, check_file, walk, write_samples, write_walk
-from sweeps.spec import Metric
-from sweeps.status import Status
-from tests.sweeps.ledgers import write_generator
+from tests.sweeps.ledgers import write_generator, write_kept
 
 
 @pytest.fixture
 def sweep(tmp_path):
-    """The defaults and a better trial completed, one stopped early; the best one's generator is kept."""
-    folder = create_sweep_folder(tmp_path, "tiny", exact=True)
-    ledger = Ledger(folder, {"name": "tiny", "dataset": "mnist-5k"})
-    ledger.describe({"extractor": "sha256:0", "floors": {"fid": 7.0}})
-    for number, fid in enumerate((90.0, 30.0, 20.0)):
-        config = gan_core.TrialConfig(noise_dim=8, seed=number).model_dump()
-        trial_id = f"tiny-{number:04d}"
-        ledger.start(Trial(trial_id, number, {}, config, number == 0))
-        ledger.report(trial_id, 10, {"fid": fid}, fid)
-        if number < 2:
-            ledger.end(trial_id, Status.COMPLETED, final={"fid": fid, "memorisation": 0.9})
-        else:
-            ledger.end(trial_id, Status.PRUNED)
-    ledger.close(Status.COMPLETED)
-    write_generator(folder, "tiny-0001")
-    return sweeps.load("tiny", tmp_path)
+    return sweeps.load("tiny", write_kept(tmp_path).parent)
 
 
 def test_the_best_generator_is_the_default(sweep):
@@ -100,51 +75,3 @@ def test_a_walk_of_normal_noise_keeps_to_its_sphere(sweep):
 def test_a_file_that_cannot_be_written_is_told_before(tmp_path, name):
     with pytest.raises(SweepError, match="--out"):
         check_file(tmp_path / name, animated=False)
-
-
-def test_what_is_exported_draws_without_the_sweep(sweep, tmp_path):
-    out = tmp_path / "home"
-    assert [file.name for file in export(sweep, None, out)] == [
-        "README.md",
-        "config.json",
-        "draw.py",
-        "generator.safetensors",
-        "samples.png",
-    ]
-    expected = png_grid(sweep.generator().sample(64, seed=0))
-    assert (out / "samples.png").read_bytes() == expected
-    (out / "samples.png").unlink()
-    code = (
-        "import sys, runpy; sys.modules |= dict.fromkeys(['ray', 'optuna', 'mlflow', 'sweeps']);"
-        "runpy.run_path('draw.py')"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=out, check=True)
-    assert (out / "samples.png").read_bytes() == expected
-    about = json.loads((out / "config.json").read_text())
-    assert (about["trial_id"], about["samples"], about["scores"]["fid"]) == ("tiny-0001", 10000, 30.0)
-    card = (out / "README.md").read_text()
-    for told in (
-        "10,000 images",
-        "| fid | 30 | 7 |",
-        "| memorisation | 0.9 | - |",
-        "sha256:0",
-        "| seed | 1 |",
-    ):
-        assert told in card
-    assert "not trained again on other seeds" in " ".join(card.split())
-    with pytest.raises(SweepError, match="holds files already"):
-        export(sweep, None, out)
-
-
-@pytest.mark.parametrize(("goal", "kept"), [("minimize", ["b", "c"]), ("maximize", ["a", "d"])])
-def test_only_the_best_weights_are_kept(tmp_path, goal, kept):
-    (tmp_path / "weights").mkdir()
-    metric = Metric(name="fid" if goal == "minimize" else "recall")
-    scores = {"a": 9.0, "b": 1.0, "c": 2.0, "d": 8.0}
-    for name in scores:
-        weights_file(tmp_path, name).touch()
-    past = Past([{"trial_id": "a", "final": {metric.name: 9.0}}, {"trial_id": "x", "final": None}], {})
-    best = _BestWeights(tmp_path, metric, 2, past)
-    for name in ("b", "c", "d"):
-        best.add(name, scores[name])
-    assert sorted(file.stem for file in (tmp_path / "weights").iterdir()) == kept

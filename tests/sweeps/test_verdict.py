@@ -2,8 +2,8 @@ import pytest
 
 import sweeps
 from sweeps.status import Status
-from sweeps.verdict import verdict
-from tests.sweeps.ledgers import write_confirmation, write_sweep
+from sweeps.verdict import judge, verdict
+from tests.sweeps.ledgers import write_confirmation, write_search, write_sweep
 
 
 def test_it_names_the_best_its_score_the_floor_and_the_gain_and_that_one_training_cannot_tell(tmp_path):
@@ -51,8 +51,8 @@ def test_a_confirmation_tells_the_mean_its_interval_the_gain_and_the_ties(tmp_pa
     assert verdict(sweep) == (
         "Of 3 configurations trained again on fresh seeds, tiny-0008 comes first, with a mean fid of 40.99"
         " (95\u00a0%: 38.58 to 43.55) over 3 seeds, 10.0 times lower than the 409.9 (95\u00a0%: 385.8 to"
-        " 435.5) of the tutorial's defaults; that gain is beyond the noise, as the paired differences over"
-        " seeds say; the seeds do not tell tiny-0008 from tiny-0006; real images have 7.1."
+        " 435.5) of the tutorial's defaults; that gain is beyond the noise, as the defaults are worse on the"
+        " same fresh seeds; the seeds do not tell tiny-0008 from tiny-0006; real images have 7.1."
     )
 
 
@@ -62,17 +62,19 @@ def test_a_confirmation_tells_the_mean_its_interval_the_gain_and_the_ties(tmp_pa
         (
             [42.0, 60.0],
             Status.COMPLETED,
-            "; that gain may be noise, as the paired differences over seeds do not",
+            "; that gain may be noise, as fresh seeds do not tell it from the defaults",
         ),
         (
             [Status.DIVERGED, 200.0],
             Status.COMPLETED,
-            "seeds; the tutorial's defaults failed more often (1 diverged); real images have 7.1.",
+            "over 2 seeds; its gain over the defaults is beyond the noise, as the defaults failed"
+            " more often on the same fresh seeds (1 diverged); real images have 7.1.",
         ),
         (
             [Status.DIVERGED] * 2,
             Status.COMPLETED,
-            "seeds; the tutorial's defaults failed more often (2 diverged); real images have 7.1.",
+            "over 2 seeds; its gain over the defaults is beyond the noise, as the defaults failed"
+            " more often on the same fresh seeds (2 diverged); real images have 7.1.",
         ),
         (
             [30.0, 31.0],
@@ -103,4 +105,60 @@ def confirmed(results, status=Status.COMPLETED, *, best, defaults, other=None):
     scores = {"tiny-0008": best, "tiny-0006": other, "tiny-0000": defaults}
     return write_confirmation(
         write_sweep(results), {trial_id: row for trial_id, row in scores.items() if row}, status
+    )
+
+
+SEEDS = {
+    "tiny-0001": [100.0, 110.0, 105.0],
+    "tiny-0002": [140.0, 150.0, 146.0],
+    "tiny-0000": [420.0, 400.0, 410.0],
+}
+
+
+@pytest.mark.parametrize(
+    ("trial_id", "scores", "expected"),
+    [
+        ("tiny-0001", {}, "is beyond the noise, as the defaults are worse on the same fresh seeds"),
+        ("tiny-0002", {}, "is beyond the noise, as the defaults are worse on the same fresh seeds"),
+        ("tiny-0003", {}, "is beyond the noise, as two seeds of one configuration differ by less"),
+        ("tiny-0004", {}, "may be noise, as two seeds of one configuration differ by as much"),
+        ("tiny-0000", {}, "may be noise, as it is itself the tutorial's defaults"),
+        (
+            "tiny-0001",
+            {"tiny-0000": [90.0, 300.0, 120.0]},
+            "may be noise, as fresh seeds do not tell it from the defaults",
+        ),
+        (
+            "tiny-0002",
+            {"tiny-0000": [90.0, 130.0, 120.0]},
+            "may be noise, as the defaults are no worse on fresh seeds",
+        ),
+        (
+            "tiny-0001",
+            {"tiny-0000": [90.0, Status.DIVERGED, 80.0]},
+            "is beyond the noise, as the defaults failed more often on the same fresh seeds",
+        ),
+        (
+            "tiny-0002",
+            {"tiny-0002": [Status.CRASHED, 150.0, 146.0]},
+            "may be noise, as the defaults are no worse on fresh seeds",
+        ),
+        (
+            "tiny-0003",
+            {name: [Status.DIVERGED] * 3 for name in SEEDS},
+            "cannot be told, as no configuration has a score on two fresh seeds",
+        ),
+    ],
+)
+def test_a_confirmation_judges_a_gain(tmp_path, trial_id, scores, expected):
+    folder = write_search(tmp_path, 400.0, 100.0, 110.0, 104.0, 390.0)
+    assert judge(write_confirmation(folder, SEEDS | scores), trial_id).of("it").endswith(expected)
+
+
+def test_an_unfinished_confirmation_judges_nothing(tmp_path):
+    folder = write_search(tmp_path, 400.0, 100.0, 110.0)
+    judged = judge(write_confirmation(folder, SEEDS, Status.INTERRUPTED), "tiny-0001")
+    assert judged.is_beyond_noise is None
+    assert judged.of("it") == (
+        "whether it is beyond the noise cannot be told, as its confirmation is not finished"
     )
