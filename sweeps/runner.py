@@ -18,7 +18,6 @@ from typing import Any
 import ray
 from pydantic import ValidationError
 from ray import tune
-from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from rich.console import Console
 
@@ -28,21 +27,18 @@ from sweeps.errors import SweepError, SweepInterrupted, UnknownTrialError
 from sweeps.ledger import (
     Ledger,
     Record,
-    Trial,
     check_results,
-    checkpoint_file,
     create_sweep_folder,
     read_ledger,
     running_lock,
-    samples_file,
-    weights_file,
 )
 from sweeps.past import Past
 from sweeps.preparation import prepare
 from sweeps.progress import Display, announced
 from sweeps.ranking import Sweep, load
+from sweeps.recorder import BestWeights, Recorder
 from sweeps.schedulers import scheduler
-from sweeps.search import Search, status_of, trial_of
+from sweeps.search import Search
 from sweeps.spec import Confirm, Override, Resources, SweepSpec, load_spec
 from sweeps.status import Stage, Status
 from sweeps.tracking import Store, Tracker
@@ -416,8 +412,8 @@ class _Session:
         with Display(
             self._console, folder.name, stage.n_trials, metric, ended=ended.values(), quiet=self._quiet
         ) as display:
-            weights = _BestWeights(folder, self._spec, stage.past)
-            recorder = _Recorder(ledger, display, weights, folder, metric.name, len(ended))
+            weights = BestWeights(folder, self._spec, stage.past)
+            recorder = Recorder(ledger, display, weights, metric.name, len(ended))
             display.say(stage.rule)
             display.say("Starting the first trials")
             try:
@@ -435,7 +431,7 @@ class _Session:
                 self.report_failure = _write_report(folder)
         return status
 
-    def _tune(self, stage: _Stage, recorder: "_Recorder") -> None:
+    def _tune(self, stage: _Stage, recorder: Recorder) -> None:
         """Train every trial; what Ray writes on the way is thrown away."""
         if stage.searcher.exhausted:
             return
@@ -489,7 +485,7 @@ def _confirmation_rule(settings: Confirm, names: list[str]) -> str:
     return f"Confirming {', '.join(names)} on {seeds}"
 
 
-def _status(stage: _Stage, recorder: "_Recorder") -> Status:
+def _status(stage: _Stage, recorder: Recorder) -> Status:
     """Return whether all has been done that was to be done."""
     exhausted = stage.searcher.exhausted and not recorder.running
     return Status.COMPLETED if recorder.ended >= stage.n_trials or exhausted else Status.INTERRUPTED
@@ -603,126 +599,3 @@ class _Budget(tune.Callback):
         if monotonic() > self._end:
             self.is_over = True
             raise _BudgetOver
-
-
-class _BestWeights:
-    """Keeps the generators of the best trials, of the defaults and of finalists, and drops the others'."""
-
-    def __init__(self, folder: Path, spec: SweepSpec, past: Past) -> None:
-        self._folder = folder
-        self._sign = 1 if spec.metric[0].goal == "minimize" else -1
-        self._keep = max(spec.keep, spec.confirm.top) if spec.keep and spec.confirm else spec.keep
-        confirmation = read_ledger(folder.name, folder.parent).facts.get("confirmation")
-        self._finalists = confirmation["finalists"] if confirmation else []
-        self._kept: list[tuple[float, str]] = []
-        for row in past.rows:
-            if row["final"]:
-                score = row["final"][spec.metric[0].name]
-                self.add(row["trial_id"], score, is_baseline=bool(row["is_baseline"]))
-
-    def add(self, trial_id: str, score: float, *, is_baseline: bool) -> None:
-        """Take in a trial that was trained to its end."""
-        if self._keep and (is_baseline or trial_id in self._finalists):
-            return
-        self._kept = sorted([*self._kept, (self._sign * score, trial_id)])
-        for _, dropped in self._kept[self._keep :]:
-            weights_file(self._folder, dropped).unlink(missing_ok=True)
-        del self._kept[self._keep :]
-
-
-class _Recorder(tune.Callback):
-    """Passes what happens to trials on: to the ledger first, then to those who show it."""
-
-    def __init__(
-        self,
-        ledger: Ledger,
-        display: Display,
-        weights: "_BestWeights",
-        folder: Path,
-        metric: str,
-        n_ended: int,
-    ) -> None:
-        self._weights = weights
-        self._metric = metric
-        self._ledger = ledger
-        self._display = display
-        self._folder = folder
-        self._running: dict[str, Trial] = {}
-        self._lineages: dict[str, tuple[str | None, int | None]] = {}
-        self._scores: dict[str, float] = {}
-        self.ended = n_ended
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave everything out: Tune saves its callbacks for a restore that is not used here."""
-        return {}
-
-    def on_trial_start(self, trial: TuneTrial, **_info: object) -> None:
-        if trial.trial_id in self._running:
-            return
-        started = trial_of(trial.config)
-        self._running[trial.trial_id] = started
-        before = trial.config["taken_over"] or {"trial_id": None, "step": None}
-        self._lineages[trial.trial_id] = before["trial_id"], before["step"]
-        self._ledger.start(started)
-        self._display.start(started)
-
-    def on_trial_result(self, trial: TuneTrial, result: dict[str, Any], **_info: object) -> None:
-        self._note_take_over(trial, result)
-        samples = result.pop("samples", None)
-        if samples is None:
-            return
-        reporting, step, metrics = self._running[trial.trial_id], result["step"], result["metrics"]
-        if not self._scores:
-            self._ledger.describe({key: result[key] for key in ("floors", "extractor")})
-        self._scores[trial.trial_id] = result["score"]
-        grid = samples_file(self._folder, reporting.trial_id, step)
-        grid.parent.mkdir(exist_ok=True)
-        grid.write_bytes(samples)
-        self._ledger.report(reporting.trial_id, step, metrics, result["score"], result["flags"])
-        self._display.report(reporting, step, metrics[self._metric])
-
-    def _note_take_over(self, trial: TuneTrial, result: Mapping[str, Any]) -> None:
-        """Record that a trial has changed, once a result was made with what it is now."""
-        now, lineage = trial_of(result["config"]), (result["donor"], result["donor_step"])
-        if now != self._running[trial.trial_id] or lineage != self._lineages[trial.trial_id]:
-            self._running[trial.trial_id], self._lineages[trial.trial_id] = now, lineage
-            self._ledger.take_over(now, result["donor"], result["donor_step"])
-            self._display.take_over(now, result["donor"], result["donor_step"])
-
-    def on_trial_complete(self, trial: TuneTrial, **_info: object) -> None:
-        self.ended += 1
-        result = trial.last_result
-        self._end(trial.trial_id, status_of(result), result.get("reason"), final=result.get("final"))
-
-    def on_trial_error(self, trial: TuneTrial, **_info: object) -> None:
-        if trial.trial_id not in self._running:
-            self.on_trial_start(trial)
-        self.ended += 1
-        traceback = Path(trial.error_file).read_text(encoding="utf-8")
-        self._end(trial.trial_id, Status.CRASHED, traceback.strip().splitlines()[-1], traceback)
-
-    @property
-    def running(self) -> int:
-        """How many trials are running."""
-        return len(self._running)
-
-    def close(self) -> None:
-        """Record that the trials still running were interrupted."""
-        for tune_id in list(self._running):
-            self._end(tune_id, Status.INTERRUPTED)
-
-    def _end(
-        self,
-        tune_id: str,
-        status: Status,
-        reason: str | None = None,
-        traceback: str | None = None,
-        final: dict[str, float] | None = None,
-    ) -> None:
-        trial, score = self._running.pop(tune_id), self._scores.get(tune_id)
-        self._ledger.end(trial.trial_id, status, reason, traceback, final)
-        if final and trial.stage is Stage.SEARCH:
-            self._weights.add(trial.trial_id, final[self._metric], is_baseline=trial.is_baseline)
-        if status is not Status.INTERRUPTED:
-            checkpoint_file(self._folder, trial.trial_id).unlink(missing_ok=True)
-        self._display.end(trial, status, final.get(self._metric, score) if final else score, reason)

@@ -6,7 +6,8 @@ import pytest
 from sweeps.errors import SweepError, SweepInterrupted
 from sweeps.ledger import Ledger, read_ledger, weights_file
 from sweeps.past import Past
-from sweeps.runner import _BestWeights, _Signals, _write_report
+from sweeps.recorder import BestWeights
+from sweeps.runner import _Signals, _write_report
 from sweeps.spec import SweepSpec
 from sweeps.status import Status
 from tests.sweeps.ledgers import write_search, write_sweep
@@ -44,7 +45,7 @@ def kept_of(results, *, confirmed=(), later=(), **spec):
     record = read_ledger("tiny", results)
     for row in record.trials:
         row["final"]["recall"] = row["final"]["fid"]
-    best = _BestWeights(folder, SweepSpec.model_validate(content), Past.read(record))
+    best = BestWeights(folder, SweepSpec.model_validate(content), Past.read(record))
     for number, name in enumerate(later):
         best.add(name, 50.0 - number, is_baseline=False)
     return sorted(file.stem.removeprefix("tiny-") for file in (folder / "weights").iterdir())

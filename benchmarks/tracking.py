@@ -1,0 +1,240 @@
+"""What MLflow costs a sweep: ``python -m benchmarks.tracking``.
+
+The elapsed time of whole sweeps with tracking over that without, in turns; the time that Tune's loop spends
+on a report, against Ray's own ``MLflowLoggerCallback`` on the same results; and how far MLflow lags behind
+where reports arrive at a rate.
+"""
+
+import argparse
+import random
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, fields
+from itertools import product
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import monotonic, perf_counter, sleep
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+from ray.air.integrations.mlflow import MLflowLoggerCallback
+from ray.tune.result import TRAINING_ITERATION
+from rich.console import Console
+
+import sweeps
+from gan_core import TrialConfig, load_dataset
+from gan_core.images import png_grid
+from sweeps import runner
+from sweeps.ledger import Ledger, Trial, create_sweep_folder
+from sweeps.progress import Display
+from sweeps.recorder import Recorder
+from sweeps.spec import load_spec
+from sweeps.status import Status
+from sweeps.tracking import Store, Tracker
+
+SPEC = Path(__file__).parents[1] / "search_spaces" / "lsgan.yaml"
+SAME_WORK = {"method": "random", "early_terminate": {"type": "none"}, "confirm": None}
+"""A sweep then trains the same configurations for the same steps, whatever else the CPU does."""
+
+METRICS = tuple(f"score_{number}" for number in range(9))
+MOST_RATIO, LEAST_RATIO = 1.02, 10
+
+
+class Untracked:
+    """Stands in for a tracker, and does nothing."""
+
+    failure = None
+
+    def __init__(self, *_arguments: object) -> None:
+        pass
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def run_sweep(results: Path, n_trials: int, steps: int, *, is_tracked: bool) -> None:
+    """Run a sweep of real trainings."""
+    overrides = SAME_WORK | {"trials": n_trials, "parameters": {"steps": {"value": steps}}}
+    with patch.object(runner, "Tracker", Tracker if is_tracked else Untracked):
+        sweeps.run(SPEC, overrides=overrides, results=results)
+
+
+def elapsed_s(n_trials: int, steps: int, *, is_tracked: bool) -> float:
+    """Return the seconds of such a sweep from its command to its end, as a process of its own."""
+    with TemporaryDirectory() as results:
+        tracked = ["--tracked"] if is_tracked else []
+        sizes = ["--trials", str(n_trials), "--steps", str(steps)]
+        command = [sys.executable, "-m", "benchmarks.tracking", "--sweep", results, *sizes, *tracked]
+        started = perf_counter()
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+        return perf_counter() - started
+
+
+def elapsed_ratios(rounds: int, n_trials: int, steps: int) -> list[float]:
+    """Return the ratio of the elapsed times with tracking and without, of each round."""
+    ratios = []
+    for number in range(rounds):
+        turns = (True, False) if number % 2 else (False, True)
+        took_s = {is_tracked: elapsed_s(n_trials, steps, is_tracked=is_tracked) for is_tracked in turns}
+        ratios.append(took_s[True] / took_s[False])
+    return ratios
+
+
+def metrics_of(step: int) -> dict[str, float]:
+    """Return a report of ten metrics."""
+    rng = random.Random(step)  # noqa: S311 - no secret
+    return {"fid": 1000 / step, **{name: rng.random() for name in METRICS}}
+
+
+def trial(number: int) -> Trial:
+    """Return a trial of the benchmark's sweep."""
+    config = TrialConfig(seed=number).model_dump()
+    return Trial(f"lsgan-{number:04d}", number, {"lr": config["lr"]}, config, number == 0)
+
+
+@contextmanager
+def recording(results: Path) -> Iterator[Ledger]:
+    """Begin a sweep's ledger, and mirror it until it is closed."""
+    spec, content = load_spec(SPEC)
+    ledger = Ledger(create_sweep_folder(results, spec.name, exact=True), content)
+    ledger.describe({"floors": {"fid": 7.1}, "extractor": "sha256:0"})
+    tracker = Tracker(ledger.folder, Store.beside(results), Console(stderr=True).print)
+    try:
+        yield ledger
+    finally:
+        ledger.close(Status.COMPLETED)
+        tracker.close()
+
+
+@dataclass(eq=False)
+class TuneTrial:
+    """What a callback sees of one of Tune's trials."""
+
+    trial_id: str
+    config: dict[str, Any]
+
+    @classmethod
+    def of(cls, number: int) -> "TuneTrial":
+        """Return the trial of that number."""
+        its = trial(number)
+        return cls(its.trial_id, {field.name: getattr(its, field.name) for field in fields(its)})
+
+
+def callback_times_s(n_trials: int, n_reports: int) -> tuple[list[float], list[float]]:
+    """Return the seconds that a report takes of Tune's loop: with this project's callback, and with Ray's.
+
+    The same results go to both in turns. This project's writes each report and its picture down, and has
+    MLflow follow meanwhile; Ray's sends the numbers to MLflow. Both stores are SQLite databases.
+    """
+    ours, rays = [], []
+    grid = png_grid(load_dataset("mnist-5k").held_out[:64])
+    with TemporaryDirectory() as elsewhere, TemporaryDirectory() as results:
+        logger = MLflowLoggerCallback(f"sqlite:///{elsewhere}/mlflow.db", experiment_name="lsgan")
+        logger.setup()
+        with recorder_in(Path(results), n_trials) as recorder:
+            trials = [TuneTrial.of(number) for number in range(n_trials)]
+            for each in trials:
+                recorder.on_trial_start(each)
+                logger.log_trial_start(each)
+            for step, each in product(range(1, n_reports + 1), trials):
+                metrics = metrics_of(step)
+                rays.append(
+                    seconds_of(logger.log_trial_result, step, each, {**metrics, TRAINING_ITERATION: step})
+                )
+                ours.append(seconds_of(recorder.on_trial_result, each, result_of(each, step, metrics, grid)))
+    return ours, rays
+
+
+@contextmanager
+def recorder_in(results: Path, n_trials: int) -> Iterator[Recorder]:
+    """Give the callback that a sweep gives to Tune, with a tracker beside it as in a sweep."""
+    metric, no_weights = load_spec(SPEC)[0].metric[0], SimpleNamespace(add=lambda *_: None)
+    with (
+        recording(results) as ledger,
+        Display(Console(), "lsgan", n_trials, metric, quiet=True) as display,
+    ):
+        recorder = Recorder(ledger, display, no_weights, metric.name, 0)
+        yield recorder
+        recorder.close()
+
+
+def result_of(each: TuneTrial, step: int, metrics: dict[str, float], grid: bytes) -> dict[str, Any]:
+    """Return what this project's trainable gives to Tune."""
+    config = each.config | {"taken_over": None}
+    yardstick = {"floors": {"fid": 7.1}, "extractor": "sha256:0"}
+    lineage = {"donor": None, "donor_step": None}
+    score = {"score": metrics["fid"], "flags": {}, "samples": grid}
+    return {"config": config, "step": step, "metrics": metrics} | yardstick | lineage | score
+
+
+def seconds_of(function: Callable[..., object], *arguments: object) -> float:
+    """Return how long a call takes."""
+    started = perf_counter()
+    function(*arguments)
+    return perf_counter() - started
+
+
+def lags_s(n_trials: int, reports_per_s: float, duration_s: float) -> list[float]:
+    """Return, once a second, how many seconds' worth of reports MLflow is behind the ledger."""
+    lags, n_sent = [], 0
+    with TemporaryDirectory() as results, recording(Path(results)) as ledger:
+        for number in range(n_trials):
+            ledger.start(trial(number))
+        while count(results, "SELECT count(*) FROM params WHERE key = 'lr'") < n_trials:
+            sleep(1)
+        started = monotonic()
+        while (now_s := monotonic() - started) < duration_s:
+            for _ in range(int(reports_per_s * now_s) - n_sent):
+                step, number = n_sent // n_trials + 1, n_sent % n_trials
+                ledger.report(f"lsgan-{number:04d}", step, metrics_of(step), 1000 / step)
+                n_sent += 1
+            if now_s >= len(lags) + 1:
+                n_mirrored = count(results, "SELECT count(*) FROM metrics WHERE key = 'fid'")
+                lags.append((n_sent - n_mirrored) / reports_per_s)
+            sleep(0.01)
+    return lags
+
+
+def count(results: str, query: str) -> int:
+    """Return a number out of the MLflow database; 0 while there is none."""
+    with closing(sqlite3.connect(f"file:{results}/mlflow.db?mode=ro", uri=True)) as connection:
+        return int(connection.execute(query).fetchone()[0])
+
+
+def main() -> None:
+    """Measure all three and print them; exit with 1 where a figure is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--trials", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--sweep", type=Path, metavar="RESULTS", help=argparse.SUPPRESS)
+    parser.add_argument("--tracked", action="store_true", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.sweep:
+        run_sweep(asked.sweep, asked.trials, asked.steps, is_tracked=asked.tracked)
+        return
+    console = Console()
+    ours, rays = callback_times_s(n_trials=20, n_reports=16)
+    console.print(
+        f"a report in Tune's loop: {1000 * median(ours):.2f} ms, {1000 * median(rays):.2f} ms with Ray's"
+        f" MLflowLoggerCallback: {median(rays) / median(ours):.1f}x less (asked: {LEAST_RATIO}x)"
+    )
+    lags = lags_s(n_trials=1000, reports_per_s=300, duration_s=90)
+    console.print(
+        f"300 reports a second of 10 metrics from 1,000 trials: MLflow is {median(lags[:30]):.1f} s behind in"
+        f" the first 30 s, {median(lags[-30:]):.1f} s in the last of 90 (at most {max(lags):.1f} s)"
+    )
+    ratios = elapsed_ratios(asked.rounds, asked.trials, asked.steps)
+    console.print(
+        f"a sweep's elapsed time with tracking over without: median {median(ratios):.3f} of"
+        f" {', '.join(f'{ratio:.3f}' for ratio in ratios)} (asked: {MOST_RATIO})"
+    )
+
+
+if __name__ == "__main__":
+    main()
