@@ -12,6 +12,7 @@ from rich.console import Console
 from sweeps.ledger import report_file
 from sweeps.ranking import Sweep
 from sweeps.status import Stage, Status
+from sweeps.verdict import judge
 from sweeps.words import duration, params_in_short, results_option
 
 if TYPE_CHECKING:
@@ -48,8 +49,10 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
         yield "samples", str(sweep.samples_file(best["trial_id"]))
     if report_file(sweep.folder).exists():
         yield "report", str(report_file(sweep.folder))
-    where = results_option(results)
-    commands = [f"rank {sweep.name}", "ui"]
+    where, elsewhere = results_option(results), sweep.facts.get("tracking_uri")
+    if elsewhere:
+        yield "MLflow", elsewhere
+    commands = [f"rank {sweep.name}", *([] if elsewhere else [f"ui {sweep.name}"])]
     if summary["status"] == Status.INTERRUPTED:
         commands.insert(0, f"resume {sweep.name}")
     for label, command in zip(["next", "", ""], commands, strict=False):
@@ -65,7 +68,11 @@ def print_confirmation(sweep: Sweep) -> None:
     mean = "geometric mean" if confirmed.replicas.scale.is_logarithmic else "mean"
     title = f"{sweep.name} confirmed: {mean} of the final {sweep.metric} over fresh seeds, 95 % intervals"
     _print_table(title, frame)
-    Console(highlight=False, markup=False, soft_wrap=True).print(f"verdict   {confirmed.conclusion()}")
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.print(f"verdict   {confirmed.conclusion()}")
+    winner = confirmed.winner
+    if winner and frame["is_baseline"].any() and not frame["is_baseline"].iloc[0]:
+        console.print(f"gain      {judge(sweep, winner).of('that over the defaults')}")
 
 
 def print_leaderboard(sweep: "Sweep | Sweeps", frame: pd.DataFrame, by: str | None = None) -> None:

@@ -4,6 +4,7 @@ MLflow is a mirror of the ledger. What it lacks is found out by comparing the tw
 queued: while a tracking server does not answer, the ledger is what is kept for it.
 """
 
+import errno
 import json
 import logging
 import os
@@ -51,6 +52,12 @@ _SETTINGS = {
 _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
 _TO_BE_TRIED_AGAIN = (401, 403, 408, 429)
 """HTTP's refusals of whoever asks, or for now, and not of what is asked."""
+
+_NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR)
+"""Where a store's files are to lie in a place that this machine lacks, or may not write to."""
+
+FILES = "files"
+"""What a store refuses that takes runs and no files."""
 
 _RUN_STATUS = {
     Status.COMPLETED: "FINISHED",
@@ -195,7 +202,7 @@ class Mirror:
     def catch_up(self, *, is_over: Callable[[], bool] = lambda: False) -> None:
         """Send what is new, until there is no more or it is over.
 
-        What MLflow refuses of a trial is kept in ``refusals``, and the rest is sent.
+        What MLflow refuses of a trial is kept in ``refusals``, as are files, and the rest is sent.
 
         Raises:
             MlflowException: The store does not answer.
@@ -263,7 +270,7 @@ class Mirror:
             )
             self._parent = _Run(run.info.run_id)
         if self._parent.status is None:
-            self.client.log_text(self._parent.run_id, _spec_file(self._facts), "spec.yaml")
+            self._on_files(self.client.log_text, self._parent.run_id, _spec_file(self._facts), "spec.yaml")
         if self._parent.status is None or (self._is_running and self._parent.status != Status.RUNNING):
             self._stand(self._parent, Status.RUNNING)
         return self._parent
@@ -349,7 +356,7 @@ class Mirror:
         for start in range(0, len(reports), a_batch):
             batch = reports[start : start + a_batch]
             metrics = [metric for report in batch for metric in self._metrics(report)]
-            tags = {"step": batch[-1]["step"], **self._yardstick()}
+            tags = {"step": batch[-1]["step"], **({} if child.step else self._yardstick())}
             self.client.log_batch(
                 child.run_id, metrics=metrics, tags=[RunTag(key, str(value)) for key, value in tags.items()]
             )
@@ -373,13 +380,17 @@ class Mirror:
             return
         with Image.open(BytesIO(grid.read_bytes())) as image:
             timestamp = _ms(report["reported_at"])
-            self.client.log_image(
-                child.run_id, image, key="samples", step=report["step"], timestamp=timestamp
+            self._on_files(
+                self.client.log_image,
+                *(child.run_id, image),
+                key="samples",
+                step=report["step"],
+                timestamp=timestamp,
             )
 
     def _image_steps(self, run_id: str) -> set[int]:
         """Return the steps whose images a mirror has sent, also one that was broken off after them."""
-        files = self.client.list_artifacts(run_id, "images")
+        files = self._on_files(self.client.list_artifacts, run_id, "images") or []
         return {int(found[1]) for file in files if (found := re.search(r"\Wstep\W(\d+)\W", file.path))}
 
     def _log_take_overs(self, child: _Run, row: Mapping[str, Any]) -> None:
@@ -425,7 +436,21 @@ class Mirror:
         """Send the files that are written into a folder."""
         with TemporaryDirectory(prefix="gan-sweep-") as folder:
             yield Path(folder)
-            self.client.log_artifacts(run_id, folder)
+            self._on_files(self.client.log_artifacts, run_id, folder)
+
+    def _on_files(self, call: Callable[..., Any], *arguments: object, **options: object) -> Any:  # noqa: ANN401 - the call's own
+        """Make a call about files and return its result; a store that refuses one is not asked again."""
+        from mlflow.exceptions import MlflowException
+
+        if FILES in self.refusals:
+            return None
+        try:
+            return call(*arguments, **options)
+        except (MlflowException, OSError, ImportError) as error:
+            if not _is_refusal(error):
+                raise
+            self.refusals[FILES] = error
+            return None
 
     def _log_best(self, parent: _Run) -> None:
         """Send the sweep's best score against the number of trials finished."""
@@ -462,10 +487,10 @@ class Mirror:
             if page.exists():
                 (folder / page.name).write_bytes(page.read_bytes())
         table = "leaderboard.json"
-        if any(file.path == table for file in self.client.list_artifacts(run_id)):
-            self.client.log_text(run_id, board.to_json(orient="split", index=False), table)
+        if any(file.path == table for file in self._on_files(self.client.list_artifacts, run_id) or []):
+            self._on_files(self.client.log_text, run_id, board.to_json(orient="split", index=False), table)
         else:
-            self.client.log_table(run_id, board, table)
+            self._on_files(self.client.log_table, run_id, board, table)
 
     def _stand(self, run: _Run, status: Status, ended_at: float | None = None) -> None:
         """Say how a run stands; its tag last, for a mirror that is broken off."""
@@ -566,7 +591,7 @@ def _end_where_dead(folder: Path, store: Store) -> None:
 
 
 def sync(folder: Path, store: Store) -> dict[str, str]:
-    """Send what a store lacks of a sweep that is not running; return why it refused some, by trial.
+    """Send what a store lacks of a sweep that is not running; return why it refused some, by trial or files.
 
     Raises:
         SweepError: The sweep is running, or the store takes nothing.
@@ -640,9 +665,21 @@ def _told(store: Store, asked: str = "take the sweep's records") -> Iterator[Non
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Return whether MLflow answered, and will answer the same again."""
-    status: int = error.get_http_status_code()  # type: ignore[attr-defined] # MLflow's own error
-    return 400 <= status < 500 and status not in _TO_BE_TRIED_AGAIN
+    """Return whether the same will be answered again: that of a server, or of where files are to lie."""
+    if isinstance(error, ImportError) or (isinstance(error, OSError) and error.errno in _NO_PLACE):
+        return True
+    status = _http_status(error)
+    return status is not None and 400 <= status < 500 and status not in _TO_BE_TRIED_AGAIN
+
+
+def _http_status(error: Exception) -> int | None:
+    """Return HTTP's status of MLflow's errors, and of those of sending files, which are requests' own."""
+    from mlflow.exceptions import MlflowException
+
+    if isinstance(error, MlflowException):
+        return int(error.get_http_status_code())  # type: ignore[no-untyped-call] # MLflow's
+    response = getattr(error, "response", None)
+    return None if response is None else int(response.status_code)
 
 
 def _in_short(error: Exception) -> str:

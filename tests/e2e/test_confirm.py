@@ -107,7 +107,9 @@ def test_more_seeds_train_only_the_missing_ones(workplace, resumed):
     assert after.trials.equals(before.trials)
     assert after.summary()["seconds"] == before.summary()["seconds"]
     assert "geometric mean of the final fid over fresh seeds" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("verdict   ")
+    verdict, gain = done.stdout.splitlines()[-2:]
+    assert verdict.startswith("verdict   ")
+    assert gain.startswith("gain      that over the defaults ")
 
     again = gan_sweep("confirm", "tiny", "--seeds", 3, "--json", cwd=workplace)
     assert json.loads(again.stdout)["trials"] == {"completed": 6}

@@ -259,6 +259,22 @@ def test_what_mlflow_refuses_of_one_trial_holds_up_no_other(ledger, tmp_path):
     assert runs_in(Store.beside(tmp_path))[1]["tiny-0001"].info.status == "FINISHED"
 
 
+def test_where_files_have_no_place_all_else_is_sent(ledger, tmp_path):
+    (tmp_path / "mlartifacts").touch()
+    for number in range(2):
+        run_trial(ledger, number, Status.COMPLETED, {"fid": 40.0})
+    ledger.close(Status.COMPLETED)
+    refusals = sync(ledger.folder, Store.beside(tmp_path))
+    assert list(refusals) == ["files"]
+    assert "mlartifacts" in refusals["files"]
+    _, runs = runs_in(Store.beside(tmp_path))
+    assert [run.info.status for run in runs.values()] == ["FINISHED"] * 3
+    for number in range(2):
+        run = runs[f"tiny-{number:04d}"]
+        assert run.data.metrics["final_fid"] == 40.0
+        assert run.data.tags["step"] == "20"
+
+
 def test_many_reports_are_sent_in_batches(ledger, tmp_path, monkeypatch):
     sizes = []
     log_batch = MlflowClient.log_batch
