@@ -5,7 +5,6 @@ queued: while a tracking server does not answer, the ledger is what is kept for 
 """
 
 import errno
-import json
 import logging
 import os
 import re
@@ -26,6 +25,7 @@ from sweeps.errors import SweepError
 from sweeps.ledger import Follower, read_facts, running_lock, samples_file, standing, sweep_names
 from sweeps.ledger import report_file as report_page
 from sweeps.status import Status
+from sweeps.view import VIEW, view
 from sweeps.words import params_in_short
 
 if TYPE_CHECKING:
@@ -39,9 +39,6 @@ CLOSING_S = 10.0
 
 MOST_METRICS = 1000
 """MLflow takes no more at a time."""
-
-VIEW = "gan-sweep"
-"""The key of the experiment's columns in MLflow's pages."""
 
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -192,7 +189,8 @@ class Mirror:
     @property
     def link(self) -> str:
         """The path of the experiment in MLflow's pages."""
-        return f"#/experiments/{self._experiment_id}/runs?viewStateShareKey={VIEW}"
+        query = f"workflowType=machine_learning&viewStateShareKey={VIEW}"
+        return f"#/experiments/{self._experiment_id}/runs?{query}"
 
     def run_id(self, trial_id: str) -> str | None:
         """Return the run of a trial; None where there is none."""
@@ -236,7 +234,7 @@ class Mirror:
                 artifact_location=location,
                 tags={
                     "mlflow.experimentKind": "custom_model_development",
-                    f"mlflow.sharedViewState.{VIEW}": _view(self._facts["spec"], self._metric),
+                    f"mlflow.sharedViewState.{VIEW}": view(self._facts["spec"]),
                 },
             )
             return str(experiment_id)
@@ -703,19 +701,6 @@ def _spec_file(facts: Mapping[str, Any]) -> str:
     from sweeps.report import spec_as_yaml
 
     return spec_as_yaml(facts["spec"])
-
-
-def _view(spec: Mapping[str, Any], metric: str) -> str:
-    """Return which columns MLflow's pages show of the sweep's runs, the best of them first."""
-    searched = [name for name, given in spec.get("parameters", {}).items() if given.get("value") is None]
-    scores = [f"best_{metric}", f"final_{metric}", *({"fid", "kid"} - {metric})]
-    columns = [
-        *(f"metrics.`{name}`" for name in scores),
-        "tags.`status`",
-        *(f"params.`{name}`" for name in searched),
-    ]
-    order = {"orderByKey": f"metrics.`best_{metric}`", "orderByAsc": spec["metric"][0]["goal"] == "minimize"}
-    return json.dumps({"selectedColumns": columns, **order})
 
 
 def _open(store: Store, results: Path) -> "MlflowClient":

@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ["--no-sandbox", "--disable-background-networking", "--enable-unsafe-swiftshader"]
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +17,13 @@ def browser_file():
             pytest.fail(told)
         pytest.skip(told)
     return found
+
+
+@pytest.fixture(scope="session")
+def browser(browser_file):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_file, args=FLAGS)
+        yield browser
+        browser.close()

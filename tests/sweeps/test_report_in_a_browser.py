@@ -9,7 +9,6 @@ from tests.sweeps.ledgers import write_confirmation, write_sweep
 
 pytestmark = pytest.mark.browser
 
-FLAGS = ["--no-sandbox", "--disable-background-networking", "--enable-unsafe-swiftshader"]
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 DESK = {"viewport": {"width": 1280, "height": 900}}
 SWEEPS = {
@@ -38,16 +37,6 @@ def results(tmp_path_factory):
             write_confirmation(folder / name, SEEDS)
         write_report(sweeps.load(name, folder))
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser(browser_file):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_file, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

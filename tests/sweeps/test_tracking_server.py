@@ -34,16 +34,17 @@ def port():
 
 
 @contextmanager
-def server(folder, port):
+def server(folder, port, *options, **settings):
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
         *("--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--workers", "1"),
         *("--artifacts-destination", str(folder / "served")),
+        *options,
     ]
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with subprocess.Popen(
         command,
-        env=os.environ | quiet,
+        env=os.environ | quiet | settings,
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -119,3 +120,29 @@ def test_a_sweep_ends_in_time_where_the_server_takes_calls_and_never_answers(led
         assert monotonic() - started < 5
         assert tracker.failure
         assert "secret" not in tracker.failure
+
+
+def test_a_server_that_asks_for_credentials_gets_them_and_nobody_else_does(ledger, tmp_path, port, capfd):
+    run_trial(ledger, 0, Status.COMPLETED, {"fid": 55.0})
+    ledger.close(Status.COMPLETED)
+    (tmp_path / "auth.ini").write_text(
+        "[mlflow]\ndefault_permission = NO_PERMISSIONS\nadmin_username = me\nadmin_password = a-long-secret\n"
+        f"database_uri = sqlite:///{tmp_path / 'auth.db'}\n"
+        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+    )
+    settings = {
+        "MLFLOW_AUTH_CONFIG_PATH": str(tmp_path / "auth.ini"),
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": "of this test",
+    }
+    with server(tmp_path, port, "--app-name", "basic-auth", **settings):
+        for user in ("", "me:another-secret@"):
+            with pytest.raises(SweepError, match=f"MLflow at http://127.0.0.1:{port} does not") as refusal:
+                sync(ledger.folder, Store.chosen(tmp_path, f"http://{user}127.0.0.1:{port}"))
+            assert "another-secret" not in str(refusal.value)
+        store = Store.chosen(tmp_path, f"http://me:a-long-secret@127.0.0.1:{port}")
+        assert sync(ledger.folder, store) == {}
+        sync(ledger.folder, Store.beside(tmp_path))
+        assert content(store) == content(Store.beside(tmp_path))
+    assert "a-long-secret" not in "".join(capfd.readouterr())
+    for file in ledger.folder.rglob("*"):
+        assert file.is_dir() or b"a-long-secret" not in file.read_bytes()
