@@ -244,6 +244,21 @@ class Record:
         """Return the trials of a stage."""
         return self.trials if stage is Stage.SEARCH else self.replicas
 
+    def as_it_stands(self) -> "Record":
+        """Return what holds where the process that wrote it was killed: what it ran was interrupted."""
+        if standing(self.facts) is not Status.RUNNING or _is_run(self.folder):
+            return self
+        confirmation = self.facts.get("confirmation")
+        facts = _interrupted(self.facts) | (
+            {"confirmation": _interrupted(confirmation)} if confirmation else {}
+        )
+        stages = ([_interrupted(row) for row in rows] for rows in (self.trials, self.replicas))
+        return Record(self.folder, facts, *stages)
+
+
+def _interrupted(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, "status": Status.INTERRUPTED if row["status"] == Status.RUNNING else row["status"]}
+
 
 _TRIALS = """
 SELECT trials.*, reports.metrics AS best_metrics FROM trials
@@ -380,6 +395,10 @@ def standing(facts: Mapping[str, Any]) -> Status:
     return next((s for s in (Status.RUNNING, Status.INTERRUPTED) if s in statuses), Status.COMPLETED)
 
 
+LOOKS_S = 1.0
+"""More than others hold the lock who only look whether the sweep is running."""
+
+
 @contextmanager
 def running_lock(folder: Path) -> Iterator[None]:
     """Keep other processes from running the same sweep; one that died keeps nobody.
@@ -388,10 +407,19 @@ def running_lock(folder: Path) -> Iterator[None]:
         SweepError: Another process runs it.
     """
     try:
-        with FileLock(folder / "running.lock", blocking=False):
+        with FileLock(folder / "running.lock", timeout=LOOKS_S):
             yield
     except Timeout:
         raise SweepError(f"the sweep {folder.name} is running in another process") from None
+
+
+def _is_run(folder: Path) -> bool:
+    """Return whether a process runs the sweep, or that cannot be told, as in a folder of somebody else's."""
+    try:
+        with FileLock(folder / "running.lock", blocking=False):
+            return False
+    except (Timeout, OSError):
+        return True
 
 
 def _rows(found: sqlite3.Cursor) -> list[dict[str, Any]]:

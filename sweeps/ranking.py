@@ -645,12 +645,14 @@ def load(name: list[str] | tuple[str, ...], results: Path | str = RESULTS) -> "S
 def load(name: str | list[str] | tuple[str, ...], results: Path | str = RESULTS) -> "Sweep | Sweeps":
     """Load a sweep by its name, or several by theirs as one; a sweep may still be running.
 
+    One whose process was killed is interrupted, as are the trials that it ran.
+
     Raises:
         UnknownSweepError: There is no such sweep in ``results``.
         SweepError: Another version wrote it, it is damaged, or several cannot be compared.
     """
     if isinstance(name, str):
-        return Sweep(read_ledger(name, Path(results)))
+        return Sweep(read_ledger(name, Path(results)).as_it_stands())
     from sweeps.several import Sweeps
 
-    return Sweeps([Sweep(read_ledger(each, Path(results))) for each in name])
+    return Sweeps([Sweep(read_ledger(each, Path(results)).as_it_stands()) for each in name])

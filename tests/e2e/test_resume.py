@@ -50,7 +50,8 @@ def test_killed_twice_and_resumed_it_ends_as_if_nothing_had_happened(workplace, 
         killed_after(reports, "killed", *command, workplace=workplace)
     before = sweeps.load("killed", workplace / "results")
     states = dict(zip(before.trials["trial_id"], before.trials["status"], strict=True))
-    assert "running" in states.values()
+    assert "running" not in states.values()
+    assert "interrupted" in states.values()
     done = gan_sweep("resume", "killed", "--json", cwd=workplace)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["status"] == "completed"
@@ -59,7 +60,7 @@ def test_killed_twice_and_resumed_it_ends_as_if_nothing_had_happened(workplace, 
     after = sweeps.load("killed", workplace / "results").history.set_index(["trial_id", "step"])
     speeds = before.history.set_index(["trial_id", "step"])["images_per_s"]
     trained_again = [index for index, speed in speeds.items() if after["images_per_s"].loc[index] != speed]
-    assert all(states[trial_id] == "running" for trial_id, _ in trained_again)
+    assert all(states[trial_id] == "interrupted" for trial_id, _ in trained_again)
     assert len(trained_again) <= 1
 
     study = optuna.load_study(

@@ -1,5 +1,6 @@
 """Ledgers for tests: sweeps as a run would have left them, without the training."""
 
+from contextlib import ExitStack
 from functools import cache
 from io import BytesIO
 
@@ -8,7 +9,15 @@ from PIL import Image
 import gan_core
 import sweeps
 from gan_core.architectures import architectures
-from sweeps.ledger import Ledger, Trial, create_sweep_folder, read_ledger, samples_file, weights_file
+from sweeps.ledger import (
+    Ledger,
+    Trial,
+    create_sweep_folder,
+    read_ledger,
+    running_lock,
+    samples_file,
+    weights_file,
+)
 from sweeps.spec import Confirm
 from sweeps.status import Stage, Status
 
@@ -45,6 +54,10 @@ def params_of(number):
     return params | {"lr": 1e-4 * (number + 1) ** 2} | weight
 
 
+_RUNNING = ExitStack()
+"""Keeps the locks of sweeps that this process is said to run."""
+
+
 @cache
 def grid():
     buffer = BytesIO()
@@ -69,6 +82,7 @@ def write_sweep(
         _write_trial(ledger, f"{name}-{number:04d}", number, ended, metrics[0], reports)
     if status is Status.RUNNING:
         ledger._connection.close()
+        _RUNNING.enter_context(running_lock(ledger.folder))
     else:
         ledger.close(status)
     return ledger.folder
