@@ -476,7 +476,9 @@ def _tell_what_is_missing(outcome: "Outcome", results: Path) -> None:
         failure = outcome.report_failure
         print(f"the report page was not written: {type(failure).__name__}: {failure}", file=sys.stderr)
     if outcome.tracking_failure:
-        command = f"gan-sweep sync {outcome.sweep.name}{results_option(results)}"
+        is_elsewhere = outcome.sweep.facts.get("tracking_uri")
+        uri = " --tracking-uri URI, with its credentials if it asks for any" if is_elsewhere else ""
+        command = f"gan-sweep sync {outcome.sweep.name}{results_option(results)}{uri}"
         print(
             f"MLflow lacks a part of this sweep: {outcome.tracking_failure}; to send it: {command}",
             file=sys.stderr,

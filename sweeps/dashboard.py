@@ -33,11 +33,12 @@ def serve_dashboard(results: Path, name: str | None = None) -> int:
         UnknownSweepError: There is no such sweep.
         SweepError: There is nothing to show, the sweep is tracked elsewhere, or the server does not start.
     """
+    folder = None if name is None else _folder_tracked_here(results, name)
     if not (results / "mlflow.db").exists():
         raise SweepError(
             f"nothing to show in {results} yet: run a sweep first, or name its folder: --results DIR"
         )
-    page = _page(results, name)
+    page = f"/{experiment_link(folder, Store.beside(results))}" if folder else ""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     port = _free_port()
@@ -55,15 +56,12 @@ def serve_dashboard(results: Path, name: str | None = None) -> int:
             return 0
 
 
-def _page(results: Path, name: str | None) -> str:
-    """Return the path of a sweep's page."""
-    if name is None:
-        return ""
+def _folder_tracked_here(results: Path, name: str) -> Path:
     record = read_ledger(name, results)
     elsewhere = record.facts.get("tracking_uri")
     if elsewhere:
         raise SweepError(f"the sweep {name} is tracked at {elsewhere}: browse it there")
-    return f"/{experiment_link(record.folder, Store.beside(results))}"
+    return record.folder
 
 
 def _command(results: Path, port: int) -> list[str]:

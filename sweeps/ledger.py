@@ -246,7 +246,7 @@ class Record:
 
     def as_it_stands(self) -> "Record":
         """Return what holds where the process that wrote it was killed: what it ran was interrupted."""
-        if standing(self.facts) is not Status.RUNNING or _is_run(self.folder):
+        if standing(self.facts) is not Status.RUNNING or is_run(self.folder):
             return self
         confirmation = self.facts.get("confirmation")
         facts = _interrupted(self.facts) | (
@@ -372,14 +372,14 @@ class Follower:
         return by_trial
 
     def scores(self) -> list[tuple[float, float]]:
-        """Return when each trial of the search ended, and with which score, in the order of their ends."""
+        """Return when each trial of the search ended that has a score, and with which, in their order."""
         query = (
             "SELECT ended_at, score FROM trials"
-            " WHERE stage = ? AND score IS NOT NULL AND status NOT IN (?, ?) ORDER BY ended_at, number"
+            " WHERE stage = ? AND score IS NOT NULL AND status NOT IN (?, ?, ?, ?) ORDER BY ended_at, number"
         )
-        unfinished = (Status.RUNNING, Status.INTERRUPTED)
+        without = (Status.RUNNING, Status.INTERRUPTED, Status.DIVERGED, Status.CRASHED)
         with closing(_read_only(self.folder)) as connection:
-            return [(row[0], row[1]) for row in connection.execute(query, (Stage.SEARCH, *unfinished))]
+            return [(row[0], row[1]) for row in connection.execute(query, (Stage.SEARCH, *without))]
 
     def reports_of(self, trial_id: str) -> list[dict[str, Any]]:
         """Return the ``step`` and the metrics of a trial's reports, in the order of steps."""
@@ -413,7 +413,7 @@ def running_lock(folder: Path) -> Iterator[None]:
         raise SweepError(f"the sweep {folder.name} is running in another process") from None
 
 
-def _is_run(folder: Path) -> bool:
+def is_run(folder: Path) -> bool:
     """Return whether a process runs the sweep, or that cannot be told, as in a folder of somebody else's."""
     try:
         with FileLock(folder / "running.lock", blocking=False):

@@ -22,7 +22,7 @@ from uuid import uuid4
 from filelock import FileLock
 
 from sweeps.errors import SweepError
-from sweeps.ledger import Follower, read_facts, running_lock, samples_file, standing, sweep_names
+from sweeps.ledger import Follower, is_run, read_facts, running_lock, samples_file, standing, sweep_names
 from sweeps.ledger import report_file as report_page
 from sweeps.status import Status
 from sweeps.view import VIEW, view
@@ -43,7 +43,7 @@ MOST_METRICS = 1000
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
@@ -100,7 +100,7 @@ class Store:
         asked = uri or os.environ.get("MLFLOW_TRACKING_URI") or kept
         if not asked:
             return cls.beside(results)
-        scheme = urlsplit(asked).scheme.partition("+")[0]
+        scheme = _scheme(asked)
         if scheme not in _SCHEMES:
             raise SweepError(
                 f"tracking URI {without_credentials(asked)!r}: MLflow keeps runs at http://HOST:PORT, https://,"
@@ -122,21 +122,43 @@ class Store:
 
     def without_secrets(self, text: str) -> str:
         """Return a message without the credentials that the URI holds."""
-        parts = urlsplit(self.uri)
         text = text.replace(self.uri, self.public)
-        for secret in filter(None, (parts.netloc.rpartition("@")[0], parts.password, parts.query)):
+        _, credentials, rest = _parts(self.uri)
+        secrets = credentials, credentials.partition(":")[2], rest.partition("?")[2]
+        for secret in filter(None, secrets):
             for spelling in (secret, unquote(secret)):
                 text = text.replace(spelling, "***")
         return text
 
 
 def without_credentials(uri: str) -> str:
-    """Return a URI without user, password and query.
+    """Return a URI without user, password and query, and what may be meant as such.
 
     >>> without_credentials("https://me:secret@example.org/mlflow?token=x")
     'https://example.org/mlflow'
     """
-    return re.sub(r"(?<=://)[^/?#]*@", "", re.split(r"[?#]", uri)[0])
+    scheme, _, rest = _parts(uri)
+    return scheme + re.split(r"[?#]", rest)[0]
+
+
+def _parts(uri: str) -> tuple[str, str, str]:
+    """Return a URI's scheme with its slashes, its credentials and the rest.
+
+    Credentials reach to the last @, whatever a password holds. A file has none.
+    """
+    scheme, slashes, rest = uri.rpartition("://") if uri.count("://") == 1 else ("", "", uri)
+    if scheme.startswith("sqlite"):
+        return scheme + slashes, "", rest
+    credentials, _, rest = rest.rpartition("@")
+    return scheme + slashes, credentials, rest
+
+
+def _scheme(uri: str) -> str | None:
+    """Return a URI's scheme without its driver; None where it is not a URI."""
+    try:
+        return urlsplit(uri).scheme.partition("+")[0]
+    except ValueError:
+        return None
 
 
 @dataclass
@@ -149,6 +171,11 @@ class _Run:
     n_take_overs: int = 0
     n_finished: int = 0
     is_found: bool = False
+
+    @property
+    def progress(self) -> tuple[bool, int, int]:
+        """How far it has come, to be compared."""
+        return self.status is not None, self.step, self.n_finished
 
     @classmethod
     def of(cls, run: "Run") -> "_Run":
@@ -253,7 +280,10 @@ class Mirror:
         return str(experiment.experiment_id)
 
     def _find_runs(self) -> None:
-        """Find the runs that an earlier mirror of this sweep has made."""
+        """Find the runs that an earlier mirror of this sweep has made.
+
+        A run whose making was never answered has been made twice: the emptier one is deleted.
+        """
         token: str | None = None
         while token != "":
             page = self.client.search_runs(
@@ -264,11 +294,15 @@ class Mirror:
             token = page.token or ""
 
     def _note(self, run: "Run") -> None:
-        trial_id = run.data.tags.get("trial_id")
+        trial_id, found = run.data.tags.get("trial_id"), _Run.of(run)
+        known = self._parent if trial_id is None else self._children.get(trial_id)
+        if known:
+            found, emptier = (found, known) if found.progress > known.progress else (known, found)
+            self.client.delete_run(emptier.run_id)
         if trial_id is None:
-            self._parent = _Run.of(run)
+            self._parent = found
         else:
-            self._children[trial_id] = _Run.of(run)
+            self._children[trial_id] = found
 
     def _parent_run(self) -> _Run:
         """Return the sweep's run, made where there is none."""
@@ -544,13 +578,17 @@ class Tracker:
         """Send what is left, for some seconds at most."""
         self._closing.set()
         self._thread.join(CLOSING_S)
+        if self._thread.is_alive():
+            self.failure = self.failure or _SILENT
 
     def _serve(self) -> None:
-        self._attempt(self._end_dead_sweeps)
-        wait_s = POLL_S
+        wait_s, are_dead_ended = POLL_S, False
         while not self._closing.wait(wait_s):
             is_done = self._attempt(lambda mirror: mirror.catch_up(is_over=self._closing.is_set))
+            are_dead_ended = are_dead_ended or (is_done and self._attempt(self._end_dead_sweeps))
             wait_s = POLL_S if is_done else RETRY_S
+        if not are_dead_ended:
+            self._attempt(self._end_dead_sweeps)
         self._attempt(Mirror.conclude)
 
     def _attempt(self, job: Callable[[Mirror], None]) -> bool:
@@ -576,23 +614,24 @@ class Tracker:
                 f" for it ({self.failure})"
             )
 
-    def _end_dead_sweeps(self, _mirror: Mirror) -> None:
-        """End the runs of sweeps whose process was killed; the ledger has them running."""
-        for name in sweep_names(self._folder.parent):
-            folder = self._folder.parent / name
-            if folder != self._folder:
-                _end_where_dead(folder, self._store)
+    def _end_dead_sweeps(self, mirror: Mirror) -> None:
+        """End the runs of other sweeps in this store that a process left running as it was killed."""
+        results = self._folder.parent
+        for folder in (results / name for name in sweep_names(results)):
+            if folder != self._folder and not is_run(folder):
+                _end_where_dead(mirror.client, folder, self._store)
 
 
-def _end_where_dead(folder: Path, store: Store) -> None:
-    """End the runs of a sweep that no process runs any more, where they are in this store.
+def _end_where_dead(client: "MlflowClient", folder: Path, store: Store) -> None:
+    """End the runs of a sweep that no process runs, where this store has any of them as running.
 
-    One that is running, or that cannot be read, is none of this sweep's business.
+    One that has begun meanwhile, or that cannot be read, is none of this sweep's business.
     """
     try:
         with running_lock(folder):
-            facts = read_facts(folder)
-            if facts.get("tracking_uri") == store.kept and standing(facts) is Status.RUNNING:
+            facts, experiment = read_facts(folder), client.get_experiment_by_name(folder.name)
+            left = f"tags.sweep_id = '{facts['sweep_id']}' and attributes.status = 'RUNNING'"
+            if experiment and client.search_runs([experiment.experiment_id], left, max_results=1):
                 Mirror(folder, store, is_running=False).conclude()
     except SweepError:
         return
@@ -667,7 +706,7 @@ def _told(store: Store, asked: str = "take the sweep's records") -> Iterator[Non
 
     try:
         yield
-    except (MlflowException, OSError) as error:
+    except (MlflowException, OSError, ImportError) as error:
         reason = store.without_secrets(_in_short(error))
         raise SweepError(f"MLflow at {store.public} does not {asked}: {reason}") from None
 
@@ -691,10 +730,10 @@ def _http_status(error: Exception) -> int | None:
 
 
 def _in_short(error: Exception) -> str:
-    """Return the first line of an error, which may be pages long."""
+    """Return the first line of an error, which may be pages long; its cause is at the line's end."""
     text = str(error).strip() or type(error).__name__
     line = text.splitlines()[0]
-    return line if len(line) <= 300 else f"{line[:300]}..."
+    return line if len(line) <= 300 else f"{line[:150]} ... {line[-150:]}"
 
 
 def _metrics(values: Mapping[str, float], at: float, step: int) -> "list[Metric]":

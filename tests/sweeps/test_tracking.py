@@ -1,4 +1,5 @@
 from io import BytesIO
+from time import monotonic, sleep
 
 import pytest
 from mlflow import MlflowClient
@@ -98,7 +99,7 @@ def test_a_sweep_is_a_parent_run_with_a_child_a_trial(ledger, tmp_path):
     parent = runs.pop("parent")
     assert (parent.info.run_name, parent.info.status) == ("tiny", "FINISHED")
     best = client.get_metric_history(parent.info.run_id, "best_fid")
-    assert [(metric.step, metric.value) for metric in best] == [(1, 50.0), (2, 49.0), (3, 48.0), (4, 47.0)]
+    assert [(metric.step, metric.value) for metric in best] == [(1, 50.0), (2, 49.0)]
     files = {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert files >= {"spec.yaml", "leaderboard.csv", "leaderboard.json", "contact_sheet.png"}
     ended = {name: (run.info.status, run.data.tags["status"]) for name, run in runs.items()}
@@ -245,6 +246,74 @@ def test_a_sweep_of_the_same_name_has_runs_of_its_own(ledger, tmp_path):
         *["parent"] * 2,
         *["tiny-0000"] * 2,
     ]
+
+
+def test_a_run_that_was_made_twice_is_made_one(ledger, tmp_path):
+    run_trial(ledger, 0, Status.COMPLETED)
+    ledger.close(Status.COMPLETED)
+    store = Store.beside(tmp_path)
+    sync(ledger.folder, store)
+    client, runs = runs_in(store)
+    for run in runs.values():
+        made = {key: run.data.tags[key] for key in ("sweep_id", "trial_id") if key in run.data.tags}
+        client.create_run(run.info.experiment_id, tags=made)
+    sync(ledger.folder, store)
+    assert {name: run.info.run_id for name, run in runs_in(store)[1].items()} == {
+        name: run.info.run_id for name, run in runs.items()
+    }
+
+
+def test_the_next_sweep_ends_the_runs_of_one_that_was_killed_once_its_ledger_was_closed(ledger, tmp_path):
+    store = Store.beside(tmp_path)
+    run_trial(ledger, 0, Status.COMPLETED)
+    Mirror(ledger.folder, store, is_running=True).catch_up()
+    ledger.close(Status.COMPLETED)
+    client, runs = runs_in(store)
+    assert runs["parent"].info.status == "RUNNING"
+    theirs = Ledger(create_sweep_folder(tmp_path, "other", exact=True), SPEC)
+    tracker = Tracker(theirs.folder, store, lambda _text: None)
+    end = monotonic() + 30
+    while client.get_run(runs["parent"].info.run_id).info.status == "RUNNING":
+        assert monotonic() < end
+        sleep(0.1)
+    theirs.close(Status.COMPLETED)
+    tracker.close()
+
+
+def test_a_store_that_is_too_slow_at_the_end_is_told_of(ledger, tmp_path, monkeypatch):
+    run_trial(ledger, 0, Status.COMPLETED)
+    tracker = Tracker(ledger.folder, Store.beside(tmp_path), lambda _text: None)
+    end = monotonic() + 30
+    while tracker.failure:
+        assert monotonic() < end
+        sleep(0.1)
+    monkeypatch.setattr(tracking, "CLOSING_S", 0.5)
+    monkeypatch.setattr(Mirror, "_log_story", lambda *_: sleep(3))
+    ledger.close(Status.COMPLETED)
+    tracker.close()
+    assert tracker.failure == "it did not answer in time"
+
+
+@pytest.mark.parametrize(
+    ("uri", "public"),
+    [
+        ("http://me:secret@host:80/path?token=x", "http://host:80/path"),
+        ("postgresql://me:se/cret@h/db", "postgresql://h/db"),
+        ("http://me:a#b?c@host", "http://host"),
+        ("http:/me:secret@host", "host"),
+        ("me:secret@host", "host"),
+        ("sqlite:////tmp/a@b/mlflow.db", "sqlite:////tmp/a@b/mlflow.db"),
+    ],
+)
+def test_nothing_of_credentials_is_public(uri, public):
+    assert tracking.without_credentials(uri) == public
+
+
+@pytest.mark.parametrize("uri", ["http://[bad", "http://me:secret@ex℀mple.org"])
+def test_what_is_no_uri_is_refused_without_its_secrets(tmp_path, uri):
+    with pytest.raises(SweepError, match="tracking URI") as refusal:
+        Store.chosen(tmp_path, uri)
+    assert "secret" not in str(refusal.value)
 
 
 def test_what_mlflow_refuses_of_one_trial_holds_up_no_other(ledger, tmp_path):
