@@ -234,7 +234,7 @@ def confirm_command(
     else:
         from sweeps.printing import print_confirmation
 
-        print_confirmation(outcome.sweep)
+        print_confirmation(outcome.sweep, outcome.sweep.rank(stage="confirm"))
     raise typer.Exit(_exit_code_of_confirmation(outcome))
 
 
@@ -257,7 +257,7 @@ def rank_command(
     results: Results = Path("results"),
 ) -> None:
     """Rank the trials of a sweep, or of several, best first."""
-    from sweeps.ranking import as_records, load
+    from sweeps.ranking import Sweep, as_records, load
 
     loaded = load(names[0], results) if len(names) == 1 else load(names, results)
     frame = loaded.rank(by, top, stage, where)
@@ -265,6 +265,10 @@ def rank_command(
         print(frame.to_csv(index=False), end="")
     elif format_ is Format.JSON:
         print(json.dumps(as_records(frame), indent=2))
+    elif isinstance(loaded, Sweep) and stage == "confirm" and by in {None, loaded.metric}:
+        from sweeps.printing import print_confirmation
+
+        print_confirmation(loaded, frame)
     else:
         from sweeps.printing import print_leaderboard
 

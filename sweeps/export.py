@@ -94,11 +94,12 @@ def export(
 
 @contextmanager
 def _new_folder(out: Path) -> Iterator[None]:
-    """Make a folder to write into, and remove it with all that is in it where that fails.
+    """Make a folder to write into, and leave nothing where that fails.
 
     Raises:
         SweepError: It holds files already, or cannot be made.
     """
+    is_new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
         is_empty = not any(out.iterdir())
@@ -109,7 +110,10 @@ def _new_folder(out: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        rmtree(out)
+        for each in out.iterdir():
+            rmtree(each) if each.is_dir() else each.unlink()
+        if is_new:
+            out.rmdir()
         raise
 
 

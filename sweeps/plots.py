@@ -61,6 +61,8 @@ MOST_SPANS_TO_THE_FLOOR = 4
 WIDTH_OF_A_CROSS = 0.05
 """Of a plot's width, what a training without a score takes."""
 
+POINT_PX = 6
+
 ABSENT = "-"
 
 
@@ -518,13 +520,15 @@ def _add_curves(
     width: float = 1.5,
 ) -> None:
     """Add the curves of one kind of trial as one trace, with a gap from one to the next."""
-    gap = pd.DataFrame({"trial_id": [""], "step": [np.nan], metric: [np.nan]})
-    joined = pd.concat([part for curve in curves for part in (curve[[*gap.columns]], gap)][:-1])
+    gap = pd.DataFrame({"trial_id": [""], "step": [np.nan], metric: [np.nan], "is_alone": [False]})
+    told = [curve.assign(is_alone=len(curve) == 1)[[*gap.columns]] for curve in curves]
+    joined = pd.concat([part for curve in told for part in (curve, gap)][:-1])
     faded = name in {Status.PRUNED.words, Status.INTERRUPTED.words}
     figure.add_scatter(
         x=joined["step"].to_numpy(dtype=float),
         y=joined[metric].to_numpy(dtype=float),
-        mode="lines+markers" if max(map(len, curves)) == 1 else "lines",
+        mode="lines+markers",
+        marker={"size": [POINT_PX if is_alone else 0 for is_alone in joined["is_alone"]]},
         name=name,
         opacity=0.45 if faded else 1.0,
         line={

@@ -25,7 +25,8 @@ def print_summary(outcome: "Outcome", results: Path) -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
     for label, text in _summary_lines(outcome, results):
         console.print(f"{label:<9} {text}")
-    print_confirmation(outcome.sweep)
+    if outcome.sweep.confirmed():
+        print_confirmation(outcome.sweep, outcome.sweep.rank(stage=Stage.CONFIRM))
 
 
 def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str]]:
@@ -59,19 +60,19 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
         yield label, f"gan-sweep {command}{where}"
 
 
-def print_confirmation(sweep: Sweep) -> None:
+def print_confirmation(sweep: Sweep, frame: pd.DataFrame) -> None:
     """Print what a confirmation has found: means, differences from the winner, and why it stopped."""
     confirmed = sweep.confirmed()
     if confirmed is None:
         return
-    frame = sweep.rank(stage=Stage.CONFIRM).drop(columns="floor")
     mean = "geometric mean" if confirmed.replicas.scale.is_logarithmic else "mean"
     title = f"{sweep.name} confirmed: {mean} of the final {sweep.metric} over fresh seeds, 95 % intervals"
-    _print_table(title, frame)
+    _print_table(title, frame.drop(columns="floor"))
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(f"verdict   {confirmed.conclusion()}")
-    winner = confirmed.winner
-    if winner and frame["is_baseline"].any() and not frame["is_baseline"].iloc[0]:
+    winner, finalists = confirmed.winner, set(sweep.replicas["of"])
+    defaults = set(sweep.trials["trial_id"][sweep.trials["is_baseline"]])
+    if winner and defaults & finalists - {winner}:
         console.print(f"gain      {judge(sweep, winner).of('that over the defaults')}")
 
 

@@ -655,4 +655,4 @@ def load(name: str | list[str] | tuple[str, ...], results: Path | str = RESULTS)
         return Sweep(read_ledger(name, Path(results)).as_it_stands())
     from sweeps.several import Sweeps
 
-    return Sweeps([Sweep(read_ledger(each, Path(results)).as_it_stands()) for each in name])
+    return Sweeps([Sweep(read_ledger(each, Path(results)).as_it_stands()) for each in dict.fromkeys(name)])

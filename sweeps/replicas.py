@@ -91,6 +91,8 @@ class Replicas:
 
 
 WINNER, TIE, WORSE, FAILED, UNKNOWN = "winner", "tie", "worse", "failed", "-"
+UNRANKED = (FAILED, UNKNOWN)
+"""Come last, whatever their mean."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ class Confirmed:
         frame = self.replicas.means().reset_index()
         frame.insert(1, "verdict", self._words())
         frame["vs_winner"], frame["vs_low"], frame["vs_high"] = scale.back(differences.mean), *ends
-        place = frame["verdict"].map({WINNER: 0, TIE: 1, WORSE: 1, FAILED: 2, UNKNOWN: 2})
+        place = frame["verdict"].map({WINNER: 0, TIE: 1, WORSE: 1} | dict.fromkeys(UNRANKED, 2))
         means = frame["mean"] if scale.less_is_better else -frame["mean"]
         return (
             frame.assign(place=place, means=means)

@@ -6,6 +6,7 @@ import pandas as pd
 
 from sweeps.errors import SweepError
 from sweeps.ranking import Sweep
+from sweeps.replicas import UNRANKED
 from sweeps.statistics import Scale
 from sweeps.status import Stage
 
@@ -59,6 +60,8 @@ class Sweeps:
     ) -> pd.DataFrame:
         """Return the trials of all, as :meth:`Sweep.rank`; each gain is over its own sweep's defaults.
 
+        There is no ``tie``: noise is known of one sweep's configurations.
+
         Raises:
             SweepError: The sweeps go by different metrics and none is given, or what :meth:`Sweep.rank`
                 raises.
@@ -68,13 +71,17 @@ class Sweeps:
             raise SweepError(f"these sweeps go by {' and '.join(metrics)}: say by which to rank (--by)")
         frame = self._joined([sweep.rank(by, stage=stage, where=where) for sweep in self._sweeps])
         with_final = {trial_id for sweep in self._sweeps for trial_id in sweep.with_final}
-        key = self.scale(by).metric if stage == Stage.SEARCH else "mean"
-        order = {"has_final": False, key: self.scale(by).less_is_better}
-        frame = frame.assign(has_final=frame["trial_id"].isin(with_final)).sort_values(
+        is_search = stage == Stage.SEARCH
+        key = self.scale(by).metric if is_search else "mean"
+        is_last = ~frame["trial_id"].isin(with_final) if is_search else frame["verdict"].isin(UNRANKED)
+        order = {"is_last": True, key: self.scale(by).less_is_better}
+        frame = frame.assign(is_last=is_last).sort_values(
             [*order], ascending=[*order.values()], kind="stable", ignore_index=True
         )
         frame["rank"] = pd.Series(range(1, len(frame) + 1), dtype="Int64").where(frame[key].notna())
-        return frame.drop(columns="has_final").head(len(frame) if top is None else top)
+        return frame.drop(columns=["is_last", "tie"], errors="ignore").head(
+            len(frame) if top is None else top
+        )
 
     def _joined(self, frames: list[pd.DataFrame]) -> pd.DataFrame:
         named = []
