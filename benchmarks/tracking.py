@@ -29,7 +29,7 @@ from rich.console import Console
 import sweeps
 from gan_core import TrialConfig, load_dataset
 from gan_core.images import png_grid
-from sweeps import runner
+from sweeps import session
 from sweeps.ledger import Ledger, Trial, create_sweep_folder
 from sweeps.progress import Display
 from sweeps.recorder import Recorder
@@ -60,7 +60,7 @@ class Untracked:
 def run_sweep(results: Path, n_trials: int, steps: int, *, is_tracked: bool) -> None:
     """Run a sweep of real trainings."""
     overrides = SAME_WORK | {"trials": n_trials, "parameters": {"steps": {"value": steps}}}
-    with patch.object(runner, "Tracker", Tracker if is_tracked else Untracked):
+    with patch.object(session, "Tracker", Tracker if is_tracked else Untracked):
         sweeps.run(SPEC, overrides=overrides, results=results)
 
 
