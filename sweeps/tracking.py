@@ -185,6 +185,7 @@ class Mirror:
         self.client = _open(store, folder.parent)
         self._experiment_id = self._experiment(store)
         self._children: dict[str, _Run] = {}
+        self._unsent: dict[str, list[dict[str, Any]]] = {}
         self._parent: _Run | None = None
         self.refusals: dict[str, Exception] = {}
         self._find_runs()
@@ -209,14 +210,23 @@ class Mirror:
         """
         self._facts = read_facts(self._folder)
         parent = self._parent_run()
-        new = self._ledger.new_reports()
+        self._read_reports()
         while not is_over():
-            for trial_id in self._changed(new):
-                if not is_over() and trial_id not in self.refusals:
-                    self._bring_up(trial_id, new.get(trial_id, []))
-            if not (new := self._ledger.new_reports()):
+            for trial_id in self._changed(self._unsent):
+                if is_over():
+                    return
+                if trial_id not in self.refusals:
+                    self._bring_up(trial_id, self._unsent.get(trial_id, []))
+                self._unsent.pop(trial_id, None)
+            if not self._read_reports():
                 break
         self._log_best(parent)
+
+    def _read_reports(self) -> bool:
+        """Read what the ledger has of new reports, and return whether there are any to send."""
+        for trial_id, reports in self._ledger.new_reports().items():
+            self._unsent.setdefault(trial_id, []).extend(reports)
+        return bool(self._unsent)
 
     def conclude(self) -> None:
         """Send what is left, and end the sweep's run."""

@@ -366,3 +366,16 @@ class TestStore:
 def test_there_is_no_dashboard_before_there_is_a_sweep(tmp_path):
     with pytest.raises(SweepError, match="nothing to show in"):
         serve_dashboard(tmp_path)
+
+
+def test_what_is_broken_off_loses_no_report(ledger, tmp_path):
+    for number in range(3):
+        run_trial(ledger, number, Status.COMPLETED)
+    store = Store.beside(tmp_path)
+    mirror = Mirror(ledger.folder, store, is_running=True)
+    answers = iter([False, False])
+    mirror.catch_up(is_over=lambda: next(answers, True))
+    mirror.conclude()
+    client, runs = runs_in(store)
+    histories = [client.get_metric_history(run.info.run_id, "fid") for run in runs.values()]
+    assert sorted(map(len, histories)) == [0, 2, 2, 2]
