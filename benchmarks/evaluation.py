@@ -19,6 +19,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import Figure
 from gan_core import (
     Evaluator,
     ImageDataset,
@@ -37,6 +38,7 @@ P, R = ParamSpec("P"), TypeVar("R")
 
 STEPS, REST = "steps", "batches and the rest"
 BESIDE = ("evaluation", "samples", "checkpoints", "final score")
+MOST_KEEPING_PERCENT = 3.0
 TIMED = [
     (STEPS, Trainer, "step"),
     ("evaluation", Evaluator, "score"),
@@ -90,6 +92,23 @@ def table_of(seconds: dict[str, float], title: str) -> Table:
     for part, each in {**seconds, "all": total, f"{', '.join(BESIDE)}": beside}.items():
         table.add_row(part, f"{each:.2f}", f"{each / total:.1%}")
     return table
+
+
+def figures(*, steps: int | None = None) -> list[Figure]:
+    """Train once at the default settings, or for so many steps."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    data = load_dataset("mnist-5k")
+    config = TrialConfig(**({} if steps is None else {"steps": steps}))
+    seconds = cpu_seconds(config, data, Evaluator(data))
+    total = sum(seconds.values())
+    kept, beside = (
+        100 * sum(seconds[part] for part in parts) / total for parts in (("samples", "checkpoints"), BESIDE)
+    )
+    return [
+        Figure("checkpoints and samples, % of a trial's time", kept, asked=MOST_KEEPING_PERCENT),
+        Figure("all that is beside the steps, % of a trial's time", beside),
+    ]
 
 
 def main() -> None:

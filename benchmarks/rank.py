@@ -10,8 +10,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from rich.console import Console
-
+from benchmarks.figures import Figure, conclude
 from gan_core.config import TrialConfig
 from sweeps.ledger import Ledger, create_sweep_folder
 from sweeps.status import Status
@@ -25,18 +24,25 @@ TRIAL = (
 REPORT = "INSERT INTO reports (trial_id, step, metrics, score, reported_at) VALUES (?, ?, ?, ?, ?)"
 
 
-def main() -> None:
-    """Write such a ledger and print the seconds of whole processes."""
+def figures(*, rounds: int = ROUNDS) -> list[Figure]:
+    """Write such a ledger, and time whole processes."""
+    taken_s = []
     with TemporaryDirectory() as results:
         folder = create_sweep_folder(Path(results), "large", exact=True)
         Ledger(folder, {"name": "large"}).close(Status.COMPLETED)
         with closing(sqlite3.connect(folder / "ledger.db")) as connection, connection:
             _fill(connection, Random(0))  # noqa: S311 - no secret
         command = [sys.executable, "-c", "from sweeps.cli import main; main()", "rank", "large"]
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             started = perf_counter()
             subprocess.run([*command, "--results", results], stdout=subprocess.DEVNULL, check=True)  # noqa: S603
-            Console().print(f"{perf_counter() - started:.2f} s")
+            taken_s.append(perf_counter() - started)
+    return [Figure.of(f"rank of {TRIALS:,} trials, s", taken_s)]
+
+
+def main() -> None:
+    """Measure and print it."""
+    conclude(figures())
 
 
 def _fill(connection: sqlite3.Connection, rng: Random) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import ToTensor
 
+from benchmarks.figures import Figure
 from gan_core import Evaluator, ImageDataset, Trainer, TrialConfig, keep_freed_memory, load_dataset, train
 from gan_core.images import to_unit_range
 from gan_core.noise import draw_noise
@@ -27,6 +28,7 @@ from tests.gan_core.seed_loop import SeedTrainer
 
 BATCH_SIZE = 128
 SEEDS = 5
+TUTORIAL, AUTO = "tutorial", "gan_core, auto"
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
@@ -82,21 +84,46 @@ def interleaved(loops: dict[str, Iterator[None]], rounds: int, steps: int) -> di
     return {name: median(seconds) for name, seconds in times.items()}
 
 
+def step_times_s(data: ImageDataset, rounds: int) -> dict[str, dict[str, float]]:
+    """Return the median seconds of a step of each loop, by architecture."""
+    return {
+        architecture: interleaved(
+            {
+                TUTORIAL: seeds_loop(architecture, data),
+                "gan_core, fp32": our_loop(architecture, "fp32", data),
+                AUTO: our_loop(architecture, "auto", data),
+            },
+            rounds,
+            steps,
+        )
+        for architecture, steps in (("mlp", 10), ("dcgan", 2))
+    }
+
+
+def figures(*, rounds: int = 15) -> list[Figure]:
+    """Measure both architectures."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    return [
+        Figure(
+            f"{architecture}: steps a second",
+            1 / seconds[AUTO],
+            is_at_most=False,
+            peers={"the tutorial's loop": 1 / seconds[TUTORIAL]},
+        )
+        for architecture, seconds in step_times_s(load_dataset("mnist-5k"), rounds).items()
+    ]
+
+
 def speed(data: ImageDataset, rounds: int) -> Table:
     """Measure both architectures and return the table."""
     auto = "bf16" if gains_from_bf16(torch.device("cpu")) else "fp32"
     table = Table(title=f"Steps of {BATCH_SIZE} images on one thread; auto is {auto} here")
     for column in ("architecture", "loop", "steps a second", "times the tutorial's"):
         table.add_column(column, justify="left" if column in {"architecture", "loop"} else "right")
-    for architecture, steps in (("mlp", 10), ("dcgan", 2)):
-        loops = {
-            "tutorial": seeds_loop(architecture, data),
-            "gan_core, fp32": our_loop(architecture, "fp32", data),
-            "gan_core, auto": our_loop(architecture, "auto", data),
-        }
-        seconds = interleaved(loops, rounds, steps)
+    for architecture, seconds in step_times_s(data, rounds).items():
         for name, each in seconds.items():
-            table.add_row(architecture, name, f"{1 / each:.2f}", f"{seconds['tutorial'] / each:.2f}")
+            table.add_row(architecture, name, f"{1 / each:.2f}", f"{seconds[TUTORIAL] / each:.2f}")
     return table
 
 

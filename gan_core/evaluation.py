@@ -41,8 +41,6 @@ class Evaluator:
 
     Attributes:
         extractor: The SHA-256 of the extractor's weights: ``sha256:280d46...``.
-        floors: The scores of real training images, 10,000 at most: what a perfect generator would get with as
-            many samples.
 
     Raises:
         DatasetError: A part of the data has fewer than 6 images: neighbours are counted to the fifth.
@@ -68,7 +66,14 @@ class Evaluator:
         self._gaussian = Gaussian.fit(self._held_out)
         self._embedding = MeanEmbedding.fit(self._held_out)
         self._manifold = Manifold.fit(self._held_out)
-        self.floors = self.score(_in_batches(_spread(data.train, MOST_FLOOR_IMAGES)))
+
+    @cached_property
+    def floors(self) -> dict[str, float]:
+        """The scores of real training images: what a perfect generator would get with as many samples.
+
+        Of 10,000 images at most; computed when they are first asked for.
+        """
+        return self.score(_in_batches(_spread(self._data.train, MOST_FLOOR_IMAGES)))
 
     def score(self, batches: Iterable[Tensor]) -> dict[str, float]:
         """Score generated images, given in batches ``(N, C, H, W)`` in [-1, 1].

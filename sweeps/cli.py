@@ -104,7 +104,7 @@ def run_command(
     """Run the sweep that a file describes."""
     from rich.console import Console
 
-    from sweeps.progress import announced
+    from sweeps.runner import execute
     from sweeps.spec import check_name
 
     options = {"trials": trials, "seed": seed, "time_budget": time_budget}
@@ -118,8 +118,6 @@ def run_command(
         _show(checked, json_=json_)
         return
     console = Console(stderr=True)
-    with announced(console, "Loading Ray and Optuna", quiet=quiet):
-        from sweeps.runner import execute
     try:
         outcome = execute(
             checked,
@@ -150,15 +148,11 @@ def resume_command(
     """Go on with a sweep that was stopped, in whatever way, or extend one."""
     from rich.console import Console
 
-    from sweeps.progress import announced
-    from sweeps.ranking import load
+    from sweeps.runner import resume
     from sweeps.spec import parse_budget
 
     seconds = parse_budget(time_budget)
-    load(name, results)
     console = Console(stderr=True)
-    with announced(console, "Loading Ray and Optuna", quiet=quiet):
-        from sweeps.runner import resume
     try:
         outcome = resume(
             name,
@@ -213,15 +207,13 @@ def confirm_command(
     """Train the best configurations and the defaults again on fresh seeds, and say which is best."""
     from rich.console import Console
 
-    from sweeps.progress import announced
     from sweeps.ranking import load
+    from sweeps.runner import confirm
     from sweeps.spec import confirm_settings
 
     options = {"top": top, "seeds": seeds, "until_resolved": until_resolved or None, "max_seeds": max_seeds}
     settings = confirm_settings(load(name, results).facts["spec"].get("confirm"), options)
     console = Console(stderr=True)
-    with announced(console, "Loading Ray and Optuna", quiet=quiet):
-        from sweeps.runner import confirm
     try:
         outcome = confirm(
             name, settings, tracking_uri=tracking_uri, results=results, console=console, quiet=quiet

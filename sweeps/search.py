@@ -18,8 +18,7 @@ from optuna.samplers import (
     RandomSampler,
     TPESampler,
 )
-from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 from optuna.trial import Trial as OptunaTrial
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
@@ -29,6 +28,7 @@ from sweeps.past import Past
 from sweeps.space import MOST_POINTS, Scalar
 from sweeps.spec import SweepSpec
 from sweeps.status import Status
+from sweeps.study import StudyFile
 
 SCORE = "score"
 WORST_SCORE = 1e6
@@ -67,7 +67,6 @@ class Search(OptunaSearch):
         self._name = name
         self._folder = study_file.parent
         self._past = past or Past([], {})
-        self._is_resumed = past is not None
         self._waiting = self._past.unfinished
         self._diverged: list[OptunaTrial] = []
         self._suggested = self._past.n_suggested
@@ -79,11 +78,9 @@ class Search(OptunaSearch):
             mode=goals if len(goals) > 1 else goals[0],
             sampler=_sampler(spec, self._suggested),
             study_name=name,
-            storage=RDBStorage(f"sqlite:///{study_file.resolve()}"),
-            points_to_evaluate=None if past else _enqueued(spec),
+            storage=StudyFile(study_file),
+            points_to_evaluate=_enqueued(spec, [row["params"] for row in self._past.rows]),
         )
-        self._forget_what_nobody_trains()
-
         if earlier is not None:
             self._ot_study.add_trials(_told_trials(earlier))
 
@@ -144,17 +141,12 @@ class Search(OptunaSearch):
         if not self._waiting:
             return None
         trial = self._waiting.pop(0)
-        study = self._ot_study
-        known = [each for each in study.get_trials() if each.user_attrs.get("trial_id") == trial.trial_id]
-        if known:
-            last = known[-1]
+        space, study = self._spec.space, self._ot_study
+        if space.contains(trial.params):
+            fixed = FixedTrial(space.to_optuna(trial.params))
+            space.suggest(fixed)
             study.add_trial(
-                create_trial(
-                    state=TrialState.RUNNING,
-                    params=last.params,
-                    distributions=last.distributions,
-                    user_attrs=last.user_attrs,
-                )
+                create_trial(state=TrialState.RUNNING, params=fixed.params, distributions=fixed.distributions)
             )
             added = study.get_trials(deepcopy=False)[-1]
             self._ot_trials[trial_id] = OptunaTrial(study, added._trial_id)  # noqa: SLF001 - Optuna's only way
@@ -169,21 +161,10 @@ class Search(OptunaSearch):
         config = self._spec.trial_config(params, number).model_dump()
         return Trial(f"{self._name}-{number:04d}", number, params, config, is_baseline=number == 0)
 
-    def _forget_what_nobody_trains(self) -> None:
-        """Tell the study that trials which it has as running, of a run that was killed, failed.
-
-        One that no ledger knows of was suggested, but had not started: it is tried again.
-        """
-        known = {row["trial_id"] for row in self._past.rows}
-        for trial in self._ot_study.get_trials(states=(TrialState.RUNNING,)):
-            self._ot_study.tell(trial.number, state=TrialState.FAIL)
-            if trial.user_attrs.get("trial_id") not in known:
-                self._ot_study.enqueue_trial(trial.params)
-
     def _next_params(self, trial_id: str) -> dict[str, Scalar] | None:
         """Return what to try next, or None where everything has been tried."""
         baseline = self._spec.baseline
-        if self._suggested == 0 and (self._is_resumed or not self._spec.space.contains(baseline)):
+        if self._suggested == 0 and not self._spec.space.contains(baseline):
             return baseline
         if self._untried is None:
             return self._asked(trial_id)
@@ -219,6 +200,8 @@ class Search(OptunaSearch):
 
     def _tell_diverged(self, *, at_last: bool = False) -> None:
         """Tell the scores of trials that diverged once there are others to be no better than."""
+        if not self._diverged:
+            return
         trials = self._ot_study.get_trials(deepcopy=False)
         if at_last or any(_values(trial, 0) for trial in trials):
             for trial in self._diverged:
@@ -252,9 +235,10 @@ def _worst(goal: str, values: list[float]) -> float:
     return min([*values, 0.0])
 
 
-def _enqueued(spec: SweepSpec) -> list[dict[str, Scalar]]:
-    """Return what is tried first, of what lies in the space, in Optuna's terms."""
-    return [spec.space.to_optuna(point) for point in spec.first_points() if spec.space.contains(point)]
+def _enqueued(spec: SweepSpec, tried: list[dict[str, Scalar]]) -> list[dict[str, Scalar]]:
+    """Return what is tried first, of what lies in the space and was not tried yet, in Optuna's terms."""
+    points = [point for point in spec.first_points() if spec.space.contains(point) and point not in tried]
+    return [spec.space.to_optuna(point) for point in points]
 
 
 def _untried(spec: SweepSpec, tried: list[dict[str, Scalar]]) -> list[dict[str, Scalar]] | None:

@@ -60,7 +60,7 @@ class Domain_(BaseModel):  # noqa: N801 - Domain is the union of its kinds
         default={}, description="Other parameters and the values with which a trial has this one."
     )
 
-    def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:
+    def suggest(self, trial: "optuna.trial.BaseTrial", name: str) -> Scalar:
         """Return the value that a sampler of Optuna's chooses for ``trial``."""
         raise NotImplementedError
 
@@ -95,7 +95,7 @@ class Fixed(Domain_):
     distribution: Literal["constant"] = "constant"
     value: ScalarField
 
-    def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: ARG002, D102
+    def suggest(self, trial: "optuna.trial.BaseTrial", name: str) -> Scalar:  # noqa: ARG002, D102
         return self.value
 
     def contains(self, value: Scalar | None) -> bool:  # noqa: D102
@@ -131,7 +131,7 @@ class Choice(Domain_):
                 raise ValueError(f"probabilities must be at least {LEAST_PROBABILITY:g} and add up to 1")
         return self
 
-    def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: D102
+    def suggest(self, trial: "optuna.trial.BaseTrial", name: str) -> Scalar:  # noqa: D102
         if self.probabilities is None:
             return cast("Scalar", trial.suggest_categorical(name, self.values))
         share = trial.suggest_float(name, 0, 1)
@@ -195,7 +195,7 @@ class Uniform(Range):
 
     distribution: Literal["uniform"] = "uniform"
 
-    def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: D102
+    def suggest(self, trial: "optuna.trial.BaseTrial", name: str) -> Scalar:  # noqa: D102
         return trial.suggest_float(name, self.min, self.max)
 
 
@@ -205,7 +205,7 @@ class LogUniform(Range):
     distribution: Literal["log_uniform_values"]
     min: float = Field(gt=0)
 
-    def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: D102
+    def suggest(self, trial: "optuna.trial.BaseTrial", name: str) -> Scalar:  # noqa: D102
         return trial.suggest_float(name, self.min, self.max, log=True)
 
     def in_short(self) -> str:  # noqa: D102
@@ -258,7 +258,7 @@ class QUniform(_Quantized):
 
     distribution: Literal["q_uniform"]
 
-    def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: D102
+    def suggest(self, trial: "optuna.trial.BaseTrial", name: str) -> Scalar:  # noqa: D102
         return self._multiple(trial.suggest_int(name, *self._ends()))
 
     def to_optuna(self, value: Scalar) -> Scalar:  # noqa: D102
@@ -271,7 +271,7 @@ class QLogUniform(_Quantized):
     distribution: Literal["q_log_uniform_values"]
     min: float = Field(gt=0)
 
-    def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: D102
+    def suggest(self, trial: "optuna.trial.BaseTrial", name: str) -> Scalar:  # noqa: D102
         return self.nearest(trial.suggest_float(name, self.min, self.max, log=True))
 
     def in_short(self) -> str:  # noqa: D102
@@ -286,7 +286,7 @@ class Normal(Domain_):
     sigma: float = Field(1.0, gt=0, description="The standard deviation.")
     _SHARE: ClassVar[float] = NormalDist().cdf(-TAIL)
 
-    def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: D102
+    def suggest(self, trial: "optuna.trial.BaseTrial", name: str) -> Scalar:  # noqa: D102
         share = trial.suggest_float(name, self._SHARE, 1 - self._SHARE)
         decimals = 9 - floor(log10(self.sigma))
         return round(NormalDist(self.mu, self.sigma).inv_cdf(share), decimals)
@@ -316,7 +316,7 @@ class IntUniform(Range):
     min: int = Field(ge=-(2**63), lt=2**63)
     max: int = Field(ge=-(2**63), lt=2**63)
 
-    def suggest(self, trial: "optuna.Trial", name: str) -> Scalar:  # noqa: D102
+    def suggest(self, trial: "optuna.trial.BaseTrial", name: str) -> Scalar:  # noqa: D102
         return trial.suggest_int(name, self.min, self.max)
 
     def contains(self, value: Scalar | None) -> bool:  # noqa: D102
@@ -399,7 +399,7 @@ class Space:
         self._domains = {name: searched[name] for name in _in_order(searched)}
         self._others = others
 
-    def suggest(self, trial: "optuna.Trial") -> dict[str, Scalar]:
+    def suggest(self, trial: "optuna.trial.BaseTrial") -> dict[str, Scalar]:
         """Return the parameters that ``trial`` has, each as its sampler chooses."""
         params: dict[str, Scalar] = {}
         for name, domain in self._domains.items():

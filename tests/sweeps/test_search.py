@@ -1,8 +1,11 @@
+from dataclasses import asdict
+
 import optuna
 import pytest
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
+from sweeps.past import Past
 from sweeps.search import Search, trial_of
 from sweeps.spec import load_spec
 from tests.sweeps.specs import GOOD, write
@@ -39,14 +42,14 @@ def test_no_more_is_suggested_than_was_asked_for(make_search):
     assert [search.suggest(tune_id) == Searcher.FINISHED for tune_id in "abcd"] == [False, False, True, True]
 
 
-def test_a_baseline_outside_of_the_space_is_tried_and_not_told_to_the_sampler(make_search, tmp_path):
+def test_a_baseline_outside_of_the_space_is_tried_and_not_told_to_the_sampler(make_search):
     search = make_search(GOOD.replace("values: [bce, lsgan]", "values: [lsgan]"))
     assert trial_of(search.suggest("a")).params["loss"] == "bce"
     search.on_trial_complete(trial_id="a", result=result("completed", 5.0))
     second = trial_of(search.suggest("b"))
     assert second.params["loss"] == "lsgan"
     assert not second.is_baseline
-    assert len(study_trials(tmp_path)) == 1
+    assert len(search._ot_study.get_trials()) == 1
 
 
 def test_a_default_that_is_unset_can_be_searched(make_search):
@@ -89,9 +92,9 @@ def test_a_first_trial_that_diverges_waits_for_a_score_to_be_no_better_than(make
     for tune_id in "ab":
         search.suggest(tune_id)
     search.on_trial_complete(trial_id="a", result=result("diverged", reason="g_loss is inf at step 1"))
-    assert study_trials(tmp_path)[0].state is TrialState.RUNNING
+    assert study_trials(tmp_path) == []
     search.on_trial_complete(trial_id="b", result=result("completed", 70.0))
-    assert [trial.value for trial in study_trials(tmp_path)] == [70.0, 70.0]
+    assert sorted(trial.value for trial in study_trials(tmp_path)) == [70.0, 70.0]
 
 
 def test_where_all_diverged_they_are_told_a_finite_score(make_search, tmp_path):
@@ -152,3 +155,22 @@ def test_several_metrics_are_all_told(make_search, tmp_path):
     trials = study_trials(tmp_path)
     assert [trial.state.name for trial in trials] == ["COMPLETE", "PRUNED", "COMPLETE"]
     assert [trials[0].values, trials[2].values] == [[50.0, 900.0], [50.0, 0.0]]
+
+
+def test_a_resumed_search_knows_what_was_told_and_what_is_left_of_its_points(make_search, tmp_path):
+    text = GOOD + "points: [{}, {lr: 0.002}, {lr: 0.003}]\n"
+    search = make_search(text)
+    first, second = (trial_of(search.suggest(tune_id)) for tune_id in "ab")
+    search.on_trial_complete(trial_id="a", result=result("completed", 50.0))
+    rows = [
+        asdict(trial) | {"status": status, "take_overs": [], "best_metrics": None}
+        for trial, status in ((first, "completed"), (second, "running"))
+    ]
+    resumed = Search(search._spec, "tiny", tmp_path / "study.db", past=Past(rows, {}))
+    again, third = (trial_of(resumed.suggest(tune_id)) for tune_id in "cd")
+    assert again == second
+    assert (third.number, third.params["lr"]) == (2, 0.003)
+    resumed.on_trial_complete(trial_id="c", result=result("completed", 40.0))
+    resumed.close()
+    assert [trial.value for trial in study_trials(tmp_path)] == [50.0, 40.0, None]
+    assert study_trials(tmp_path)[1].params["lr"] == second.params["lr"]

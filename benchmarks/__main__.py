@@ -1,0 +1,90 @@
+"""All benchmarks: ``python -m benchmarks``, at most 40 minutes on 2 cores.
+
+Writes ``benchmarks/RESULTS.md``, and exits with 1 where a figure is missed.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from time import monotonic
+
+from rich.console import Console
+
+from benchmarks.figures import COLUMNS, Figure
+from sweeps.environment import environment
+from sweeps.words import duration
+
+OUTPUT = Path(__file__).with_name("RESULTS.md")
+
+SIZES: Mapping[str, Mapping[str, int]] = {
+    "startup": {},
+    "overhead": {},
+    "efficiency": {},
+    "evaluation": {},
+    "tracking": {"trials": 8},
+    "rank": {},
+    "step": {},
+    "time_to_fid": {},
+}
+"""The modules in turn, with what differs from their own defaults so that all take 40 minutes."""
+
+QUICK: Mapping[str, Mapping[str, int]] = {
+    "startup": {"rounds": 1},
+    "overhead": {"rounds": 1, "trials": 10, "peers_trials": 3, "many": 50},
+    "efficiency": {"rounds": 1, "trials": 2, "steps": 100},
+    "evaluation": {"steps": 250},
+    "tracking": {"rounds": 1, "trials": 2, "steps": 100, "reports": 2, "lag_s": 8},
+    "rank": {"rounds": 1},
+    "step": {"rounds": 1},
+    "time_to_fid": {"seeds": 2, "rounds": 1, "trials": 3},
+}
+"""Sizes that try each module rather than measure."""
+
+
+def measure(names: Sequence[str], sizes: Mapping[str, Mapping[str, int]]) -> dict[str, list[Figure]]:
+    """Run modules one after another, and return their figures."""
+    console, figures = Console(stderr=True), {}
+    for name in names:
+        started = monotonic()
+        function: Callable[[], list[Figure]] = partial(
+            import_module(f"benchmarks.{name}").figures, **sizes[name]
+        )
+        figures[name] = function()
+        console.print(f"{name}: {duration(monotonic() - started)}", highlight=False)
+    return figures
+
+
+def page(figures: Mapping[str, Sequence[Figure]]) -> str:
+    """Return what was measured, and on what, as Markdown."""
+    machine = [f"- {name}: {value}" for name, value in environment().items()]
+    parts = ["# What the benchmarks measured", "", "`python -m benchmarks` wrote this.", "", *machine]
+    for name, each in figures.items():
+        parts += ["", f"## {name}", "", _row(COLUMNS), _row(["---"] * len(COLUMNS))]
+        parts += [_row(figure.cells) for figure in each]
+    return "\n".join([*parts, ""])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=[*SIZES], help=f"which: {', '.join(SIZES)} (all)")
+    parser.add_argument("--quick", action="store_true", help="try them: the figures say nothing then")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help=f"({OUTPUT.name})")
+    asked = parser.parse_args()
+    if unknown := set(asked.names) - set(SIZES):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(SIZES)}")
+    figures = measure(asked.names, QUICK if asked.quick else SIZES)
+    asked.output.write_text(page(figures), encoding="utf-8")
+    print(asked.output)  # noqa: T201 - a command
+    sys.exit(not all(figure.is_reached for each in figures.values() for figure in each))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""How much of a sweep's time its trainings have: ``python -m benchmarks.efficiency``.
+
+A real sweep, its trials two at a time and one at a time, each trial on one core. Random search without early
+stopping: both train the same configurations for the same steps.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+from unittest.mock import patch
+
+import sweeps
+from benchmarks.figures import Figure, conclude
+from benchmarks.instant import SPEC, elapsed_s
+from sweeps import session
+from sweeps.recorder import Recorder
+from sweeps.trainable import GanTrainable
+
+LEAST_EFFICIENCY, LEAST_RATIO = 0.92, 1.85
+TRAINED = "trained_s"
+
+
+class TimedTrainable(GanTrainable):
+    """Says with each result how long the worker trained for it, what is scored and written included."""
+
+    def step(self) -> dict[str, Any]:
+        """Train up to the next report."""
+        started = perf_counter()
+        result = super().step()
+        return result | {TRAINED: perf_counter() - started}
+
+
+def run(results: Path, trials: int, steps: int, at_once: int) -> dict[str, float]:
+    """Run the sweep, and return how long it took and how long its workers trained."""
+    overrides = {
+        "method": "random",
+        "early_terminate": {"type": "none"},
+        "confirm": None,
+        "trials": trials,
+        "parameters.steps": {"value": steps},
+    }
+    trained_s: list[float] = []
+    record = Recorder.on_trial_result
+
+    def noting(self: Recorder, trial: Any, result: dict[str, Any], **info: object) -> None:  # noqa: ANN401 - Tune's
+        trained_s.append(result[TRAINED])
+        record(self, trial, result, **info)
+
+    with (
+        patch.object(session, "GanTrainable", TimedTrainable),
+        patch.object(session, "slots", lambda _resources: at_once),
+        patch.object(Recorder, "on_trial_result", noting),
+    ):
+        sweep = sweeps.run(SPEC, overrides=overrides, results=results, quiet=True)
+    return {"elapsed_s": elapsed_s(sweep), TRAINED: sum(trained_s)}
+
+
+def measured(trials: int, steps: int, at_once: int) -> dict[str, float]:
+    """Run the sweep in a process of its own."""
+    with TemporaryDirectory() as results:
+        sizes = ["--trials", str(trials), "--steps", str(steps), "--at-once", str(at_once)]
+        command = [sys.executable, "-m", "benchmarks.efficiency", "--sweep", results, *sizes]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def figures(*, rounds: int = 2, trials: int = 8, steps: int = 2400) -> list[Figure]:
+    """Run the sweep both ways in so many rounds."""
+    efficiencies, ratios, cores = [], [], os.cpu_count() or 1
+    for number in range(rounds):
+        turns = (cores, 1) if number % 2 else (1, cores)
+        took = {at_once: measured(trials, steps, at_once) for at_once in turns}
+        efficiencies.append(took[cores][TRAINED] / (cores * took[cores]["elapsed_s"]))
+        ratios.append(took[1]["elapsed_s"] / took[cores]["elapsed_s"])
+    return [
+        Figure.of("efficiency of a sweep", efficiencies, LEAST_EFFICIENCY, is_at_most=False),
+        Figure.of(f"{cores} trials at a time against one", ratios, LEAST_RATIO, is_at_most=False),
+    ]
+
+
+def main() -> None:
+    """Measure what the command line asks for; exit with 1 where a figure is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=2, help="(2)")
+    parser.add_argument("--trials", type=int, default=8, help="(8)")
+    parser.add_argument("--steps", type=int, default=2400, help="of each trial (2400)")
+    parser.add_argument("--sweep", type=Path, metavar="RESULTS", help=argparse.SUPPRESS)
+    parser.add_argument("--at-once", type=int, default=1, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.sweep:
+        print(json.dumps(run(asked.sweep, asked.trials, asked.steps, asked.at_once)))  # noqa: T201 - read above
+        return
+    conclude(figures(rounds=asked.rounds, trials=asked.trials, steps=asked.steps))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""How long commands take from Enter: ``python -m benchmarks.startup``.
+
+``--help``, ``list`` and ``rank`` as whole processes; and a sweep from Enter to its first training step, with
+the time until it says what it is doing. Each in a process of its own, in turns.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter, time
+
+from benchmarks.figures import Figure, conclude
+from benchmarks.first_step import FILE
+from benchmarks.instant import SPEC
+from benchmarks.tracking import trial
+from sweeps.ledger import Ledger, create_sweep_folder
+from sweeps.spec import load_spec
+from sweeps.status import Status
+
+MOST_S = {"--help": 0.4, "list": 0.6, "rank": 1.0}
+MOST_UNTIL_TOLD_S, MOST_UNTIL_STEP_S = 1.0, 8.0
+COMMAND = "from sweeps.cli import main; main()"
+WATCHED = f"from sweeps import cluster; cluster._OF_A_TRIAL += ('benchmarks.first_step',); {COMMAND}"
+SHORT = ("--set", "parameters.steps=20", "--set", "parameters.report_every=10", "--trials", "2")
+TRIALS = 16
+
+
+def small_sweep(results: Path) -> None:
+    """Write a sweep of some trials that have ended."""
+    spec = load_spec(SPEC)
+    folder = create_sweep_folder(results, spec.name, exact=True)
+    ledger = Ledger(folder, spec.model_dump(mode="json"))
+    ledger.describe({"floors": {"fid": 7.1}, "extractor": "sha256:0"})
+    for number in range(TRIALS):
+        each, scores = trial(number), {"fid": 50.0 + number}
+        ledger.start(each)
+        ledger.report(each.trial_id, 240, scores, scores["fid"])
+        ledger.end(each.trial_id, Status.COMPLETED, final=scores)
+    ledger.close(Status.COMPLETED)
+
+
+def command_s(*arguments: str) -> float:
+    """Return the seconds of a whole command."""
+    started = perf_counter()
+    subprocess.run([sys.executable, "-c", COMMAND, *arguments], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    return perf_counter() - started
+
+
+def start_s() -> tuple[float, float]:
+    """Return the seconds until a sweep says what it is doing, and until its first training step."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "steps"
+        command = [sys.executable, "-c", WATCHED, str(SPEC), *SHORT, "--results", folder]
+        started = time()
+        process = subprocess.Popen(  # noqa: S603 - no user input
+            command, env=os.environ | {FILE: str(file)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        with process:
+            if process.stderr is None:
+                raise RuntimeError("stderr is a pipe")
+            process.stderr.readline()
+            told_s = time() - started
+            process.communicate()
+        return told_s, min(map(float, file.read_text(encoding="utf-8").split())) - started
+
+
+def figures(*, rounds: int = 5) -> list[Figure]:
+    """Measure all in so many rounds."""
+    arguments = {"--help": [], "list": [], "rank": ["lsgan"]}
+    taken: dict[str, list[float]] = {command: [] for command in arguments}
+    starts = []
+    with TemporaryDirectory() as folder:
+        small_sweep(Path(folder))
+        for _ in range(rounds):
+            for command, more in arguments.items():
+                where = [] if command == "--help" else ["--results", folder]
+                taken[command].append(command_s(command, *more, *where))
+            starts.append(start_s())
+    told, steps = zip(*starts, strict=True)
+    return [
+        *(Figure.of(f"{command}, s", taken[command], most) for command, most in MOST_S.items()),
+        Figure.of("from Enter until it says what it is doing, s", told, MOST_UNTIL_TOLD_S),
+        Figure.of("from Enter to the first training step, s", steps, MOST_UNTIL_STEP_S),
+    ]
+
+
+def main() -> None:
+    """Measure what the command line asks for; exit with 1 where a figure is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="(5)")
+    conclude(figures(rounds=parser.parse_args().rounds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""How soon a search has a good generator: ``python -m benchmarks.time_to_fid``.
+
+Searches are replayed on recorded trials (see ``benchmarks.search``), the MLP with the loss ``lsgan``, until
+the best fid is at most a tenth of that of the seed tutorial's defaults. What a replay takes is made up of
+times measured just before: a training step of this project and of the tutorial's loop, the scoring of a
+report, and the overhead of a trial. Two trainings run at a time.
+
+Besides this project's search there are: Ray Tune as its documentation has it, with the tutorial's loop and no
+early stopping; Optuna in two processes, with the same loop; and random search with this project's trainer.
+"""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+
+import numpy as np
+import torch
+from rich.progress import track
+
+from benchmarks.figures import Figure, conclude
+from benchmarks.overhead import cost, ray_tune_s
+from benchmarks.record import FIXED, OUTPUT, SPACE
+from benchmarks.search import METHODS, REPORTS, WORKERS, Floats, Method, Surrogate, choose, load, replay
+from benchmarks.step import interleaved, our_loop, seeds_loop
+from gan_core import Evaluator, ImageDataset, TrialConfig, keep_freed_memory, load_dataset
+from gan_core.images import to_unit_range
+from sweeps.space import Choice, Scalar
+from sweeps.spec import SweepSpec
+
+LOSS = "lsgan"
+SHARE_OF_DEFAULTS = 0.1
+MOST_TRIALS = 60
+LEAST_RATIOS = {"Ray Tune": 10.0, "Optuna": 10.0, "random search": 2.0}
+OURS = "this project"
+
+
+@dataclass(frozen=True)
+class Lsgan(Method):
+    """A way to search the space of one loss."""
+
+    def spec(self, seed: int) -> SweepSpec:
+        """Return the sweep that this method runs."""
+        spec = super().spec(seed)
+        return spec.model_copy(update={"parameters": spec.parameters | {"loss": Choice(values=[LOSS])}})
+
+
+@dataclass(frozen=True)
+class LsganWorld:
+    """What is known of that loss."""
+
+    surrogate: Surrogate
+
+    def expected(self, params: Mapping[str, Scalar]) -> Floats:
+        """Return the log fid of every report, without noise."""
+        return self.surrogate.expected({**params, "loss": LOSS})
+
+    def luck(self, expected: Floats, seed: int, number: int) -> Floats:
+        """Return what is added to that in one trial."""
+        return self.surrogate.luck(expected, seed, number)
+
+
+@dataclass(frozen=True)
+class Searcher:
+    """A way to search, and what its parts take.
+
+    Args:
+        method: What chooses the trials, and what stops them.
+        report_s: Seconds of training and scoring from one report to the next.
+        trial_s: Seconds of overhead of a trial.
+    """
+
+    method: Method
+    report_s: float
+    trial_s: float
+
+    def time_s(self, world: LsganWorld, seed: int, goal: float) -> float:
+        """Return the seconds until a search of this seed reaches the goal; infinite where it does not."""
+        done = replay(self.method, seed, world, MOST_TRIALS * REPORTS)
+        reached = np.flatnonzero(np.array(done.observed) <= goal)
+        if not len(reached):
+            return float("inf")
+        reports = int(reached[0]) + 1
+        trials = len({number for number, *_ in done.log[:reports]})
+        return (reports * self.report_s + trials * self.trial_s) / WORKERS
+
+
+def searchers(data: ImageDataset, rounds: int, trials: int) -> dict[str, Searcher]:
+    """Measure what the parts take, and return the ways to search."""
+    seeds, ours = step_times_s(data, rounds)
+    steps, scoring_s = int(FIXED["report_every"]), score_s(data)
+    our_trial_s, their_trial_s = cost(trials, reports=3).trial_ms / 1000, ray_tune_s(trials)
+    of_seed, of_ours = steps * seeds + scoring_s, steps * ours + scoring_s
+    asha, tpe, random = (METHODS[name] for name in ("tpe+asha", "tpe", "random"))
+    lsgan = {each: Lsgan(each.sampler, each.early_terminate, each.naive) for each in (asha, tpe, random)}
+    return {
+        OURS: Searcher(lsgan[asha], of_ours, our_trial_s),
+        "Ray Tune": Searcher(lsgan[tpe], of_seed, their_trial_s),
+        "Optuna": Searcher(lsgan[tpe], of_seed, 0.0),
+        "random search": Searcher(lsgan[random], of_ours, our_trial_s),
+    }
+
+
+def step_times_s(data: ImageDataset, rounds: int) -> tuple[float, float]:
+    """Return the seconds of a step of the tutorial's loop and of this project's, measured in turns."""
+    loops = {"tutorial": seeds_loop("mlp", data), "ours": our_loop("mlp", "auto", data)}
+    seconds = interleaved(loops, rounds, steps=10)
+    return seconds["tutorial"], seconds["ours"]
+
+
+def score_s(data: ImageDataset) -> float:
+    """Return the seconds in which the samples of a report are scored."""
+    evaluator, samples = Evaluator(data), data.train[: int(FIXED["eval_samples"])]
+    started = perf_counter()
+    evaluator.score(to_unit_range(batch) for batch in samples.split(250))
+    return perf_counter() - started
+
+
+def goal_of(world: LsganWorld) -> float:
+    """Return a tenth of the fid of the seed tutorial's defaults."""
+    defaults = TrialConfig().model_dump()
+    expected = world.expected({name: defaults[name] for name in SPACE} | {"leaky_slope": 0.2})
+    return SHARE_OF_DEFAULTS * float(np.exp(np.minimum.accumulate(expected))[-1])
+
+
+def figures(*, seeds: int = 20, rounds: int = 15, trials: int = 20) -> list[Figure]:
+    """Replay every way to search with so many seeds."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    surrogate, _, _ = choose(load(OUTPUT))
+    world, ways = LsganWorld(surrogate), searchers(load_dataset("mnist-5k"), rounds, trials)
+    time_s = partial(Searcher.time_s, world=world, goal=goal_of(world))
+    times = {
+        name: [time_s(way, seed=seed) for seed in track(range(seeds), f"Replays of {name}")]
+        for name, way in ways.items()
+    }
+    ours = Figure.of("time to a tenth of the defaults' fid, s", times[OURS])
+    return [ours] + [
+        Figure.of(
+            f"times as long by {name}",
+            [theirs / mine for theirs, mine in zip(times[name], times[OURS], strict=True)],
+            least,
+            is_at_most=False,
+        )
+        for name, least in LEAST_RATIOS.items()
+    ]
+
+
+def main() -> None:
+    """Measure what the command line asks for; exit with 1 where a figure is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20, help="replays of each (20)")
+    parser.add_argument("--rounds", type=int, default=15, help="of training steps (15)")
+    parser.add_argument("--trials", type=int, default=20, help="whose overhead is measured (20)")
+    asked = parser.parse_args()
+    conclude(figures(seeds=asked.seeds, rounds=asked.rounds, trials=asked.trials))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,258 @@
+"""Trains the trials of a sweep with Ray Tune, stage by stage."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from rich.console import Console
+
+from sweeps.cluster import slots, take_ready_workers
+from sweeps.confirm import Confirmation
+from sweeps.ends import Budget, BudgetOver, Signals
+from sweeps.environment import environment
+from sweeps.errors import SweepInterrupted, UnknownTrialError
+from sweeps.ledger import Ledger, read_ledger
+from sweeps.past import Past
+from sweeps.progress import Display, announced
+from sweeps.ranking import Sweep, load
+from sweeps.recorder import BestWeights, Recorder
+from sweeps.schedulers import scheduler
+from sweeps.search import Search
+from sweeps.spec import Confirm, SweepSpec
+from sweeps.status import Stage, Status
+from sweeps.tracking import Store, Tracker
+from sweeps.trainable import GanTrainable
+
+STATES_KEPT = 4
+"""Of a trial that a scheduler pauses, or has others take over from, in Ray's working folder."""
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Trials that Ray Tune runs.
+
+    Args:
+        searcher: Says which.
+        scheduler: Stops them early.
+        past: What an earlier run has done of them.
+        n_trials: How many there will be, those of the past included.
+        at_once: How many are under way at a time, where it is not as many as fit.
+        rule: What is done, in words.
+    """
+
+    searcher: Search | Confirmation
+    scheduler: TrialScheduler
+    past: Past
+    n_trials: int
+    rule: str
+    at_once: int | None = None
+
+
+class Session:
+    """Trains a sweep's trials, stage by stage, recording them.
+
+    Args:
+        spec: The sweep.
+        folder: Its folder.
+        store: Where MLflow keeps its runs.
+        resources: What Ray reserves for a trial.
+        ends: What ends it before its end.
+        console: Where to show it.
+        quiet: Whether to show nothing.
+
+    Attributes:
+        tracking_failure: Why MLflow lacks a part of the sweep, or None.
+        report_failure: Why the report page was not written, or None.
+    """
+
+    def __init__(
+        self,
+        spec: SweepSpec,
+        folder: Path,
+        store: Store,
+        resources: dict[str, float],
+        ends: Sequence[Signals | Budget],
+        console: Console,
+        *,
+        quiet: bool,
+    ) -> None:
+        self._spec = spec
+        self._content = spec.model_dump(mode="json")
+        self._folder = folder
+        self._store = store
+        self._resources = resources
+        self._ends = ends
+        self._console = console
+        self._quiet = quiet
+        self._tracker: Tracker | None = None
+        self.tracking_failure: str | None = None
+        self.report_failure: Exception | None = None
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._tracker:
+            with announced(self._console, "Writing what is left to MLflow", quiet=self._quiet):
+                self._tracker.close()
+            self.tracking_failure = self._tracker.failure
+
+    def _say(self, text: str) -> None:
+        if not self._quiet:
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _track(self) -> None:
+        """Have MLflow follow, once."""
+        self._tracker = self._tracker or Tracker(self._folder, self._store, self._say)
+
+    def search(self, earlier: Path | None, past: Past | None) -> Status:
+        """Search, and return whether all trials have ended."""
+        spec, before = self._spec, past or Past([], {})
+        stage = _Stage(
+            searcher=Search(spec, self._folder.name, self._folder / "study.db", earlier, past),
+            scheduler=scheduler(spec, before),
+            past=before,
+            n_trials=spec.trials,
+            rule=_rule(spec),
+            at_once=spec.trials if spec.exchanges else None,
+        )
+        return self._train(stage, Ledger(self._folder, self._content))
+
+    def confirm(self, settings: Confirm) -> Status:
+        """Confirm the best configurations, if there are any, and return whether all trainings have ended."""
+        record = read_ledger(self._folder.name, self._folder.parent)
+        try:
+            finalists = Sweep(record).finalists(settings.top)
+        except UnknownTrialError:
+            return Status.COMPLETED
+        names = [row["trial_id"] for row in finalists]
+        past = Past.read(record, Stage.CONFIRM)
+        ours = Past([row for row in past.rows if row["of"] in names], past.reports)
+        searcher = Confirmation(self._spec, settings, self._folder, finalists, past)
+        stage = _Stage(
+            searcher=searcher,
+            scheduler=FIFOScheduler(),
+            past=ours,
+            n_trials=searcher.most_trials,
+            rule=_confirmation_rule(settings, names),
+        )
+        facts = {"settings": settings.model_dump(), "finalists": names}
+        return self._train(stage, Ledger(self._folder, self._content, facts))
+
+    def _train(self, stage: _Stage, ledger: Ledger) -> Status:
+        """Train every trial of a stage, recording it, and return whether all have ended."""
+        metric, ended, folder = self._spec.metric[0], stage.past.ended, self._folder
+        gpus = ray.cluster_resources().get("GPU", 0)
+        ledger.describe({"environment": environment(gpus), "tracking_uri": self._store.kept})
+        with Display(
+            self._console, folder.name, stage.n_trials, metric, ended=ended.values(), quiet=self._quiet
+        ) as display:
+            weights = BestWeights(folder, self._spec, stage.past)
+            recorder = Recorder(ledger, display, weights, metric.name, len(ended))
+            display.say(stage.rule)
+            display.say("Starting the first trials")
+            try:
+                self._tune(stage, recorder)
+            except SweepInterrupted:
+                display.say("Stopping")
+            except BudgetOver:
+                display.say("The time budget is over")
+            finally:
+                status = _status(stage, recorder)
+                recorder.close()
+                self._track()
+                stage.searcher.close()
+                ledger.close(status)
+                display.say("Writing the report")
+                self.report_failure = _write_report(folder)
+        return status
+
+    def _tune(self, stage: _Stage, recorder: Recorder) -> None:
+        """Train every trial; what Ray writes on the way is thrown away."""
+        if stage.searcher.exhausted:
+            return
+        take_ready_workers()
+        n_slots = slots(self._resources)
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(n_slots)
+        with TemporaryDirectory(prefix="gan-sweep-") as working:
+            tune.Tuner(
+                tune.with_resources(GanTrainable, self._resources),
+                tune_config=tune.TuneConfig(
+                    search_alg=stage.searcher,
+                    scheduler=stage.scheduler,
+                    num_samples=-1,
+                    max_concurrent_trials=stage.at_once or n_slots,
+                    reuse_actors=True,
+                    trial_name_creator=lambda trial: trial.trial_id,
+                    trial_dirname_creator=lambda trial: trial.trial_id,
+                ),
+                run_config=tune.RunConfig(
+                    name="sweep",
+                    storage_path=working,
+                    callbacks=[recorder, _Around(self._track, [end.check for end in self._ends])],
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, num_to_keep=STATES_KEPT),
+                    verbose=0,
+                ),
+            ).fit()
+
+
+class _Around(tune.Callback):
+    """Does what waits for a first report, as the workers need the cores until then; and what ends the loop.
+
+    Args:
+        on_report: Called when a trial has reported.
+        ends: Called between two steps of Tune's loop; what they raise ends it.
+    """
+
+    def __init__(self, on_report: Callable[[], None], ends: Sequence[Callable[[], None]]) -> None:
+        self._on_report = on_report
+        self._ends = ends
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave everything out: Tune saves its callbacks for a restore that is not used here."""
+        return {}
+
+    def on_step_begin(self, **_info: object) -> None:
+        for end in self._ends:
+            end()
+
+    def on_trial_result(self, **_info: object) -> None:
+        self._on_report()
+
+
+def _write_report(folder: Path) -> Exception | None:
+    """Write the report page, and return why where it was not; that costs no sweep."""
+    from sweeps.report import write_report
+
+    try:
+        write_report(load(folder.name, folder.parent))
+    except Exception as error:  # noqa: BLE001 - shown when the sweep ends
+        return error
+    return None
+
+
+def _rule(spec: SweepSpec) -> str:
+    """Return what the search goes by, in words."""
+    better = "less" if spec.metric[0].goal == "minimize" else "more"
+    others = "".join(f", and by {metric.name} ({metric.goal})" for metric in spec.metric[1:])
+    return f"Searching by {spec.metric[0].name}, {better} is better, of a trial's best report so far{others}"
+
+
+def _confirmation_rule(settings: Confirm, names: list[str]) -> str:
+    """Return what a confirmation trains, in words."""
+    seeds = f"{settings.seeds} fresh seeds"
+    if settings.until_resolved:
+        seeds += f", up to {settings.looks[-1]} where the best is not told from others"
+    return f"Confirming {', '.join(names)} on {seeds}"
+
+
+def _status(stage: _Stage, recorder: Recorder) -> Status:
+    """Return whether all has been done that was to be done."""
+    exhausted = stage.searcher.exhausted and not recorder.running
+    return Status.COMPLETED if recorder.ended >= stage.n_trials or exhausted else Status.INTERRUPTED
