@@ -202,9 +202,12 @@ def lags_s(n_trials: int, reports_per_s: float, duration_s: float) -> list[float
 
 
 def count(results: str, query: str) -> int:
-    """Return a number out of the MLflow database; 0 while there is none."""
-    with closing(sqlite3.connect(f"file:{results}/mlflow.db?mode=ro", uri=True)) as connection:
-        return int(connection.execute(query).fetchone()[0])
+    """Return a number out of the MLflow database; 0 while it, or its table, is not made yet."""
+    try:
+        with closing(sqlite3.connect(f"file:{results}/mlflow.db?mode=ro", uri=True)) as connection:
+            return int(connection.execute(query).fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
 
 
 def figures(
