@@ -17,6 +17,8 @@ from sweeps.status import Status
 from sweeps.words import results_option
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from sweeps.runner import Outcome
     from sweeps.spec import SweepSpec
 
@@ -249,14 +251,12 @@ def rank_command(
     results: Results = Path("results"),
 ) -> None:
     """Rank the trials of a sweep, or of several, best first."""
-    from sweeps.ranking import Sweep, as_records, load
+    from sweeps.ranking import Sweep, load
 
     loaded = load(names[0], results) if len(names) == 1 else load(names, results)
     frame = loaded.rank(by, top, stage, where)
-    if format_ is Format.CSV:
-        print(frame.to_csv(index=False), end="")
-    elif format_ is Format.JSON:
-        print(json.dumps(as_records(frame), indent=2))
+    if format_ is not Format.TABLE:
+        _print_data(frame, format_)
     elif isinstance(loaded, Sweep) and stage == "confirm" and by in {None, loaded.metric}:
         from sweeps.printing import print_confirmation
 
@@ -273,13 +273,11 @@ def list_command(
     results: Results = Path("results"),
 ) -> None:
     """List the sweeps: their state, trials, best trial, and when they began."""
-    from sweeps.ranking import as_records, list_sweeps
+    from sweeps.ranking import list_sweeps
 
     frame = list_sweeps(results)
-    if format_ is Format.CSV:
-        print(frame.to_csv(index=False), end="")
-    elif format_ is Format.JSON:
-        print(json.dumps(as_records(frame), indent=2))
+    if format_ is not Format.TABLE:
+        _print_data(frame, format_)
     else:
         from sweeps.printing import print_sweeps
 
@@ -328,7 +326,7 @@ def export_command(
     results: Results = Path("results"),
 ) -> None:
     """Write the best generator, or a trial's, with what loads it and a card that says what it is."""
-    from sweeps.export import export
+    from sweeps.export import export, snippet
     from sweeps.ranking import load
 
     wanted = list(dict.fromkeys(formats or []))
@@ -345,6 +343,7 @@ def export_command(
     print(*files, sep="\n")
     if register is not None:
         print(f"registered as models:/{register}@champion")
+    print(f"\nTo draw from it, with torch and gan_core alone:\n\n{snippet(out)}", end="")
 
 
 @app.command("rerun")
@@ -453,6 +452,16 @@ def _show(spec: "SweepSpec", *, json_: bool) -> None:
         from rich.console import Console
 
         print_preview(spec, Console(highlight=False, width=TABLE_WIDTH))
+
+
+def _print_data(frame: "DataFrame", format_: Format) -> None:
+    """Print a frame for programs to read."""
+    from sweeps.ranking import as_records
+
+    if format_ is Format.CSV:
+        print(frame.to_csv(index=False), end="")
+    else:
+        print(json.dumps(as_records(frame), indent=2))
 
 
 def _conclude(outcome: "Outcome", results: Path, *, json_: bool) -> None:

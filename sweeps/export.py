@@ -5,35 +5,31 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfile, rmtree
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gan_core.registry import is_import_path
 from sweeps.errors import SweepError
 from sweeps.formats import TOLERANCE, ModelFormat, check_installed, write_format
 from sweeps.ranking import Sweep
+from sweeps.replicas import FAILED, TIE, UNKNOWN, WINNER, WORSE
 from sweeps.rerun import SPEED
 from sweeps.tracking import Store, register
 from sweeps.verdict import judge
 
-if TYPE_CHECKING:
-    from gan_core import TrialConfig
-
-WEIGHTS = "generator.safetensors"
+WEIGHTS, ABOUT = "generator.safetensors", "config.json"
 LEAST_MEMORISATION = 0.5
 """Below it, samples are twice as near to training images as unseen real images are: the check fails."""
 
-SNIPPET = f'''\
-"""Draws 64 images; needs torch and gan_core."""
-
+_SNIPPET = """\
 from pathlib import Path
 
 import gan_core
 from gan_core.images import png_grid
 
-generator = gan_core.load_generator(Path(__file__).with_name("{WEIGHTS}"){{trust}})
+generator = gan_core.load_generator({weights}{trust})
 images = generator.sample(64, seed=0)  # uint8 (64, C, H, W)
 Path("samples.png").write_bytes(png_grid(images))
-'''
+"""
 
 
 def export(
@@ -82,8 +78,8 @@ def export(
         copyfile(weights, out / WEIGHTS)
         for model_format in formats:
             write_format(generator, model_format, out)
-        (out / "config.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-        (out / "draw.py").write_text(_snippet(generator.config), encoding="utf-8")
+        (out / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        (out / "draw.py").write_text(_script(about["config"]), encoding="utf-8")
         (out / "samples.png").write_bytes(png_grid(generator.sample(64)))
         (out / "README.md").write_text(_card(sweep, about, formats), encoding="utf-8")
         if register_as is not None:
@@ -142,10 +138,22 @@ def _refusal(sweep: Sweep, trial_id: str, objections: list[str]) -> str:
     return "\n".join([*lines, "--force exports it all the same, and its card says so"])
 
 
-def _snippet(config: "TrialConfig") -> str:
-    """Return the script that draws; one that imports code of the user's own says so."""
-    has_own_code = any(map(is_import_path, (config.architecture, config.loss, config.penalty)))
-    return SNIPPET.format(trust=", allow_imports=True" if has_own_code else "")
+def snippet(out: Path) -> str:
+    """Return the lines of Python that draw images of what :func:`export` wrote into a folder."""
+    about = json.loads((out / ABOUT).read_text(encoding="utf-8"))
+    return _lines(about["config"], repr(str(out / WEIGHTS)))
+
+
+def _script(config: dict[str, Any]) -> str:
+    """Return those lines as a file beside the weights."""
+    lines = _lines(config, f'Path(__file__).with_name("{WEIGHTS}")')
+    return f'"""Draws 64 images; needs torch and gan_core."""\n\n{lines}'
+
+
+def _lines(config: dict[str, Any], weights: str) -> str:
+    """Return what draws images of the weights; what imports code of the user's own says so."""
+    has_own_code = any(is_import_path(config[kind]) for kind in ("architecture", "loss", "penalty"))
+    return _SNIPPET.format(weights=weights, trust=", allow_imports=True" if has_own_code else "")
 
 
 def _about(sweep: Sweep, trial_id: str, image_shape: list[int]) -> dict[str, Any]:
@@ -261,6 +269,15 @@ def _tags(about: dict[str, Any]) -> dict[str, str]:
     return told | forced | {name: f"{value:.6g}" for name, value in about["scores"].items()}
 
 
+_VERDICTS = {
+    WINNER: "the winner",
+    TIE: "not told from the winner",
+    WORSE: "worse than the winner",
+    FAILED: "one that failed more often than the winner",
+    UNKNOWN: "without a score",
+}
+
+
 def _of_seeds(sweep: Sweep, confirmed: dict[str, Any] | None) -> str:
     if confirmed is None:
         return (
@@ -276,5 +293,6 @@ def _of_seeds(sweep: Sweep, confirmed: dict[str, Any] | None) -> str:
     kind = "geometric mean" if sweep.scale().is_logarithmic else "mean"
     return (
         f"Its configuration, trained again on {confirmed['seeds']} fresh seeds ({seeds}), has a {kind}"
-        f" {sweep.metric} of {mean}{between}{failed}: {confirmed['verdict']} of its confirmation."
+        f" {sweep.metric} of {mean}{between}{failed};"
+        f" in that confirmation it is {_VERDICTS[confirmed['verdict']]}."
     )

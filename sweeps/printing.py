@@ -32,7 +32,12 @@ def print_summary(outcome: "Outcome", results: Path) -> None:
 def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str]]:
     sweep, summary = outcome.sweep, outcome.sweep.summary()
     counts = ", ".join(f"{count} {Status(status).words}" for status, count in summary["trials"].items())
-    yield sweep.name, f"{counts or 'no trial was started'}, in {duration(summary['seconds'])}"
+    confirmed = (summary["confirmation"] or {}).get("seconds")
+    confirming = f"; {duration(confirmed)} more to confirm" if confirmed else ""
+    yield (
+        sweep.name,
+        f"{counts or 'no trial was started'}, in {duration(summary['seconds'])}{confirming}",
+    )
     best, baseline = summary["best"], summary["baseline"]
     metric, less_is_better = sweep.metric, sweep.less_is_better
     if best:

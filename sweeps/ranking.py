@@ -80,9 +80,15 @@ class Sweep:
     def _frame(self, rows: list[dict[str, Any]]) -> pd.DataFrame:
         frame = pd.DataFrame(
             [_trial_row(row, self.metric, self.searched) for row in rows],
-            columns=None if rows else [*_COLUMNS, self.metric, f"search_{self.metric}"],
+            columns=None if rows else self._columns_to_come,
         )
         return frame.astype(_TYPES | dict.fromkeys([self.metric, f"search_{self.metric}"], "float64"))
+
+    @property
+    def _columns_to_come(self) -> list[str]:
+        """What the first trial will have: a condition can name it before."""
+        parameters = self.facts["spec"].get("parameters", {})
+        return [*_COLUMNS, self.metric, f"search_{self.metric}", *map(_column, parameters)]
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -172,8 +178,8 @@ class Sweep:
     def _with_gain(self, scale: "Scale") -> pd.DataFrame:
         """Return the trials with ``has_final``, ``floor`` and ``gain``."""
         metric, frame = scale.metric, self.trials
-        scores = [name for name in {metric, *self.metrics} if name in frame.columns]
-        frame = frame.assign(**frame[scores].mask(frame["status"].isin(FAILURES)))
+        scores = frame.reindex(columns=list({metric, *self.metrics}), fill_value=np.nan)
+        frame = frame.assign(**scores.mask(frame["status"].isin(FAILURES)))
         has_final = frame["trial_id"].isin(self.with_final)
         baseline = next((row for row in self._rows if row["is_baseline"]), None)
         at_reports = ((baseline or {}).get("best_metrics") or {}).get(metric, np.nan)
@@ -348,7 +354,8 @@ class Sweep:
             return Scale(self.metric, self.less_is_better)
         from sweeps.spec import GOALS
 
-        measured = [name for name in GOALS if name in self.trials.columns]
+        has_scores = any(map(_scores, self._rows))
+        measured = [name for name in GOALS if name in self.trials.columns or not has_scores]
         if by not in measured:
             raise SweepError(f"{self.name} has no metric {by!r}; {allowed_and_closest(by, measured)}")
         return Scale(by, GOALS[by] == "minimize")

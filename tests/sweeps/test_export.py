@@ -60,7 +60,7 @@ def test_what_is_exported_draws_without_the_sweep(tmp_path):
         "| memorisation | 0.9 | - |",
         "sha256:0",
         "| seed | 1 |",
-        "winner of its confirmation. By that, its gain over the tutorial's defaults is beyond the noise",
+        "in that confirmation it is the winner. By that, its gain over the tutorial's defaults is beyond",
     ):
         assert told in card
     assert "--force" not in card

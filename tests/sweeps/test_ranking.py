@@ -104,6 +104,7 @@ def test_a_sweep_without_trials_ranks_to_an_empty_table(tmp_path):
     Ledger(create_sweep_folder(tmp_path, "tiny", exact=False), {}).close(Status.INTERRUPTED)
     sweep = sweeps.load("tiny", tmp_path)
     assert sweep.rank().empty
+    assert sweep.rank(by="kid").empty
     assert sweep.history.empty
     assert sweep.summary()["best"] is None
 
