@@ -1,21 +1,16 @@
 """Against a real MLflow server, which may be down."""
 
-import os
-import signal
 import socket
-import subprocess
-import sys
-from contextlib import contextmanager
-from time import monotonic, sleep
+from time import monotonic
 
 import pytest
 
 from sweeps import tracking
-from sweeps.dashboard import _answers
 from sweeps.errors import SweepError
 from sweeps.ledger import Ledger, create_sweep_folder
 from sweeps.status import Status
 from sweeps.tracking import Store, Tracker, sync
+from tests.servers import free_port, server, wait_until
 from tests.sweeps.test_tracking import SPEC, content, run_trial, runs_in, trial
 
 pytestmark = pytest.mark.tracking
@@ -28,39 +23,7 @@ def ledger(tmp_path):
 
 @pytest.fixture
 def port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def server(folder, port, *options, **settings):
-    command = [
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
-        *("--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--workers", "1"),
-        *("--artifacts-destination", str(folder / "served")),
-        *options,
-    ]
-    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with subprocess.Popen(
-        command,
-        env=os.environ | quiet | settings,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        try:
-            wait_until(lambda: _answers(port))
-            yield
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-def wait_until(is_true, at_most_s=60):
-    end = monotonic() + at_most_s
-    while not is_true():
-        assert monotonic() < end
-        sleep(0.1)
+    return free_port()
 
 
 def test_a_server_that_was_down_in_mid_sweep_holds_what_it_would_have_held(
