@@ -19,6 +19,7 @@ _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "PYTHONWARNINGS": "ignore",
 }
 
 
@@ -70,6 +71,7 @@ def _command(results: Path, port: int) -> list[str]:
         *(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)),
         *("--allowed-hosts", f"localhost:{port},{HOST}:{port}"),
         *("--backend-store-uri", store.uri),
+        *("--registry-store-uri", store.uri),
         *("--default-artifact-root", str(store.artifacts and store.artifacts.as_uri())),
         *("--uvicorn-opts", "--log-level warning"),
     ]
