@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from rich.console import Console
 
 from sweeps.ledger import report_file
 from sweeps.ranking import Sweep
@@ -22,9 +21,8 @@ if TYPE_CHECKING:
 
 def print_summary(outcome: "Outcome", results: Path) -> None:
     """Print which configuration won, by how much, what to type next, and what a confirmation found."""
-    console = Console(highlight=False, markup=False, soft_wrap=True)
     for label, text in _summary_lines(outcome, results):
-        console.print(f"{label:<9} {text}")
+        print(f"{label:<9} {text}")
     if outcome.sweep.confirmed():
         print_confirmation(outcome.sweep, outcome.sweep.rank(stage=Stage.CONFIRM))
 
@@ -73,12 +71,11 @@ def print_confirmation(sweep: Sweep, frame: pd.DataFrame) -> None:
     mean = "geometric mean" if confirmed.replicas.scale.is_logarithmic else "mean"
     title = f"{sweep.name} confirmed: {mean} of the final {sweep.metric} over fresh seeds, 95 % intervals"
     _print_table(title, frame.drop(columns="floor"))
-    console = Console(highlight=False, markup=False, soft_wrap=True)
-    console.print(f"verdict   {confirmed.conclusion()}")
+    print(f"verdict   {confirmed.conclusion()}")
     winner, finalists = confirmed.winner, set(sweep.replicas["of"])
     defaults = set(sweep.trials["trial_id"][sweep.trials["is_baseline"]])
     if winner and defaults & finalists - {winner}:
-        console.print(f"gain      {judge(sweep, winner).of('that over the defaults')}")
+        print(f"gain      {judge(sweep, winner).of('that over the defaults')}")
 
 
 def print_leaderboard(sweep: "Sweep | Sweeps", frame: pd.DataFrame, by: str | None = None) -> None:
@@ -91,7 +88,7 @@ def print_leaderboard(sweep: "Sweep | Sweeps", frame: pd.DataFrame, by: str | No
     failures = sweep.failures()
     if len(failures):
         told = ", ".join(f"{n} {kind} (loss {loss})" for kind, loss, n in failures.itertuples(index=False))
-        Console(highlight=False, markup=False, soft_wrap=True).print(f"failed: {told}")
+        print(f"failed: {told}")
 
 
 def print_sweeps(frame: pd.DataFrame, results: Path) -> None:
@@ -99,7 +96,7 @@ def print_sweeps(frame: pd.DataFrame, results: Path) -> None:
     if len(frame):
         _print_table(f"Sweeps in {results}", frame)
     else:
-        Console(highlight=False, markup=False, soft_wrap=True).print(f"there are no sweeps in {results} yet")
+        print(f"there are no sweeps in {results} yet")
 
 
 def _print_table(title: str, frame: pd.DataFrame) -> None:
@@ -116,7 +113,7 @@ def _print_table(title: str, frame: pd.DataFrame) -> None:
             f"\x1b[1m{line}\x1b[0m" if bold else line
             for line, bold in zip(lines[1:], is_baseline, strict=True)
         ]
-    sys.stdout.write("\n".join([title, *lines, ""]))
+    print("\n".join([title, *lines]))
 
 
 def _aligned(column: str, values: list[Any], is_baseline: list[bool]) -> list[str]:
