@@ -18,7 +18,9 @@ _SETTINGS = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
+    "RAY_idle_worker_killing_time_threshold_ms": "600000",
 }
+"""The last one keeps the workers that are ready until there are trials: Ray ends idle ones after a second."""
 
 _PRELOADED = "RAY_preload_python_modules"
 _OF_A_TRIAL = ("sweeps.trainable", "gan_core.training", "torch._dynamo")
