@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+import psutil
+
 from sweeps.trainable import GanTrainable, _loaded
 
 NOTES = "GAN_SWEEP_NOTES"
@@ -27,7 +29,14 @@ class NotingTrainable(GanTrainable):
             "setups": self.setups,
             "loads": _loaded.cache_info().misses,
             "modules": sorted(sys.modules),
+            "workers_started": workers_started(),
         }
         with Path(os.environ[NOTES]).open("a", encoding="utf-8") as file:
             file.write(f"{json.dumps(note)}\n")
         return result
+
+
+def workers_started():
+    """Return how many workers Ray has started on this machine: each has a log of its own."""
+    (folder,) = (each for each in psutil.Process().parent().cmdline() if each.startswith("--log_dir="))
+    return len(list(Path(folder.removeprefix("--log_dir=")).glob("worker-*.out")))

@@ -93,6 +93,11 @@ def notes_of(sweep, workplace):
     return {pid: list(of_it) for pid, of_it in groupby(notes, key=lambda note: note["pid"])}
 
 
+def test_ray_starts_a_worker_a_core_and_no_more(notes_of):
+    started = {notes[-1]["workers_started"] for notes in notes_of.values()}
+    assert max(started) == max(SLOTS, os.cpu_count())
+
+
 def test_a_worker_lives_on_and_loads_the_data_once(notes_of):
     assert len(notes_of) == SLOTS
     for notes in notes_of.values():
