@@ -1,0 +1,47 @@
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.__main__ import QUICK, SIZES, page
+from benchmarks.figures import Figure
+
+
+@pytest.mark.parametrize(
+    ("measured", "is_at_most", "is_reached"),
+    [(1.9, True, True), (2.0, True, True), (2.1, True, False), (2.1, False, True), (1.9, False, False)],
+)
+def test_a_figure_is_reached_or_not(measured, is_at_most, is_reached):
+    figure = Figure("share", measured, asked=2.0, is_at_most=is_at_most)
+    assert figure.is_reached is is_reached
+    assert figure.cells[-1] == ("yes" if is_reached else "no")
+
+
+def test_a_figure_of_several_is_their_median_with_its_spread():
+    figure = Figure.of("time, s", [3.0, 1.0, 2.0])
+    assert figure.cells == ("time, s", "2", "1 to 3", "", "", "")
+    assert figure.is_reached
+
+
+def test_the_page_has_the_machine_and_a_row_a_figure_beside_the_peers():
+    told = page({"rank": [Figure("time, s", 2.0, asked=1.5, peers={"theirs": 9.0})]})
+    assert "- torch: " in told
+    assert "| time, s | 2 |  | theirs 9 | at most 1.5 | no |" in told
+
+
+def test_each_benchmark_can_be_tried():
+    assert QUICK.keys() == SIZES.keys()
+
+
+def test_a_benchmark_writes_its_page_and_exits_with_what_it_found(tmp_path):
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--output", str(tmp_path / "page.md")]
+    done = subprocess.run([*command, "rank"], capture_output=True, text=True)
+    row = next(
+        line
+        for line in (tmp_path / "page.md").read_text().splitlines()
+        if line.startswith("| rank of 10,000")
+    )
+    assert (done.returncode, row.endswith("| yes |")) in {(0, True), (1, False)}
+    unknown = subprocess.run([*command, "speed"], capture_output=True, text=True)
+    assert unknown.returncode == 2
+    assert "no benchmark speed; there are startup, " in unknown.stderr
