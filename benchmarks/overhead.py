@@ -6,6 +6,7 @@ with Ray Tune as its documentation has it (``benchmarks.peers.ray_tune``).
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from tempfile import TemporaryDirectory
@@ -32,7 +33,11 @@ def ray_tune_s(trials: int) -> float:
 
 def _output(module: str, *arguments: str) -> str:
     done = subprocess.run(  # noqa: S603 - no user input
-        [sys.executable, "-m", module, *arguments], check=True, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", module, *arguments],
+        env=os.environ | {"RAY_ADDRESS": "local"},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     return done.stdout
 
