@@ -77,9 +77,9 @@ class Recorder(tune.Callback):
         self._display.start(started)
 
     def on_trial_result(self, trial: TuneTrial, result: dict[str, Any], **_info: object) -> None:
-        """Record a report and its samples, which are taken out of the result."""
+        """Record a report, its samples and its weights; what is large is taken out of the result."""
         self._note_take_over(trial, result)
-        samples = result.pop("samples", None)
+        samples, weights = result.pop("samples", None), result.pop("weights", None)
         if samples is None:
             return
         reporting, step, metrics = self._running[trial.trial_id], result["step"], result["metrics"]
@@ -89,6 +89,8 @@ class Recorder(tune.Callback):
         grid = samples_file(self._folder, reporting.trial_id, step)
         grid.parent.mkdir(exist_ok=True)
         grid.write_bytes(samples)
+        if weights is not None:
+            _write_whole(weights_file(self._folder, reporting.trial_id), weights)
         self._ledger.report(reporting.trial_id, step, metrics, result["score"], result["flags"])
         self._display.report(reporting, step, metrics[self._metric])
 
@@ -139,3 +141,10 @@ class Recorder(tune.Callback):
         if status is not Status.INTERRUPTED:
             checkpoint_file(self._folder, trial.trial_id).unlink(missing_ok=True)
         self._display.end(trial, status, final.get(self._metric, score) if final else score, reason)
+
+
+def _write_whole(file: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all."""
+    draft = file.with_name(f"{file.name}.draft")
+    draft.write_bytes(content)
+    draft.replace(file)

@@ -33,7 +33,7 @@ class GanTrainable(tune.Trainable):
     _config: "TrialConfig"
     _metrics: list[dict[str, str]]
     _stop_on: set[str]
-    _weights_file: Path | None
+    _sends_weights: bool
     _data: "ImageDataset"
     _reports: "Iterator[Report]"
 
@@ -55,7 +55,6 @@ class GanTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Train up to the next report and return it, with the best score so far."""
-        from gan_core import save_generator
         from gan_core.errors import TrainingDiverged
         from gan_core.images import png_grid
 
@@ -65,8 +64,6 @@ class GanTrainable(tune.Trainable):
             return {"status": "diverged", "reason": str(divergence), "done": True, **self._lineage}
         if not self._best or self._is_better(report.metrics):
             self._best = report.metrics
-        if report.weights is not None and self._weights_file is not None:
-            save_generator(self._weights_file, self._config, self._data.image_shape, report.weights)
         return {
             **self._status(report),
             "step": report.step,
@@ -78,11 +75,20 @@ class GanTrainable(tune.Trainable):
             "flags": report.flags,
             "final": report.final,
             "samples": png_grid(report.samples),
+            "weights": self._weights(report),
             "reported": report.metrics[self._metrics[0]["name"]],
             **self._lineage,
             "floors": self._evaluator.floors,
             "extractor": self._evaluator.extractor,
         }
+
+    def _weights(self, report: "Report") -> bytes | None:
+        """Return the best report's generator, in the last report, where the sweep asks for it."""
+        from gan_core.generator import generator_bytes
+
+        if report.weights is None or not self._sends_weights:
+            return None
+        return generator_bytes(self._config, self._data.image_shape, report.weights)
 
     @property
     def _lineage(self) -> dict[str, Any]:
@@ -135,7 +141,7 @@ class GanTrainable(tune.Trainable):
         self._config = TrialConfig.model_validate(suggestion["config"])
         extractor = suggestion["extractor"]
         self._data, self._evaluator = _loaded(self._device, extractor, **suggestion["data"])
-        self._weights_file = suggestion["weights"] and Path(suggestion["weights"])
+        self._sends_weights = suggestion["sends_weights"]
         self._stop_on = set() if suggestion["is_baseline"] else set(suggestion["stop_on"])
         self._metrics, self._best = suggestion["metrics"], suggestion["best"]
         self._trial_id, self._taken_over = suggestion["trial_id"], suggestion["taken_over"]
