@@ -97,9 +97,9 @@ def running_cluster(address: str, import_paths: Iterable[str]) -> Iterator[None]
     except (OSError, RuntimeError, ValueError, RayError) as error:
         ray.shutdown()
         raise SweepError(
-            f"the Ray cluster at {answering} takes no work from here ({in_one_line(error)}): the command must run"
-            f" on a machine that has joined it, with the same Ray and Python; where the cluster asks for a token,"
-            f" with that in ~/.ray/auth_token and {_AUTH_MODE}=token"
+            f"the Ray cluster at {answering} takes no work from here ({in_one_line(error)}): the command must"
+            f" run on a machine that has joined it, with the same Ray and Python; where it asks for a"
+            f" token, with that in ~/.ray/auth_token and {_AUTH_MODE}=token"
         ) from error
     try:
         yield
