@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,11 +30,11 @@ from tests.e2e.commands import COMMAND, gan_sweep, n_reports
 LSGAN = Path(__file__).parents[2] / "search_spaces" / "lsgan.yaml"
 TRAINED = """\
 name: moved
-trials: 3
+trials: 2
 method: random
 parameters:
   lr: {distribution: log_uniform_values, min: 1e-4, max: 1e-2}
-  steps: 120
+  steps: 80
   report_every: 10
   batch_size: 64
   eval_samples: 500
@@ -128,7 +129,7 @@ def test_a_node_and_the_driver_die_and_no_step_is_lost_to_the_result(cluster, tm
 
     done = gan_sweep("resume", "moved", *on_cluster, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["trials"] == {"completed": 3}
+    assert json.loads(done.stdout)["trials"] == {"completed": 2}
     moved = next(trial for trial in trials(tmp_path) if len(set(node_ids(trial))) == 2)
     sweep = sweeps.load("moved", tmp_path / "results")
     assert all(report.is_equal for report in rerun(sweep, moved["trial_id"]))
@@ -148,26 +149,37 @@ def wait_for(condition, process):
         time.sleep(0.05)
 
 
-def test_what_ray_start_has_started_is_found_and_goes_on_afterwards(tmp_path, monkeypatch):
-    short = Path(tempfile.gettempdir()) / f"gs{os.getpid()}"
-    monkeypatch.setenv("RAY_TMPDIR", str(short))
+@pytest.fixture
+def started(monkeypatch):
+    """What ``ray start --head`` starts, as long as its shell is open, and its address."""
+    folder = Path(tempfile.gettempdir()) / f"gs{os.getpid()}"
+    monkeypatch.setenv("RAY_TMPDIR", str(folder))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     start = [COMMAND.with_name("ray"), "start", "--head", "--block", "--port=0", "--num-cpus=1"]
+    head = subprocess.Popen([*start, "--include-dashboard=false"], stdout=subprocess.DEVNULL)
+    recorded = folder / "ray" / "ray_current_cluster"
+    try:
+        wait_for(recorded.exists, head)
+        yield head, recorded.read_text()
+    finally:
+        head.terminate()
+        head.wait()
+        shutil.rmtree(folder)
+
+
+def test_what_ray_start_has_started_is_found_and_goes_on_afterwards(started, tmp_path):
+    head, address = started
     sizes = {"steps": 40, "report_every": 20, "eval_samples": 200, "final_samples": 300}
     settings = [f"--set=parameters.{name}={size}" for name, size in sizes.items()]
-    with subprocess.Popen([*start, "--include-dashboard=false"], stdout=subprocess.DEVNULL) as head:
-        wait_for((short / "ray" / "ray_current_cluster").exists, head)
-        done = gan_sweep(
-            LSGAN, "--address", "auto", "--trials", 2, *settings, "--set=confirm=null", "--json", cwd=tmp_path
-        )
-        address = (short / "ray" / "ray_current_cluster").read_text()
-        assert done.returncode == 0, done.stderr
-        monkeypatch.setenv("RAY_AUTH_MODE", "token")
-        assert not left_behind(address)
-        there = read_ledger("lsgan", tmp_path / "results").trials
-        assert head.poll() is None
-        head.terminate()
-    assert all(len(node_ids(trial)) == 1 for trial in there)
+    options = ["--address", "auto", "--trials", 2, *settings, "--set=confirm=null", "--json"]
+    done = gan_sweep(LSGAN, *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert all(len(node_ids(trial)) == 1 for trial in read_ledger("lsgan", tmp_path / "results").trials)
+    assert not left_behind(address)
+    assert head.poll() is None
+    head.terminate()
+    head.wait()
     gone = gan_sweep(LSGAN, "--address", "auto", cwd=tmp_path)
     assert gone.returncode == 2
     assert "ray start --head" in gone.stderr
