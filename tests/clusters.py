@@ -1,7 +1,8 @@
 """Ray clusters of several nodes, each a process on this machine, and trials that take no time there."""
 
 from contextlib import contextmanager
-from time import sleep
+from pathlib import Path
+from time import monotonic, sleep
 
 from ray.cluster_utils import Cluster
 
@@ -32,9 +33,17 @@ def cluster_of(*nodes):
         cluster.shutdown()
 
 
-class UnhurriedTrainable(InstantTrainable):
-    """Trains for long enough that several trials are under way at once."""
+class PatientTrainable(InstantTrainable):
+    """Trains once a trial is under way on each of two nodes, of which one may be slow to start."""
+
+    def setup(self, config, **shared):
+        super().setup(config, **shared)
+        self._met = Path(config["checkpoint"]).parent
+        (self._met / self._place["node_id"]).touch()
 
     def step(self):
-        sleep(0.2)
+        until = monotonic() + 120
+        while len(list(self._met.iterdir())) < 2 and monotonic() < until:
+            sleep(0.05)
+        sleep(0.1)
         return super().step()

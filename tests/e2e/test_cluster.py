@@ -24,7 +24,7 @@ from sweeps import session
 from sweeps.errors import SweepError
 from sweeps.ledger import read_ledger
 from sweeps.rerun import rerun
-from tests.clusters import UnhurriedTrainable, cluster_of
+from tests.clusters import PatientTrainable, cluster_of
 from tests.e2e.commands import COMMAND, gan_sweep, n_reports
 
 LSGAN = Path(__file__).parents[2] / "search_spaces" / "lsgan.yaml"
@@ -41,6 +41,18 @@ parameters:
   final_samples: 500
 early_terminate: {type: none}
 checkpoint_every: 0s
+"""
+FEW_DIGITS = """\
+from dataclasses import replace
+
+from gan_core import load_dataset
+
+
+def digits():
+    with open("{folder}/loads", "a") as loads:
+        loads.write("x")
+    data = load_dataset("mnist-5k")
+    return replace(data, name="few", train=data.train[::40], train_labels=data.train_labels[::40])
 """
 NODE = {"num_cpus": 1, "num_gpus": 1}
 
@@ -71,10 +83,14 @@ def left_behind(address):
         ray.shutdown()
 
 
-def test_no_two_trials_hold_one_gpu_and_all_gpus_are_used(cluster, tmp_path):
+def test_no_two_trials_hold_one_gpu_all_are_used_and_the_data_is_loaded_once(cluster, tmp_path, monkeypatch):
+    (tmp_path / "few.py").write_text(FEW_DIGITS.format(folder=tmp_path), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("GAN_SWEEP_CACHE", str(tmp_path / "cache"))
     overrides = {"method": "random", "early_terminate": {"type": "none"}, "confirm": None, "trials": 6}
     steps = {"parameters.steps": {"value": 30}, "parameters.report_every": {"value": 10}}
-    with patch.object(session, "GanTrainable", UnhurriedTrainable):
+    overrides["dataset"] = "few:digits"
+    with patch.object(session, "GanTrainable", PatientTrainable):
         sweeps.run(LSGAN, overrides=overrides | steps, results=tmp_path, address=cluster.address, quiet=True)
     record = read_ledger("lsgan", tmp_path)
     by_device = {}
@@ -86,6 +102,7 @@ def test_no_two_trials_hold_one_gpu_and_all_gpus_are_used(cluster, tmp_path):
     for spans in by_device.values():
         assert all(end <= begin for (_, end), (begin, _) in pairwise(sorted(spans)))
     assert record.facts["environment"]["nodes"] == "3"
+    assert (tmp_path / "loads").read_text() == "x"
     assert len(list((tmp_path / "lsgan" / "weights").iterdir())) > 0
 
 
