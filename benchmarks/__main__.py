@@ -22,6 +22,7 @@ OUTPUT = Path(__file__).with_name("RESULTS.md")
 SIZES: Mapping[str, Mapping[str, int]] = {
     "startup": {},
     "overhead": {},
+    "cluster": {},
     "efficiency": {},
     "evaluation": {},
     "tracking": {"trials": 8},
@@ -34,6 +35,7 @@ SIZES: Mapping[str, Mapping[str, int]] = {
 QUICK: Mapping[str, Mapping[str, int]] = {
     "startup": {"rounds": 1},
     "overhead": {"rounds": 1, "trials": 10, "peers_trials": 3, "many": 50},
+    "cluster": {"trials": 20},
     "efficiency": {"rounds": 1, "trials": 2, "steps": 100},
     "evaluation": {"steps": 250},
     "tracking": {"rounds": 1, "trials": 2, "steps": 100, "reports": 2, "lag_s": 8},

@@ -68,8 +68,8 @@ class Cost:
     memory_mb: float
 
 
-def run(results: Path, trials: int, reports: int, *, method: str = "tpe") -> Cost:
-    """Run such a sweep with all that a sweep does."""
+def run(results: Path, trials: int, reports: int, *, method: str = "tpe", address: str | None = None) -> Cost:
+    """Run such a sweep with all that a sweep does, on the Ray cluster at ``address`` where one is given."""
     overrides = {
         "method": method,
         "trials": trials,
@@ -93,7 +93,7 @@ def run(results: Path, trials: int, reports: int, *, method: str = "tpe") -> Cos
             session.Recorder, "on_trial_complete", memory.noting(session.Recorder.on_trial_complete)
         ),
     ):
-        sweep = sweeps.run(SPEC, overrides=overrides, results=results, quiet=True)
+        sweep = sweeps.run(SPEC, overrides=overrides, results=results, address=address, quiet=True)
     rows = sweep.trials
     took_s = elapsed_s(sweep)
     return Cost(
@@ -139,8 +139,9 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--reports", type=int, default=3)
     parser.add_argument("--method", default="tpe")
+    parser.add_argument("--address")
     asked = parser.parse_args()
-    cost = run(asked.results, asked.trials, asked.reports, method=asked.method)
+    cost = run(asked.results, asked.trials, asked.reports, method=asked.method, address=asked.address)
     print(json.dumps(asdict(cost)))  # noqa: T201 - read by benchmarks.overhead
 
 

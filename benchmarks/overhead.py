@@ -18,11 +18,12 @@ MOST_TRIAL_MS, LEAST_RATIO, LEAST_RESULTS_PER_S, MOST_MB = 80, 20, 300, 50
 REPORTS_OF_LONG_TRIALS = 50
 
 
-def cost(trials: int, reports: int, *, method: str = "tpe") -> Cost:
-    """Return what a sweep of instant trainings took, in a process of its own."""
+def cost(trials: int, reports: int, *, method: str = "tpe", address: str | None = None) -> Cost:
+    """Return what a sweep of instant trainings took, in a process of its own, here or on a Ray cluster."""
     with TemporaryDirectory() as results:
         sizes = ["--trials", str(trials), "--reports", str(reports), "--method", method]
-        printed = _output("benchmarks.instant", results, *sizes)
+        where = [] if address is None else ["--address", address]
+        printed = _output("benchmarks.instant", results, *sizes, *where)
     return Cost(**json.loads(printed.splitlines()[-1]))
 
 

@@ -38,6 +38,7 @@ class Evaluator:
         data: Its held-out images are the reference.
         device: Where features are computed.
         extractor: ``classifier`` or ``inception``; see :func:`gan_core.features.load_extractor`.
+        classifier: The classifier's weights, where they are at hand.
 
     Attributes:
         extractor: The SHA-256 of the extractor's weights: ``sha256:280d46...``.
@@ -49,7 +50,11 @@ class Evaluator:
     """
 
     def __init__(
-        self, data: ImageDataset, device: torch.device | str = "cpu", extractor: ExtractorName = "classifier"
+        self,
+        data: ImageDataset,
+        device: torch.device | str = "cpu",
+        extractor: ExtractorName = "classifier",
+        classifier: bytes | None = None,
     ) -> None:
         fewest = COVERAGE_NEIGHBOURS + 1
         if min(len(data.train), len(data.held_out)) < fewest:
@@ -59,7 +64,7 @@ class Evaluator:
             )
         self._device = torch.device(device)
         self._data = data
-        loaded = load_extractor(extractor, data, device)
+        loaded = load_extractor(extractor, data, device, classifier)
         self._network = loaded.network
         self.extractor = f"sha256:{loaded.sha256}"
         self._held_out, _ = self._features(_in_batches(data.held_out))

@@ -91,7 +91,12 @@ class Classifier(nn.Module):
         return features, self.head(features)
 
 
-def load_extractor(name: ExtractorName, data: ImageDataset, device: torch.device | str = "cpu") -> Extractor:
+def load_extractor(
+    name: ExtractorName,
+    data: ImageDataset,
+    device: torch.device | str = "cpu",
+    content: bytes | None = None,
+) -> Extractor:
     """Load what the images of ``data`` are compared with.
 
     Args:
@@ -100,6 +105,7 @@ def load_extractor(name: ExtractorName, data: ImageDataset, device: torch.device
             the cache directory. ``inception``: Inception v3, 2,048 features, through torchmetrics.
         data: The images.
         device: Where features are computed.
+        content: The classifier's weights, where :func:`classifier_content` has returned them already.
 
     Raises:
         UnknownNameError: There is no such extractor.
@@ -110,10 +116,20 @@ def load_extractor(name: ExtractorName, data: ImageDataset, device: torch.device
         raise UnknownNameError("extractor", name, EXTRACTORS)
     if name == "inception":
         return _inception(torch.device(device))
-    is_digits = data.name in DIGITS and data.image_shape == DIGITS_SHAPE
-    content = _digits_content() if is_digits else _cached_content(data)
+    content = content or classifier_content(data)
     classifier = _classifier(content, data).to(device).to(memory_format=torch.channels_last)
     return Extractor(sha256(content).hexdigest(), classifier)
+
+
+def classifier_content(data: ImageDataset) -> bytes:
+    """Return the weights of the classifier of ``data`` as safetensors, trained now where there are none yet.
+
+    Raises:
+        ExtractorUnavailableError: The images have no two classes.
+        CorruptedAssetError: A file of weights is not what it was.
+    """
+    is_digits = data.name in DIGITS and data.image_shape == DIGITS_SHAPE
+    return _digits_content() if is_digits else _cached_content(data)
 
 
 def _digits_content() -> bytes:

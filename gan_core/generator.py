@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from gan_core.architectures import ImageShape, architectures
@@ -64,11 +64,16 @@ class Generator(nn.Module):
 def save_generator(
     file: Path, config: TrialConfig, image_shape: ImageShape, weights: Mapping[str, Tensor]
 ) -> None:
-    """Write a generator as safetensors, its config and image shape in the file's metadata."""
-    about = {"config": config.model_dump_json(), "image_shape": json.dumps(image_shape)}
+    """Write a generator into a file, whole or not at all, as :func:`generator_bytes` makes it."""
     draft = file.with_name(f"{file.name}.draft")
-    save_file({name: value.cpu().contiguous() for name, value in weights.items()}, draft, about)
+    draft.write_bytes(generator_bytes(config, image_shape, weights))
     draft.replace(file)
+
+
+def generator_bytes(config: TrialConfig, image_shape: ImageShape, weights: Mapping[str, Tensor]) -> bytes:
+    """Return a generator as safetensors, its config and image shape in the metadata."""
+    about = {"config": config.model_dump_json(), "image_shape": json.dumps(image_shape)}
+    return save({name: value.cpu().contiguous() for name, value in weights.items()}, about)
 
 
 def load_generator(file: Path | str, *, allow_imports: bool = False) -> Generator:

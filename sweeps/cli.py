@@ -74,6 +74,20 @@ TrackingUri = Annotated[
         "--tracking-uri", metavar="URI", help="Where MLflow keeps runs: http://HOST:PORT or the like."
     ),
 ]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address", metavar="auto|HOST:PORT", help="Run on a Ray cluster that runs already, not here."
+    ),
+]
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="DIR|s3://...|gs://...",
+        help="Where all nodes keep the states of unfinished trials.",
+    ),
+]
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Where sweeps are kept.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document; the rest goes to stderr.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing while it runs.")]
@@ -97,6 +111,8 @@ def run_command(
         typer.Option("--warm-start", metavar="NAME", help="Begin with what an earlier sweep was told."),
     ] = None,
     tracking_uri: TrackingUri = None,
+    address: Address = None,
+    storage: StorageOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be run, as preview does; start nothing.")
     ] = False,
@@ -106,13 +122,16 @@ def run_command(
     """Run the sweep that a file describes."""
     from rich.console import Console
 
-    from sweeps.runner import execute
+    from sweeps.runner import Target, execute
     from sweeps.spec import check_name
+    from sweeps.storage import storage_uri
 
     options = {"trials": trials, "seed": seed, "time_budget": time_budget}
     checked = _checked(spec, set_, options)
     check_name(name)
     if dry_run:
+        if storage is not None:
+            storage_uri(storage)
         if warm_start is not None:
             from sweeps.warmstart import earlier_sweep
 
@@ -129,6 +148,7 @@ def run_command(
             quiet=quiet,
             warm_start=warm_start,
             tracking_uri=tracking_uri,
+            target=Target(address, storage),
         )
     except SweepInterrupted as interruption:
         raise typer.Exit(SIGNAL_EXIT_BASE + interruption.signal_number) from None
@@ -143,6 +163,8 @@ def resume_command(
     ] = None,
     time_budget: TimeBudget = None,
     tracking_uri: TrackingUri = None,
+    address: Address = None,
+    storage: StorageOption = None,
     results: Results = Path("results"),
     json_: Json = False,
     quiet: Quiet = False,
@@ -150,7 +172,7 @@ def resume_command(
     """Go on with a sweep that was stopped, in whatever way, or extend one."""
     from rich.console import Console
 
-    from sweeps.runner import resume
+    from sweeps.runner import Target, resume
     from sweeps.spec import parse_budget
 
     seconds = parse_budget(time_budget)
@@ -161,6 +183,7 @@ def resume_command(
             trials=trials,
             time_budget=seconds,
             tracking_uri=tracking_uri,
+            target=Target(address, storage),
             results=results,
             console=console,
             quiet=quiet,
@@ -202,6 +225,8 @@ def confirm_command(
         int | None, typer.Option("--max-seeds", metavar="N", help="The most seeds, until resolved.")
     ] = None,
     tracking_uri: TrackingUri = None,
+    address: Address = None,
+    storage: StorageOption = None,
     results: Results = Path("results"),
     json_: Json = False,
     quiet: Quiet = False,
@@ -210,7 +235,7 @@ def confirm_command(
     from rich.console import Console
 
     from sweeps.ranking import load
-    from sweeps.runner import confirm
+    from sweeps.runner import Target, confirm
     from sweeps.spec import confirm_settings
 
     options = {"top": top, "seeds": seeds, "until_resolved": until_resolved or None, "max_seeds": max_seeds}
@@ -218,7 +243,13 @@ def confirm_command(
     console = Console(stderr=True)
     try:
         outcome = confirm(
-            name, settings, tracking_uri=tracking_uri, results=results, console=console, quiet=quiet
+            name,
+            settings,
+            tracking_uri=tracking_uri,
+            target=Target(address, storage),
+            results=results,
+            console=console,
+            quiet=quiet,
         )
     except SweepInterrupted as interruption:
         raise typer.Exit(SIGNAL_EXIT_BASE + interruption.signal_number) from None

@@ -1,19 +1,35 @@
-"""This machine as Ray sees it: started, with workers that are ready for trials, and its resources."""
+"""Ray as a sweep has it: started on this machine, or a cluster that runs already; and its resources."""
 
 import logging
 import os
-from collections.abc import Iterator
+import socket
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 import ray
+from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
+from ray._private.services import find_bootstrap_address
+from ray.exceptions import RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+import gan_core
+from gan_core.errors import in_one_line
+from sweeps import nodes
 from sweeps.errors import SweepError
 from sweeps.spec import Resources
 
-_SETTINGS = {
+if TYPE_CHECKING:
+    from sweeps.storage import Storage
+
+_OF_WORKERS = {"RAY_CHDIR_TO_TRIAL_DIR": "0"}
+_SETTINGS = _OF_WORKERS | {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
@@ -28,6 +44,13 @@ _OF_A_TRIAL = ("sweeps.trainable", "gan_core.training", "torch._dynamo")
 
 MOST_READY = 8
 """Ray starts a worker a core. Where there are more cores than this, none imports anything in advance."""
+
+AUTO = "auto"
+_ADDRESS, _AUTH_MODE = "RAY_ADDRESS", "RAY_AUTH_MODE"
+CONNECTS_S, ANSWERS_S = 5.0, 180.0
+SECONDS_BETWEEN_CHECKS = 0.1
+UNITS = 10_000
+"""Ray counts fractions of a resource in these."""
 
 
 @contextmanager
@@ -49,6 +72,95 @@ def local_ray(resources: Resources) -> Iterator[None]:
         ray.shutdown()
 
 
+@contextmanager
+def running_cluster(address: str, import_paths: Iterable[str]) -> Iterator[None]:
+    """Work on a cluster that runs already, and leave it as it was.
+
+    Its workers get this program's code, and that of the user's own components, from here.
+
+    Args:
+        address: ``auto``, for the cluster that this machine has joined, or ``HOST:PORT``.
+        import_paths: The user's components.
+
+    Raises:
+        SweepError: No cluster answers there, or it takes no work from here.
+    """
+    answering = _answering(address)
+    os.environ |= _SETTINGS
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    code = sorted({Path(__file__).parent, Path(gan_core.__file__).parent, *users_code(import_paths)})
+    try:
+        ray.init(
+            address=answering,
+            runtime_env={"py_modules": [str(path) for path in code], "env_vars": _OF_WORKERS},
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+        )
+    except (OSError, RuntimeError, ValueError, RayError) as error:
+        ray.shutdown()
+        raise SweepError(
+            f"the Ray cluster at {answering} takes no work from here ({in_one_line(error)}): the command must"
+            f" run on a machine that has joined it, with the same Ray and Python; where it asks for a"
+            f" token, with that in ~/.ray/auth_token and {_AUTH_MODE}=token"
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _answering(address: str) -> str:
+    """Return the ``HOST:PORT`` of a cluster, once something has answered there: Ray would wait for minutes.
+
+    Raises:
+        SweepError: There is none.
+    """
+    start = "start one with ray start --head, and type ray start --address HOST:PORT on other machines"
+    found = _joined() if address == AUTO else address
+    if address == AUTO and _ADDRESS not in os.environ:
+        maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+    if found is None:
+        raise SweepError(f"--address auto: this machine is in no Ray cluster; {start}")
+    host, _, port = found.rpartition(":")
+    if not host or "/" in host or not port.isdigit() or not 0 < int(port) < 2**16:
+        raise SweepError(f"--address {found}: expected auto, or HOST:PORT such as 10.0.0.1:6379")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECTS_S).close()
+    except OSError as error:
+        raise SweepError(f"no Ray cluster answers at {found} ({error.strerror or error}); {start}") from None
+    return found
+
+
+def _joined() -> str | None:
+    """Return the address of the cluster that this machine has joined.
+
+    Ray's own search would find any Ray of this machine's, such as another sweep's.
+    """
+    return os.environ.get(_ADDRESS) or find_bootstrap_address(None) or None
+
+
+def users_code(import_paths: Iterable[str]) -> set[Path]:
+    """Return where components lie that are not installed, and what they import beside them."""
+    names = {path.partition(":")[0].partition(".")[0] for path in import_paths} - sys.stdlib_module_names
+    folders = {path.parent for name in names for path in _packages(name)}
+    imported = {name.partition(".")[0] for name in sys.modules}
+    return {path for name in imported for path in _packages(name) if path.parent in folders}
+
+
+def _packages(name: str) -> list[Path]:
+    """Return where a module or package lies that is not installed for all; not where it is built in."""
+    with suppress(ValueError, ImportError):
+        spec = find_spec(name)
+        places = (spec.submodule_search_locations or [spec.origin or ""]) if spec else []
+        paths = [Path(place) for place in places]
+        return [path for path in paths if path.suffix in {"", ".py"} and path.exists() and _is_own(path)]
+    return []
+
+
+def _is_own(path: Path) -> bool:
+    return not {"site-packages", "dist-packages"} & set(path.parts)
+
+
 def take_ready_workers() -> None:
     """Have Tune's trials run in the workers that Ray keeps ready.
 
@@ -62,25 +174,108 @@ def take_ready_workers() -> None:
         class_cache.ENV_VARS_TO_PROPAGATE.clear()
 
 
+def alive() -> list[dict[str, Any]]:
+    """Return the nodes that are there, as Ray describes them."""
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
 def reserved(resources: Resources) -> dict[str, float]:
     """Return what Ray reserves for a trial.
 
     Raises:
-        SweepError: There is less than that.
+        SweepError: No node has that.
     """
-    there = ray.cluster_resources()
-    gpus = min(1, there.get("GPU", 0)) if resources.gpu == "auto" else resources.gpu
+    there = [node["Resources"] for node in alive()]
+    gpus = min(1, _most(there, "gpu")) if resources.gpu == "auto" else resources.gpu
     asked = {"cpu": resources.cpu, "gpu": gpus}
+    where = "here" if len(there) == 1 else f"on any of the {len(there)} nodes"
     for what, amount in asked.items():
-        available = there.get(what.upper(), 0)
+        available = _most(there, what)
         if amount > available:
             raise SweepError(
-                f"resources.{what} is {amount:g}: a trial must fit, and there are {available:g} here"
+                f"resources.{what} is {amount:g}: a trial must fit, and there are {available:g} {where}"
             )
+    if slots(asked) == 0:
+        raise SweepError(
+            f"a trial must fit into a node, and none has both: resources.cpu {asked['cpu']:g} and"
+            f" resources.gpu {asked['gpu']:g}"
+        )
     return asked
 
 
-def slots(reserves: dict[str, float]) -> int:
-    """Return how many trials fit at a time, of which each reserves so much."""
-    there = ray.cluster_resources()
-    return int(min(there[what.upper()] // amount for what, amount in reserves.items() if amount))
+def _most(there: Iterable[Mapping[str, float]], what: str) -> float:
+    return max(node.get(what.upper(), 0) for node in there)
+
+
+def slots(reserves: Mapping[str, float]) -> int:
+    """Return how many trials fit at a time, of which each reserves so much of one node."""
+    return sum(_fitting(node["Resources"], reserves) for node in alive())
+
+
+def _fitting(there: Mapping[str, float], reserves: Mapping[str, float]) -> int:
+    """Return how many trials fit on a node; a part of a GPU is a part of one."""
+    counts = []
+    for what, amount in reserves.items():
+        n, units = there.get(what.upper(), 0), round(amount * UNITS)
+        if what == "gpu" and 0 < amount < 1:
+            counts.append(int(n) * (UNITS // units))
+        elif amount:
+            counts.append(round(n * UNITS) // units)
+    return min(counts)
+
+
+def check_nodes(storage: "Storage", check: Callable[[], None]) -> None:
+    """Check that every node has what trials need.
+
+    Args:
+        storage: Where their states are kept.
+        check: Called again and again meanwhile; what it raises ends the waiting.
+
+    Raises:
+        SweepError: A node lacks something; the message has one line for each.
+    """
+    found = on_each_node(nodes.faults, storage, check=check)
+    lines = [f"node {node} {fault}" for node, its in found.items() for fault in its]
+    if lines:
+        raise SweepError("\n".join(lines))
+
+
+def on_each_node(function: Callable[..., Any], *arguments: Any, check: Callable[[], None]) -> dict[str, Any]:  # noqa: ANN401
+    """Call a function on every node, and return what it returned, by the node's name.
+
+    Raises:
+        SweepError: It failed on a node, or one does not answer.
+    """
+    remote = ray.remote(num_cpus=0, max_retries=0)(function)
+    tasks = {remote.options(**on_node(node["NodeID"])).remote(*arguments): _name(node) for node in alive()}
+    waiting, until = list(tasks), monotonic() + ANSWERS_S
+    while waiting and monotonic() < until:
+        _, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=SECONDS_BETWEEN_CHECKS)
+        check()
+    if waiting:
+        silent = ", ".join(tasks[task] for task in waiting)
+        raise SweepError(f"the Ray cluster starts no worker within {ANSWERS_S:.0f} s on {silent}")
+    return {name: _result(task, name) for task, name in tasks.items()}
+
+
+def _result(task: Any, node: str) -> Any:  # noqa: ANN401
+    try:
+        return ray.get(task)
+    except RayTaskError as error:
+        raise SweepError(f"node {node}: {in_one_line(error.cause)}") from error
+    except RayError as error:
+        raise SweepError(f"node {node}: {in_one_line(error)}") from error
+
+
+def on_node(node_id: str) -> dict[str, Any]:
+    """Return the options of a task that runs on one node and no other."""
+    return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node_id, soft=False)}
+
+
+def own_node_id() -> str:
+    """Return Ray's name of the node that this process is on."""
+    return str(ray.get_runtime_context().get_node_id())
+
+
+def _name(node: Mapping[str, Any]) -> str:
+    return f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']}, {node['NodeID'][:6]})"

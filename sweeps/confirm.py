@@ -71,7 +71,7 @@ class Confirmation(Searcher):
             return None if self._running else str(Searcher.FINISHED)
         self._running[trial_id] = trial
         self._number = max(self._number, trial.number + 1)
-        return suggestion(self._spec, self._folder, trial, self._past) | {"weights": None}
+        return suggestion(self._spec, self._folder, trial, self._past) | {"sends_weights": False}
 
     def on_trial_complete(
         self,

@@ -10,11 +10,12 @@ from pathlib import Path
 PACKAGES = ("gan-sweep", "torch", "ray", "optuna", "mlflow", "numpy")
 
 
-def environment(gpus: float = 0) -> dict[str, str]:
+def environment(gpus: float = 0, n_nodes: int | None = None) -> dict[str, str]:
     """Return the versions of what trains and searches, and the machine in words.
 
     Args:
         gpus: How many GPUs trials may use.
+        n_nodes: Of the cluster, of which this machine is one; None where trials run on this machine.
     """
     versions = {package: _version(package) for package in PACKAGES}
     return {
@@ -24,6 +25,7 @@ def environment(gpus: float = 0) -> dict[str, str]:
         "processor": _processor(),
         "cores": str(os.cpu_count()),
         "gpus": f"{gpus:g}",
+        **({} if n_nodes is None else {"nodes": str(n_nodes)}),
         **_git_commit(),
     }
 

@@ -24,7 +24,7 @@ from sweeps.errors import SweepError, SweepExistsError, UnknownSweepError
 from sweeps.space import Scalar
 from sweeps.status import Stage, Status
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 
 _SCHEMA = """
 CREATE TABLE sweep (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -42,6 +42,7 @@ CREATE TABLE trials (
     step INTEGER NOT NULL DEFAULT 0,
     flags TEXT NOT NULL DEFAULT '{}',
     take_overs TEXT NOT NULL DEFAULT '[]',
+    places TEXT NOT NULL DEFAULT '[]',
     final TEXT,
     started_at REAL NOT NULL,
     ended_at REAL,
@@ -177,6 +178,14 @@ class Ledger:
                 ),
             )
 
+    def place(self, trial_id: str, place: Mapping[str, Any]) -> None:
+        """Record the node that a trial runs on from now on, and its GPUs there."""
+        with self._connection as transaction:
+            transaction.execute(
+                "UPDATE trials SET places = json_insert(places, '$[#]', json(?)) WHERE trial_id = ?",
+                (json.dumps({**place, "at": time()}), trial_id),
+            )
+
     def end(
         self,
         trial_id: str,
@@ -264,7 +273,7 @@ _TRIALS = """
 SELECT trials.*, reports.metrics AS best_metrics FROM trials
 LEFT JOIN reports ON reports.trial_id = trials.trial_id AND reports.step = best_step
 """
-_JSON_COLUMNS = ("params", "config", "flags", "take_overs", "final", "best_metrics")
+_JSON_COLUMNS = ("params", "config", "flags", "take_overs", "places", "final", "best_metrics")
 
 
 def read_ledger(name: str, results: Path) -> Record:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from itertools import product
-from typing import TYPE_CHECKING, Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
@@ -11,16 +10,13 @@ from rich.console import Console
 from gan_core.config import TrialConfig
 from gan_core.errors import GanCoreError, in_one_line
 from gan_core.registry import is_import_path
+from sweeps.cluster import SECONDS_BETWEEN_CHECKS, on_node, own_node_id
 from sweeps.errors import SweepError
+from sweeps.nodes import load
 from sweeps.progress import announced
-from sweeps.spec import SweepSpec
-
-if TYPE_CHECKING:
-    from gan_core.features import ExtractorName
+from sweeps.spec import COMPONENTS, SweepSpec
 
 PACKAGED = "mnist-5k"
-COMPONENTS = ("architecture", "loss", "penalty")
-SECONDS_BETWEEN_CHECKS = 0.1
 
 
 def prepare(
@@ -30,7 +26,8 @@ def prepare(
     *,
     quiet: bool,
     check: Callable[[], None],
-) -> None:
+    shares: bool = False,
+) -> ray.ObjectRef | None:
     """Load the dataset, and try every combination of components of which one is a user's own.
 
     A dataset that is not to be had and a component that does not do what it must are one message then, not
@@ -42,16 +39,24 @@ def prepare(
         console: Where to say that the dataset is being loaded.
         quiet: Whether to say nothing.
         check: Called again and again while it is waited for; what it raises ends the waiting.
+        shares: Whether it is this machine that loads it for all others, whatever its resources.
+
+    Returns:
+        What it shares, as :func:`sweeps.nodes.load` returns it; None where each worker loads its own.
 
     Raises:
         SweepError: The dataset cannot be loaded or scored, or a component is refused.
     """
     configs = _with_users_components(spec)
     if spec.dataset == PACKAGED and spec.extractor == "classifier" and not configs:
-        return
-    options = {"num_cpus": resources["cpu"], "num_gpus": resources["gpu"], "max_retries": 0, "max_calls": 1}
+        return None
+    options = {"num_cpus": resources["cpu"], "num_gpus": resources["gpu"]}
+    if shares:
+        options = {"num_cpus": 0, **on_node(own_node_id())}
+    options |= {"max_retries": 0, "max_calls": 1, "num_returns": 2}
     with announced(console, f"Loading {spec.dataset} and its {spec.extractor}", quiet=quiet):
-        done = ray.remote(**options)(_try).remote(spec.data, spec.extractor, configs, resources["cpu"])
+        task = ray.remote(**options)(load)
+        done, loaded = task.remote(spec.data, spec.extractor, configs, resources["cpu"])
         while not ray.wait([done], timeout=SECONDS_BETWEEN_CHECKS)[0]:
             check()
         check()
@@ -61,6 +66,7 @@ def prepare(
             raise SweepError(_message(spec, error.cause)) from error
         except RayError as error:
             raise SweepError(f"the worker that loads {spec.dataset} died: {error}") from error
+    return loaded if shares else None
 
 
 def _with_users_components(spec: SweepSpec) -> list[TrialConfig]:
@@ -71,19 +77,6 @@ def _with_users_components(spec: SweepSpec) -> list[TrialConfig]:
         for combination in combinations
         if any(is_import_path(str(name)) for name in combination)
     ]
-
-
-def _try(data: dict[str, Any], extractor: "ExtractorName", configs: list[TrialConfig], threads: int) -> None:
-    import torch
-
-    from gan_core import Evaluator, check_contract, load_dataset
-
-    torch.set_num_threads(threads)
-    images = load_dataset(**data)
-    for config in configs:
-        check_contract(config, images.image_shape)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    Evaluator(images.placed(device), device, extractor)
 
 
 def _message(spec: SweepSpec, cause: BaseException) -> str:

@@ -13,6 +13,7 @@ from sweeps.progress import Display
 from sweeps.search import status_of, trial_of
 from sweeps.spec import SweepSpec
 from sweeps.status import Stage, Status
+from sweeps.storage import Storage
 
 
 class BestWeights:
@@ -50,8 +51,10 @@ class Recorder(tune.Callback):
         weights: BestWeights,
         metric: str,
         n_ended: int,
+        storage: Storage | None = None,
     ) -> None:
         self._weights = weights
+        self._storage = storage
         self._metric = metric
         self._ledger = ledger
         self._display = display
@@ -59,6 +62,8 @@ class Recorder(tune.Callback):
         self._running: dict[str, Trial] = {}
         self._lineages: dict[str, tuple[str | None, int | None]] = {}
         self._scores: dict[str, float] = {}
+        self._places: dict[str, dict[str, Any]] = {}
+        self._is_described = False
         self.ended = n_ended
 
     def __getstate__(self) -> dict[str, Any]:
@@ -76,21 +81,36 @@ class Recorder(tune.Callback):
         self._ledger.start(started)
         self._display.start(started)
 
+    def on_trial_recover(self, trial: TuneTrial, **_info: object) -> None:
+        """Have a trial that begins again on another node know its best score."""
+        trial.config["best"] = (trial.last_result or {}).get("best", trial.config["best"])
+        self._display.say(f"{self._running[trial.trial_id].trial_id} goes on elsewhere: its worker is gone")
+
     def on_trial_result(self, trial: TuneTrial, result: dict[str, Any], **_info: object) -> None:
-        """Record a report and its samples, which are taken out of the result."""
+        """Record a report, its samples and its weights; what is large is taken out of the result."""
         self._note_take_over(trial, result)
-        samples = result.pop("samples", None)
+        samples, weights = result.pop("samples", None), result.pop("weights", None)
         if samples is None:
             return
         reporting, step, metrics = self._running[trial.trial_id], result["step"], result["metrics"]
-        if not self._scores:
+        if not self._is_described:
             self._ledger.describe({key: result[key] for key in ("floors", "extractor")})
+            self._is_described = True
         self._scores[trial.trial_id] = result["score"]
+        self._note_place(trial.trial_id, result["place"])
         grid = samples_file(self._folder, reporting.trial_id, step)
         grid.parent.mkdir(exist_ok=True)
         grid.write_bytes(samples)
+        if weights is not None:
+            _write_whole(weights_file(self._folder, reporting.trial_id), weights)
         self._ledger.report(reporting.trial_id, step, metrics, result["score"], result["flags"])
         self._display.report(reporting, step, metrics[self._metric])
+
+    def _note_place(self, tune_id: str, place: dict[str, Any]) -> None:
+        """Record where a trial runs, once, and again where it has moved."""
+        if self._places.get(tune_id) != place:
+            self._places[tune_id] = place
+            self._ledger.place(self._running[tune_id].trial_id, place)
 
     def _note_take_over(self, trial: TuneTrial, result: Mapping[str, Any]) -> None:
         """Record that a trial has changed, once a result was made with what it is now."""
@@ -132,10 +152,28 @@ class Recorder(tune.Callback):
         traceback: str | None = None,
         final: dict[str, float] | None = None,
     ) -> None:
-        trial, score = self._running.pop(tune_id), self._scores.get(tune_id)
+        trial, score = self._running.pop(tune_id), self._scores.pop(tune_id, None)
+        self._places.pop(tune_id, None)
         self._ledger.end(trial.trial_id, status, reason, traceback, final)
         if final and trial.stage is Stage.SEARCH:
             self._weights.add(trial.trial_id, final[self._metric], is_baseline=trial.is_baseline)
         if status is not Status.INTERRUPTED:
             checkpoint_file(self._folder, trial.trial_id).unlink(missing_ok=True)
+            self._drop_state(trial.trial_id)
         self._display.end(trial, status, final.get(self._metric, score) if final else score, reason)
+
+    def _drop_state(self, trial_id: str) -> None:
+        """Delete the state of a trial that has ended from where it is kept for others."""
+        if self._storage is None:
+            return
+        try:
+            self._storage.drop(checkpoint_file(self._folder, trial_id).name)
+        except OSError as error:
+            self._display.say(f"{self._storage.uri} still holds the state of {trial_id}: {error}")
+
+
+def _write_whole(file: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all."""
+    draft = file.with_name(f"{file.name}.draft")
+    draft.write_bytes(content)
+    draft.replace(file)

@@ -1,4 +1,4 @@
-"""Runs a sweep on this machine: from what was asked for to how it ended.
+"""Runs a sweep, on this machine or a cluster: from what was asked for to how it ended.
 
 Ray starts while what trains with it is still being imported.
 """
@@ -22,11 +22,27 @@ from sweeps.past import Past
 from sweeps.progress import announced
 from sweeps.spec import Confirm, Override, SweepSpec, load_spec
 from sweeps.status import Status
+from sweeps.storage import Storage, chosen_storage
 from sweeps.tracking import Store
 from sweeps.words import RESULTS
 
 if TYPE_CHECKING:
     from sweeps.ranking import Sweep
+    from sweeps.session import Site
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a sweep shall run.
+
+    Args:
+        address: ``auto`` or ``HOST:PORT`` of a Ray cluster that runs already; None for a Ray of its own here.
+        storage: Where the states of unfinished trials are kept: a directory that all nodes see, or
+            ``s3://...`` or ``gs://...``; None for the sweep's folder or, on a cluster, each node's own disk.
+    """
+
+    address: str | None = None
+    storage: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +72,8 @@ def run(
     results: Path | str = RESULTS,
     warm_start: str | None = None,
     tracking_uri: str | None = None,
+    address: str | None = None,
+    storage: str | None = None,
     quiet: bool = False,
 ) -> "Sweep":
     """Run the sweep that a search-space file describes, and return it.
@@ -67,6 +85,8 @@ def run(
         results: Where sweeps are kept.
         warm_start: An earlier sweep of the same space, whose trials the sampler begins with.
         tracking_uri: Where MLflow keeps runs; by default ``MLFLOW_TRACKING_URI``, or a database in results.
+        address: A Ray cluster to run on, ``auto`` or ``HOST:PORT``; by default a Ray of its own here.
+        storage: Where the states of unfinished trials are kept, as :class:`Target` has it.
         quiet: Whether to show nothing while it runs.
 
     Raises:
@@ -86,6 +106,7 @@ def run(
         results=Path(results),
         warm_start=warm_start,
         tracking_uri=tracking_uri,
+        target=Target(address, storage),
         console=console,
         quiet=quiet,
     )
@@ -107,15 +128,17 @@ def execute(
     quiet: bool,
     warm_start: str | None = None,
     tracking_uri: str | None = None,
+    target: Target = Target(),
 ) -> Outcome:
     """Run a sweep to its end, that of its time budget, or SIGINT, SIGTERM or SIGHUP; return how it ended.
 
     Raises:
         SweepExistsError: The name is taken.
         UnknownSweepError: There is no sweep to start from.
-        SweepError: MLflow cannot keep runs there, the sweep to start from is another space's, a trial asks
-            for more than there is, ``results`` cannot be written, the dataset cannot be loaded, or a
-            component of the user's own does not do what it must; nothing was written.
+        SweepError: MLflow cannot keep runs there, the sweep to start from is another space's, no cluster
+            answers or a node of it lacks something, a trial asks for more than there is, ``results`` cannot
+            be written, the dataset cannot be loaded, or a component of the user's own does not do what it
+            must; nothing was written.
         SweepInterrupted: A signal came before the sweep had begun; nothing was written.
     """
     check_results(results, name)
@@ -125,7 +148,17 @@ def execute(
     def new_folder() -> Path:
         return create_sweep_folder(results, name or spec.name, exact=name is not None)
 
-    return _run(spec, new_folder, store, console, settings=spec.confirm, earlier=earlier, quiet=quiet)
+    return _run(
+        spec,
+        new_folder,
+        store,
+        console,
+        target=target,
+        storage=chosen_storage(spec.name, target.storage, None, is_cluster=target.address is not None),
+        settings=spec.confirm,
+        earlier=earlier,
+        quiet=quiet,
+    )
 
 
 def _earlier(spec: SweepSpec, name: str, results: Path) -> Path:
@@ -140,6 +173,7 @@ def resume(
     trials: int | None,
     time_budget: float | None,
     tracking_uri: str | None = None,
+    target: Target = Target(),
     results: Path,
     console: Console,
     quiet: bool,
@@ -155,6 +189,7 @@ def resume(
         trials: How many trials it shall have in all; as many as before where it is not given.
         time_budget: Seconds until it ends; no end where it is not given.
         tracking_uri: Where MLflow keeps its runs; where it did before where it is not given.
+        target: Where it runs; its storage is that of before where it is not given.
         results: Where sweeps are kept.
         console: Where to show it.
         quiet: Whether to show nothing.
@@ -179,11 +214,18 @@ def resume(
         lambda: record.folder,
         store,
         console,
+        target=target,
+        storage=_storage_again(record, target),
         settings=settings,
         past=past,
         searches=searches,
         quiet=quiet,
     )
+
+
+def _storage_again(record: Record, target: Target) -> Storage | None:
+    recorded, is_cluster = record.facts.get("storage"), target.address is not None
+    return chosen_storage(record.folder.name, target.storage, recorded, is_cluster=is_cluster)
 
 
 def _unconfirmed(spec: SweepSpec, record: Record, *, searches: bool) -> Confirm | None:
@@ -212,6 +254,7 @@ def confirm(
     settings: Confirm,
     *,
     tracking_uri: str | None = None,
+    target: Target = Target(),
     results: Path,
     console: Console,
     quiet: bool,
@@ -224,6 +267,7 @@ def confirm(
         name: The sweep's name.
         settings: How many configurations and seeds.
         tracking_uri: Where MLflow keeps its runs; where it did before where it is not given.
+        target: Where it runs; its storage is that of before where it is not given.
         results: Where sweeps are kept.
         console: Where to show it.
         quiet: Whether to show nothing.
@@ -241,7 +285,17 @@ def confirm(
     Sweep(record).finalists(settings.top)
     with running_lock(record.folder):
         pass
-    return _run(spec, lambda: record.folder, store, console, settings=settings, searches=False, quiet=quiet)
+    return _run(
+        spec,
+        lambda: record.folder,
+        store,
+        console,
+        target=target,
+        storage=_storage_again(record, target),
+        settings=settings,
+        searches=False,
+        quiet=quiet,
+    )
 
 
 def _run(
@@ -250,6 +304,8 @@ def _run(
     store: Store,
     console: Console,
     *,
+    target: Target,
+    storage: Storage | None,
     settings: Confirm | None,
     earlier: Path | None = None,
     past: Past | None = None,
@@ -257,35 +313,68 @@ def _run(
     quiet: bool,
 ) -> Outcome:
     signals, budget = Signals(), Budget(spec.time_budget)
-    with signals.caught(), _ray(spec, console, quiet=quiet):
-        from sweeps.cluster import reserved
-        from sweeps.preparation import prepare
-
+    with signals.caught(), _ray(spec, target.address, console, quiet=quiet):
         signals.catch()
-        resources = reserved(spec.resources)
-        signals.check()
-        prepare(spec, resources, console, quiet=quiet, check=signals.check)
+        site = _site(spec, target, storage, console, quiet=quiet, check=signals.check)
         folder = folder_of()
         from sweeps.session import Session
 
-        session = Session(spec, folder, store, resources, [signals, budget], console, quiet=quiet)
+        session = Session(spec, folder, store, site, [signals, budget], console, quiet=quiet)
         with running_lock(folder), session:
-            is_searched = not searches or session.search(earlier, past) is Status.COMPLETED
-            if settings and is_searched and signals.number is None:
-                session.confirm(settings)
+            is_done = not searches or session.search(earlier, past) is Status.COMPLETED
+            if settings and is_done and signals.number is None:
+                is_done = session.confirm(settings) is Status.COMPLETED
+            if is_done:
+                session.tidy()
     failures = session.tracking_failure, session.report_failure
     return Outcome(_load(folder), signals.number, budget.is_over, *failures)
 
 
+def _site(
+    spec: SweepSpec,
+    target: Target,
+    storage: Storage | None,
+    console: Console,
+    *,
+    quiet: bool,
+    check: Callable[[], None],
+) -> "Site":
+    """Return where trials run once all that they need is known to be there.
+
+    Raises:
+        SweepError: Something is not.
+    """
+    from sweeps.cluster import alive, check_nodes, reserved
+    from sweeps.preparation import prepare
+
+    resources, is_cluster = reserved(spec.resources), target.address is not None
+    check()
+    if storage is not None:
+        storage.prepare()
+        if spec.exchanges and storage.uri is None and len(alive()) > 1:
+            raise SweepError(
+                "pbt on several nodes needs --storage DIR: trials take over one another's states from there"
+            )
+        with announced(console, "Asking each node for what trials need", quiet=quiet):
+            check_nodes(storage, check)
+    loaded = prepare(spec, resources, console, quiet=quiet, check=check, shares=is_cluster)
+    from sweeps.session import Site
+
+    return Site(is_cluster, resources, storage, loaded)
+
+
 @contextmanager
-def _ray(spec: SweepSpec, console: Console, *, quiet: bool) -> Iterator[None]:
-    """Start Ray, and import what needs it meanwhile; stop it at the end of the block."""
+def _ray(spec: SweepSpec, address: str | None, console: Console, *, quiet: bool) -> Iterator[None]:
+    """Start Ray or join a cluster, and import what needs it meanwhile; leave it at the end of the block."""
     with ExitStack() as running:
-        with announced(console, "Starting Ray", quiet=quiet), ThreadPoolExecutor(1) as meanwhile:
-            from sweeps.cluster import local_ray
+        doing = "Starting Ray" if address is None else f"Joining the Ray cluster at {address}"
+        with announced(console, doing, quiet=quiet), ThreadPoolExecutor(1) as meanwhile:
+            from sweeps.cluster import local_ray, running_cluster
 
             meanwhile.submit(import_module, "sweeps.session")
-            running.enter_context(local_ray(spec.resources))
+            running.enter_context(
+                local_ray(spec.resources) if address is None else running_cluster(address, spec.import_paths)
+            )
         yield
 
 

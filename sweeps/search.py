@@ -23,7 +23,7 @@ from optuna.trial import Trial as OptunaTrial
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from sweeps.ledger import Trial, checkpoint_file, weights_file
+from sweeps.ledger import Trial, checkpoint_file
 from sweeps.past import Past
 from sweeps.space import MOST_POINTS, Scalar
 from sweeps.spec import SweepSpec
@@ -259,7 +259,7 @@ def suggestion(spec: SweepSpec, folder: Path, trial: Trial, past: Past) -> dict[
         "checkpoint_every_s": spec.checkpoint_every,
         "taken_over": past.taken_over(trial.trial_id),
         "checkpoint": str(checkpoint_file(folder, trial.trial_id).absolute()),
-        "weights": str(weights_file(folder, trial.trial_id).absolute()),
+        "sends_weights": True,
         "best": past.best_metrics(trial.trial_id),
         "data": spec.data,
         "extractor": spec.extractor,

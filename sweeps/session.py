@@ -1,22 +1,24 @@
 """Trains the trials of a sweep with Ray Tune, stage by stage."""
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from rich.console import Console
 
-from sweeps.cluster import slots, take_ready_workers
+from sweeps import nodes
+from sweeps.cluster import alive, on_each_node, slots, take_ready_workers
 from sweeps.confirm import Confirmation
 from sweeps.ends import Budget, BudgetOver, Signals
 from sweeps.environment import environment
-from sweeps.errors import SweepInterrupted, UnknownTrialError
+from sweeps.errors import SweepError, SweepInterrupted, UnknownTrialError
 from sweeps.ledger import Ledger, read_ledger
 from sweeps.past import Past
 from sweeps.progress import Display, announced
@@ -26,11 +28,35 @@ from sweeps.schedulers import scheduler
 from sweeps.search import Search
 from sweeps.spec import Confirm, SweepSpec
 from sweeps.status import Stage, Status
+from sweeps.storage import Storage
 from sweeps.tracking import Store, Tracker
 from sweeps.trainable import GanTrainable
 
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
 STATES_KEPT = 4
 """Of a trial that a scheduler pauses, or has others take over from, in Ray's working folder."""
+
+MOST_MOVES = 3
+"""How often a trial goes on elsewhere when its node is gone."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where trials run.
+
+    Args:
+        is_cluster: Whether that is not this process's own Ray.
+        resources: What Ray reserves for a trial.
+        storage: Where their states are kept, where it is not the sweep's folder.
+        loaded: What :func:`sweeps.preparation.prepare` returns for them.
+    """
+
+    is_cluster: bool
+    resources: dict[str, float]
+    storage: Storage | None
+    loaded: ray.ObjectRef | None
 
 
 @dataclass(frozen=True)
@@ -61,7 +87,7 @@ class Session:
         spec: The sweep.
         folder: Its folder.
         store: Where MLflow keeps its runs.
-        resources: What Ray reserves for a trial.
+        site: Where its trials run.
         ends: What ends it before its end.
         console: Where to show it.
         quiet: Whether to show nothing.
@@ -76,7 +102,7 @@ class Session:
         spec: SweepSpec,
         folder: Path,
         store: Store,
-        resources: dict[str, float],
+        site: Site,
         ends: Sequence[Signals | Budget],
         console: Console,
         *,
@@ -86,7 +112,7 @@ class Session:
         self._content = spec.model_dump(mode="json")
         self._folder = folder
         self._store = store
-        self._resources = resources
+        self._site = site
         self._ends = ends
         self._console = console
         self._quiet = quiet
@@ -148,13 +174,15 @@ class Session:
     def _train(self, stage: _Stage, ledger: Ledger) -> Status:
         """Train every trial of a stage, recording it, and return whether all have ended."""
         metric, ended, folder = self._spec.metric[0], stage.past.ended, self._folder
-        gpus = ray.cluster_resources().get("GPU", 0)
-        ledger.describe({"environment": environment(gpus), "tracking_uri": self._store.kept})
+        gpus, storage = ray.cluster_resources().get("GPU", 0), self._site.storage
+        n_nodes = len(alive()) if self._site.is_cluster else None
+        facts = {"environment": environment(gpus, n_nodes), "tracking_uri": self._store.kept}
+        ledger.describe(facts | {"storage": storage and asdict(storage)})
         with Display(
             self._console, folder.name, stage.n_trials, metric, ended=ended.values(), quiet=self._quiet
         ) as display:
             weights = BestWeights(folder, self._spec, stage.past)
-            recorder = Recorder(ledger, display, weights, metric.name, len(ended))
+            recorder = Recorder(ledger, display, weights, metric.name, len(ended), storage)
             display.say(stage.rule)
             display.say("Starting the first trials")
             try:
@@ -178,11 +206,13 @@ class Session:
         if stage.searcher.exhausted:
             return
         take_ready_workers()
-        n_slots = slots(self._resources)
+        site = self._site
+        n_slots = slots(site.resources)
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(n_slots)
-        with TemporaryDirectory(prefix="gan-sweep-") as working:
+        trainable = tune.with_parameters(GanTrainable, storage=site.storage, loaded=site.loaded)
+        with self._working_folder() as (system, working):
             tune.Tuner(
-                tune.with_resources(GanTrainable, self._resources),
+                tune.with_resources(trainable, site.resources),
                 tune_config=tune.TuneConfig(
                     search_alg=stage.searcher,
                     scheduler=stage.scheduler,
@@ -195,11 +225,34 @@ class Session:
                 run_config=tune.RunConfig(
                     name="sweep",
                     storage_path=working,
+                    storage_filesystem=system,
+                    failure_config=tune.FailureConfig(max_failures=MOST_MOVES if site.is_cluster else 0),
                     callbacks=[recorder, _Around(self._track, [end.check for end in self._ends])],
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, num_to_keep=STATES_KEPT),
                     verbose=0,
                 ),
             ).fit()
+
+    @contextmanager
+    def _working_folder(self) -> "Iterator[tuple[FileSystem | None, str]]":
+        """Give Tune a folder that is thrown away; one of the storage's where trials exchange their states."""
+        site = self._site
+        if site.is_cluster and site.storage and site.storage.uri and self._spec.exchanges:
+            yield site.storage.working_folder()
+            return
+        with TemporaryDirectory(prefix="gan-sweep-") as working:
+            yield None, working
+
+    def tidy(self) -> None:
+        """Leave nothing of a sweep that has ended, where it was not in its own folder; say what stays."""
+        storage = self._site.storage
+        if storage is None:
+            return
+        try:
+            storage.clear()
+            on_each_node(nodes.forget, storage, check=lambda: None)
+        except (OSError, SweepError) as error:
+            self._say(f"Something of this sweep is left on its nodes or in its storage: {error}")
 
 
 class _Around(tune.Callback):

@@ -27,6 +27,7 @@ from pydantic import (
 from gan_core.config import CHANGEABLE, UNUSED_WITH, TrialConfig
 from gan_core.datasets import FOLDER, check_dataset
 from gan_core.errors import allowed_and_closest, closest
+from gan_core.registry import is_import_path
 from sweeps.errors import Fault, SpecError
 from sweeps.published import PUBLISHED, published_points
 from sweeps.source import Override, Source, parse_setting
@@ -57,6 +58,8 @@ DEFAULT_MAX_SEEDS = 10
 FIRST_FRESH_SEED = 2**32
 """Trials of a search have seeds below it, unless their file gives them others."""
 LONGEST_VALUE = 60
+COMPONENTS = ("architecture", "loss", "penalty")
+"""The parameters whose values may be a user's own."""
 RESERVED_NAMES = {"mlflow.db", "mlflow.lock", "mlartifacts", "README.md"}
 
 GOALS: dict[str, Literal["minimize", "maximize"]] = {
@@ -351,6 +354,12 @@ class SweepSpec(_Section):
     def data(self) -> dict[str, Any]:
         """The arguments of :func:`gan_core.load_dataset`."""
         return {"name": self.dataset, "image_size": self.image_size, "channels": self.channels}
+
+    @property
+    def import_paths(self) -> list[str]:
+        """The dataset and the components that are a user's own, as ``MODULE:NAME``."""
+        named = [self.dataset, *(str(value) for name in COMPONENTS for value in self.values_of(name))]
+        return [name for name in named if is_import_path(name) and not name.startswith(FOLDER)]
 
     @property
     def exchanges(self) -> bool:

@@ -3,16 +3,17 @@
 import json
 import shutil
 from collections.abc import Iterator
-from functools import lru_cache
 from math import ceil
 from pathlib import Path
+from socket import gethostname
 from typing import TYPE_CHECKING, Any
 
+import ray
 from ray import tune
 
 if TYPE_CHECKING:
-    from gan_core import Evaluator, ImageDataset, Report, TrialConfig
-    from gan_core.features import ExtractorName
+    from gan_core import ImageDataset, Report, TrialConfig
+    from sweeps.storage import Storage
 
 
 _STATE, _KEPT = "training.checkpoint", "trial.json"
@@ -33,19 +34,36 @@ class GanTrainable(tune.Trainable):
     _config: "TrialConfig"
     _metrics: list[dict[str, str]]
     _stop_on: set[str]
-    _weights_file: Path | None
+    _sends_weights: bool
+    _left_behind: frozenset[Path] = frozenset()
     _data: "ImageDataset"
     _reports: "Iterator[Report]"
 
-    def setup(self, config: dict[str, Any]) -> None:
-        """Start the first trial of this worker."""
+    def setup(
+        self,
+        config: dict[str, Any],
+        storage: "Storage | None" = None,
+        loaded: "tuple[ImageDataset, bytes | None] | None" = None,
+    ) -> None:
+        """Start the first trial of this worker.
+
+        Args:
+            config: The trial, as :func:`sweeps.search.suggestion` describes it.
+            storage: Where states are kept, where the sweep's own folder is not seen from here.
+            loaded: The images, and the weights of their classifier, where they are not loaded here.
+        """
         import torch
 
-        from gan_core import keep_freed_memory
+        from gan_core import Evaluator, keep_freed_memory, load_dataset
 
         keep_freed_memory()
         torch.set_num_threads(config["cpu"])
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._states = storage
+        data, classifier = loaded or (load_dataset(**config["data"]), None)
+        self._data = data.placed(self._device)
+        self._evaluator = Evaluator(self._data, self._device, config["extractor"], classifier)
+        self._place = _place()
         self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -55,18 +73,15 @@ class GanTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Train up to the next report and return it, with the best score so far."""
-        from gan_core import save_generator
         from gan_core.errors import TrainingDiverged
         from gan_core.images import png_grid
 
         try:
-            report = next(self._reports)
+            report = self._next_report()
         except TrainingDiverged as divergence:
             return {"status": "diverged", "reason": str(divergence), "done": True, **self._lineage}
         if not self._best or self._is_better(report.metrics):
             self._best = report.metrics
-        if report.weights is not None and self._weights_file is not None:
-            save_generator(self._weights_file, self._config, self._data.image_shape, report.weights)
         return {
             **self._status(report),
             "step": report.step,
@@ -78,11 +93,29 @@ class GanTrainable(tune.Trainable):
             "flags": report.flags,
             "final": report.final,
             "samples": png_grid(report.samples),
+            "weights": self._weights(report),
             "reported": report.metrics[self._metrics[0]["name"]],
             **self._lineage,
+            "place": self._place,
             "floors": self._evaluator.floors,
             "extractor": self._evaluator.extractor,
         }
+
+    def _next_report(self) -> "Report":
+        """Train up to the next report; a state that is written on the way is kept for others too."""
+        before = _written_at(self._checkpoint)
+        report = next(self._reports)
+        if self._states and _written_at(self._checkpoint) != before:
+            self._states.keep(self._checkpoint)
+        return report
+
+    def _weights(self, report: "Report") -> bytes | None:
+        """Return the best report's generator, in the last report, where the sweep asks for it."""
+        from gan_core.generator import generator_bytes
+
+        if report.weights is None or not self._sends_weights:
+            return None
+        return generator_bytes(self._config, self._data.image_shape, report.weights)
 
     @property
     def _lineage(self) -> dict[str, Any]:
@@ -133,15 +166,24 @@ class GanTrainable(tune.Trainable):
         from gan_core import TrialConfig
 
         self._config = TrialConfig.model_validate(suggestion["config"])
-        extractor = suggestion["extractor"]
-        self._data, self._evaluator = _loaded(self._device, extractor, **suggestion["data"])
-        self._weights_file = suggestion["weights"] and Path(suggestion["weights"])
+        self._sends_weights = suggestion["sends_weights"]
         self._stop_on = set() if suggestion["is_baseline"] else set(suggestion["stop_on"])
         self._metrics, self._best = suggestion["metrics"], suggestion["best"]
         self._trial_id, self._taken_over = suggestion["trial_id"], suggestion["taken_over"]
-        self._checkpoint = Path(suggestion["checkpoint"])
+        self._checkpoint = self._state_file(Path(suggestion["checkpoint"]))
         self._checkpoint_every_s = suggestion["checkpoint_every_s"]
         self._train()
+
+    def _state_file(self, of_sweep: Path) -> Path:
+        """Return the file of the trial's state, brought here where it is kept elsewhere."""
+        if self._states is None:
+            return of_sweep
+        file = self._states.own_file(of_sweep.name)
+        for other in self._left_behind - {file}:
+            other.unlink(missing_ok=True)
+        self._left_behind = frozenset({file})
+        self._states.fetch(file)
+        return file
 
     def _train(self, start: dict[str, Any] | None = None) -> None:
         from gan_core import train
@@ -157,11 +199,16 @@ class GanTrainable(tune.Trainable):
         )
 
 
-@lru_cache(maxsize=1)
-def _loaded(
-    device: str, extractor: "ExtractorName", name: str, image_size: int | None, channels: int | None
-) -> "tuple[ImageDataset, Evaluator]":
-    from gan_core import Evaluator, load_dataset
+def _written_at(file: Path) -> int | None:
+    """Return when a file was written, in nanoseconds; None where there is none."""
+    return file.stat().st_mtime_ns if file.exists() else None
 
-    data = load_dataset(name, image_size=image_size, channels=channels).placed(device)
-    return data, Evaluator(data, device, extractor)
+
+def _place() -> dict[str, Any]:
+    """Return the node that this worker is on, and the GPUs that it has there."""
+    context = ray.get_runtime_context()
+    return {
+        "host": gethostname(),
+        "node_id": context.get_node_id(),
+        "gpus": context.get_accelerator_ids().get("GPU", []),
+    }

@@ -1,0 +1,43 @@
+"""Many trials on a cluster of three nodes: ``python -m benchmarks.cluster``.
+
+The nodes are processes on this machine with a core each, beside a head that trains nothing; the trainings
+return at once, so that what is measured is the driver.
+"""
+
+import argparse
+
+from ray.cluster_utils import Cluster
+
+from benchmarks.figures import Figure, conclude
+from benchmarks.overhead import cost
+
+N_NODES, MOST_MB = 3, 50
+
+
+def figures(*, trials: int = 1000) -> list[Figure]:
+    """Measure a sweep of so many trials, a report each."""
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "num_gpus": 0, "include_dashboard": False}
+    )
+    try:
+        for _ in range(N_NODES):
+            cluster.add_node(num_cpus=1, num_gpus=0)
+        cluster.wait_for_nodes()
+        found = cost(trials, reports=1, method="random", address=cluster.address)
+    finally:
+        cluster.shutdown()
+    return [
+        Figure(f"a trial on {N_NODES} nodes, {trials} trials, ms", found.trial_ms),
+        Figure("driver's memory from the first half to the last trial, MB", found.memory_mb, asked=MOST_MB),
+    ]
+
+
+def main() -> None:
+    """Measure what the command line asks for; exit with 1 where a figure is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=1000, help="(1000)")
+    conclude(figures(trials=parser.parse_args().trials))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Ray clusters of several nodes, each a process on this machine, and trials that take no time there."""
+
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+from ray.cluster_utils import Cluster
+
+from benchmarks.instant import InstantTrainable
+
+SOON = {
+    "health_check_initial_delay_ms": 0,
+    "health_check_period_ms": 500,
+    "health_check_timeout_ms": 500,
+    "health_check_failure_threshold": 3,
+}
+"""Has Ray notice within seconds that a node is gone."""
+
+
+@contextmanager
+def cluster_of(*nodes):
+    """Give a cluster with these nodes, beside a head that trains nothing."""
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 0, "num_gpus": 0, "include_dashboard": False, "_system_config": SOON},
+    )
+    try:
+        for resources in nodes:
+            cluster.add_node(**resources)
+        cluster.wait_for_nodes()
+        yield cluster
+    finally:
+        cluster.shutdown()
+
+
+class PatientTrainable(InstantTrainable):
+    """Trains once a trial is under way on each of two nodes, of which one may be slow to start."""
+
+    def setup(self, config, **shared):
+        super().setup(config, **shared)
+        self._met = Path(config["checkpoint"]).parent
+        (self._met / self._place["node_id"]).touch()
+
+    def step(self):
+        until = monotonic() + 120
+        while len(list(self._met.iterdir())) < 2 and monotonic() < until:
+            sleep(0.05)
+        sleep(0.1)
+        return super().step()

@@ -1,0 +1,202 @@
+"""Sweeps on Ray clusters whose nodes are processes on this machine."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+import ray
+from ray._private.state import actors
+from ray.util import placement_group_table
+
+import sweeps
+from sweeps import cluster as of_sweeps
+from sweeps import session
+from sweeps.errors import SweepError
+from sweeps.ledger import read_ledger
+from sweeps.rerun import rerun
+from tests.clusters import PatientTrainable, cluster_of
+from tests.e2e.commands import COMMAND, gan_sweep, n_reports
+
+LSGAN = Path(__file__).parents[2] / "search_spaces" / "lsgan.yaml"
+TRAINED = """\
+name: moved
+trials: 2
+method: random
+parameters:
+  lr: {distribution: log_uniform_values, min: 1e-4, max: 1e-2}
+  steps: 80
+  report_every: 10
+  batch_size: 64
+  eval_samples: 500
+  final_samples: 500
+early_terminate: {type: none}
+checkpoint_every: 0s
+"""
+FEW_DIGITS = """\
+from dataclasses import replace
+
+from gan_core import load_dataset
+
+
+def digits():
+    with open("{folder}/loads", "a") as loads:
+        loads.write("x")
+    data = load_dataset("mnist-5k")
+    return replace(data, name="few", train=data.train[::40], train_labels=data.train_labels[::40])
+"""
+NODE = {"num_cpus": 1, "num_gpus": 1}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with cluster_of(NODE, NODE) as running:
+        yield running
+
+
+def node_ids(trial):
+    return [place["node_id"] for place in trial["places"]]
+
+
+def left_behind(address):
+    """Return the actors and placement groups that a cluster still has."""
+    ray.init(address=address, log_to_driver=False)
+    try:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            there = [actor for actor in actors().values() if actor["State"] != "DEAD"]
+            groups = [group for group in placement_group_table().values() if group["state"] != "REMOVED"]
+            if not there and not groups:
+                return []
+            time.sleep(0.2)
+        return there + groups
+    finally:
+        ray.shutdown()
+
+
+def test_no_two_trials_hold_one_gpu_all_are_used_and_the_data_is_loaded_once(cluster, tmp_path, monkeypatch):
+    (tmp_path / "few.py").write_text(FEW_DIGITS.format(folder=tmp_path), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("GAN_SWEEP_CACHE", str(tmp_path / "cache"))
+    overrides = {"method": "random", "early_terminate": {"type": "none"}, "confirm": None, "trials": 6}
+    steps = {"parameters.steps": {"value": 30}, "parameters.report_every": {"value": 10}}
+    overrides["dataset"] = "few:digits"
+    with patch.object(session, "GanTrainable", PatientTrainable):
+        sweeps.run(LSGAN, overrides=overrides | steps, results=tmp_path, address=cluster.address, quiet=True)
+    record = read_ledger("lsgan", tmp_path)
+    by_device = {}
+    for trial in record.trials:
+        (place,) = trial["places"]
+        (gpu,) = place["gpus"]
+        by_device.setdefault((place["node_id"], gpu), []).append((place["at"], trial["ended_at"]))
+    assert len(by_device) == 2
+    for spans in by_device.values():
+        assert all(end <= begin for (_, end), (begin, _) in pairwise(sorted(spans)))
+    assert record.facts["environment"]["nodes"] == "3"
+    assert (tmp_path / "loads").read_text() == "x"
+    assert len(list((tmp_path / "lsgan" / "weights").iterdir())) > 0
+
+
+def sent_modules():
+    """Return what has reached a worker from the driver, of which it may import."""
+    folders = [Path(folder) for folder in sys.path if "py_modules_files" in folder]
+    return {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
+
+
+def refuses():
+    raise ValueError("this one never works")
+
+
+def test_the_code_reaches_the_workers_and_an_error_of_theirs_names_the_node(cluster, tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text("import beside\n", encoding="utf-8")
+    (tmp_path / "beside.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    import_module("mine")
+    with of_sweeps.running_cluster(cluster.address, ["mine:Loss"]):
+        found = of_sweeps.on_each_node(sent_modules, check=lambda: None)
+        assert len(found) == 3
+        assert all(names >= {"sweeps", "gan_core", "mine.py", "beside.py"} for names in found.values())
+        with pytest.raises(SweepError, match=r"node .*: ValueError: this one never works"):
+            of_sweeps.on_each_node(refuses, check=lambda: None)
+
+
+def test_a_node_and_the_driver_die_and_no_step_is_lost_to_the_result(cluster, tmp_path):
+    (tmp_path / "spec.yaml").write_text(TRAINED, encoding="utf-8")
+    on_cluster = ["--address", cluster.address]
+    command = ["spec.yaml", *on_cluster, "--storage", "kept"]
+    first, _ = cluster.worker_nodes
+    with subprocess.Popen([COMMAND, *command, "--quiet"], cwd=tmp_path) as driver:
+        wait_for(lambda: n_reports(tmp_path, "moved") >= 4, driver)
+        before = n_reports(tmp_path, "moved")
+        cluster.remove_node(first, allow_graceful=False)
+        wait_for(lambda: any(len(set(node_ids(trial))) == 2 for trial in trials(tmp_path)), driver)
+        driver.send_signal(signal.SIGKILL)
+    assert n_reports(tmp_path, "moved") > before
+    states = list((tmp_path / "kept").glob("moved-*/*.checkpoint"))
+    assert states
+
+    done = gan_sweep("resume", "moved", *on_cluster, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["trials"] == {"completed": 2}
+    moved = next(trial for trial in trials(tmp_path) if len(set(node_ids(trial))) == 2)
+    sweep = sweeps.load("moved", tmp_path / "results")
+    assert all(report.is_equal for report in rerun(sweep, moved["trial_id"]))
+    assert not list((tmp_path / "kept").iterdir())
+    assert not left_behind(cluster.address)
+
+
+def trials(workplace):
+    return read_ledger("moved", workplace / "results").trials
+
+
+def wait_for(condition, process):
+    deadline = time.monotonic() + 200
+    while not condition():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """What ``ray start --head`` starts, as long as its shell is open, and its address."""
+    folder = Path(tempfile.gettempdir()) / f"gs{os.getpid()}"
+    monkeypatch.setenv("RAY_TMPDIR", str(folder))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    start = [COMMAND.with_name("ray"), "start", "--head", "--block", "--port=0", "--num-cpus=1"]
+    head = subprocess.Popen([*start, "--include-dashboard=false"], stdout=subprocess.DEVNULL)
+    recorded = folder / "ray" / "ray_current_cluster"
+    try:
+        wait_for(recorded.exists, head)
+        yield head, recorded.read_text()
+    finally:
+        head.terminate()
+        head.wait()
+        shutil.rmtree(folder)
+
+
+def test_what_ray_start_has_started_is_found_and_goes_on_afterwards(started, tmp_path):
+    head, address = started
+    sizes = {"steps": 40, "report_every": 20, "eval_samples": 200, "final_samples": 300}
+    settings = [f"--set=parameters.{name}={size}" for name, size in sizes.items()]
+    options = ["--address", "auto", "--trials", 2, *settings, "--set=confirm=null", "--json"]
+    done = gan_sweep(LSGAN, *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert all(len(node_ids(trial)) == 1 for trial in read_ledger("lsgan", tmp_path / "results").trials)
+    assert not left_behind(address)
+    assert head.poll() is None
+    head.terminate()
+    head.wait()
+    gone = gan_sweep(LSGAN, "--address", "auto", cwd=tmp_path)
+    assert gone.returncode == 2
+    assert "ray start --head" in gone.stderr
