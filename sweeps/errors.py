@@ -4,6 +4,7 @@
 
     SweepError                 ends a command with exit code 2
     ├── SpecError              the search-space file, or an override, has faults (also a ValueError)
+    ├── DiskFullError          there is no room for what a sweep writes
     ├── SweepExistsError       a sweep of the name asked for is there already
     ├── UnknownSweepError      no sweep of this name, or no sweep at all
     └── UnknownTrialError      the sweep has no such trial, or none with what is asked for
@@ -43,6 +44,10 @@ class SpecError(SweepError, ValueError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = list(faults)
         super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class DiskFullError(SweepError):
+    """A sweep finds no room on the disk that it is kept on; what it has written is whole."""
 
 
 class SweepExistsError(SweepError):

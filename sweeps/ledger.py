@@ -37,7 +37,7 @@ from sweeps.seals import (
     set_aside,
 )
 from sweeps.space import Scalar
-from sweeps.status import Stage, Status
+from sweeps.status import Mishap, Stage, Status
 
 FORMAT_VERSION = 7
 
@@ -167,6 +167,14 @@ class Ledger:
                 ),
             )
 
+    def mishap(self, trial_id: str, kind: Mishap, reason: str) -> None:
+        """Record what happened to a trial that goes on all the same."""
+        with self._connection as transaction:
+            transaction.execute(
+                "UPDATE trials SET mishaps = json_insert(mishaps, '$[#]', json(?)) WHERE trial_id = ?",
+                (json.dumps({"kind": kind, "reason": reason, "at": time()}), trial_id),
+            )
+
     def end(
         self,
         trial_id: str,
@@ -189,6 +197,10 @@ class Ledger:
         """Record how the sweep, or its confirmation, ended, and close the file; it can still be read."""
         self._stand(status, ended_at=time())
         self._copy()
+        self._connection.close()
+
+    def abandon(self) -> None:
+        """Close the file without another word, as where there is no room for one."""
         self._connection.close()
 
     def _copy(self) -> None:
@@ -522,6 +534,13 @@ def _read_only(folder: Path) -> sqlite3.Connection:
 def checkpoint_file(folder: Path, trial_id: str) -> Path:
     """Return where the state of a trial that is not finished is kept."""
     return folder / "checkpoints" / f"{trial_id}.checkpoint"
+
+
+def discard_checkpoints(folder: Path, trial_id: str) -> None:
+    """Delete what is kept of the state of a trial: it has ended."""
+    file = checkpoint_file(folder, trial_id)
+    for generation in file.parent.glob(f"{file.name}*"):
+        generation.unlink(missing_ok=True)
 
 
 def weights_file(folder: Path, trial_id: str) -> Path:

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from rich.console import Console
 
+from sweeps.disk import check_room, told_when_full
 from sweeps.ends import Budget, Signals
 from sweeps.errors import SweepError, SweepInterrupted
 from sweeps.ledger import Record, check_results, create_sweep_folder, read_ledger, running_lock
 from sweeps.past import Past
+from sweeps.preview import disk_bytes
 from sweeps.progress import announced
 from sweeps.spec import Confirm, Override, SweepSpec, load_spec
 from sweeps.status import Status
@@ -112,6 +114,8 @@ def execute(
 
     Raises:
         SweepExistsError: The name is taken.
+        DiskFullError: There is no room for it; or there was none any more on the way, and what was written is
+            whole.
         UnknownSweepError: There is no sweep to start from.
         SweepError: MLflow cannot keep runs there, the sweep to start from is another space's, a trial asks
             for more than there is, ``results`` cannot be written, the dataset cannot be loaded, or a
@@ -121,6 +125,7 @@ def execute(
     check_results(results, name)
     store = Store.chosen(results, tracking_uri)
     earlier = _earlier(spec, warm_start, results) if warm_start else None
+    check_room(results, disk_bytes(spec))
 
     def new_folder() -> Path:
         return create_sweep_folder(results, name or spec.name, exact=name is not None)
@@ -174,6 +179,7 @@ def resume(
         return Outcome(_load(record.folder), None, out_of_time=False, tracking_failure=None)
     with running_lock(record.folder):
         pass
+    check_room(results, disk_bytes(spec, n_ended=len(past.ended)))
     return _run(
         spec,
         lambda: record.folder,
@@ -269,7 +275,7 @@ def _run(
         from sweeps.session import Session
 
         session = Session(spec, folder, store, resources, [signals, budget], console, quiet=quiet)
-        with running_lock(folder), session:
+        with told_when_full(folder), running_lock(folder), session:
             is_searched = not searches or session.search(earlier, past) is Status.COMPLETED
             if settings and is_searched and signals.number is None:
                 session.confirm(settings)

@@ -75,6 +75,7 @@ class Search(OptunaSearch):
         self._folder = study_file.parent
         self._past = past or Past([], {})
         self._waiting = self._past.unfinished
+        self._running: dict[str, Trial] = {}
         self._asked_again: dict[str, OptunaTrial] = {}
         self._diverged: list[OptunaTrial] = []
         tried = [row["params"] for row in self._past.rows]
@@ -104,11 +105,15 @@ class Search(OptunaSearch):
         """Whether every point of the space has been suggested."""
         return self._untried is not None and not self._untried and not self._waiting
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
-        """Return the next trial, as a mapping that :func:`trial_of` reads; FINISHED when there is none."""
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Return the next trial, as a mapping that :func:`trial_of` reads; FINISHED when there is none.
+
+        None while others run, of which one may have to be suggested again.
+        """
         trial = self._next_unfinished(trial_id) or self._next_new(trial_id)
         if trial is None:
-            return str(Searcher.FINISHED)
+            return None if self._running else str(Searcher.FINISHED)
+        self._running[trial_id] = trial
         if trial_id in self._ot_trials:
             self._ot_trials[trial_id].set_user_attr("trial_id", trial.trial_id)
         own = {"stop_on": self._spec.stop_on} | ({"checkpoint_every_s": 0.0} if self._spec.exchanges else {})
@@ -125,13 +130,30 @@ class Search(OptunaSearch):
         result: Mapping[str, Any] | None = None,
         error: bool = False,  # noqa: FBT001, FBT002 - Ray's signature
     ) -> None:
-        """Tell the study how a trial ended."""
-        trial = self._ot_trials.get(trial_id)
-        if trial is not None:
-            self._tell(trial, result, error=error)
+        """Tell the study how a trial ended; what becomes of one that failed is said afterwards."""
+        if error:
+            return
+        self._running.pop(trial_id, None)
+        if trial_id in self._ot_trials:
+            self._tell(self._ot_trials[trial_id], result)
 
-    def _tell(self, trial: OptunaTrial, result: Mapping[str, Any] | None, *, error: bool) -> None:
-        if error or not result:
+    def again(self, trial_id: str, past: Past) -> None:
+        """Suggest a trial again that failed, to go on as ``past`` tells; the study has it running on."""
+        self._past = past
+        failed = self._running.pop(trial_id)
+        self._waiting.insert(0, past.trial(failed.trial_id))
+        if trial_id in self._ot_trials:
+            self._asked_again[failed.trial_id] = self._ot_trials.pop(trial_id)
+
+    def give_up(self, trial_id: str) -> None:
+        """Tell the study that a trial has failed."""
+        self._running.pop(trial_id)
+        if trial_id in self._ot_trials:
+            self._tell(self._ot_trials[trial_id], None)
+
+    def _tell(self, trial: OptunaTrial, result: Mapping[str, Any] | None) -> None:
+        """Tell the study how a trial ended; None where it failed."""
+        if not result:
             self._ot_study.tell(trial, state=TrialState.FAIL)
             return
         status = status_of(result)
@@ -177,7 +199,7 @@ class Search(OptunaSearch):
         if row["status"] in UNFINISHED:
             self._asked_again[row["trial_id"]] = trial
         else:
-            self._tell(trial, _last_result(row, spec), error=row["status"] == Status.CRASHED)
+            self._tell(trial, None if row["status"] == Status.CRASHED else _last_result(row, spec))
 
     def _next_new(self, trial_id: str) -> Trial | None:
         if not self._numbers:
@@ -350,6 +372,7 @@ def suggestion(spec: SweepSpec, folder: Path, trial: Trial, past: Past) -> dict[
         "checkpoint": str(checkpoint_file(folder, trial.trial_id).absolute()),
         "weights": str(weights_file(folder, trial.trial_id).absolute()),
         "best": past.best_metrics(trial.trial_id),
+        "reported_step": past.last_step(trial.trial_id),
         "data": spec.data,
         "extractor": spec.extractor,
         "metrics": [metric.model_dump() for metric in spec.metric],

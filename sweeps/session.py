@@ -167,7 +167,7 @@ class Session:
             self._console, folder.name, stage.n_trials, metric, ended=ended.values(), quiet=self._quiet
         ) as display:
             weights = BestWeights(folder, self._spec, stage.past)
-            recorder = Recorder(ledger, display, weights, metric.name, len(ended))
+            recorder = Recorder(ledger, display, weights, stage.searcher, self._spec, len(ended))
             for remark in stage.remarks:
                 display.say(remark)
             display.say(stage.rule)
@@ -178,14 +178,16 @@ class Session:
                 display.say("Stopping")
             except BudgetOver:
                 display.say("The time budget is over")
-            finally:
-                status = _status(stage, recorder)
-                recorder.close()
-                self._track()
-                stage.searcher.close()
-                ledger.close(status)
-                display.say("Writing the report")
-                self.report_failure = _write_report(folder)
+            except BaseException:
+                ledger.abandon()
+                raise
+            status = _status(stage, recorder)
+            recorder.close()
+            self._track()
+            stage.searcher.close()
+            ledger.close(status)
+            display.say("Writing the report")
+            self.report_failure = _write_report(folder)
         return status
 
     def _tune(self, stage: _Stage, recorder: Recorder) -> None:
@@ -210,7 +212,10 @@ class Session:
                 run_config=tune.RunConfig(
                     name="sweep",
                     storage_path=working,
-                    callbacks=[recorder, _Around(self._track, [end.check for end in self._ends])],
+                    callbacks=[
+                        recorder,
+                        _Around(self._track, [end.check for end in (recorder, *self._ends)]),
+                    ],
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, num_to_keep=STATES_KEPT),
                     verbose=0,
                 ),

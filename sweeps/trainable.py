@@ -80,6 +80,7 @@ class GanTrainable(tune.Trainable):
             "samples": png_grid(report.samples),
             "reported": report.metrics[self._metrics[0]["name"]],
             **self._lineage,
+            "mishaps": [self._mishaps.pop(0) for _ in list(self._mishaps)],
             "floors": self._evaluator.floors,
             "extractor": self._evaluator.extractor,
         }
@@ -141,7 +142,16 @@ class GanTrainable(tune.Trainable):
         self._trial_id, self._taken_over = suggestion["trial_id"], suggestion["taken_over"]
         self._checkpoint = Path(suggestion["checkpoint"])
         self._checkpoint_every_s = suggestion["checkpoint_every_s"]
+        self._mishaps = self._without_state(suggestion["reported_step"])
         self._train()
+
+    def _without_state(self, reported_step: int) -> list[str]:
+        """Return what is to be said where a trial that has reported has no checkpoint to go on from."""
+        from gan_core.checkpoint import previous
+
+        if not reported_step or self._checkpoint.exists() or previous(self._checkpoint).exists():
+            return []
+        return [f"it had come to step {reported_step} and has no checkpoint; training begins anew"]
 
     def _train(self, start: dict[str, Any] | None = None) -> None:
         from gan_core import train
@@ -154,6 +164,7 @@ class GanTrainable(tune.Trainable):
             self._checkpoint,
             self._checkpoint_every_s,
             start,
+            on_damage=lambda damage: self._mishaps.append(damage),
         )
 
 

@@ -39,7 +39,10 @@ def test_the_first_suggestion_is_the_baseline_whole(make_search):
 
 def test_no_more_is_suggested_than_was_asked_for(make_search):
     search = make_search(trials=2)
-    assert [search.suggest(tune_id) == Searcher.FINISHED for tune_id in "abcd"] == [False, False, True, True]
+    assert [search.suggest(tune_id) is None for tune_id in "abcd"] == [False, False, True, True]
+    for tune_id in "ab":
+        search.on_trial_complete(trial_id=tune_id, result=result("completed", 5.0))
+    assert search.suggest("e") == Searcher.FINISHED
 
 
 def test_a_baseline_outside_of_the_space_is_tried_and_not_told_to_the_sampler(make_search):
@@ -77,6 +80,7 @@ def test_the_sampler_is_told_the_truth(make_search, tmp_path):
     search.on_trial_complete(trial_id="b", result=result("running", 70.0, 10))
     search.on_trial_complete(trial_id="c", result=result("diverged", reason="d_loss is nan at step 3"))
     search.on_trial_complete(trial_id="d", error=True)
+    search.give_up("d")
     search.close()
     trials = study_trials(tmp_path)
     states = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.COMPLETE, TrialState.FAIL, TrialState.FAIL]
@@ -211,9 +215,10 @@ def tell(search, tune_id, status, *scores):
             trial_id=tune_id, result=result("running", min(scores[: index + 1]), 10 * (index + 1))
         )
     last = result("running" if status == "pruned" else status, min(scores, default=None), 10 * len(scores))
-    search.on_trial_complete(
-        trial_id=tune_id, result=last | {"reason": "g_loss is nan at step 3"}, error=status == "crashed"
-    )
+    last |= {"reason": "g_loss is nan at step 3"}
+    search.on_trial_complete(trial_id=tune_id, result=last, error=status == "crashed")
+    if status == "crashed":
+        search.give_up(tune_id)
 
 
 @pytest.mark.parametrize("method", ["tpe", "gp", "cmaes", "nsga2", "random"])
@@ -237,13 +242,30 @@ def test_a_search_rebuilt_from_its_ledger_suggests_what_the_unbroken_one_does(ma
             tell(each, tune_id, "completed", score)
 
 
+def test_a_trial_whose_worker_died_is_suggested_again_and_is_one_of_the_studys(make_search, tmp_path):
+    search = make_search(trials=2)
+    first, second = (trial_of(search.suggest(tune_id)) for tune_id in "ab")
+    search.on_trial_result(trial_id="b", result=result("running", 80.0))
+    search.on_trial_complete(trial_id="b", error=True)
+    rows, reports = as_rows([first, second], [("running",), ("running", 80.0)])
+    search.again("b", Past(rows, reports))
+    suggestion = search.suggest("c")
+    assert trial_of(suggestion) == second
+    assert (suggestion["best"], suggestion["reported_step"]) == ({"fid": 80.0}, 10)
+    search.on_trial_result(trial_id="c", result=result("running", 80.0))
+    for tune_id in "ac":
+        search.on_trial_complete(trial_id=tune_id, result=result("completed", 70.0, 20))
+    assert search.suggest("d") == Searcher.FINISHED
+    assert [trial.state for trial in study_trials(tmp_path)] == [TrialState.COMPLETE] * 2
+
+
 def test_a_trial_that_the_ledger_has_lost_is_suggested_anew(make_search, tmp_path):
     search = make_search(trials=4)
     trials = [trial_of(search.suggest(tune_id)) for tune_id in "abc"]
     rows, reports = as_rows(trials[::2], RESULTS[::2][:2])
     rebuilt = Search(search._spec, "tiny", tmp_path / "rebuilt.db", past=Past(rows, reports))
     assert [trial_of(rebuilt.suggest(tune_id)).number for tune_id in "de"] == [1, 3]
-    assert rebuilt.suggest("f") == Searcher.FINISHED
+    assert rebuilt.suggest("f") is None
 
 
 @pytest.mark.parametrize("damage", [b"not a database", None])
