@@ -8,6 +8,7 @@
     ├── SweepExistsError       a sweep of the name asked for is there already
     ├── UnknownSweepError      no sweep of this name, or no sweep at all
     └── UnknownTrialError      the sweep has no such trial, or none with what is asked for
+    DamagedLedgerWarning       a ledger is read as far as it is whole
     SweepInterrupted           a signal ended a sweep (a KeyboardInterrupt)
 """
 
@@ -52,6 +53,10 @@ class DiskFullError(SweepError):
 
 class SweepExistsError(SweepError):
     """The name that was asked for is taken."""
+
+
+class DamagedLedgerWarning(UserWarning):
+    """A ledger is damaged; what is read is the newest that is whole."""
 
 
 class SweepInterrupted(KeyboardInterrupt):

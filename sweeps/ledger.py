@@ -23,7 +23,7 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from gan_core.errors import allowed_and_closest
-from sweeps.errors import SweepError, SweepExistsError, UnknownSweepError
+from sweeps.errors import DamagedLedgerWarning, SweepError, SweepExistsError, UnknownSweepError
 from sweeps.seals import (
     COPY,
     LEDGER,
@@ -360,10 +360,6 @@ def read_facts(folder: Path) -> dict[str, Any]:
         return _facts(connection)
 
 
-class DamagedLedgerWarning(UserWarning):
-    """A ledger is damaged; what is read is the newest that is whole."""
-
-
 @contextmanager
 def _readable(folder: Path) -> Iterator[sqlite3.Connection]:
     """Open a ledger at one moment of it or, where it is damaged, what is left of it, which is warned of.
@@ -377,7 +373,7 @@ def _readable(folder: Path) -> Iterator[sqlite3.Connection]:
         warnings.warn(
             f"{folder / LEDGER} is damaged: {remedy}; lost: {salvage.lost}",
             DamagedLedgerWarning,
-            stacklevel=4,
+            stacklevel=1,
         )
     connection = _read_only(folder) if salvage is None else salvage.connection
     connection.row_factory = sqlite3.Row

@@ -436,16 +436,23 @@ class Sweep:
             f"the generator of {trial_id} is not there: {why}; {self.best_with_weights()} has one"
         )
 
-    def generator(self, trial_id: str | None = None) -> "Generator":
+    def generator(self, trial_id: str | None = None, *, allow_imports: bool = False) -> "Generator":
         """Return a trial's generator in eval mode, by default that of the best.
+
+        Args:
+            trial_id: The trial.
+            allow_imports: Whether components that it names by their import paths are imported, which runs
+                their code.
 
         Raises:
             UnknownTrialError: It is not kept.
+            ImportPathError: It names components by their import paths, and that is not allowed.
+            CorruptedCheckpointError: Its file is damaged.
         """
         file = self.weights_file(trial_id or self.best_with_weights())
         from gan_core import load_generator
 
-        return load_generator(file, allow_imports=True)
+        return load_generator(file, allow_imports=allow_imports)
 
     def config_of(self, trial_id: str) -> dict[str, Any]:
         """Return every parameter of a trial.

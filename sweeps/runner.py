@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from rich.console import Console
 
+from gan_core.registry import imports
 from sweeps.disk import check_room, told_when_full
 from sweeps.ends import Budget, Signals
 from sweeps.errors import SweepError, SweepInterrupted
@@ -58,6 +59,7 @@ def run(
     results: Path | str = RESULTS,
     warm_start: str | None = None,
     tracking_uri: str | None = None,
+    allow_imports: bool = False,
     quiet: bool = False,
 ) -> "Sweep":
     """Run the sweep that a search-space file describes, and return it.
@@ -69,6 +71,8 @@ def run(
         results: Where sweeps are kept.
         warm_start: An earlier sweep of the same space, whose trials the sampler begins with.
         tracking_uri: Where MLflow keeps runs; by default ``MLFLOW_TRACKING_URI``, or a database in results.
+        allow_imports: Whether components that the file names by their import paths are imported, which runs
+            their code.
         quiet: Whether to show nothing while it runs.
 
     Raises:
@@ -82,15 +86,16 @@ def run(
         for key, value in (overrides or {}).items()
     ]
     console = Console(stderr=True)
-    outcome = execute(
-        load_spec(spec, settings),
-        name=name,
-        results=Path(results),
-        warm_start=warm_start,
-        tracking_uri=tracking_uri,
-        console=console,
-        quiet=quiet,
-    )
+    with imports(allowed=allow_imports):
+        outcome = execute(
+            load_spec(spec, settings),
+            name=name,
+            results=Path(results),
+            warm_start=warm_start,
+            tracking_uri=tracking_uri,
+            console=console,
+            quiet=quiet,
+        )
     if outcome.report_failure:
         warnings.warn(f"the report page was not written: {outcome.report_failure}", stacklevel=2)
     if outcome.tracking_failure:

@@ -24,6 +24,7 @@ from optuna.trial import Trial as OptunaTrial
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
+from gan_core.registry import imports_are_allowed
 from sweeps.ledger import Trial, checkpoint_file, read_ledger, weights_file
 from sweeps.past import UNFINISHED, Past
 from sweeps.space import MOST_POINTS, Scalar
@@ -378,6 +379,7 @@ def suggestion(spec: SweepSpec, folder: Path, trial: Trial, past: Past) -> dict[
         "metrics": [metric.model_dump() for metric in spec.metric],
         "stop_on": [],
         "cpu": spec.resources.cpu,
+        "allow_imports": imports_are_allowed(),
     }
 
 

@@ -132,7 +132,9 @@ class GanTrainable(tune.Trainable):
 
     def _start(self, suggestion: dict[str, Any]) -> None:
         from gan_core import TrialConfig
+        from gan_core.registry import allow_imports
 
+        allow_imports(suggestion["allow_imports"])
         self._config = TrialConfig.model_validate(suggestion["config"])
         extractor = suggestion["extractor"]
         self._data, self._evaluator = _loaded(self._device, extractor, **suggestion["data"])

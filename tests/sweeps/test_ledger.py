@@ -4,9 +4,8 @@ from contextlib import closing
 
 import pytest
 
-from sweeps.errors import SweepError, SweepExistsError, UnknownSweepError
+from sweeps.errors import DamagedLedgerWarning, SweepError, SweepExistsError, UnknownSweepError
 from sweeps.ledger import (
-    DamagedLedgerWarning,
     Ledger,
     Trial,
     create_sweep_folder,
