@@ -26,6 +26,7 @@ from gan_core.errors import allowed_and_closest
 from sweeps.errors import DamagedLedgerWarning, SweepError, SweepExistsError, UnknownSweepError
 from sweeps.seals import (
     COPY,
+    DAMAGE,
     LEDGER,
     N_TRIALS,
     SCHEMA,
@@ -227,7 +228,7 @@ def _written_by() -> dict[str, Any]:
 
 def _create(file: Path, facts: Mapping[str, Any]) -> None:
     """Make the file whole before it bears its name, so that nobody reads half of it."""
-    draft = file.with_suffix(".draft")
+    draft = file.with_name("ledger.draft")
     with closing(connected(draft)) as connection, connection:
         connection.executescript(SCHEMA)
         have_sealed(connection)
@@ -253,7 +254,7 @@ def _repair(folder: Path) -> str | None:
     if salvage is None:
         return None
     file = folder / LEDGER
-    draft = file.with_suffix(".draft")
+    draft = file.with_name("ledger.draft")
     draft.unlink(missing_ok=True)
     with closing(connected(draft)) as connection, closing(salvage.connection) as left:
         left.backup(connection)
@@ -274,7 +275,7 @@ def _damage(folder: Path) -> Salvage | None:
     file = folder / LEDGER
     if file.exists() and not os.access(file, os.R_OK):
         raise SweepError(f"{file} cannot be read: it is not yours, and its permissions do not let you")
-    with suppress(sqlite3.DatabaseError), closing(_read_only(folder)) as connection:
+    with suppress(*DAMAGE), closing(_read_only(folder)) as connection:
         connection.execute("BEGIN")
         _check_version(folder, connection)
         if is_whole(connection):
@@ -575,11 +576,17 @@ def check_results(results: Path, name: str | None) -> None:
         raise SweepError(
             f"{results} cannot be written: {there} is no writable folder; choose another: --results DIR"
         )
-    if name is not None and (results / name).exists():
+    if name is not None and (results / name).exists() and not _is_left(results / name):
         raise SweepExistsError(
             f"there is a sweep {name!r} in {results} already: type gan-sweep resume {name} to go on with it,"
             f" choose another --name, or leave --name out and the next free name is taken"
         )
+
+
+def _is_left(folder: Path) -> bool:
+    """Return whether a folder is all that a command left which was killed before there was a ledger."""
+    names = {path.name for path in folder.rglob("*") if path.is_file()}
+    return folder.is_dir() and names <= {"running.lock", "ledger.draft", "ledger.draft-journal"}
 
 
 def create_sweep_folder(results: Path, name: str, *, exact: bool) -> Path:
@@ -594,10 +601,10 @@ def create_sweep_folder(results: Path, name: str, *, exact: bool) -> Path:
     for number in count(1):
         folder = results / (name if number == 1 else f"{name}-{number}")
         try:
-            folder.mkdir()
+            folder.mkdir(exist_ok=exact and _is_left(folder))
         except FileExistsError:
             continue
         for name_within in ("samples", "checkpoints", "weights"):
-            (folder / name_within).mkdir()
+            (folder / name_within).mkdir(exist_ok=True)
         break
     return folder

@@ -64,6 +64,9 @@ ESSENTIAL = ("format_version", "sweep_id", "started_at", "status", "spec")
 
 MOST_NAMED = 6
 
+DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What is raised where a file is no database any more, or its own text is none."""
+
 ROWS_AT_A_GAP = 10_000
 """As many rows in a row that are not there are taken for a table's end."""
 
@@ -121,6 +124,8 @@ def have_sealed(connection: sqlite3.Connection) -> None:
 def is_whole(connection: sqlite3.Connection) -> bool:
     """Return whether every row of a ledger is there, and as it was written."""
     try:
+        if connection.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
+            return False
         facts = dict(connection.execute("SELECT key, value FROM sweep").fetchall())
         damaged = [
             connection.execute(f"SELECT count(*) FROM {table} WHERE seal <> {_expected(table)}").fetchone()[0]
@@ -128,7 +133,7 @@ def is_whole(connection: sqlite3.Connection) -> bool:
         ]
         n_trials, n_reports = connection.execute("SELECT count(*), sum(n_reports) FROM trials").fetchone()
         counted = connection.execute("SELECT count(*) FROM reports").fetchone()[0]
-    except sqlite3.DatabaseError:
+    except DAMAGE:
         return False
     is_complete = int(facts.get(N_TRIALS, 0)) == n_trials and (n_reports or 0) == counted
     return is_complete and set(ESSENTIAL) <= facts.keys() and not any(damaged)
@@ -201,18 +206,21 @@ def _whole_rows(file: Path, table: str) -> Iterator[tuple[tuple[Any, ...], sqlit
         connection.row_factory = sqlite3.Row
         for row in _readable_rows(connection, table):
             values = tuple(row)
-            if len(values) == len(COLUMNS[table]) + 1 and values[-1] == _seal(*values[:-1]):
+            if values[-1] == _seal(*values[:-1]):
                 yield tuple(row[key] for key in KEYS[table]), row
 
 
 def _readable_rows(connection: sqlite3.Connection, table: str) -> Iterator[sqlite3.Row]:
     """Yield rows one by one, as a damaged page takes those with it that lie on it, and no others."""
-    n_absent, rowid = 0, 0
-    while n_absent < ROWS_AT_A_GAP:
+    query = f"SELECT {', '.join(COLUMNS[table])}, seal FROM {table} WHERE rowid = ?"
+    n_absent, rowid, last = 0, 0, None
+    with suppress(*DAMAGE):
+        last = connection.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0] or 0
+    while n_absent < ROWS_AT_A_GAP if last is None else rowid < last:
         rowid += 1
         found = None
-        with suppress(sqlite3.DatabaseError):
-            found = connection.execute(f"SELECT * FROM {table} WHERE rowid = ?", (rowid,)).fetchone()
+        with suppress(*DAMAGE):
+            found = connection.execute(query, (rowid,)).fetchone()
         n_absent = 0 if found else n_absent + 1
         if found:
             yield found

@@ -60,8 +60,14 @@ def test_a_name_that_is_taken_gives_the_next_free_one(tmp_path):
     assert names == ["tiny", "tiny-2", "tiny-3"]
 
 
+def test_what_a_command_left_that_was_killed_before_it_had_a_ledger_is_free(tmp_path):
+    folder = create_sweep_folder(tmp_path, "tiny", exact=True)
+    (folder / "running.lock").touch()
+    assert create_sweep_folder(tmp_path, "tiny", exact=True) == folder
+
+
 def test_an_exact_name_must_be_free(tmp_path):
-    create_sweep_folder(tmp_path, "tiny", exact=True)
+    write_sweep(tmp_path)
     with pytest.raises(SweepExistsError, match="choose another --name"):
         create_sweep_folder(tmp_path, "tiny", exact=True)
 
