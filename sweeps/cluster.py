@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from secrets import token_hex
 
 import ray
 
@@ -36,6 +37,7 @@ def local_ray(resources: Resources) -> Iterator[None]:
     """
     has_trials_for_all = resources.cpu == 1 and (os.cpu_count() or 1) <= MOST_READY
     os.environ |= _SETTINGS | {_PRELOADED: ",".join(_OF_A_TRIAL) if has_trials_for_all else ""}
+    os.environ.setdefault("RAY_AUTH_TOKEN", token_hex(32))  # where Ray cannot keep one in the user's home
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     try:
         ray.init(
