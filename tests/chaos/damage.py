@@ -1,6 +1,7 @@
 """Files that are cut, and files and specs that are changed at random."""
 
 import shutil
+import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -16,8 +17,9 @@ from sweeps.ranking import list_sweeps, load
 from sweeps.search import Search
 from sweeps.spec import SweepSpec, load_spec
 from sweeps.status import Status
-from tests.chaos.small import Workplace
+from tests.chaos.small import Workplace, kill
 from tests.chaos.tally import Tally
+from tests.e2e.commands import gan_sweep
 from tests.sweeps.ledgers import write_sweep
 
 ROOT = Path(__file__).parents[2]
@@ -181,12 +183,10 @@ KINDS = [
 
 def truncations(place: Workplace, rng, kinds=KINDS):
     """Cut a file of each kind of a sweep whose process was killed, and go on with it."""
-    from tests.chaos.small import kill
-
     tally = Tally("truncated files")
     process = place.start(*place.command("cut"))
     while len(place.ended("cut")) < 2 and process.poll() is None:
-        pass
+        time.sleep(0.1)
     kill(process, workers_too=True)
     for kind in kinds:
         results = place.folder / f"cut-{KINDS.index(kind)}" / "results"
@@ -201,8 +201,6 @@ def truncations(place: Workplace, rng, kinds=KINDS):
 
 
 def _gone_on(place, results):
-    from tests.e2e.commands import gan_sweep
-
     done = gan_sweep("resume", "cut", "--quiet", cwd=results.parent)
     if done.returncode or "Traceback" in done.stderr:
         return [f"resume ended with {done.returncode}: {done.stderr[-300:]}"]

@@ -16,14 +16,17 @@ from tests.e2e.commands import gan_sweep
 
 
 def kills_of_the_driver(place: Workplace, rng, n):
-    """Kill the command at random moments, half the time with all that it started; go on each time."""
+    """Kill the command at random moments, half the time with all that it started; go on each time.
+
+    Its home cannot be written.
+    """
     tally, number = Tally("kills of the driver"), 0
     while tally.tried < n:
         number += 1
         name = f"driver-{number}"
         while tally.tried < n:
             before = place.ended(name)
-            process = place.start(*place.command(name))
+            process = place.start(*place.command(name), HOME="/proc")
             time.sleep(rng.uniform(0.3, 1.0) * place.took_s)
             if process.poll() is not None:
                 break
@@ -141,7 +144,7 @@ def _filled(place, disk, at_report):
     name, where = "full", ("--results", str(disk))
     process = place.start("spec.yaml", "--name", name, *where)
     while process.poll() is None and _n_reports(disk, name) < at_report:
-        time.sleep(0.05)
+        time.sleep(0.1)
     (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free - 2**20))
     _, told = process.communicate(timeout=PATIENCE_S)
     if process.returncode != 2 or f"{disk / name}: its disk is full" not in told:
