@@ -207,6 +207,7 @@ class Ledger:
     def _copy(self) -> None:
         """Write the copy again, unless what would be copied is damaged."""
         draft = self.folder / f"{COPY}.draft"
+        draft.unlink(missing_ok=True)
         with closing(connected(draft)) as copy:
             self._connection.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
@@ -229,6 +230,7 @@ def _written_by() -> dict[str, Any]:
 def _create(file: Path, facts: Mapping[str, Any]) -> None:
     """Make the file whole before it bears its name, so that nobody reads half of it."""
     draft = file.with_name("ledger.draft")
+    draft.unlink(missing_ok=True)
     with closing(connected(draft)) as connection, connection:
         connection.executescript(SCHEMA)
         have_sealed(connection)

@@ -174,6 +174,7 @@ class Session:
             display.say("Starting the first trials")
             try:
                 self._tune(stage, recorder)
+                recorder.check()
             except SweepInterrupted:
                 display.say("Stopping")
             except BudgetOver:

@@ -101,7 +101,7 @@ def kill_trainers(process):
     with suppress(psutil.NoSuchProcess):
         for child in psutil.Process(process.pid).children(recursive=True):
             with suppress(psutil.NoSuchProcess, ProcessLookupError):
-                if "GanTrainable" in " ".join(child.cmdline()):
+                if "Trainable" in " ".join(child.cmdline()):
                     os.kill(child.pid, signal.SIGKILL)
                     killed = True
     return killed

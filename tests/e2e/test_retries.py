@@ -42,7 +42,7 @@ def kill_workers(pid):
     killed = 0
     for child in psutil.Process(pid).children(recursive=True):
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
-            if "GanTrainable" in " ".join(child.cmdline()):
+            if "Trainable" in " ".join(child.cmdline()):
                 os.kill(child.pid, signal.SIGKILL)
                 killed += 1
     return killed
