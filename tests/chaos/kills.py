@@ -15,6 +15,16 @@ from tests.chaos.tally import Tally
 from tests.e2e.commands import gan_sweep
 
 
+MOST_REPORTS = 8
+"""As many as a sweep has made when it is killed; there are some more in the unbroken one."""
+
+
+def wait_for_reports(process, results, name, n):
+    """Wait until a sweep has so many reports, or its process has ended."""
+    while process.poll() is None and _n_reports(results, name) < n:
+        time.sleep(0.1)
+
+
 def kills_of_the_driver(place: Workplace, rng, n):
     """Kill the command at random moments, half the time with all that it started; go on each time.
 
@@ -27,7 +37,8 @@ def kills_of_the_driver(place: Workplace, rng, n):
         while tally.tried < n:
             before = place.ended(name)
             process = place.start(*place.command(name), HOME="/proc")
-            time.sleep(rng.uniform(0.3, 1.0) * place.took_s)
+            wait_for_reports(process, place.folder / "results", name, rng.randint(0, MOST_REPORTS))
+            time.sleep(rng.uniform(0, 1))
             if process.poll() is not None:
                 break
             kill(process, workers_too=rng.random() < 0.5)
@@ -51,7 +62,7 @@ def kills_of_workers(place: Workplace, rng, n):
         process = place.start(*place.command(name, "--set", "retries=9"))
         deadline = time.monotonic() + PATIENCE_S
         while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(rng.uniform(0.1, 0.4) * place.took_s)
+            time.sleep(rng.uniform(0.5, 3))
             if tally.tried < n and kill_trainers(process):
                 tally.count()
         _, told = process.communicate(timeout=PATIENCE_S)
@@ -92,11 +103,11 @@ def kills_of_the_server(place: Workplace, rng, n):
         name = f"server-{number}"
         process = place.start(*place.command(name, "--tracking-uri", server.uri))
         while process.poll() is None:
-            time.sleep(rng.uniform(0.2, 0.5) * place.took_s)
+            time.sleep(rng.uniform(2, 8))
             if tally.tried < n:
                 server.kill()
                 tally.count()
-                time.sleep(rng.uniform(0, 0.2) * place.took_s)
+                time.sleep(rng.uniform(0, 2))
                 server.start()
         process.communicate()
         tally.lost += [f"kills of the MLflow server: {problem}" for problem in _unsent(place, name, server)]
@@ -143,8 +154,7 @@ def full_disks(place: Workplace, rng, n):
 def _filled(place, disk, at_report):
     name, where = "full", ("--results", str(disk))
     process = place.start("spec.yaml", "--name", name, *where)
-    while process.poll() is None and _n_reports(disk, name) < at_report:
-        time.sleep(0.1)
+    wait_for_reports(process, disk, name, at_report)
     (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free - 2**20))
     _, told = process.communicate(timeout=PATIENCE_S)
     if process.returncode != 2 or f"{disk / name}: its disk is full" not in told:

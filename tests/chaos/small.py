@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import time
 from contextlib import suppress
 
 import psutil
@@ -42,10 +41,8 @@ class Workplace:
     def __init__(self, folder):
         self.folder = folder
         (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
-        started = time.monotonic()
         done = gan_sweep("spec.yaml", "--quiet", cwd=folder)
         assert done.returncode == 0, done.stderr
-        self.took_s = time.monotonic() - started
 
     def start(self, *arguments, **environment):
         """Start a command; its messages are thrown away."""
