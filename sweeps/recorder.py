@@ -176,7 +176,7 @@ class Recorder(tune.Callback):
         if trial.trial_id not in self._running:
             self.on_trial_start(trial)
         traceback = Path(trial.error_file).read_text(encoding="utf-8")
-        death = _death(trial.get_pickled_error())
+        death = _death(trial.get_pickled_error(), traceback)
         if death and self._is_tried_again(trial.trial_id, death):
             return
         reason = death or traceback.strip().splitlines()[-1]
@@ -227,13 +227,16 @@ class Recorder(tune.Callback):
 _OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}
 
 
-def _death(error: Exception | None) -> str | None:
-    """Return of what a trial's worker died; None where the trial failed by what its code raised.
+def _death(error: Exception | None, told: str) -> str | None:
+    """Return of what a trial's worker died; None where the trial failed by what its code or ours raised.
 
+    Tune keeps no error that is neither a task's nor an actor's, and what is ``told`` of one that was raised
+    in this process is its traceback.
     Memory is short for what else runs at the time: a trial that lacked it did not fail by itself.
     """
     cause = error.cause if isinstance(error, RayTaskError) else error
     if type(cause).__name__ in _OUT_OF_MEMORY:
         return "OutOfMemory: the worker had too little memory"
     is_raised = isinstance(error, RayTaskError) or getattr(error, "actor_init_failed", False)
+    is_raised = is_raised or (error is None and "Traceback (most recent call last)" in told)
     return None if is_raised else "WorkerDied: it was killed, ran out of memory, or crashed"

@@ -14,7 +14,6 @@ from tests.chaos.small import PATIENCE_S, Workplace, kill, kill_trainers
 from tests.chaos.tally import Tally
 from tests.e2e.commands import gan_sweep
 
-
 MOST_REPORTS = 8
 """As many as a sweep has made when it is killed; there are some more in the unbroken one."""
 
