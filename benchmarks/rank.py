@@ -13,6 +13,7 @@ from time import perf_counter
 from benchmarks.figures import Figure, conclude
 from gan_core.config import TrialConfig
 from sweeps.ledger import Ledger, create_sweep_folder
+from sweeps.seals import LEDGER, connected, have_sealed
 from sweeps.status import Status
 
 TRIALS, REPORTS, ROUNDS = 10_000, 16, 5
@@ -31,7 +32,8 @@ def figures(*, rounds: int = ROUNDS) -> list[Figure]:
     with TemporaryDirectory() as results:
         folder = create_sweep_folder(Path(results), "large", exact=True)
         Ledger(folder, {"name": "large"}).close(Status.COMPLETED)
-        with closing(sqlite3.connect(folder / "ledger.db")) as connection, connection:
+        with closing(connected(folder / LEDGER)) as connection, connection:
+            have_sealed(connection)
             _fill(connection, Random(0))  # noqa: S311 - no secret
         command = [sys.executable, "-c", "from sweeps.cli import main; main()", "rank", "large"]
         for _ in range(rounds):

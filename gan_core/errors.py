@@ -5,6 +5,7 @@
     GanCoreError
     ├── UnknownNameError          no loss, architecture or dataset of that name (also a ValueError)
     ├── ImportPathError           what an import path names cannot be used (also a ValueError)
+    │   └── ImportsNotAllowedError  it is one, and nobody has said that its code may run
     ├── ContractError             a component does not do what every one of its kind must
     ├── DatasetError              a dataset is not fit to train on (also a ValueError)
     ├── DatasetUnavailableError   its files are neither there nor to be downloaded (also an OSError)
@@ -37,6 +38,20 @@ class UnknownNameError(GanCoreError, ValueError):
 
 class ImportPathError(GanCoreError, ValueError):
     """There is no such module or attribute, the module fails, or the attribute is not what is needed."""
+
+
+class ImportsNotAllowedError(ImportPathError):
+    """An import path stands in a file, and nobody has said that its code may run."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} names code, which would be run: where you trust it, add --allow-imports (in Python:"
+            " allow_imports=True)"
+        )
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        return type(self), (self.path,)
 
 
 class ContractError(GanCoreError):

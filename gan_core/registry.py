@@ -1,6 +1,7 @@
 """Components by name: one file in a package, one decorator; or a user's own, by import path."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,7 +9,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Generic, TypeVar, cast
 
-from gan_core.errors import ImportPathError, UnknownNameError, closest, in_one_line
+from gan_core.errors import ImportPathError, ImportsNotAllowedError, UnknownNameError, closest, in_one_line
 
 T = TypeVar("T")
 
@@ -117,10 +118,42 @@ def is_import_path(name: str) -> bool:
     return ":" in name
 
 
+class _Imports:
+    """Whether this process imports what an import path names.
+
+    A program that names a component of its own trusts it. One that reads names from files of somebody else's
+    does not, until it is told to.
+    """
+
+    are_allowed = True
+
+
+def imports_are_allowed() -> bool:
+    """Return whether this process imports components by their paths."""
+    return _Imports.are_allowed
+
+
+def allow_imports(allowed: bool) -> None:  # noqa: FBT001 - the one thing that is said
+    """Say whether this process imports components by their paths from now on; at first it does."""
+    _Imports.are_allowed = allowed
+
+
+@contextmanager
+def imports(*, allowed: bool) -> Iterator[None]:
+    """Import components by their paths, or not, until the end of the block."""
+    before = imports_are_allowed()
+    allow_imports(allowed)
+    try:
+        yield
+    finally:
+        allow_imports(before)
+
+
 def import_attribute(path: str) -> object:
     """Return the attribute that ``module.path:Attribute`` names, importing its module.
 
     Raises:
+        ImportsNotAllowedError: This process imports none.
         ImportPathError: It is no import path, there is no such module or attribute, or the module fails.
     """
     module_name, _, attribute = path.partition(":")
@@ -128,6 +161,8 @@ def import_attribute(path: str) -> object:
         raise ImportPathError(
             f"{path!r} is no import path: type {IMPORT_PATH}, such as mypackage.nets:MyPair"
         )
+    if not imports_are_allowed():
+        raise ImportsNotAllowedError(path)
     module = _import_module(module_name)
     try:
         return getattr(module, attribute)

@@ -1,6 +1,7 @@
 """One GAN on one device, from its first step to its final score."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_core.checkpoint import load_checkpoint, save_checkpoint
+from gan_core.checkpoint import load_newest, save_checkpoint
 from gan_core.config import CHANGEABLE, TrialConfig
 from gan_core.datasets import ImageDataset
 from gan_core.errors import CheckpointMismatchError, TrainingDiverged
@@ -59,6 +60,7 @@ def train(
     checkpoint: Path | None = None,
     checkpoint_every_s: float = 30.0,
     start: Mapping[str, Any] | None = None,
+    on_damage: Callable[[str], object] = warnings.warn,
 ) -> Iterator[Report]:
     """Train one GAN, reporting every ``config.report_every`` steps and after the last.
 
@@ -69,20 +71,21 @@ def train(
         data: What to learn; batches are taken from each epoch's own random order.
         evaluator: Scores the samples of each report; by default one made for ``data``.
         device: Where to train.
-        checkpoint: A file for the whole state. Where it exists, its report is given again and training goes
-            on from there, to the same reports as without a stop.
+        checkpoint: A file for the whole state, beside which the one before it is kept. Where it exists, its
+            report is given again and training goes on from there, to the same reports as without a stop.
         checkpoint_every_s: Seconds from one writing of it to the next, at the least; it is written before a
             report is given, the last one always.
         start: What :func:`gan_core.checkpoint.load_checkpoint` read of another training, to go on from with
             this config, which may differ in the seed and in :data:`gan_core.config.CHANGEABLE`; a file
             ``checkpoint`` is then not read. The best report is the best from here on.
+        on_damage: Told where a checkpoint is damaged, and whether the previous one is taken or training
+            begins anew.
 
     Yields:
         A report; training goes on when the next one is asked for.
 
     Raises:
         TrainingDiverged: A loss, a gradient or an image is not finite.
-        CorruptedCheckpointError: The checkpoint is not what was written.
         CheckpointMismatchError: The checkpoint is of another config, dataset, extractor or precision.
         NotADirectoryError: The checkpoint's directory does not exist.
     """
@@ -92,8 +95,8 @@ def train(
     training = _Training(config, data, evaluator or Evaluator(data, device), torch.device(device))
     if start is not None:
         training.take_over(start)
-    elif checkpoint and checkpoint.exists():
-        training.load_state_dict(load_checkpoint(checkpoint, device))
+    elif checkpoint and (state := load_newest(checkpoint, device, on_damage)):
+        training.load_state_dict(state)
         yield training.last_report()
     saved_at = monotonic()
     while training.step < config.steps:

@@ -2,8 +2,11 @@
 
 import json
 import sys
+import warnings
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +14,8 @@ import typer
 from typer.core import TyperGroup
 
 from gan_core.errors import GanCoreError
-from sweeps.errors import SweepError, SweepInterrupted
+from gan_core.registry import allow_imports, imports_are_allowed
+from sweeps.errors import DamagedLedgerWarning, SweepError, SweepInterrupted
 from sweeps.formats import ModelFormat
 from sweeps.status import Status
 from sweeps.words import results_option
@@ -89,6 +93,14 @@ StorageOption = Annotated[
     ),
 ]
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Where sweeps are kept.")]
+AllowImports = Annotated[
+    bool,
+    typer.Option(
+        "--allow-imports",
+        help="Import components that are named MODULE:NAME, which runs their code: only if you trust it.",
+        callback=lambda allowed: allow_imports(allowed) or allowed,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document; the rest goes to stderr.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing while it runs.")]
 
@@ -118,6 +130,7 @@ def run_command(
     ] = False,
     json_: Json = False,
     quiet: Quiet = False,
+    trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
     """Run the sweep that a file describes."""
     from rich.console import Console
@@ -168,6 +181,7 @@ def resume_command(
     results: Results = Path("results"),
     json_: Json = False,
     quiet: Quiet = False,
+    trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
     """Go on with a sweep that was stopped, in whatever way, or extend one."""
     from rich.console import Console
@@ -198,6 +212,7 @@ def preview_command(
     spec: SpecFile,
     set_: Settings = None,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON document, without times.")] = False,
+    trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
     """Show the space, examples of it, and what a sweep would cost; start and write nothing."""
     _show(_checked(spec, set_, {}), json_=json_)
@@ -230,6 +245,7 @@ def confirm_command(
     results: Results = Path("results"),
     json_: Json = False,
     quiet: Quiet = False,
+    trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
     """Train the best configurations and the defaults again on fresh seeds, and say which is best."""
     from rich.console import Console
@@ -326,13 +342,14 @@ def sample_command(
         bool, typer.Option("--interpolate", help="An animated walk through the latent space.")
     ] = False,
     results: Results = Path("results"),
+    trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
     """Draw images from the best generator, or a trial's."""
     from sweeps.ranking import load
     from sweeps.samples import check_file, write_samples, write_walk
 
     check_file(out, animated=interpolate)
-    generator = load(name, results).generator(trial)
+    generator = load(name, results).generator(trial, allow_imports=imports_are_allowed())
     (write_walk if interpolate else write_samples)(generator, out, n, seed)
     print(out)
 
@@ -355,6 +372,7 @@ def export_command(
         bool, typer.Option("--force", help="Although its gain may be noise, or it may be copies.")
     ] = False,
     results: Results = Path("results"),
+    trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
     """Write the best generator, or a trial's, with what loads it and a card that says what it is."""
     from sweeps.export import export, snippet
@@ -382,6 +400,7 @@ def rerun_command(
     name: Name,
     trial: Annotated[str, typer.Argument(metavar="TRIAL", help="The trial, such as lsgan-0003.")],
     results: Results = Path("results"),
+    trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
     """Train a trial again, outside of Ray, and compare it with what was recorded; 1 where it differs."""
     from sweeps.ranking import load
@@ -452,11 +471,23 @@ def main() -> None:
     Users' own components may lie in the directory that the command is started in, as for ``python -m``.
     """
     sys.path.insert(0, str(Path.cwd()))
+    allow_imports(False)
+    warnings.showwarning = partial(_show_warning, warnings.showwarning)
     try:
         app()
     except (SweepError, GanCoreError) as error:
         print(error, file=sys.stderr)
         sys.exit(EXIT_BAD_INPUT)
+
+
+def _show_warning(
+    usual: Callable[..., None], message: Warning | str, category: type[Warning], *where: object
+) -> None:
+    """Show what a person is to know in a line, and what a developer is to know as usual."""
+    if issubclass(category, DamagedLedgerWarning):
+        print(f"warning: {message}", file=sys.stderr)
+    else:
+        usual(message, category, *where)
 
 
 def _checked(spec: Path, settings: list[str] | None, options: dict[str, Any]) -> "SweepSpec":

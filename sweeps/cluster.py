@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from secrets import token_hex
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,7 @@ def local_ray(resources: Resources) -> Iterator[None]:
     """
     has_trials_for_all = resources.cpu == 1 and (os.cpu_count() or 1) <= MOST_READY
     os.environ |= _SETTINGS | {_PRELOADED: ",".join(_OF_A_TRIAL) if has_trials_for_all else ""}
+    os.environ.setdefault("RAY_AUTH_TOKEN", token_hex(32))  # where Ray cannot keep one in the user's home
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     try:
         ray.init(

@@ -79,11 +79,23 @@ class Confirmation(Searcher):
         result: Mapping[str, Any] | None = None,
         error: bool = False,  # noqa: FBT001, FBT002 - Ray's signature
     ) -> None:
-        """Take in how a training ended; one that failed has no score. Ray gives results flattened."""
+        """Take in how a training ended; what becomes of one that failed is said later. Results are flat."""
+        if error:
+            return
         trial = self._running.pop(trial_id)
-        is_scored = result and not error and status_of(result) is Status.COMPLETED
+        is_scored = result and status_of(result) is Status.COMPLETED
         score = result[f"final/{self._spec.metric[0].name}"] if result and is_scored else None
         self._scores[trial.trial_id] = score
+
+    def again(self, trial_id: str, past: Past) -> None:
+        """Hand out a training again that failed, to go on as ``past`` tells."""
+        trial = self._running.pop(trial_id)
+        self._past = past
+        self._unfinished[trial.trial_id] = trial
+
+    def give_up(self, trial_id: str) -> None:
+        """Take in that a training has failed."""
+        self._scores[self._running.pop(trial_id).trial_id] = None
 
     def save(self, checkpoint_path: str) -> None:
         """Save nothing: the ledger remembers."""

@@ -4,9 +4,11 @@
 
     SweepError                 ends a command with exit code 2
     ├── SpecError              the search-space file, or an override, has faults (also a ValueError)
+    ├── DiskFullError          there is no room for what a sweep writes
     ├── SweepExistsError       a sweep of the name asked for is there already
     ├── UnknownSweepError      no sweep of this name, or no sweep at all
     └── UnknownTrialError      the sweep has no such trial, or none with what is asked for
+    DamagedLedgerWarning       a ledger is read as far as it is whole
     SweepInterrupted           a signal ended a sweep (a KeyboardInterrupt)
 """
 
@@ -45,8 +47,16 @@ class SpecError(SweepError, ValueError):
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
+class DiskFullError(SweepError):
+    """A sweep finds no room on the disk that it is kept on; what it has written is whole."""
+
+
 class SweepExistsError(SweepError):
     """The name that was asked for is taken."""
+
+
+class DamagedLedgerWarning(UserWarning):
+    """A ledger is damaged; what is read is the newest that is whole."""
 
 
 class SweepInterrupted(KeyboardInterrupt):

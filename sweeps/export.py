@@ -7,7 +7,7 @@ from pathlib import Path
 from shutil import copyfile, rmtree
 from typing import Any
 
-from gan_core.registry import is_import_path
+from gan_core.registry import imports_are_allowed, is_import_path
 from sweeps.errors import SweepError
 from sweeps.formats import TOLERANCE, ModelFormat, check_installed, write_format
 from sweeps.ranking import Sweep
@@ -66,7 +66,7 @@ def export(
         raise SweepError(_refusal(sweep, trial_id, objections))
     for model_format in formats:
         check_installed(model_format)
-    generator = sweep.generator(trial_id)
+    generator = sweep.generator(trial_id, allow_imports=imports_are_allowed())
 
     from gan_core.images import png_grid
 

@@ -1,65 +1,49 @@
 """What happened in a sweep, durably: the one source of truth.
 
 A sweep is the folder ``results/NAME``. Its ledger is a SQLite file with one writer, the command that runs
-the sweep, and any number of readers, also while it runs.
+the sweep, and any number of readers, also while it runs. What is damaged in it is noticed, and read as far as
+it is whole (:mod:`sweeps.seals`).
 """
 
 import json
 import os
 import sqlite3
+import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import count
+from math import inf
 from pathlib import Path
-from time import time
+from time import monotonic, time
 from typing import Any
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
 from gan_core.errors import allowed_and_closest
-from sweeps.errors import SweepError, SweepExistsError, UnknownSweepError
+from sweeps.errors import DamagedLedgerWarning, SweepError, SweepExistsError, UnknownSweepError
+from sweeps.seals import (
+    COPY,
+    DAMAGE,
+    LEDGER,
+    N_TRIALS,
+    SCHEMA,
+    Salvage,
+    connected,
+    have_sealed,
+    is_whole,
+    salvaged,
+    set_aside,
+)
 from sweeps.space import Scalar
-from sweeps.status import Stage, Status
+from sweeps.status import Mishap, Stage, Status
 
 FORMAT_VERSION = 7
 
-_SCHEMA = """
-CREATE TABLE sweep (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE trials (
-    trial_id TEXT PRIMARY KEY,
-    stage TEXT NOT NULL,
-    of TEXT REFERENCES trials,
-    number INTEGER NOT NULL,
-    is_baseline INTEGER NOT NULL,
-    params TEXT NOT NULL,
-    config TEXT NOT NULL,
-    status TEXT NOT NULL,
-    score REAL,
-    best_step INTEGER,
-    step INTEGER NOT NULL DEFAULT 0,
-    flags TEXT NOT NULL DEFAULT '{}',
-    take_overs TEXT NOT NULL DEFAULT '[]',
-    places TEXT NOT NULL DEFAULT '[]',
-    final TEXT,
-    started_at REAL NOT NULL,
-    ended_at REAL,
-    reason TEXT,
-    traceback TEXT,
-    UNIQUE (stage, number)
-);
-CREATE TABLE reports (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-    trial_id TEXT NOT NULL REFERENCES trials,
-    step INTEGER NOT NULL,
-    metrics TEXT NOT NULL,
-    score REAL NOT NULL,
-    reported_at REAL NOT NULL,
-    UNIQUE (trial_id, step)
-);
-"""
+COPY_EVERY_S = 30.0
+"""From one copy of the ledger to the next, while trials end."""
 
 
 @dataclass(frozen=True)
@@ -104,14 +88,19 @@ class Ledger:
     ) -> None:
         self.folder = folder
         self._confirmation = None if confirmation is None else {**confirmation, "started_at": time()}
-        if not (folder / "ledger.db").exists():
+        file = folder / LEDGER
+        if not file.exists() and not (folder / COPY).exists():
             facts = {"sweep_id": uuid4().hex, "started_at": time(), "status": Status.RUNNING}
-            _create(folder / "ledger.db", _written_by() | facts)
-        self._connection = sqlite3.connect(folder / "ledger.db")
-        self.describe({"spec": dict(spec)})
-        self._stand(Status.RUNNING)
+            _create(file, _written_by() | facts | {"spec": dict(spec)})
+        self.repaired = _repair(folder)
+        self._connection = connected(file)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
+        have_sealed(self._connection)
+        self.describe({"spec": dict(spec)})
+        self._stand(Status.RUNNING)
+        self._copied_at = -inf
+        self._copy()
 
     def describe(self, facts: Mapping[str, Any]) -> None:
         """Record facts of the whole sweep, each a JSON value."""
@@ -150,8 +139,9 @@ class Ledger:
         """Record a trial's metrics and flags after some steps, and the best score of its reports so far."""
         with self._connection as transaction:
             transaction.execute(
-                "INSERT OR REPLACE INTO reports (trial_id, step, metrics, score, reported_at)"
-                " VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO reports (trial_id, step, metrics, score, reported_at) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (trial_id, step) DO UPDATE"
+                " SET metrics = excluded.metrics, score = excluded.score, reported_at = excluded.reported_at",
                 (trial_id, step, json.dumps(dict(metrics)), score, time()),
             )
             transaction.execute(
@@ -186,6 +176,14 @@ class Ledger:
                 (json.dumps({**place, "at": time()}), trial_id),
             )
 
+    def mishap(self, trial_id: str, kind: Mishap, reason: str) -> None:
+        """Record what happened to a trial that goes on all the same."""
+        with self._connection as transaction:
+            transaction.execute(
+                "UPDATE trials SET mishaps = json_insert(mishaps, '$[#]', json(?)) WHERE trial_id = ?",
+                (json.dumps({"kind": kind, "reason": reason, "at": time()}), trial_id),
+            )
+
     def end(
         self,
         trial_id: str,
@@ -201,11 +199,29 @@ class Ledger:
                 " WHERE trial_id = ?",
                 (status, reason, traceback, final and json.dumps(dict(final)), time(), trial_id),
             )
+        if monotonic() - self._copied_at > COPY_EVERY_S:
+            self._copy()
 
     def close(self, status: Status) -> None:
         """Record how the sweep, or its confirmation, ended, and close the file; it can still be read."""
         self._stand(status, ended_at=time())
+        self._copy()
         self._connection.close()
+
+    def abandon(self) -> None:
+        """Close the file without another word, as where there is no room for one."""
+        self._connection.close()
+
+    def _copy(self) -> None:
+        """Write the copy again, unless what would be copied is damaged."""
+        draft = self.folder / f"{COPY}.draft"
+        draft.unlink(missing_ok=True)
+        with closing(connected(draft)) as copy:
+            self._connection.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+            if is_whole(copy):
+                draft.replace(self.folder / COPY)
+        self._copied_at = monotonic()
 
     def _stand(self, status: Status, **when: float) -> None:
         """Record how what is recorded here stands."""
@@ -221,16 +237,66 @@ def _written_by() -> dict[str, Any]:
 
 def _create(file: Path, facts: Mapping[str, Any]) -> None:
     """Make the file whole before it bears its name, so that nobody reads half of it."""
-    draft = file.with_suffix(".draft")
-    with closing(sqlite3.connect(draft)) as connection, connection:
-        connection.executescript(_SCHEMA)
+    draft = file.with_name("ledger.draft")
+    draft.unlink(missing_ok=True)
+    with closing(connected(draft)) as connection, connection:
+        connection.executescript(SCHEMA)
+        have_sealed(connection)
         _write_facts(connection, facts)
     draft.replace(file)
 
 
 def _write_facts(connection: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
     rows = [(key, json.dumps(value)) for key, value in facts.items()]
-    connection.executemany("INSERT OR REPLACE INTO sweep VALUES (?, ?)", rows)
+    connection.executemany(
+        "INSERT INTO sweep (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        rows,
+    )
+
+
+def _repair(folder: Path) -> str | None:
+    """Put a damaged ledger aside, write what is left of it, and return what was done; None where it is whole.
+
+    Raises:
+        SweepError: Nothing is left of it.
+    """
+    salvage = _damage(folder)
+    if salvage is None:
+        return None
+    file = folder / LEDGER
+    draft = file.with_name("ledger.draft")
+    draft.unlink(missing_ok=True)
+    with closing(connected(draft)) as connection, closing(salvage.connection) as left:
+        left.backup(connection)
+    aside = set_aside(file, "ledger.damaged.db") if file.exists() else None
+    for name in (f"{LEDGER}-wal", f"{LEDGER}-shm"):
+        (folder / name).unlink(missing_ok=True)
+    draft.replace(file)
+    kept = f" (it is kept as {aside.name})" if aside else ""
+    return f"{file} was damaged{kept} and is mended; lost: {salvage.lost}"
+
+
+def _damage(folder: Path) -> Salvage | None:
+    """Return what is left of a ledger where it is damaged; None where it is whole.
+
+    Raises:
+        SweepError: Nothing is left of it, or it was written by another version.
+    """
+    file = folder / LEDGER
+    if file.exists() and not os.access(file, os.R_OK):
+        raise SweepError(f"{file} cannot be read: it is not yours, and its permissions do not let you")
+    with suppress(*DAMAGE), closing(_read_only(folder)) as connection:
+        connection.execute("BEGIN")
+        _check_version(folder, connection)
+        if is_whole(connection):
+            return None
+    salvage = salvaged(folder)
+    if salvage is None:
+        raise SweepError(
+            f"{file} is damaged or no ledger, and so is its copy {COPY}: the sweep {folder.name} cannot be"
+            f" read; move {folder} away to run it again"
+        )
+    return salvage
 
 
 @dataclass(frozen=True)
@@ -273,7 +339,7 @@ _TRIALS = """
 SELECT trials.*, reports.metrics AS best_metrics FROM trials
 LEFT JOIN reports ON reports.trial_id = trials.trial_id AND reports.step = best_step
 """
-_JSON_COLUMNS = ("params", "config", "flags", "take_overs", "places", "final", "best_metrics")
+_JSON_COLUMNS = ("params", "config", "flags", "take_overs", "places", "mishaps", "final", "best_metrics")
 
 
 def read_ledger(name: str, results: Path) -> Record:
@@ -289,7 +355,7 @@ def read_ledger(name: str, results: Path) -> Record:
         raise UnknownSweepError(f"no sweep {name!r} in {results}; {known}")
     folder = results / name
     with _readable(folder) as connection:
-        facts = _facts(folder, connection)
+        facts = _facts(connection)
         trials = _rows(connection.execute(f"{_TRIALS} ORDER BY number"))
     by_stage = {stage: [row for row in trials if row["stage"] == stage] for stage in Stage}
     return Record(folder, facts, by_stage[Stage.SEARCH], by_stage[Stage.CONFIRM])
@@ -302,23 +368,48 @@ def read_facts(folder: Path) -> dict[str, Any]:
         SweepError: Another version wrote it, or it is damaged.
     """
     with _readable(folder) as connection:
-        return _facts(folder, connection)
+        return _facts(connection)
 
 
 @contextmanager
 def _readable(folder: Path) -> Iterator[sqlite3.Connection]:
+    """Open a ledger at one moment of it or, where it is damaged, what is left of it, which is warned of.
+
+    Raises:
+        SweepError: Nothing is left of it, or it was written by another version.
+    """
+    salvage = _damage(folder)
+    if salvage is not None:
+        remedy = f"gan-sweep resume {folder.name} mends it"
+        warnings.warn(
+            f"{folder / LEDGER} is damaged: {remedy}; lost: {salvage.lost}",
+            DamagedLedgerWarning,
+            stacklevel=1,
+        )
+    connection = _read_only(folder) if salvage is None else salvage.connection
+    connection.row_factory = sqlite3.Row
     try:
-        with closing(_read_only(folder)) as connection:
+        with closing(connection):
             yield connection
-    except sqlite3.DatabaseError as error:
-        raise SweepError(f"{folder / 'ledger.db'} cannot be read: {error}") from None
+    except (sqlite3.DatabaseError, ValueError) as error:
+        raise SweepError(f"{folder / LEDGER} cannot be read: {error}") from None
 
 
-def _facts(folder: Path, connection: sqlite3.Connection) -> dict[str, Any]:
-    facts = {key: json.loads(value) for key, value in connection.execute("SELECT * FROM sweep")}
-    if facts["format_version"] != FORMAT_VERSION:
-        raise SweepError(_other_version(folder, facts))
-    return facts
+def _facts(connection: sqlite3.Connection) -> dict[str, Any]:
+    rows = connection.execute("SELECT key, value FROM sweep WHERE key <> ?", (N_TRIALS,))
+    return {key: json.loads(value) for key, value in rows}
+
+
+def _check_version(folder: Path, connection: sqlite3.Connection) -> None:
+    """Check that this version reads what a file says of itself; one that says nothing of use is damaged."""
+    stated = {}
+    for key, value in connection.execute("SELECT key, value FROM sweep"):
+        with suppress(ValueError):
+            stated[key] = json.loads(value)
+    is_sealed = "seal" in {row[1] for row in connection.execute("PRAGMA table_info(sweep)")}
+    is_other = isinstance(stated.get("format_version"), int) and stated["format_version"] != FORMAT_VERSION
+    if is_other and (not is_sealed or is_whole(connection)):
+        raise SweepError(_other_version(folder, stated))
 
 
 def _other_version(folder: Path, facts: Mapping[str, Any]) -> str:
@@ -338,7 +429,7 @@ def read_reports(folder: Path, stage: Stage = Stage.SEARCH) -> list[dict[str, An
         "SELECT trial_id, reports.step AS step, metrics FROM reports JOIN trials USING (trial_id)"
         " WHERE stage = ? ORDER BY number, reports.step"
     )
-    with closing(_read_only(folder)) as connection:
+    with _readable(folder) as connection:
         rows = connection.execute(query, (stage,)).fetchall()
     return [{"trial_id": row["trial_id"], "step": row["step"], **json.loads(row["metrics"])} for row in rows]
 
@@ -435,13 +526,14 @@ def _rows(found: sqlite3.Cursor) -> list[dict[str, Any]]:
     """Return rows of trials, their JSON parsed."""
     rows = [dict(row) for row in found]
     for row in rows:
+        del row["seal"]
+        row["status"] = Status(row["status"])
         row.update({column: json.loads(row[column] or "null") for column in _JSON_COLUMNS})
     return rows
 
 
 def _read_only(folder: Path) -> sqlite3.Connection:
-    uri = (folder / "ledger.db").resolve().as_uri()
-    connection = sqlite3.connect(f"{uri}?mode=ro", uri=True)
+    connection = connected(f"{(folder / LEDGER).resolve().as_uri()}?mode=ro", uri=True)
     connection.row_factory = sqlite3.Row
     return connection
 
@@ -449,6 +541,13 @@ def _read_only(folder: Path) -> sqlite3.Connection:
 def checkpoint_file(folder: Path, trial_id: str) -> Path:
     """Return where the state of a trial that is not finished is kept."""
     return folder / "checkpoints" / f"{trial_id}.checkpoint"
+
+
+def discard_checkpoints(folder: Path, trial_id: str) -> None:
+    """Delete what is kept of the state of a trial: it has ended."""
+    file = checkpoint_file(folder, trial_id)
+    for generation in file.parent.glob(f"{file.name}*"):
+        generation.unlink(missing_ok=True)
 
 
 def weights_file(folder: Path, trial_id: str) -> Path:
@@ -468,7 +567,7 @@ def report_file(folder: Path) -> Path:
 
 def sweep_names(results: Path) -> list[str]:
     """Return the names of the sweeps in ``results``, sorted."""
-    return sorted(path.parent.name for path in results.glob("*/ledger.db"))
+    return sorted({path.parent.name for file in (LEDGER, COPY) for path in results.glob(f"*/{file}")})
 
 
 def check_results(results: Path, name: str | None) -> None:
@@ -487,11 +586,17 @@ def check_results(results: Path, name: str | None) -> None:
         raise SweepError(
             f"{results} cannot be written: {there} is no writable folder; choose another: --results DIR"
         )
-    if name is not None and (results / name).exists():
+    if name is not None and (results / name).exists() and not _is_left(results / name):
         raise SweepExistsError(
             f"there is a sweep {name!r} in {results} already: type gan-sweep resume {name} to go on with it,"
             f" choose another --name, or leave --name out and the next free name is taken"
         )
+
+
+def _is_left(folder: Path) -> bool:
+    """Return whether a folder is all that a command left which was killed before there was a ledger."""
+    names = {path.name for path in folder.rglob("*") if path.is_file()}
+    return folder.is_dir() and names <= {"running.lock", "ledger.draft", "ledger.draft-journal"}
 
 
 def create_sweep_folder(results: Path, name: str, *, exact: bool) -> Path:
@@ -506,10 +611,10 @@ def create_sweep_folder(results: Path, name: str, *, exact: bool) -> Path:
     for number in count(1):
         folder = results / (name if number == 1 else f"{name}-{number}")
         try:
-            folder.mkdir()
+            folder.mkdir(exist_ok=exact and _is_left(folder))
         except FileExistsError:
             continue
         for name_within in ("samples", "checkpoints", "weights"):
-            (folder / name_within).mkdir()
+            (folder / name_within).mkdir(exist_ok=True)
         break
     return folder

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweeps.ledger import Record, Trial, read_reports
-from sweeps.status import Stage, Status
+from sweeps.status import Mishap, Stage, Status
 
 UNFINISHED = (Status.RUNNING, Status.INTERRUPTED)
 
@@ -35,19 +35,11 @@ class Past:
     @property
     def unfinished(self) -> list[Trial]:
         """The trials that were running when the sweep was stopped, in the order of suggestions."""
-        return [
-            Trial(
-                row["trial_id"],
-                row["number"],
-                row["params"],
-                row["config"],
-                bool(row["is_baseline"]),
-                Stage(row["stage"]),
-                row["of"],
-            )
-            for row in self.rows
-            if row["status"] in UNFINISHED
-        ]
+        return [_trial(row) for row in self.rows if row["status"] in UNFINISHED]
+
+    def trial(self, trial_id: str) -> Trial:
+        """Return a trial with the parameters that it has now."""
+        return next(_trial(row) for row in self.rows if row["trial_id"] == trial_id)
 
     @property
     def ended(self) -> dict[str, Status]:
@@ -76,6 +68,11 @@ class Past:
         rows = {row["trial_id"]: row["take_overs"] for row in self.rows}
         return rows[trial_id][-1] if rows.get(trial_id) else None
 
+    def n_mishaps(self, trial_id: str, kind: Mishap) -> int:
+        """Return how often something happened to a trial."""
+        of_trial = (row["mishaps"] for row in self.rows if row["trial_id"] == trial_id)
+        return sum(mishap["kind"] == kind for mishaps in of_trial for mishap in mishaps)
+
     def last_step(self, trial_id: str) -> int:
         """Return the step of a trial's last report, 0 where it has made none."""
         reports = self.reports.get(trial_id)
@@ -89,3 +86,15 @@ class Past:
         for row in self.rows:
             reports = self.reports[row["trial_id"]]
             yield row, reports[:-1] if row["status"] in UNFINISHED else reports
+
+
+def _trial(row: Mapping[str, Any]) -> Trial:
+    return Trial(
+        row["trial_id"],
+        row["number"],
+        row["params"],
+        row["config"],
+        bool(row["is_baseline"]),
+        Stage(row["stage"]),
+        row["of"],
+    )

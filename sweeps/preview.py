@@ -14,21 +14,16 @@ from rich.table import Table
 from rich.tree import Tree
 
 from gan_core.config import TrialConfig
+from sweeps.disk import bytes_needed, image_shape
 from sweeps.space import Domain_, RandomTrial, Scalar
 from sweeps.spec import SweepSpec
-from sweeps.words import duration
+from sweeps.words import duration, megabytes
 
 TABLE_WIDTH = 240
 EXAMPLES = 10
-SHAPES = {"cifar10": (3, 32, 32)}
-DIGIT_SHAPE = (1, 28, 28)
-FOLDER_SIZE, FOLDER_CHANNELS = 64, 3
 WARM_STEPS, TIMED_SECONDS = 2, 2.0
 EVALUATION_OVER_GENERATION = 3
 """How much longer it takes to make and score a report's samples than to make them, measured on digits."""
-BYTES_A_REPORT = 20_000
-BYTES_A_PIXEL = 104
-"""A grid of 64 images, kept as PNG, and as PNG and WebP for the dashboard: as measured on digits."""
 
 
 def print_preview(spec: SweepSpec, console: Console, *, timed: bool = True) -> None:
@@ -48,7 +43,7 @@ def print_preview(spec: SweepSpec, console: Console, *, timed: bool = True) -> N
             lines = [*_time(spec)]
         for line in lines:
             console.print(line, markup=False)
-    console.print(f"disk      about {_disk_bytes(spec) / 1e6:.0f} MB in results")
+    console.print(f"disk      about {megabytes(disk_bytes(spec))} in results")
 
 
 def _tree(spec: SweepSpec) -> Tree:
@@ -173,9 +168,9 @@ class Cost:
 
 def _time(spec: SweepSpec) -> Iterator[str]:
     """Yield how many trials run at a time and, where images can be had without loading any, for how long."""
-    slots = max(1, (os.cpu_count() or 1) // spec.resources.cpu)
+    slots = _slots(spec)
     yield f"at a time {slots} trials on the {os.cpu_count()} cores of this machine"
-    shape = _image_shape(spec)
+    shape = image_shape(spec)
     if shape is None:
         yield f"time      not estimated: {spec.dataset} would have to be loaded"
         return
@@ -208,13 +203,6 @@ def _steps_with_stops(spec: SweepSpec, config: TrialConfig) -> float:
     return expected
 
 
-def _image_shape(spec: SweepSpec) -> tuple[int, int, int] | None:
-    if spec.dataset.startswith("folder:"):
-        size = spec.image_size or FOLDER_SIZE
-        return spec.channels or FOLDER_CHANNELS, size, size
-    return None if ":" in spec.dataset else SHAPES.get(spec.dataset, DIGIT_SHAPE)
-
-
 def _timed(config: TrialConfig, shape: tuple[int, int, int], threads: int) -> Cost:
     """Time real steps, of random images: what they show makes no difference."""
     import torch
@@ -243,12 +231,16 @@ def _timed(config: TrialConfig, shape: tuple[int, int, int], threads: int) -> Co
     return Cost(step_s, report_s, report_s * config.final_samples / config.eval_samples)
 
 
-def _disk_bytes(spec: SweepSpec) -> float:
-    channels, height, width = _image_shape(spec) or DIGIT_SHAPE
-    a_report = BYTES_A_REPORT + BYTES_A_PIXEL * channels * height * width
+def disk_bytes(spec: SweepSpec, n_ended: int = 0) -> float:
+    """Return about how much a sweep and its confirmation write, in bytes, but for trials that have ended."""
     confirmation = Confirmation.of(spec)
-    trainings = spec.trials + (confirmation.most_trainings if confirmation else 0)
-    return float(trainings * spec.reports_per_trial * a_report)
+    trainings = spec.trials - n_ended + (confirmation.most_trainings if confirmation else 0)
+    return bytes_needed(spec, trainings, _slots(spec))
+
+
+def _slots(spec: SweepSpec) -> int:
+    """Return how many trials run at a time on the cores of this machine."""
+    return max(1, (os.cpu_count() or 1) // spec.resources.cpu)
 
 
 def as_json(spec: SweepSpec) -> Mapping[str, Any]:
@@ -261,5 +253,5 @@ def as_json(spec: SweepSpec) -> Mapping[str, Any]:
         "distinct": spec.space.size(),
         "trials": spec.trials,
         "confirmation": confirmation and asdict(confirmation),
-        "disk_bytes": _disk_bytes(spec),
+        "disk_bytes": disk_bytes(spec),
     }

@@ -99,6 +99,10 @@ class Display:
             f"{trial.trial_id} goes on from {donor} at step {step} with {params_in_short(trial.params)}"
         )
 
+    def mishap(self, trial: Trial, reason: str) -> None:
+        """Show what happened to a trial that goes on."""
+        self._line(f"{trial.trial_id}: {reason}")
+
     def end(self, trial: Trial, status: Status, score: float | None, reason: str | None = None) -> None:
         """Show how a trial ended."""
         _, step, _ = self._running.pop(trial.trial_id)

@@ -13,7 +13,7 @@ import pandas as pd
 from gan_core.errors import allowed_and_closest
 from sweeps.errors import SweepError, UnknownTrialError
 from sweeps.ledger import Record, read_ledger, read_reports, samples_file, sweep_names, weights_file
-from sweeps.status import Stage, Status
+from sweeps.status import Mishap, Stage, Status
 from sweeps.words import RESULTS
 
 if TYPE_CHECKING:
@@ -136,7 +136,8 @@ class Sweep:
             ``rank`` from 1, ``trial_id``, ``status``, the metric (``fid``), ``samples`` (that it rests on),
             ``floor`` (the score of real images), ``gain`` (how many times better than the score, of as many
             samples, of the seed tutorial's defaults), ``step``, ``flags``, ``took_over`` (whose state it
-            went on from, and at which step, where trials did), ``is_baseline`` and a column for each searched
+            went on from, and at which step, where trials did), ``retries`` (how often it was trained again
+            after its worker died, where one did), ``is_baseline`` and a column for each searched
             parameter, empty where a trial does not have it. In a sweep by several metrics, the
             others come after the first, and ``pareto`` says whether no trial is better in one of them and as
             good in the rest. Where a confirmation has been, ``mean``, ``low`` and ``high`` (its 95 %
@@ -171,7 +172,7 @@ class Sweep:
         columns = ["rank", "trial_id", "status", metric, *over_seeds]
         columns += [*several, *(["pareto"] if several else [])]
         columns += ["samples", "floor", "gain", "step", "flags"]
-        columns += ["took_over"] if frame["took_over"].any() else []
+        columns += [column for column in ("took_over", "retries") if frame[column].any()]
         columns += ["is_baseline", *self.searched]
         return frame.reindex(columns=list(dict.fromkeys(columns)))
 
@@ -442,16 +443,23 @@ class Sweep:
             f"the generator of {trial_id} is not there: {why}; {self.best_with_weights()} has one"
         )
 
-    def generator(self, trial_id: str | None = None) -> "Generator":
+    def generator(self, trial_id: str | None = None, *, allow_imports: bool = False) -> "Generator":
         """Return a trial's generator in eval mode, by default that of the best.
+
+        Args:
+            trial_id: The trial.
+            allow_imports: Whether components that it names by their import paths are imported, which runs
+                their code.
 
         Raises:
             UnknownTrialError: It is not kept.
+            ImportPathError: It names components by their import paths, and that is not allowed.
+            CorruptedCheckpointError: Its file is damaged.
         """
         file = self.weights_file(trial_id or self.best_with_weights())
         from gan_core import load_generator
 
-        return load_generator(file, allow_imports=True)
+        return load_generator(file, allow_imports=allow_imports)
 
     def config_of(self, trial_id: str) -> dict[str, Any]:
         """Return every parameter of a trial.
@@ -515,6 +523,7 @@ _DEFAULT_METRIC = [{"name": "fid", "goal": "minimize"}]
 _TRAINING_METRICS = {"d_loss", "g_loss"}
 
 _TYPES: dict[str, Literal["Int64", "float64"]] = {
+    "retries": "Int64",
     "step": "Int64",
     "best_step": "Int64",
     "samples": "Int64",
@@ -530,6 +539,7 @@ def _trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[st
         "is_baseline": bool(row["is_baseline"]),
         "flags": ", ".join(f"{flag} since {step}" for flag, step in row["flags"].items()),
         "took_over": ", ".join(f"{each['trial_id']} at {each['step']}" for each in row["take_overs"]),
+        "retries": sum(mishap["kind"] == Mishap.DEATH for mishap in row["mishaps"]),
         "step": row["step"],
         "best_step": row["best_step"],
         f"search_{metric}": row["score"],

@@ -1,18 +1,31 @@
 """What a sweep keeps of its trials as Ray Tune runs them."""
 
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.exceptions import RayTaskError
 from ray.tune.experiment import Trial as TuneTrial
 
-from sweeps.ledger import Ledger, Trial, checkpoint_file, read_ledger, samples_file, weights_file
+from sweeps.confirm import Confirmation
+from sweeps.disk import full, is_full
+from sweeps.ledger import (
+    Ledger,
+    Trial,
+    checkpoint_file,
+    discard_checkpoints,
+    read_ledger,
+    samples_file,
+    weights_file,
+)
 from sweeps.past import Past
 from sweeps.progress import Display
-from sweeps.search import status_of, trial_of
+from sweeps.search import Search, status_of, trial_of
 from sweeps.spec import SweepSpec
-from sweeps.status import Stage, Status
+from sweeps.status import Mishap, Stage, Status
 from sweeps.storage import Storage
 
 
@@ -42,20 +55,41 @@ class BestWeights:
 
 
 class Recorder(tune.Callback):
-    """Passes what happens to trials on: to the ledger first, then to those who show it."""
+    """Passes what happens to trials on: to the ledger first, then to those who show it.
+
+    A trial whose worker died is trained again from its last checkpoint, under a new name of Tune's and its
+    own in the ledger. What its own code raised, it would raise again: that trial has failed.
+
+    A full disk ends the sweep before anything else is recorded: its trials go on when it is resumed.
+
+    Args:
+        ledger: Where it is recorded.
+        display: Where it is shown.
+        weights: What is kept of generators.
+        searcher: What suggests a trial again.
+        spec: The sweep.
+        n_ended: How many trials an earlier run has ended.
+
+    Attributes:
+        ended: How many have ended by now.
+        is_full: Whether the disk is full.
+    """
 
     def __init__(
         self,
         ledger: Ledger,
         display: Display,
         weights: BestWeights,
-        metric: str,
+        searcher: Search | Confirmation,
+        spec: SweepSpec,
         n_ended: int,
         storage: Storage | None = None,
     ) -> None:
         self._weights = weights
         self._storage = storage
-        self._metric = metric
+        self._searcher = searcher
+        self._retries = spec.retries
+        self._metric = spec.metric[0].name
         self._ledger = ledger
         self._display = display
         self._folder = ledger.folder
@@ -65,6 +99,7 @@ class Recorder(tune.Callback):
         self._places: dict[str, dict[str, Any]] = {}
         self._is_described = False
         self.ended = n_ended
+        self.is_full = False
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave everything out: Tune saves its callbacks for a restore that is not used here."""
@@ -81,13 +116,26 @@ class Recorder(tune.Callback):
         self._ledger.start(started)
         self._display.start(started)
 
-    def on_trial_recover(self, trial: TuneTrial, **_info: object) -> None:
-        """Have a trial that begins again on another node know its best score."""
-        trial.config["best"] = (trial.last_result or {}).get("best", trial.config["best"])
-        self._display.say(f"{self._running[trial.trial_id].trial_id} goes on elsewhere: its worker is gone")
+    def check(self) -> None:
+        """Raise DiskFullError where the disk is full: Tune would take that for a failure of the trial's."""
+        if self.is_full:
+            raise full(self._folder)
 
     def on_trial_result(self, trial: TuneTrial, result: dict[str, Any], **_info: object) -> None:
         """Record a report, its samples and its weights; what is large is taken out of the result."""
+        with self._noting_a_full_disk():
+            self._record_report(trial, result)
+
+    @contextmanager
+    def _noting_a_full_disk(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sqlite3.OperationalError) as error:
+            if not is_full(error):
+                raise
+            self.is_full = True
+
+    def _record_report(self, trial: TuneTrial, result: dict[str, Any]) -> None:
         self._note_take_over(trial, result)
         samples, weights = result.pop("samples", None), result.pop("weights", None)
         if samples is None:
@@ -98,9 +146,12 @@ class Recorder(tune.Callback):
             self._is_described = True
         self._scores[trial.trial_id] = result["score"]
         self._note_place(trial.trial_id, result["place"])
+        for reason in result["mishaps"]:
+            self._ledger.mishap(reporting.trial_id, Mishap.CHECKPOINT, reason)
+            self._display.mishap(reporting, reason)
         grid = samples_file(self._folder, reporting.trial_id, step)
         grid.parent.mkdir(exist_ok=True)
-        grid.write_bytes(samples)
+        _write_whole(grid, samples)
         if weights is not None:
             _write_whole(weights_file(self._folder, reporting.trial_id), weights)
         self._ledger.report(reporting.trial_id, step, metrics, result["score"], result["flags"])
@@ -122,17 +173,43 @@ class Recorder(tune.Callback):
 
     def on_trial_complete(self, trial: TuneTrial, **_info: object) -> None:
         """Record how a trial ended."""
-        self.ended += 1
         result = trial.last_result
-        self._end(trial.trial_id, status_of(result), result.get("reason"), final=result.get("final"))
+        with self._noting_a_full_disk():
+            self._end(trial.trial_id, status_of(result), result.get("reason"), final=result.get("final"))
+            self.ended += 1
 
     def on_trial_error(self, trial: TuneTrial, **_info: object) -> None:
-        """Record that a trial crashed, with what it raised."""
+        """Have a trial whose worker died trained again; record that it crashed where it is not."""
+        with self._noting_a_full_disk():
+            self._record_failure(trial)
+
+    def _record_failure(self, trial: TuneTrial) -> None:
+        self.is_full = self.is_full or is_full(trial.get_pickled_error())
+        if self.is_full:
+            return
         if trial.trial_id not in self._running:
             self.on_trial_start(trial)
-        self.ended += 1
         traceback = Path(trial.error_file).read_text(encoding="utf-8")
-        self._end(trial.trial_id, Status.CRASHED, traceback.strip().splitlines()[-1], traceback)
+        death = _death(trial.get_pickled_error(), traceback)
+        if death and self._is_tried_again(trial.trial_id, death):
+            return
+        reason = death or traceback.strip().splitlines()[-1]
+        self._searcher.give_up(trial.trial_id)
+        self.ended += 1
+        self._end(trial.trial_id, Status.CRASHED, reason, traceback)
+
+    def _is_tried_again(self, tune_id: str, death: str) -> bool:
+        """Have a trial whose worker died trained again, unless it happens too often; return whether."""
+        failed = self._running[tune_id]
+        past = Past.read(read_ledger(self._folder.name, self._folder.parent), failed.stage)
+        n_deaths = past.n_mishaps(failed.trial_id, Mishap.DEATH)
+        if n_deaths >= self._retries:
+            return False
+        del self._running[tune_id]
+        self._ledger.mishap(failed.trial_id, Mishap.DEATH, death)
+        self._display.mishap(failed, f"{death}; retry {n_deaths + 1} of {self._retries}")
+        self._searcher.again(tune_id, past)
+        return True
 
     @property
     def running(self) -> int:
@@ -158,7 +235,7 @@ class Recorder(tune.Callback):
         if final and trial.stage is Stage.SEARCH:
             self._weights.add(trial.trial_id, final[self._metric], is_baseline=trial.is_baseline)
         if status is not Status.INTERRUPTED:
-            checkpoint_file(self._folder, trial.trial_id).unlink(missing_ok=True)
+            discard_checkpoints(self._folder, trial.trial_id)
             self._drop_state(trial.trial_id)
         self._display.end(trial, status, final.get(self._metric, score) if final else score, reason)
 
@@ -177,3 +254,21 @@ def _write_whole(file: Path, content: bytes) -> None:
     draft = file.with_name(f"{file.name}.draft")
     draft.write_bytes(content)
     draft.replace(file)
+
+
+_OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}
+
+
+def _death(error: Exception | None, told: str) -> str | None:
+    """Return of what a trial's worker died; None where the trial failed by what its code or ours raised.
+
+    Tune keeps no error that is neither a task's nor an actor's, and what is ``told`` of one that was raised
+    in this process is its traceback.
+    Memory is short for what else runs at the time: a trial that lacked it did not fail by itself.
+    """
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    if type(cause).__name__ in _OUT_OF_MEMORY:
+        return "OutOfMemory: the worker had too little memory"
+    is_raised = isinstance(error, RayTaskError) or getattr(error, "actor_init_failed", False)
+    is_raised = is_raised or (error is None and "Traceback (most recent call last)" in told)
+    return None if is_raised else "WorkerDied: it was killed, ran out of memory, or crashed"

@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from rich.console import Console
 
+from gan_core.registry import imports
+from sweeps.disk import check_room, told_when_full
 from sweeps.ends import Budget, Signals
 from sweeps.errors import SweepError, SweepInterrupted
 from sweeps.ledger import Record, check_results, create_sweep_folder, read_ledger, running_lock
 from sweeps.past import Past
+from sweeps.preview import disk_bytes
 from sweeps.progress import announced
 from sweeps.spec import Confirm, Override, SweepSpec, load_spec
 from sweeps.status import Status
@@ -74,6 +77,7 @@ def run(
     tracking_uri: str | None = None,
     address: str | None = None,
     storage: str | None = None,
+    allow_imports: bool = False,
     quiet: bool = False,
 ) -> "Sweep":
     """Run the sweep that a search-space file describes, and return it.
@@ -87,6 +91,8 @@ def run(
         tracking_uri: Where MLflow keeps runs; by default ``MLFLOW_TRACKING_URI``, or a database in results.
         address: A Ray cluster to run on, ``auto`` or ``HOST:PORT``; by default a Ray of its own here.
         storage: Where the states of unfinished trials are kept, as :class:`Target` has it.
+        allow_imports: Whether components that the file names by their import paths are imported, which runs
+            their code.
         quiet: Whether to show nothing while it runs.
 
     Raises:
@@ -100,16 +106,17 @@ def run(
         for key, value in (overrides or {}).items()
     ]
     console = Console(stderr=True)
-    outcome = execute(
-        load_spec(spec, settings),
-        name=name,
-        results=Path(results),
-        warm_start=warm_start,
-        tracking_uri=tracking_uri,
-        target=Target(address, storage),
-        console=console,
-        quiet=quiet,
-    )
+    with imports(allowed=allow_imports):
+        outcome = execute(
+            load_spec(spec, settings),
+            name=name,
+            results=Path(results),
+            warm_start=warm_start,
+            tracking_uri=tracking_uri,
+            target=Target(address, storage),
+            console=console,
+            quiet=quiet,
+        )
     if outcome.report_failure:
         warnings.warn(f"the report page was not written: {outcome.report_failure}", stacklevel=2)
     if outcome.tracking_failure:
@@ -134,6 +141,8 @@ def execute(
 
     Raises:
         SweepExistsError: The name is taken.
+        DiskFullError: There is no room for it; or there was none any more on the way, and what was written is
+            whole.
         UnknownSweepError: There is no sweep to start from.
         SweepError: MLflow cannot keep runs there, the sweep to start from is another space's, no cluster
             answers or a node of it lacks something, a trial asks for more than there is, ``results`` cannot
@@ -144,6 +153,7 @@ def execute(
     check_results(results, name)
     store = Store.chosen(results, tracking_uri)
     earlier = _earlier(spec, warm_start, results) if warm_start else None
+    check_room(results, disk_bytes(spec))
 
     def new_folder() -> Path:
         return create_sweep_folder(results, name or spec.name, exact=name is not None)
@@ -209,6 +219,7 @@ def resume(
         return Outcome(_load(record.folder), None, out_of_time=False, tracking_failure=None)
     with running_lock(record.folder):
         pass
+    check_room(results, disk_bytes(spec, n_ended=len(past.ended)))
     return _run(
         spec,
         lambda: record.folder,
@@ -320,7 +331,7 @@ def _run(
         from sweeps.session import Session
 
         session = Session(spec, folder, store, site, [signals, budget], console, quiet=quiet)
-        with running_lock(folder), session:
+        with told_when_full(folder), running_lock(folder), session:
             is_done = not searches or session.search(earlier, past) is Status.COMPLETED
             if settings and is_done and signals.number is None:
                 is_done = session.confirm(settings) is Status.COMPLETED

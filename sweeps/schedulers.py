@@ -37,14 +37,22 @@ class _Named:
 class _OwnRules(TrialScheduler):
     """Knows trials by their names, so that it can be told of an earlier run's, and spares the baseline.
 
-    The baseline is never stopped: every gain is measured against all of its training.
+    The baseline is never stopped: every gain is measured against all of its training. What a trial reports
+    again, after its worker died, was judged.
     """
+
+    def __init__(self, **rules: Any) -> None:  # noqa: ANN401
+        super().__init__(**rules)
+        self._judged: dict[str, int] = {}
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:  # noqa: ANN401
         super().on_trial_add(tune_controller, _Named(trial.config["trial_id"]))
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:  # noqa: ANN401
         named = _Named(trial.config["trial_id"])
+        if result[TIME] <= self._judged.get(named.trial_id, 0):
+            return str(TrialScheduler.CONTINUE)
+        self._judged[named.trial_id] = result[TIME]
         decision = self._judge(tune_controller, named, result)
         return TrialScheduler.CONTINUE if trial.config["is_baseline"] else decision
 
@@ -118,7 +126,7 @@ class _Population(PopulationBasedTraining):
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:  # noqa: ANN401, ARG002
         state = _PBTTrialState(trial)
-        reached = self._past.last_step(trial.config["trial_id"]) // trial.config["config"]["report_every"]
+        reached = trial.config["reported_step"] // trial.config["config"]["report_every"]
         state.last_train_time = state.last_perturbation_time = reached
         self._trial_state[trial] = state
 

@@ -1,9 +1,10 @@
 """What to try next: a spec's search, by Optuna; the only place that imports its samplers."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from hashlib import sha256
+from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,12 +24,13 @@ from optuna.trial import Trial as OptunaTrial
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from sweeps.ledger import Trial, checkpoint_file
-from sweeps.past import Past
+from gan_core.registry import imports_are_allowed
+from sweeps.ledger import Trial, checkpoint_file, read_ledger
+from sweeps.past import UNFINISHED, Past
 from sweeps.space import MOST_POINTS, Scalar
 from sweeps.spec import SweepSpec
 from sweeps.status import Status
-from sweeps.study import StudyFile
+from sweeps.study import KeptStudy
 
 SCORE = "score"
 WORST_SCORE = 1e6
@@ -49,9 +51,13 @@ class Search(OptunaSearch):
     Args:
         spec: What to search, and how.
         name: The sweep's name; trials are called after it.
-        study_file: The SQLite file that holds Optuna's study.
-        earlier: The folder of an earlier sweep, whose trials the sampler is told of; its space is this one's.
+        study_file: The SQLite file that Optuna's study is kept in, beside the ledger.
+        earlier: What the sampler of an earlier sweep was told (:func:`told_trials`); its space is this one's.
         past: What an earlier run of this sweep has done; its unfinished trials are suggested first.
+        keeps_study: Whether the file is written.
+
+    Attributes:
+        remark: What was wrong with the study's file, or None.
     """
 
     def __init__(
@@ -59,8 +65,10 @@ class Search(OptunaSearch):
         spec: SweepSpec,
         name: str,
         study_file: Path,
-        earlier: Path | None = None,
+        earlier: Sequence[Mapping[str, Any]] = (),
         past: Past | None = None,
+        *,
+        keeps_study: bool = True,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._spec = spec
@@ -68,32 +76,45 @@ class Search(OptunaSearch):
         self._folder = study_file.parent
         self._past = past or Past([], {})
         self._waiting = self._past.unfinished
+        self._running: dict[str, Trial] = {}
+        self._asked_again: dict[str, OptunaTrial] = {}
         self._diverged: list[OptunaTrial] = []
-        self._suggested = self._past.n_suggested
-        self._untried = _untried(spec, [row["params"] for row in self._past.rows])
+        tried = [row["params"] for row in self._past.rows]
+        suggested = {row["number"] for row in self._past.rows}
+        self._numbers = [number for number in range(spec.trials - 1, -1, -1) if number not in suggested]
+        self._untried = _untried(spec, tried)
         goals = ["min" if metric.goal == "minimize" else "max" for metric in spec.metric]
+        storage = KeptStudy(study_file)
         super().__init__(
             space=spec.space.suggest,
             metric=[metric.name for metric in spec.metric] if len(goals) > 1 else SCORE,
             mode=goals if len(goals) > 1 else goals[0],
-            sampler=_sampler(spec, self._suggested),
+            sampler=_sampler(spec, 0),
             study_name=name,
-            storage=StudyFile(study_file),
-            points_to_evaluate=_enqueued(spec, [row["params"] for row in self._past.rows]),
+            storage=storage,
         )
-        if earlier is not None:
-            self._ot_study.add_trials(_told_trials(earlier))
+        self._ot_study.add_trials([_told_trial(spec, told) for told in earlier])
+        for row in self._past.rows:
+            if spec.space.contains(row["params"]):
+                self._tell_again(row)
+        for point in _enqueued(spec, tried):
+            self._ot_study.enqueue_trial(point)
+        self.remark = storage.keep(self._ot_study) if keeps_study else None
 
     @property
     def exhausted(self) -> bool:
         """Whether every point of the space has been suggested."""
         return self._untried is not None and not self._untried and not self._waiting
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
-        """Return the next trial, as a mapping that :func:`trial_of` reads; FINISHED when there is none."""
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Return the next trial, as a mapping that :func:`trial_of` reads; FINISHED when there is none.
+
+        None while others run, of which one may have to be suggested again.
+        """
         trial = self._next_unfinished(trial_id) or self._next_new(trial_id)
         if trial is None:
-            return str(Searcher.FINISHED)
+            return None if self._running else str(Searcher.FINISHED)
+        self._running[trial_id] = trial
         if trial_id in self._ot_trials:
             self._ot_trials[trial_id].set_user_attr("trial_id", trial.trial_id)
         own = {"stop_on": self._spec.stop_on} | ({"checkpoint_every_s": 0.0} if self._spec.exchanges else {})
@@ -110,11 +131,30 @@ class Search(OptunaSearch):
         result: Mapping[str, Any] | None = None,
         error: bool = False,  # noqa: FBT001, FBT002 - Ray's signature
     ) -> None:
-        """Tell the study how a trial ended."""
-        trial = self._ot_trials.get(trial_id)
-        if trial is None:
+        """Tell the study how a trial ended; what becomes of one that failed is said afterwards."""
+        if error:
             return
-        if error or not result:
+        self._running.pop(trial_id, None)
+        if trial_id in self._ot_trials:
+            self._tell(self._ot_trials[trial_id], result)
+
+    def again(self, trial_id: str, past: Past) -> None:
+        """Suggest a trial again that failed, to go on as ``past`` tells; the study has it running on."""
+        self._past = past
+        failed = self._running.pop(trial_id)
+        self._waiting.insert(0, past.trial(failed.trial_id))
+        if trial_id in self._ot_trials:
+            self._asked_again[failed.trial_id] = self._ot_trials.pop(trial_id)
+
+    def give_up(self, trial_id: str) -> None:
+        """Tell the study that a trial has failed."""
+        self._running.pop(trial_id)
+        if trial_id in self._ot_trials:
+            self._tell(self._ot_trials[trial_id], None)
+
+    def _tell(self, trial: OptunaTrial, result: Mapping[str, Any] | None) -> None:
+        """Tell the study how a trial ended; None where it failed."""
+        if not result:
             self._ot_study.tell(trial, state=TrialState.FAIL)
             return
         status = status_of(result)
@@ -133,7 +173,7 @@ class Search(OptunaSearch):
     def close(self) -> None:
         """Tell the study that trials still running were interrupted: it then holds no running trial."""
         self._tell_diverged(at_last=True)
-        for trial in self._ot_trials.values():
+        for trial in (*self._ot_trials.values(), *self._asked_again.values()):
             self._ot_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
     def _next_unfinished(self, trial_id: str) -> Trial | None:
@@ -141,52 +181,64 @@ class Search(OptunaSearch):
         if not self._waiting:
             return None
         trial = self._waiting.pop(0)
-        space, study = self._spec.space, self._ot_study
-        if space.contains(trial.params):
-            fixed = FixedTrial(space.to_optuna(trial.params))
-            space.suggest(fixed)
-            study.add_trial(
-                create_trial(state=TrialState.RUNNING, params=fixed.params, distributions=fixed.distributions)
-            )
-            added = study.get_trials(deepcopy=False)[-1]
-            self._ot_trials[trial_id] = OptunaTrial(study, added._trial_id)  # noqa: SLF001 - Optuna's only way
+        if trial.trial_id in self._asked_again:
+            self._ot_trials[trial_id] = self._asked_again.pop(trial.trial_id)
         return trial
 
+    def _tell_again(self, row: Mapping[str, Any]) -> None:
+        """Have the study know a trial of an earlier run as if it had been suggested and told just now."""
+        study, spec = self._ot_study, self._spec
+        keeps_state = spec.method in {"cmaes", "nsga2"}
+        study.sampler = _sampler(spec, row["number"]) if keeps_state else RandomSampler(seed=0)
+        study.enqueue_trial(spec.space.to_optuna(row["params"]))
+        trial = study.ask()
+        spec.space.suggest(trial)
+        trial.set_user_attr("trial_id", row["trial_id"])
+        reports = self._past.reports.get(row["trial_id"], [])
+        for result in _results(row, reports, spec):
+            self._report(trial, result)
+        if row["status"] in UNFINISHED:
+            self._asked_again[row["trial_id"]] = trial
+        else:
+            self._tell(trial, None if row["status"] == Status.CRASHED else _last_result(row, spec))
+
     def _next_new(self, trial_id: str) -> Trial | None:
-        number = self._suggested
-        params = self._next_params(trial_id) if number < self._spec.trials else None
+        if not self._numbers:
+            return None
+        number = self._numbers[-1]
+        params = self._next_params(trial_id, number)
         if params is None:
             return None
-        self._suggested += 1
+        self._numbers.pop()
         config = self._spec.trial_config(params, number).model_dump()
         return Trial(f"{self._name}-{number:04d}", number, params, config, is_baseline=number == 0)
 
-    def _next_params(self, trial_id: str) -> dict[str, Scalar] | None:
+    def _next_params(self, trial_id: str, number: int) -> dict[str, Scalar] | None:
         """Return what to try next, or None where everything has been tried."""
         baseline = self._spec.baseline
-        if self._suggested == 0 and not self._spec.space.contains(baseline):
+        if number == 0 and not self._spec.space.contains(baseline):
             return baseline
         if self._untried is None:
-            return self._asked(trial_id)
+            return self._asked(trial_id, number)
         if not self._untried:
             return None
-        params = self._asked(trial_id)
+        params = self._asked(trial_id, number)
         if params not in self._untried:
             self._ot_study.tell(self._ot_trials.pop(trial_id), state=TrialState.FAIL)
             self._ot_study.enqueue_trial(self._spec.space.to_optuna(self._untried[0]))
-            params = self._asked(trial_id)
+            params = self._asked(trial_id, number)
         if params not in self._untried:
             self._ot_study.tell(self._ot_trials.pop(trial_id), state=TrialState.FAIL)
             params = self._untried[0]
         self._untried.remove(params)
         return params
 
-    def _asked(self, trial_id: str) -> dict[str, Scalar]:
+    def _asked(self, trial_id: str, number: int) -> dict[str, Scalar]:
         """Ask Optuna, with a sampler of the trial's own: it then depends on the study and nothing else.
 
         That it takes its time is no news.
         """
-        self._ot_study.sampler = _sampler(self._spec, self._suggested)
+        self._ot_study.sampler = _sampler(self._spec, number)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Define-by-run function")
             warnings.filterwarnings("ignore", module="optuna")
@@ -194,8 +246,9 @@ class Search(OptunaSearch):
         return params
 
     def _report(self, trial: OptunaTrial, result: Mapping[str, Any]) -> None:
-        """Report a trial's score; Optuna takes none of several metrics."""
-        if len(self._spec.metric) == 1:
+        """Report a trial's score, once a step; Optuna takes none of several metrics."""
+        frozen = self._ot_study._storage.get_trial(trial._trial_id)  # noqa: SLF001 - Optuna's copies are slow
+        if len(self._spec.metric) == 1 and result["step"] not in frozen.intermediate_values:
             trial.report(result[SCORE], result["step"])
 
     def _tell_diverged(self, *, at_last: bool = False) -> None:
@@ -217,10 +270,69 @@ class Search(OptunaSearch):
         ]
 
 
-def _told_trials(folder: Path) -> list[FrozenTrial]:
-    """Return the trials of a sweep that its sampler was told a score of."""
-    study = optuna.load_study(study_name=folder.name, storage=f"sqlite:///{(folder / 'study.db').resolve()}")
-    return study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
+def told_trials(spec: SweepSpec, folder: Path) -> list[dict[str, Any]]:
+    """Return, as JSON values, the trials of a sweep that its sampler was told a score of.
+
+    Args:
+        spec: A spec of the same space.
+        folder: The sweep's folder.
+    """
+    past = Past.read(read_ledger(folder.name, folder.parent))
+    search = Search(spec, folder.name, folder / "study.db", past=past, keeps_study=False)
+    search.close()
+    told = search._ot_study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))  # noqa: SLF001
+    return [
+        {
+            "params": trial.params,
+            "state": trial.state.name,
+            "values": trial.values if trial.state is TrialState.COMPLETE else None,
+            "reports": [*trial.intermediate_values.items()],
+        }
+        for trial in told
+    ]
+
+
+def _told_trial(spec: SweepSpec, told: Mapping[str, Any]) -> FrozenTrial:
+    """Return the trial that a mapping of :func:`told_trials` describes."""
+    fixed = FixedTrial(told["params"])
+    spec.space.suggest(fixed)
+    return create_trial(
+        state=TrialState[told["state"]],
+        values=told["values"],
+        params=fixed.params,
+        distributions=fixed.distributions,
+        intermediate_values={int(step): score for step, score in told["reports"]},
+    )
+
+
+def _results(
+    row: Mapping[str, Any], reports: Sequence[Mapping[str, Any]], spec: SweepSpec
+) -> Iterator[dict[str, Any]]:
+    """Yield what was told of a trial's reports: the best score so far, while its parameters are its own.
+
+    The last report of a trial that took all its steps was told as its value.
+    """
+    metric = spec.metric[0]
+    better = min if metric.goal == "minimize" else max
+    own = row["take_overs"][0]["step"] if row["take_overs"] else inf
+    scores: list[float] = []
+    for report in reports[:-1] if row["status"] == Status.COMPLETED else reports:
+        scores.append(report[metric.name])
+        if report["step"] <= own:
+            yield {"step": report["step"], SCORE: better(scores)}
+
+
+def _last_result(row: Mapping[str, Any], spec: SweepSpec) -> dict[str, Any]:
+    """Return what was told of how a trial ended."""
+    best = {spec.metric[0].name: row["score"], **(row["best_metrics"] or {})}
+    return {
+        "status": row["status"],
+        "reason": row["reason"],
+        "donor": bool(row["take_overs"]),
+        "step": row["step"],
+        SCORE: row["score"],
+        "objectives": [best.get(metric.name) for metric in spec.metric],
+    }
 
 
 def _values(trial: FrozenTrial, index: int) -> list[float]:
@@ -261,11 +373,13 @@ def suggestion(spec: SweepSpec, folder: Path, trial: Trial, past: Past) -> dict[
         "checkpoint": str(checkpoint_file(folder, trial.trial_id).absolute()),
         "sends_weights": True,
         "best": past.best_metrics(trial.trial_id),
+        "reported_step": past.last_step(trial.trial_id),
         "data": spec.data,
         "extractor": spec.extractor,
         "metrics": [metric.model_dump() for metric in spec.metric],
         "stop_on": [],
         "cpu": spec.resources.cpu,
+        "allow_imports": imports_are_allowed(),
     }
 
 

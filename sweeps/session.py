@@ -19,13 +19,13 @@ from sweeps.confirm import Confirmation
 from sweeps.ends import Budget, BudgetOver, Signals
 from sweeps.environment import environment
 from sweeps.errors import SweepError, SweepInterrupted, UnknownTrialError
-from sweeps.ledger import Ledger, read_ledger
+from sweeps.ledger import Ledger, read_facts, read_ledger
 from sweeps.past import Past
 from sweeps.progress import Display, announced
 from sweeps.ranking import Sweep, load
 from sweeps.recorder import BestWeights, Recorder
 from sweeps.schedulers import scheduler
-from sweeps.search import Search
+from sweeps.search import Search, told_trials
 from sweeps.spec import Confirm, SweepSpec
 from sweeps.status import Stage, Status
 from sweeps.storage import Storage
@@ -35,11 +35,11 @@ from sweeps.trainable import GanTrainable
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
+WARM_START = "warm_start"
+"""The fact that holds what an earlier sweep's sampler was told."""
+
 STATES_KEPT = 4
 """Of a trial that a scheduler pauses, or has others take over from, in Ray's working folder."""
-
-MOST_MOVES = 3
-"""How often a trial goes on elsewhere when its node is gone."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ class _Stage:
         n_trials: How many there will be, those of the past included.
         at_once: How many are under way at a time, where it is not as many as fit.
         rule: What is done, in words.
+        remarks: What was found damaged, and what of it was lost.
     """
 
     searcher: Search | Confirmation
@@ -78,6 +79,7 @@ class _Stage:
     n_trials: int
     rule: str
     at_once: int | None = None
+    remarks: Sequence[str] = ()
 
 
 class Session:
@@ -140,15 +142,21 @@ class Session:
     def search(self, earlier: Path | None, past: Past | None) -> Status:
         """Search, and return whether all trials have ended."""
         spec, before = self._spec, past or Past([], {})
+        ledger = Ledger(self._folder, self._content)
+        if earlier is not None:
+            ledger.describe({WARM_START: told_trials(spec, earlier)})
+        told = read_facts(self._folder).get(WARM_START, [])
+        searcher = Search(spec, self._folder.name, self._folder / "study.db", told, past)
         stage = _Stage(
-            searcher=Search(spec, self._folder.name, self._folder / "study.db", earlier, past),
+            searcher=searcher,
             scheduler=scheduler(spec, before),
             past=before,
             n_trials=spec.trials,
             rule=_rule(spec),
             at_once=spec.trials if spec.exchanges else None,
+            remarks=[remark for remark in (ledger.repaired, searcher.remark) if remark],
         )
-        return self._train(stage, Ledger(self._folder, self._content))
+        return self._train(stage, ledger)
 
     def confirm(self, settings: Confirm) -> Status:
         """Confirm the best configurations, if there are any, and return whether all trainings have ended."""
@@ -160,6 +168,8 @@ class Session:
         names = [row["trial_id"] for row in finalists]
         past = Past.read(record, Stage.CONFIRM)
         ours = Past([row for row in past.rows if row["of"] in names], past.reports)
+        facts = {"settings": settings.model_dump(), "finalists": names}
+        ledger = Ledger(self._folder, self._content, facts)
         searcher = Confirmation(self._spec, settings, self._folder, finalists, past)
         stage = _Stage(
             searcher=searcher,
@@ -167,9 +177,9 @@ class Session:
             past=ours,
             n_trials=searcher.most_trials,
             rule=_confirmation_rule(settings, names),
+            remarks=[ledger.repaired] if ledger.repaired else [],
         )
-        facts = {"settings": settings.model_dump(), "finalists": names}
-        return self._train(stage, Ledger(self._folder, self._content, facts))
+        return self._train(stage, ledger)
 
     def _train(self, stage: _Stage, ledger: Ledger) -> Status:
         """Train every trial of a stage, recording it, and return whether all have ended."""
@@ -182,23 +192,28 @@ class Session:
             self._console, folder.name, stage.n_trials, metric, ended=ended.values(), quiet=self._quiet
         ) as display:
             weights = BestWeights(folder, self._spec, stage.past)
-            recorder = Recorder(ledger, display, weights, metric.name, len(ended), storage)
+            recorder = Recorder(ledger, display, weights, stage.searcher, self._spec, len(ended), storage)
+            for remark in stage.remarks:
+                display.say(remark)
             display.say(stage.rule)
             display.say("Starting the first trials")
             try:
                 self._tune(stage, recorder)
+                recorder.check()
             except SweepInterrupted:
                 display.say("Stopping")
             except BudgetOver:
                 display.say("The time budget is over")
-            finally:
-                status = _status(stage, recorder)
-                recorder.close()
-                self._track()
-                stage.searcher.close()
-                ledger.close(status)
-                display.say("Writing the report")
-                self.report_failure = _write_report(folder)
+            except BaseException:
+                ledger.abandon()
+                raise
+            status = _status(stage, recorder)
+            recorder.close()
+            self._track()
+            stage.searcher.close()
+            ledger.close(status)
+            display.say("Writing the report")
+            self.report_failure = _write_report(folder)
         return status
 
     def _tune(self, stage: _Stage, recorder: Recorder) -> None:
@@ -226,8 +241,10 @@ class Session:
                     name="sweep",
                     storage_path=working,
                     storage_filesystem=system,
-                    failure_config=tune.FailureConfig(max_failures=MOST_MOVES if site.is_cluster else 0),
-                    callbacks=[recorder, _Around(self._track, [end.check for end in self._ends])],
+                    callbacks=[
+                        recorder,
+                        _Around(self._track, [end.check for end in (recorder, *self._ends)]),
+                    ],
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, num_to_keep=STATES_KEPT),
                     verbose=0,
                 ),

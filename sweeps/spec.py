@@ -301,6 +301,13 @@ class SweepSpec(_Section):
             description="The most that a kill costs a trial: seconds, or such as 5m; with a report.",
         )
     )
+    retries: int = Field(
+        2,
+        ge=0,
+        le=100,
+        description="How often a trial is trained again from its last checkpoint after its worker died:"
+        " killed, or out of memory. What its code raises is not tried again.",
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="Fixes the suggestions and every trial's own seed.")
     parameters: dict[str, Parameter] = Field(description="Each trial parameter's value or values.")
     early_terminate: EarlyTerminate = Field(default_factory=EarlyTerminate)

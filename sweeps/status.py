@@ -35,3 +35,12 @@ class Stage(StrEnum):
     """To find a configuration."""
     CONFIRM = "confirm"
     """To train one that was found again, from scratch on another seed."""
+
+
+class Mishap(StrEnum):
+    """What happened to a trial that went on all the same."""
+
+    DEATH = "death"
+    """Its worker died, and it was trained again from its last checkpoint."""
+    CHECKPOINT = "checkpoint"
+    """A checkpoint was damaged or gone, and it went on from an older state."""

@@ -1,62 +1,85 @@
-"""Optuna's study of a sweep: in memory while it runs, and in a file once trials have ended."""
+"""Optuna's study of a sweep: in memory while it runs, and in a file for people who open it."""
 
-from collections.abc import Sequence
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.storages import InMemoryStorage, RDBStorage
-from optuna.study import Study, StudyDirection
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from sweeps.seals import set_aside
 
 
-class StudyFile(InMemoryStorage):
-    """A study in memory, whose trials a SQLite file takes as they end.
+class KeptStudy(InMemoryStorage):
+    """A study in memory, of whose trials a SQLite file is given those that end.
 
-    A sampler reads all trials for each parameter that it suggests; a database has it wait for every one. What
-    has not ended is known to the ledger, from which a sweep goes on.
+    A sampler reads all trials for each parameter that it suggests; a database has it wait for every one. The
+    file is for Optuna's dashboard and the like: nothing is read from it, the ledger is what a sweep goes on
+    from.
 
     Args:
-        file: Where there is one, its trials are the study's, in the order in which they began.
+        file: The SQLite file.
     """
 
     def __init__(self, file: Path) -> None:
         super().__init__()
-        self._url = f"sqlite:///{file.resolve()}"
+        self._file = file
         self._kept: Study | None = None
 
-    def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
-        """Create the study in memory with what the file holds of it; the file is made where there is none."""
-        study_id = super().create_new_study(directions, study_name)
-        kept = optuna.create_study(
-            storage=RDBStorage(self._url),
-            study_name=study_name,
-            directions=directions,
-            load_if_exists=True,
-        )
-        for trial in sorted(kept.get_trials(), key=_beginning):
-            super().create_new_trial(study_id, trial)
-        self._kept = kept
-        return study_id
+    def keep(self, study: Study) -> str | None:
+        """Bring the file up to the study, from now on too; return what was wrong with it, or None.
 
-    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        """Create a trial, which is kept where it has ended already."""
-        trial_id = super().create_new_trial(study_id, template_trial)
-        self._keep(trial_id)
-        return trial_id
+        A file that is damaged, or that has trials which the study has not, is put aside and written again.
+        """
+        ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+        remark = None
+        try:
+            known = self._opened(study)
+            missing = Counter(map(_told, known.get_trials(deepcopy=False)))
+        except (SQLAlchemyError, optuna.exceptions.StorageInternalError, ValueError, KeyError) as error:
+            remark = f"is damaged ({type(error).__name__})"
+        else:
+            if (missing - Counter(map(_told, ended))).keys() - {None}:
+                remark = "has trials that the ledger has not"
+        if remark is not None:
+            aside = set_aside(self._file, "study.damaged.db")
+            remark = f"{self._file} {remark}: it is kept as {aside.name}, and written again from the ledger"
+            known, missing = self._opened(study), Counter()
+        for trial in ended:
+            if missing[_told(trial)]:
+                missing[_told(trial)] -= 1
+            else:
+                known.add_trial(trial)
+        self._kept = known
+        return remark
 
     def set_trial_state_values(
-        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+        self,
+        trial_id: int,
+        state: TrialState,
+        values: Any = None,  # noqa: ANN401 - Optuna's signature
     ) -> bool:
         """Set how a trial stands, and keep it where it has ended."""
         is_set = super().set_trial_state_values(trial_id, state, values)
-        self._keep(trial_id)
+        if self._kept is not None and state.is_finished():
+            self._kept.add_trial(self.get_trial(trial_id))
         return is_set
 
-    def _keep(self, trial_id: int) -> None:
-        trial = self.get_trial(trial_id)
-        if self._kept is not None and trial.state.is_finished():
-            self._kept.add_trial(trial)
+    def _opened(self, study: Study) -> Study:
+        return optuna.create_study(
+            storage=RDBStorage(f"sqlite:///{self._file.resolve()}"),
+            study_name=study.study_name,
+            directions=study.directions,
+            load_if_exists=True,
+        )
 
 
-def _beginning(trial: FrozenTrial) -> float:
-    return trial.datetime_start.timestamp() if trial.datetime_start else 0.0
+def _told(trial: FrozenTrial) -> tuple[Any, ...] | None:
+    """Return what a sampler was told of a trial; None of one that failed, which tells nothing."""
+    if trial.state is TrialState.FAIL:
+        return None
+    scores = *(trial.values or ()), *trial.intermediate_values.items()
+    return trial.state, *sorted(trial.params.items()), *scores

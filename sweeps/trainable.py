@@ -97,6 +97,7 @@ class GanTrainable(tune.Trainable):
             "reported": report.metrics[self._metrics[0]["name"]],
             **self._lineage,
             "place": self._place,
+            "mishaps": [self._mishaps.pop(0) for _ in list(self._mishaps)],
             "floors": self._evaluator.floors,
             "extractor": self._evaluator.extractor,
         }
@@ -164,7 +165,9 @@ class GanTrainable(tune.Trainable):
 
     def _start(self, suggestion: dict[str, Any]) -> None:
         from gan_core import TrialConfig
+        from gan_core.registry import allow_imports
 
+        allow_imports(suggestion["allow_imports"])
         self._config = TrialConfig.model_validate(suggestion["config"])
         self._sends_weights = suggestion["sends_weights"]
         self._stop_on = set() if suggestion["is_baseline"] else set(suggestion["stop_on"])
@@ -172,6 +175,7 @@ class GanTrainable(tune.Trainable):
         self._trial_id, self._taken_over = suggestion["trial_id"], suggestion["taken_over"]
         self._checkpoint = self._state_file(Path(suggestion["checkpoint"]))
         self._checkpoint_every_s = suggestion["checkpoint_every_s"]
+        self._mishaps = self._without_state(suggestion["reported_step"])
         self._train()
 
     def _state_file(self, of_sweep: Path) -> Path:
@@ -185,6 +189,14 @@ class GanTrainable(tune.Trainable):
         self._states.fetch(file)
         return file
 
+    def _without_state(self, reported_step: int) -> list[str]:
+        """Return what is to be said where a trial that has reported has no checkpoint to go on from."""
+        from gan_core.checkpoint import previous
+
+        if not reported_step or self._checkpoint.exists() or previous(self._checkpoint).exists():
+            return []
+        return [f"it had come to step {reported_step} and has no checkpoint; training begins anew"]
+
     def _train(self, start: dict[str, Any] | None = None) -> None:
         from gan_core import train
 
@@ -196,6 +208,7 @@ class GanTrainable(tune.Trainable):
             self._checkpoint,
             self._checkpoint_every_s,
             start,
+            on_damage=lambda damage: self._mishaps.append(damage),
         )
 
 

@@ -22,8 +22,6 @@ def earlier_sweep(spec: SweepSpec, name: str, results: Path) -> Path:
     """
     sweep = load(name, results)
     differences = [*_differences(spec.model_dump(mode="json"), sweep.facts["spec"])]
-    if not (sweep.folder / "study.db").exists():
-        raise SweepError(f"--warm-start {name}: study.db, which holds what its sampler was told, is gone")
     if differences:
         raise SweepError(f"--warm-start {name}: its scores mean something else: {'; '.join(differences)}")
     return sweep.folder

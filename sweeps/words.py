@@ -20,6 +20,15 @@ def params_in_short(params: Mapping[str, bool | int | float | str]) -> str:
     )
 
 
+def megabytes(n_bytes: float) -> str:
+    """Return a size on a disk.
+
+    >>> megabytes(2_340_000)
+    '2 MB'
+    """
+    return f"{n_bytes / 1e6:,.0f} MB"
+
+
 def duration(seconds: float) -> str:
     """Return a rough duration.
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from sweeps.trainable import GanTrainable, _loaded
+import gan_core
+from sweeps.trainable import GanTrainable
 
 NOTES = "GAN_SWEEP_NOTES"
 
@@ -16,10 +17,12 @@ class NotingTrainable(GanTrainable):
     """Notes with every report what its process has set up, loaded and imported so far."""
 
     setups = 0
+    loads = 0
 
-    def setup(self, config):
+    def setup(self, config, **parameters):
         NotingTrainable.setups += 1
-        super().setup(config)
+        gan_core.load_dataset = counting_loads(gan_core.load_dataset)
+        super().setup(config, **parameters)
 
     def step(self):
         result = super().step()
@@ -27,13 +30,21 @@ class NotingTrainable(GanTrainable):
             "pid": os.getpid(),
             "trial_id": self._trial_id,
             "setups": self.setups,
-            "loads": _loaded.cache_info().misses,
+            "loads": self.loads,
             "modules": sorted(sys.modules),
             "workers_started": workers_started(),
         }
         with Path(os.environ[NOTES]).open("a", encoding="utf-8") as file:
             file.write(f"{json.dumps(note)}\n")
         return result
+
+
+def counting_loads(load_dataset):
+    def counted(*arguments, **options):
+        NotingTrainable.loads += 1
+        return load_dataset(*arguments, **options)
+
+    return counted
 
 
 def workers_started():

@@ -181,7 +181,13 @@ class Scaled(LeastSquares):
 
 def test_components_in_the_directory_it_is_started_in_are_trained(tmp_path):
     (tmp_path / "mine.py").write_text(MINE, encoding="utf-8")
-    own = ["--set", "parameters.architecture=mine:Pair", "--set", "parameters.loss=mine:Scaled"]
+    own = [
+        "--allow-imports",
+        "--set",
+        "parameters.architecture=mine:Pair",
+        "--set",
+        "parameters.loss=mine:Scaled",
+    ]
     done = gan_sweep(SPACE, *QUICK, *own, "--trials", 1, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["trials"] == {"completed": 1}
@@ -221,7 +227,7 @@ def slow():
 def test_what_no_trial_could_train_with_is_refused_before_the_sweep(tmp_path, settings, message):
     (tmp_path / "broken.py").write_text(BROKEN, encoding="utf-8")
     offline = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
-    options = [part for setting in settings for part in ("--set", setting)]
+    options = ["--allow-imports", *(part for setting in settings for part in ("--set", setting))]
     done = gan_sweep(
         SPACE, *QUICK, *options, "--quiet", cwd=tmp_path, GAN_SWEEP_CACHE=str(tmp_path / "cache"), **offline
     )
@@ -237,7 +243,7 @@ def test_what_no_trial_could_train_with_is_refused_before_the_sweep(tmp_path, se
 
 def test_a_signal_while_the_dataset_is_loaded_leaves_nothing(tmp_path):
     (tmp_path / "broken.py").write_text(BROKEN, encoding="utf-8")
-    command = [COMMAND, SPACE, "--set", "dataset=broken:slow"]
+    command = [COMMAND, SPACE, "--set", "dataset=broken:slow", "--allow-imports"]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

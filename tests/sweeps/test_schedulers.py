@@ -102,6 +102,7 @@ def test_a_population_is_judged_by_its_last_reports_and_where_it_was_when_it_was
     assert judge._metric == "reported"
     trial = member(spec, 1, lr=2e-4, lr_d=3e-4, d_steps=5)
     trial.experiment_tag = ""
+    trial.config["reported_step"] = 500
     judge.on_trial_add(None, _Hashable(trial))
     (state,) = judge._trial_state.values()
     assert state.last_perturbation_time == 2

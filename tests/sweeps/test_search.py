@@ -39,7 +39,10 @@ def test_the_first_suggestion_is_the_baseline_whole(make_search):
 
 def test_no_more_is_suggested_than_was_asked_for(make_search):
     search = make_search(trials=2)
-    assert [search.suggest(tune_id) == Searcher.FINISHED for tune_id in "abcd"] == [False, False, True, True]
+    assert [search.suggest(tune_id) is None for tune_id in "abcd"] == [False, False, True, True]
+    for tune_id in "ab":
+        search.on_trial_complete(trial_id=tune_id, result=result("completed", 5.0))
+    assert search.suggest("e") == Searcher.FINISHED
 
 
 def test_a_baseline_outside_of_the_space_is_tried_and_not_told_to_the_sampler(make_search):
@@ -77,6 +80,7 @@ def test_the_sampler_is_told_the_truth(make_search, tmp_path):
     search.on_trial_complete(trial_id="b", result=result("running", 70.0, 10))
     search.on_trial_complete(trial_id="c", result=result("diverged", reason="d_loss is nan at step 3"))
     search.on_trial_complete(trial_id="d", error=True)
+    search.give_up("d")
     search.close()
     trials = study_trials(tmp_path)
     states = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.COMPLETE, TrialState.FAIL, TrialState.FAIL]
@@ -162,8 +166,9 @@ def test_a_resumed_search_knows_what_was_told_and_what_is_left_of_its_points(mak
     search = make_search(text)
     first, second = (trial_of(search.suggest(tune_id)) for tune_id in "ab")
     search.on_trial_complete(trial_id="a", result=result("completed", 50.0))
+    left = {"take_overs": [], "step": 20, "score": 50.0, "best_metrics": {"fid": 50.0}, "reason": None}
     rows = [
-        asdict(trial) | {"status": status, "take_overs": [], "best_metrics": None}
+        asdict(trial) | left | {"status": status}
         for trial, status in ((first, "completed"), (second, "running"))
     ]
     resumed = Search(search._spec, "tiny", tmp_path / "study.db", past=Past(rows, {}))
@@ -172,5 +177,108 @@ def test_a_resumed_search_knows_what_was_told_and_what_is_left_of_its_points(mak
     assert (third.number, third.params["lr"]) == (2, 0.003)
     resumed.on_trial_complete(trial_id="c", result=result("completed", 40.0))
     resumed.close()
+    assert resumed.remark is None
     assert [trial.value for trial in study_trials(tmp_path)] == [50.0, 40.0, None]
     assert study_trials(tmp_path)[1].params["lr"] == second.params["lr"]
+
+
+def as_rows(trials, results):
+    """Return the rows and reports that a ledger has of trials, of each what it was told at its steps."""
+    rows, reports = [], {}
+    for trial, (status, *scores) in zip(trials, results, strict=True):
+        best = min(scores, default=None)
+        rows.append(
+            asdict(trial)
+            | {"status": status, "take_overs": [], "step": 10 * len(scores), "score": best}
+            | {"best_metrics": scores and {"fid": best}, "reason": "g_loss is nan at step 3"}
+        )
+        reports[trial.trial_id] = [
+            {"step": 10 * (index + 1), "fid": score} for index, score in enumerate(scores)
+        ]
+    return rows, reports
+
+
+RESULTS = [
+    ("completed", 90.0, 80.0),
+    ("diverged",),
+    ("pruned", 95.0),
+    ("completed", 70.0, 75.0),
+    ("crashed", 60.0),
+    ("completed", 50.0, 40.0),
+    ("pruned", 99.0),
+]
+
+
+def tell(search, tune_id, status, *scores):
+    for index in range(len(scores) - (status in {"completed", "pruned"})):
+        search.on_trial_result(
+            trial_id=tune_id, result=result("running", min(scores[: index + 1]), 10 * (index + 1))
+        )
+    last = result("running" if status == "pruned" else status, min(scores, default=None), 10 * len(scores))
+    last |= {"reason": "g_loss is nan at step 3"}
+    search.on_trial_complete(trial_id=tune_id, result=last, error=status == "crashed")
+    if status == "crashed":
+        search.give_up(tune_id)
+
+
+@pytest.mark.parametrize("method", ["tpe", "gp", "cmaes", "nsga2", "random"])
+def test_a_search_rebuilt_from_its_ledger_suggests_what_the_unbroken_one_does(make_search, tmp_path, method):
+    text = f"method: {method}\n{GOOD}"
+    search = make_search(text)
+    trials = []
+    for tune_id, told in zip("abcdefg", RESULTS, strict=True):
+        trials.append(trial_of(search.suggest(tune_id)))
+        tell(search, tune_id, *told)
+    rows, reports = as_rows(trials, RESULTS)
+    rebuilt = Search(search._spec, "tiny", tmp_path / "rebuilt.db", past=Past(rows, reports))
+    known, told = (
+        [(trial.state, trial.values, trial.params, trial.intermediate_values) for trial in study.get_trials()]
+        for study in (search._ot_study, rebuilt._ot_study)
+    )
+    assert known == told
+    for tune_id, score in (("h", 30.0), ("i", 45.0), ("j", 20.0)):
+        assert trial_of(rebuilt.suggest(tune_id)) == trial_of(search.suggest(tune_id))
+        for each in (search, rebuilt):
+            tell(each, tune_id, "completed", score)
+
+
+def test_a_trial_whose_worker_died_is_suggested_again_and_is_one_of_the_studys(make_search, tmp_path):
+    search = make_search(trials=2)
+    first, second = (trial_of(search.suggest(tune_id)) for tune_id in "ab")
+    search.on_trial_result(trial_id="b", result=result("running", 80.0))
+    search.on_trial_complete(trial_id="b", error=True)
+    rows, reports = as_rows([first, second], [("running",), ("running", 80.0)])
+    search.again("b", Past(rows, reports))
+    suggestion = search.suggest("c")
+    assert trial_of(suggestion) == second
+    assert (suggestion["best"], suggestion["reported_step"]) == ({"fid": 80.0}, 10)
+    search.on_trial_result(trial_id="c", result=result("running", 80.0))
+    for tune_id in "ac":
+        search.on_trial_complete(trial_id=tune_id, result=result("completed", 70.0, 20))
+    assert search.suggest("d") == Searcher.FINISHED
+    assert [trial.state for trial in study_trials(tmp_path)] == [TrialState.COMPLETE] * 2
+
+
+def test_a_trial_that_the_ledger_has_lost_is_suggested_anew(make_search, tmp_path):
+    search = make_search(trials=4)
+    trials = [trial_of(search.suggest(tune_id)) for tune_id in "abc"]
+    rows, reports = as_rows(trials[::2], RESULTS[::2][:2])
+    rebuilt = Search(search._spec, "tiny", tmp_path / "rebuilt.db", past=Past(rows, reports))
+    assert [trial_of(rebuilt.suggest(tune_id)).number for tune_id in "de"] == [1, 3]
+    assert rebuilt.suggest("f") is None
+
+
+@pytest.mark.parametrize("damage", [b"not a database", None])
+def test_a_study_that_is_damaged_or_disagrees_is_put_aside_and_written_again(make_search, tmp_path, damage):
+    search = make_search()
+    first = trial_of(search.suggest("a"))
+    search.on_trial_complete(trial_id="a", result=result("completed", 50.0))
+    search.close()
+    if damage:
+        (tmp_path / "study.db").write_bytes(damage)
+    rows, reports = as_rows([first], [("completed", 60.0)])
+    resumed = Search(search._spec, "tiny", tmp_path / "study.db", past=Past(rows, reports))
+    why = "is damaged" if damage else "has trials that the ledger has not"
+    assert resumed.remark.startswith(f"{tmp_path / 'study.db'} {why}")
+    assert (tmp_path / "study.damaged.db").exists()
+    assert [trial.value for trial in study_trials(tmp_path)] == [60.0]

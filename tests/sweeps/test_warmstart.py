@@ -2,7 +2,7 @@ import pytest
 
 from sweeps.errors import SweepError
 from sweeps.ledger import Ledger, create_sweep_folder
-from sweeps.search import Search, trial_of
+from sweeps.search import Search, told_trials, trial_of
 from sweeps.spec import load_spec
 from sweeps.status import Status
 from sweeps.warmstart import earlier_sweep
@@ -18,19 +18,21 @@ def spec(tmp_path):
 def earlier(tmp_path, spec):
     """A sweep of three trials that were told and one that crashed; its lower learning rates are better."""
     folder = create_sweep_folder(tmp_path, "old", exact=True)
-    Ledger(folder, spec.model_dump(mode="json")).close(Status.COMPLETED)
+    ledger = Ledger(folder, spec.model_dump(mode="json"))
     search = Search(spec, "old", folder / "study.db")
     for tune_id in "abcd":
         trial = trial_of(search.suggest(tune_id))
         score = 1000 * trial.params["lr"]
-        result = {"status": "completed", "step": 20, "score": score, "objectives": [score]}
-        search.on_trial_complete(trial_id=tune_id, result=result, error=tune_id == "d")
+        ledger.start(trial)
+        ledger.report(trial.trial_id, 20, {"fid": score}, score)
+        ledger.end(trial.trial_id, Status.CRASHED if tune_id == "d" else Status.COMPLETED)
+    ledger.close(Status.COMPLETED)
     return folder
 
 
 def test_the_sampler_begins_with_what_the_earlier_one_was_told(tmp_path, spec, earlier):
     assert earlier_sweep(spec, "old", tmp_path) == earlier
-    search = Search(spec, "new", tmp_path / "new.db", earlier)
+    search = Search(spec, "new", tmp_path / "new.db", told_trials(spec, earlier))
     assert trial_of(search.suggest("a")).is_baseline
     states = [trial.state.name for trial in search._ot_study.get_trials()]
     assert states.count("COMPLETE") == 3

@@ -1,0 +1,173 @@
+"""Kills of the driver, of workers and of MLflow's server, and a disk that is full."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+from mlflow import MlflowClient
+
+import sweeps
+from tests.chaos.small import PATIENCE_S, Workplace, kill, kill_trainers
+from tests.chaos.tally import Tally
+from tests.e2e.commands import gan_sweep
+
+MOST_REPORTS = 8
+"""As many as a sweep has made when it is killed; there are some more in the unbroken one."""
+
+
+def wait_for_reports(process, results, name, n):
+    """Wait until a sweep has so many reports, or its process has ended."""
+    while process.poll() is None and _n_reports(results, name) < n:
+        time.sleep(0.1)
+
+
+def kills_of_the_driver(place: Workplace, rng, n):
+    """Kill the command at random moments, half the time with all that it started; go on each time.
+
+    Its home cannot be written.
+    """
+    tally, number = Tally("kills of the driver"), 0
+    while tally.tried < n:
+        number += 1
+        name = f"driver-{number}"
+        while tally.tried < n:
+            before = place.ended(name)
+            process = place.start(*place.command(name), HOME="/proc")
+            wait_for_reports(process, place.folder / "results", name, rng.randint(0, MOST_REPORTS))
+            time.sleep(rng.uniform(0, 1))
+            if process.poll() is not None:
+                break
+            kill(process, workers_too=rng.random() < 0.5)
+            after = place.ended(name)
+            again = [trial for trial in before if before[trial] != after.get(trial)]
+            tally.count(*(f"{trial} was trained again" for trial in again))
+        code, told = place.finish(name)
+        problems = (
+            place.differences(name) if code == 0 else [f"resume {name} ended with {code}: {told[-300:]}"]
+        )
+        tally.lost += [f"kills of the driver: {problem}" for problem in problems]
+    return tally
+
+
+def kills_of_workers(place: Workplace, rng, n):
+    """Kill what trains, at random moments, as often as a trial is tried again."""
+    tally, number = Tally("kills of workers"), 0
+    while tally.tried < n:
+        number += 1
+        name = f"worker-{number}"
+        process = place.start(*place.command(name, "--set", "retries=9"))
+        deadline = time.monotonic() + PATIENCE_S
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(rng.uniform(0.5, 3))
+            if tally.tried < n and kill_trainers(process):
+                tally.count()
+        _, told = process.communicate(timeout=PATIENCE_S)
+        problems = place.differences(name) if process.returncode == 0 else [f"{name}: {told[-300:]}"]
+        tally.lost += [f"kills of workers: {problem}" for problem in problems]
+    return tally
+
+
+class Server:
+    """An MLflow server on loopback, which is killed and started again."""
+
+    def __init__(self, folder):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self._folder = folder
+        self.uri = f"http://127.0.0.1:{self._port}"
+
+    def start(self):
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self._port)]
+        store = ["--backend-store-uri", f"sqlite:///{self._folder}/server.db", "--workers", "1"]
+        files = ["--artifacts-destination", str(self._folder / "files")]
+        self._process = subprocess.Popen(
+            [*command, *store, *files], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def kill(self):
+        kill(self._process, workers_too=True)
+
+
+def kills_of_the_server(place: Workplace, rng, n):
+    """Kill MLflow's server at random moments of sweeps, and start it again; what it lacks is sent."""
+    tally, server = Tally("kills of the MLflow server"), Server(place.folder)
+    server.start()
+    number = 0
+    while tally.tried < n:
+        number += 1
+        name = f"server-{number}"
+        process = place.start(*place.command(name, "--tracking-uri", server.uri))
+        while process.poll() is None:
+            time.sleep(rng.uniform(2, 8))
+            if tally.tried < n:
+                server.kill()
+                tally.count()
+                time.sleep(rng.uniform(0, 2))
+                server.start()
+        process.communicate()
+        tally.lost += [f"kills of the MLflow server: {problem}" for problem in _unsent(place, name, server)]
+    server.kill()
+    return tally
+
+
+def _unsent(place, name, server):
+    """Send what the server lacks, and return what it then still lacks."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (done := gan_sweep("sync", name, "--tracking-uri", server.uri, cwd=place.folder)).returncode:
+        if time.monotonic() > deadline:
+            return [f"sync {name}: {done.stderr[-300:]}"]
+        time.sleep(1)
+    client = MlflowClient(server.uri)
+    runs = client.search_runs([client.get_experiment_by_name(name).experiment_id])
+    found = sorted(run.data.tags["trial_id"] for run in runs if "trial_id" in run.data.tags)
+    trials = sorted(sweeps.load(name, place.folder / "results").trials["trial_id"])
+    return [*place.differences(name), *([] if found == trials else [f"MLflow has {found}"])]
+
+
+@contextmanager
+def small_disk(folder, megabytes):
+    """Mount a file system of its own; needs root."""
+    folder.mkdir()
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "gan-sweep-chaos", folder], check=True
+    )
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def full_disks(place: Workplace, rng, n):
+    """Fill a small disk while a sweep writes to it, make room, and go on."""
+    tally = Tally("full disks")
+    for number in range(1, n + 1):
+        with small_disk(place.folder / f"disk-{number}", 240) as disk:
+            tally.count(*_filled(place, disk, rng.randint(1, 4)))
+    return tally
+
+
+def _filled(place, disk, at_report):
+    name, where = "full", ("--results", str(disk))
+    process = place.start("spec.yaml", "--name", name, *where)
+    wait_for_reports(process, disk, name, at_report)
+    (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free - 2**20))
+    _, told = process.communicate(timeout=PATIENCE_S)
+    if process.returncode != 2 or f"{disk / name}: its disk is full" not in told:
+        return [f"ended with {process.returncode}: {told[-300:]}"]
+    (disk / "filler").unlink()
+    done = gan_sweep("resume", name, *where, "--quiet", cwd=place.folder)
+    if done.returncode:
+        return [f"resume ended with {done.returncode}: {done.stderr[-300:]}"]
+    (place.folder / "results" / disk.name).mkdir()
+    shutil.copytree(disk / name, place.folder / "results" / disk.name, dirs_exist_ok=True)
+    return place.differences(disk.name)
+
+
+def _n_reports(results, name):
+    if not (results / name / "ledger.db").exists():
+        return 0
+    return len(sweeps.load(name, results).history)

@@ -1,0 +1,104 @@
+"""A sweep that is small enough to be broken often, one trial at a time."""
+
+import os
+import signal
+import subprocess
+from contextlib import suppress
+
+import psutil
+
+import sweeps
+from sweeps.errors import SweepError, UnknownSweepError
+from sweeps.status import Status
+from tests.e2e.commands import COMMAND, board, gan_sweep
+
+SPEC = f"""\
+name: whole
+trials: 3
+parameters:
+  loss: {{values: [bce, lsgan]}}
+  lr: {{distribution: log_uniform_values, min: 1e-4, max: 1e-2}}
+  steps: 40
+  report_every: 10
+  batch_size: 32
+  eval_samples: 200
+  final_samples: 200
+early_terminate: {{type: asha, min_iter: 1, eta: 2}}
+checkpoint_every: 0s
+resources: {{cpu: {os.cpu_count()}}}
+"""
+
+PATIENCE_S = 240
+
+
+class Workplace:
+    """A folder with the spec, an unbroken sweep of it, and others that are broken.
+
+    Args:
+        folder: The folder.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder
+        (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
+        done = gan_sweep("spec.yaml", "--quiet", cwd=folder)
+        assert done.returncode == 0, done.stderr
+
+    def start(self, *arguments, **environment):
+        """Start a command; its messages are thrown away."""
+        return subprocess.Popen(
+            [COMMAND, *arguments, "--quiet"],
+            cwd=self.folder,
+            env=os.environ | environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def command(self, name, *more):
+        """Return the command that begins a sweep or goes on with it."""
+        exists = (self.folder / "results" / name / "ledger.db").exists()
+        return ("resume", name, *more) if exists else ("spec.yaml", "--name", name, *more)
+
+    def finish(self, name, *more):
+        """Go on with a sweep to its end; return its exit code and messages."""
+        done = gan_sweep(*self.command(name, *more), "--quiet", cwd=self.folder)
+        return done.returncode, done.stderr
+
+    def differences(self, name):
+        """Return in what a sweep that was broken differs from the unbroken one."""
+        loaded = sweeps.load(name, self.folder / "results")
+        states = loaded.trials["status"].tolist()
+        if states != sweeps.load("whole", self.folder / "results").trials["status"].tolist():
+            return [f"{name} ended with {states}"]
+        ours, theirs = (board(self.folder, each) for each in (name, "whole"))
+        return [] if ours[1] == theirs[1] else [f"the history of {name} is another one"]
+
+    def ended(self, name):
+        """Return when each trial ended that has."""
+        with suppress(UnknownSweepError, SweepError):
+            frame = sweeps.load(name, self.folder / "results").trials
+            has_ended = ~frame["status"].isin([Status.RUNNING, Status.INTERRUPTED])
+            return dict(frame[has_ended][["trial_id", "seconds"]].itertuples(index=False))
+        return {}
+
+
+def kill(process, *, workers_too):
+    """Kill a process, and the processes that it started."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    for each in (process, *(children if workers_too else ())):
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            os.kill(each.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def kill_trainers(process):
+    """Kill what trains trials among a process's descendants, and return whether there was any."""
+    killed = False
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess, ProcessLookupError):
+                if "Trainable" in " ".join(child.cmdline()):
+                    os.kill(child.pid, signal.SIGKILL)
+                    killed = True
+    return killed
