@@ -1,10 +1,14 @@
 """Ray clusters of several nodes, each a process on this machine, and trials that take no time there."""
 
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
+import ray
+from ray._private.state import actors
 from ray.cluster_utils import Cluster
+from ray.util import placement_group_table
 
 from benchmarks.instant import InstantTrainable
 
@@ -47,3 +51,27 @@ class PatientTrainable(InstantTrainable):
             sleep(0.05)
         sleep(0.1)
         return super().step()
+
+
+def print_what_is_left(address):
+    """Print the actors and placement groups that a cluster still has, once it has had time to end them."""
+    ray.init(address=address, log_to_driver=False)
+    deadline = monotonic() + 20
+    while left := [*living_actors(), *kept_groups()]:
+        if monotonic() > deadline:
+            break
+        sleep(0.2)
+    ray.shutdown()
+    print(*left, sep="\n", end="")
+
+
+def living_actors():
+    return [actor for actor in actors().values() if actor["State"] != "DEAD"]
+
+
+def kept_groups():
+    return [group for group in placement_group_table().values() if group["state"] != "REMOVED"]
+
+
+if __name__ == "__main__":
+    print_what_is_left(sys.argv[1])

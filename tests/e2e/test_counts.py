@@ -42,7 +42,7 @@ CALLS_A_SWEEP = {
     "log_table": 1,
     "update_run": 1,
 }
-MOST_LEDGER_BYTES = 16_384 * TRIALS
+MOST_LEDGER_BYTES = 32_768 * TRIALS
 MOST_WORKING_BYTES = 65_536 * TRIALS
 
 
