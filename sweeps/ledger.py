@@ -9,7 +9,7 @@ import json
 import os
 import sqlite3
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -32,6 +32,8 @@ from sweeps.seals import (
     SCHEMA,
     Salvage,
     connected,
+    has_whole_facts,
+    has_whole_trials,
     have_sealed,
     is_whole,
     salvaged,
@@ -276,8 +278,8 @@ def _repair(folder: Path) -> str | None:
     return f"{file} was damaged{kept} and is mended; lost: {salvage.lost}"
 
 
-def _damage(folder: Path) -> Salvage | None:
-    """Return what is left of a ledger where it is damaged; None where it is whole.
+def _damage(folder: Path, is_sound: Callable[[sqlite3.Connection], bool] = is_whole) -> Salvage | None:
+    """Return what is left of a ledger where it is damaged; None where it is whole, as ``is_sound`` says.
 
     Raises:
         SweepError: Nothing is left of it, or it was written by another version.
@@ -288,7 +290,7 @@ def _damage(folder: Path) -> Salvage | None:
     with suppress(*DAMAGE), closing(_read_only(folder)) as connection:
         connection.execute("BEGIN")
         _check_version(folder, connection)
-        if is_whole(connection):
+        if is_sound(connection):
             return None
     salvage = salvaged(folder)
     if salvage is None:
@@ -354,7 +356,7 @@ def read_ledger(name: str, results: Path) -> Record:
         known = allowed_and_closest(name, names) if names else "there are no sweeps yet"
         raise UnknownSweepError(f"no sweep {name!r} in {results}; {known}")
     folder = results / name
-    with _readable(folder) as connection:
+    with _readable(folder, has_whole_trials) as connection:
         facts = _facts(connection)
         trials = _rows(connection.execute(f"{_TRIALS} ORDER BY number"))
     by_stage = {stage: [row for row in trials if row["stage"] == stage] for stage in Stage}
@@ -367,18 +369,20 @@ def read_facts(folder: Path) -> dict[str, Any]:
     Raises:
         SweepError: Another version wrote it, or it is damaged.
     """
-    with _readable(folder) as connection:
+    with _readable(folder, has_whole_facts) as connection:
         return _facts(connection)
 
 
 @contextmanager
-def _readable(folder: Path) -> Iterator[sqlite3.Connection]:
+def _readable(
+    folder: Path, is_sound: Callable[[sqlite3.Connection], bool] = is_whole
+) -> Iterator[sqlite3.Connection]:
     """Open a ledger at one moment of it or, where it is damaged, what is left of it, which is warned of.
 
     Raises:
         SweepError: Nothing is left of it, or it was written by another version.
     """
-    salvage = _damage(folder)
+    salvage = _damage(folder, is_sound)
     if salvage is not None:
         remedy = f"gan-sweep resume {folder.name} mends it"
         warnings.warn(

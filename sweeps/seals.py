@@ -99,8 +99,9 @@ def connected(database: str | Path, *, uri: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def _expected(table: str) -> str:
-    return f"seal_of({', '.join(COLUMNS[table])})"
+def _expected(table: str, name: str | None = None) -> str:
+    """Return the seal, in SQL, of a table's rows, where a query calls it by another name."""
+    return f"seal_of({', '.join(f'{name or table}.{column}' for column in COLUMNS[table])})"
 
 
 def have_sealed(connection: sqlite3.Connection) -> None:
@@ -127,17 +128,52 @@ def is_whole(connection: sqlite3.Connection) -> bool:
     try:
         if connection.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
             return False
-        facts = dict(connection.execute("SELECT key, value FROM sweep").fetchall())
-        damaged = [
-            connection.execute(f"SELECT count(*) FROM {table} WHERE seal <> {_expected(table)}").fetchone()[0]
-            for table in KEYS
-        ]
+        damaged = any(_has_damaged_rows(connection, table) for table in KEYS)
         n_trials, n_reports = connection.execute("SELECT count(*), sum(n_reports) FROM trials").fetchone()
         counted = connection.execute("SELECT count(*) FROM reports").fetchone()[0]
+        facts = _facts(connection)
     except DAMAGE:
         return False
     is_complete = int(facts.get(N_TRIALS, 0)) == n_trials and (n_reports or 0) == counted
-    return is_complete and set(ESSENTIAL) <= facts.keys() and not any(damaged)
+    return is_complete and set(ESSENTIAL) <= facts.keys() and not damaged
+
+
+def has_whole_facts(connection: sqlite3.Connection) -> bool:
+    """Return whether the facts of a ledger are as they were written; in far less time."""
+    try:
+        return set(ESSENTIAL) <= _facts(connection).keys() and not _has_damaged_rows(connection, "sweep")
+    except DAMAGE:
+        return False
+
+
+def has_whole_trials(connection: sqlite3.Connection) -> bool:
+    """Return whether the facts, all trials and their best reports are as they were written."""
+    query = (
+        "SELECT count(*) FROM trials CROSS JOIN reports AS best"
+        " ON best.trial_id = trials.trial_id AND best.step = best_step"
+        f" WHERE best.seal <> {_expected('reports', 'best')}"
+    )
+    try:
+        n_damaged = connection.execute(query).fetchone()[0]
+        counted = connection.execute("SELECT count(*) FROM trials").fetchone()[0]
+        is_complete = int(_facts(connection).get(N_TRIALS, 0)) == counted
+        return (
+            is_complete
+            and not n_damaged
+            and has_whole_facts(connection)
+            and not _has_damaged_rows(connection, "trials")
+        )
+    except DAMAGE:
+        return False
+
+
+def _facts(connection: sqlite3.Connection) -> dict[str, str]:
+    return dict(connection.execute("SELECT key, value FROM sweep").fetchall())
+
+
+def _has_damaged_rows(connection: sqlite3.Connection, table: str) -> bool:
+    query = f"SELECT count(*) FROM {table} WHERE seal <> {_expected(table)}"
+    return bool(connection.execute(query).fetchone()[0])
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def print_what_is_left(address):
             break
         sleep(0.2)
     ray.shutdown()
-    print(*left, sep="\n", end="")
+    sys.stdout.write("\n".join(map(str, left)))
 
 
 def living_actors():

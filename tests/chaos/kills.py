@@ -1,5 +1,6 @@
 """Kills of the driver, of workers and of MLflow's server, and a disk that is full."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -85,7 +86,10 @@ class Server:
         store = ["--backend-store-uri", f"sqlite:///{self._folder}/server.db", "--workers", "1"]
         files = ["--artifacts-destination", str(self._folder / "files")]
         self._process = subprocess.Popen(
-            [*command, *store, *files], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*command, *store, *files],
+            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
 
     def kill(self):

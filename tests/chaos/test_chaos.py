@@ -27,11 +27,6 @@ def test_what_is_changed_at_random_is_noticed(tmp_path, rng, way, n):
     assert (tally.tried, tally.lost) == (n, [])
 
 
-def test_files_that_are_cut_are_noticed_and_the_sweep_goes_on(place, rng):
-    tally = damage.truncations(place, rng, ["checkpoints/*.checkpoint"])
-    assert (tally.tried, tally.lost) == (1, [])
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="to mount a small disk needs root")
 def test_a_full_disk_ends_a_sweep_that_goes_on_once_there_is_room(place, rng):
     tally = kills.full_disks(place, rng, 1)

@@ -14,9 +14,6 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-import ray
-from ray._private.state import actors
-from ray.util import placement_group_table
 
 import sweeps
 from sweeps import cluster as of_sweeps
@@ -68,7 +65,7 @@ def node_ids(trial):
 
 
 def left_behind(address):
-    """Return what a cluster still has of a sweep, asked by a process of its own: one process has one token."""
+    """Return what a cluster still has of a sweep, asked by another process: one has one token."""
     asked = subprocess.run(
         [sys.executable, "-m", "tests.clusters", address], capture_output=True, text=True, check=True
     )
