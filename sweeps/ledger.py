@@ -17,7 +17,7 @@ from itertools import count
 from math import inf
 from pathlib import Path
 from time import monotonic, time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
@@ -39,8 +39,10 @@ from sweeps.seals import (
     salvaged,
     set_aside,
 )
-from sweeps.space import Scalar
 from sweeps.status import Mishap, Stage, Status
+
+if TYPE_CHECKING:
+    from sweeps.space import Scalar
 
 FORMAT_VERSION = 7
 
@@ -65,8 +67,8 @@ class Trial:
 
     trial_id: str
     number: int
-    params: dict[str, Scalar]
-    config: dict[str, Scalar]
+    params: "dict[str, Scalar]"
+    config: "dict[str, Scalar]"
     is_baseline: bool
     stage: Stage = Stage.SEARCH
     of: str | None = None
@@ -532,8 +534,19 @@ def _rows(found: sqlite3.Cursor) -> list[dict[str, Any]]:
     for row in rows:
         del row["seal"]
         row["status"] = Status(row["status"])
-        row.update({column: json.loads(row[column] or "null") for column in _JSON_COLUMNS})
+        row.update({column: _parsed(row[column]) for column in _JSON_COLUMNS})
     return rows
+
+
+_EMPTY: dict[str, Callable[[], Any]] = {"[]": list, "{}": dict}
+
+
+def _parsed(text: str | None) -> Any:  # noqa: ANN401 - a JSON value
+    """Parse JSON; most lists and mappings of a large sweep's trials are empty."""
+    if not text:
+        return None
+    empty = _EMPTY.get(text)
+    return json.loads(text) if empty is None else empty()
 
 
 def _read_only(folder: Path) -> sqlite3.Connection:
