@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from gan_core.errors import GanCoreError
-from gan_core.registry import allow_imports, imports_are_allowed
+from gan_core.registry import allow_imports, imports, imports_are_allowed
 from sweeps.errors import DamagedLedgerWarning, SweepError, SweepInterrupted
 from sweeps.formats import ModelFormat
 from sweeps.status import Status
@@ -98,7 +98,7 @@ AllowImports = Annotated[
     typer.Option(
         "--allow-imports",
         help="Import components that are named MODULE:NAME, which runs their code: only if you trust it.",
-        callback=lambda allowed: allow_imports(allowed) or allowed,
+        callback=lambda allowed: _allow_imports(allowed),
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document; the rest goes to stderr.")]
@@ -471,13 +471,19 @@ def main() -> None:
     Users' own components may lie in the directory that the command is started in, as for ``python -m``.
     """
     sys.path.insert(0, str(Path.cwd()))
-    allow_imports(False)
     warnings.showwarning = partial(_show_warning, warnings.showwarning)
     try:
-        app()
+        with imports(allowed=False):
+            app()
     except (SweepError, GanCoreError) as error:
         print(error, file=sys.stderr)
         sys.exit(EXIT_BAD_INPUT)
+
+
+def _allow_imports(allowed: bool) -> bool:
+    if allowed:
+        allow_imports(True)
+    return allowed
 
 
 def _show_warning(

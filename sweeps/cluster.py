@@ -13,6 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import ray
+from ray._private import ray_constants
 from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
 from ray._private.services import find_bootstrap_address
 from ray.exceptions import RayError, RayTaskError
@@ -62,16 +63,36 @@ def local_ray(resources: Resources) -> Iterator[None]:
     """
     has_trials_for_all = resources.cpu == 1 and (os.cpu_count() or 1) <= MOST_READY
     os.environ |= _SETTINGS | {_PRELOADED: ",".join(_OF_A_TRIAL) if has_trials_for_all else ""}
-    os.environ.setdefault("RAY_AUTH_TOKEN", token_hex(32))  # where Ray cannot keep one in the user's home
+    _have_a_token()
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     try:
-        ray.init(
-            address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL
-        )
+        with _on_loopback():
+            ray.init(
+                address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL
+            )
         del os.environ[_PRELOADED]
         yield
     finally:
         ray.shutdown()
+
+
+def _have_a_token() -> None:
+    """Give Ray a token of this process's, where it cannot keep one of the user's in their home."""
+    try:
+        (Path.home() / ".ray").mkdir(exist_ok=True)
+    except OSError:
+        os.environ.setdefault("RAY_AUTH_TOKEN", token_hex(32))
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Have what Ray starts listen on loopback alone, as it does where it cannot be a cluster."""
+    can_be_a_cluster = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = can_be_a_cluster
 
 
 @contextmanager

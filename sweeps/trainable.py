@@ -180,11 +180,14 @@ class GanTrainable(tune.Trainable):
 
     def _state_file(self, of_sweep: Path) -> Path:
         """Return the file of the trial's state, brought here where it is kept elsewhere."""
+        from gan_core.checkpoint import previous
+
         if self._states is None:
             return of_sweep
         file = self._states.own_file(of_sweep.name)
         for other in self._left_behind - {file}:
-            other.unlink(missing_ok=True)
+            for generation in (other, previous(other)):
+                generation.unlink(missing_ok=True)
         self._left_behind = frozenset({file})
         self._states.fetch(file)
         return file

@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from time import monotonic
 
+import psutil
 import pytest
 import ray
 
@@ -114,3 +115,17 @@ def test_a_node_that_does_not_see_the_storage_is_told(tmp_path):
     assert "does not see what is in --storage" in nodes.faults(storage)[0]
     storage.prepare()
     assert nodes.faults(storage) == []
+
+
+def test_what_a_local_ray_starts_listens_on_loopback_alone():
+    with cluster.local_ray(Resources()):
+        assert ray.get(ray.remote(lambda: 1).remote()) == 1
+        ours = psutil.Process()
+        listening = {
+            connection.laddr.ip
+            for process in (ours, *ours.children(recursive=True))
+            for connection in process.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+        }
+    assert listening
+    assert listening <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}

@@ -29,7 +29,7 @@ def test_there_are_bad_specs_of_many_kinds():
 @pytest.mark.parametrize("file", BAD, ids=lambda file: file.stem)
 def test_each_fault_exits_with_2_and_has_its_line_and_its_rule(monkeypatch, capsys, tmp_path, file):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["gan-sweep", str(file)])
+    monkeypatch.setattr("sys.argv", ["gan-sweep", str(file), "--allow-imports"])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
