@@ -22,7 +22,7 @@ from rich.progress import track
 from benchmarks.figures import Figure, conclude
 from benchmarks.overhead import cost, ray_tune_s
 from benchmarks.record import FIXED, OUTPUT, SPACE
-from benchmarks.search import METHODS, REPORTS, WORKERS, Floats, Method, Surrogate, choose, load, replay
+from benchmarks.search import METHODS, REPORTS, WORKERS, Floats, Method, Surrogate, load, replay, surrogate_of
 from benchmarks.step import interleaved, our_loop, seeds_loop
 from gan_core import Evaluator, ImageDataset, TrialConfig, keep_freed_memory, load_dataset
 from gan_core.images import to_unit_range
@@ -128,8 +128,7 @@ def figures(*, seeds: int = 20, rounds: int = 15, trials: int = 20) -> list[Figu
     """Replay every way to search with so many seeds."""
     torch.set_num_threads(1)
     keep_freed_memory()
-    surrogate, _, _ = choose(load(OUTPUT))
-    world, ways = LsganWorld(surrogate), searchers(load_dataset("mnist-5k"), rounds, trials)
+    world, ways = LsganWorld(surrogate_of(load(OUTPUT))), searchers(load_dataset("mnist-5k"), rounds, trials)
     time_s = partial(Searcher.time_s, world=world, goal=goal_of(world))
     times = {
         name: [time_s(way, seed=seed) for seed in track(range(seeds), f"Replays of {name}")]
