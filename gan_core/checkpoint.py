@@ -55,6 +55,7 @@ def load_newest(
         try:
             return load_checkpoint(generation, device)
         except CorruptedCheckpointError as error:
+            generation.replace(file.with_name(f"{generation.name}.damaged"))
             is_last = generation is generations[-1]
             on_damage(f"{error}; {'training begins anew' if is_last else 'the previous one is taken'}")
     return None

@@ -79,8 +79,12 @@ def local_ray(resources: Resources) -> Iterator[None]:
 def _have_a_token() -> None:
     """Give Ray a token of this process's, where it cannot keep one of the user's in their home."""
     try:
-        (Path.home() / ".ray").mkdir(exist_ok=True)
-    except OSError:
+        folder = Path.home() / ".ray"
+        folder.mkdir(exist_ok=True)
+        is_kept = os.access(folder, os.W_OK)
+    except (OSError, RuntimeError):
+        is_kept = False
+    if not is_kept:
         os.environ.setdefault("RAY_AUTH_TOKEN", token_hex(32))
 
 

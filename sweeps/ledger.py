@@ -7,6 +7,7 @@ it is whole (:mod:`sweeps.seals`).
 
 import json
 import os
+import re
 import sqlite3
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -533,10 +534,15 @@ def _rows(found: sqlite3.Cursor) -> list[dict[str, Any]]:
     rows = [dict(row) for row in found]
     for row in rows:
         del row["seal"]
+        if not re.fullmatch(_TRIAL_ID, row["trial_id"]):
+            raise ValueError(f"{row['trial_id']!r} is no trial's name")
         row["status"] = Status(row["status"])
         row.update({column: _parsed(row[column]) for column in _JSON_COLUMNS})
     return rows
 
+
+_TRIAL_ID = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+"""Files are called after it."""
 
 _EMPTY: dict[str, Callable[[], Any]] = {"[]": list, "{}": dict}
 

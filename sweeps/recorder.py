@@ -94,6 +94,7 @@ class Recorder(tune.Callback):
         self._display = display
         self._folder = ledger.folder
         self._running: dict[str, Trial] = {}
+        self._waiting: dict[str, Trial] = {}
         self._lineages: dict[str, tuple[str | None, int | None]] = {}
         self._scores: dict[str, float] = {}
         self._places: dict[str, dict[str, Any]] = {}
@@ -110,6 +111,7 @@ class Recorder(tune.Callback):
         if trial.trial_id in self._running:
             return
         started = trial_of(trial.config)
+        self._waiting.pop(started.trial_id, None)
         self._running[trial.trial_id] = started
         before = trial.config["taken_over"] or {"trial_id": None, "step": None}
         self._lineages[trial.trial_id] = before["trial_id"], before["step"]
@@ -138,17 +140,18 @@ class Recorder(tune.Callback):
     def _record_report(self, trial: TuneTrial, result: dict[str, Any]) -> None:
         self._note_take_over(trial, result)
         samples, weights = result.pop("samples", None), result.pop("weights", None)
-        if samples is None:
-            return
-        reporting, step, metrics = self._running[trial.trial_id], result["step"], result["metrics"]
-        if not self._is_described:
-            self._ledger.describe({key: result[key] for key in ("floors", "extractor")})
-            self._is_described = True
-        self._scores[trial.trial_id] = result["score"]
+        reporting = self._running[trial.trial_id]
         self._note_place(trial.trial_id, result["place"])
         for reason in result["mishaps"]:
             self._ledger.mishap(reporting.trial_id, Mishap.CHECKPOINT, reason)
             self._display.mishap(reporting, reason)
+        if samples is None:
+            return
+        step, metrics = result["step"], result["metrics"]
+        if not self._is_described:
+            self._ledger.describe({key: result[key] for key in ("floors", "extractor")})
+            self._is_described = True
+        self._scores[trial.trial_id] = result["score"]
         grid = samples_file(self._folder, reporting.trial_id, step)
         grid.parent.mkdir(exist_ok=True)
         _write_whole(grid, samples)
@@ -172,7 +175,9 @@ class Recorder(tune.Callback):
             self._display.take_over(now, result["donor"], result["donor_step"])
 
     def on_trial_complete(self, trial: TuneTrial, **_info: object) -> None:
-        """Record how a trial ended."""
+        """Record how a trial ended, unless its last report found no room."""
+        if self.is_full:
+            return
         result = trial.last_result
         with self._noting_a_full_disk():
             self._end(trial.trial_id, status_of(result), result.get("reason"), final=result.get("final"))
@@ -206,7 +211,7 @@ class Recorder(tune.Callback):
         n_deaths = past.n_mishaps(failed.trial_id, Mishap.DEATH)
         if n_deaths >= self._retries:
             return False
-        del self._running[tune_id]
+        self._waiting[failed.trial_id] = self._running.pop(tune_id)
         self._ledger.mishap(failed.trial_id, Mishap.DEATH, death)
         self._display.mishap(failed, f"{death}; retry {n_deaths + 1} of {self._retries}")
         self._searcher.again(tune_id, past)
@@ -214,11 +219,12 @@ class Recorder(tune.Callback):
 
     @property
     def running(self) -> int:
-        """How many trials are running."""
-        return len(self._running)
+        """How many trials are running, or wait to be tried again."""
+        return len(self._running) + len(self._waiting)
 
     def close(self) -> None:
         """Record that the trials still running were interrupted."""
+        self._running |= self._waiting
         for tune_id in list(self._running):
             self._end(tune_id, Status.INTERRUPTED)
 

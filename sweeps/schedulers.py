@@ -75,6 +75,7 @@ class _OwnRules(TrialScheduler):
             for report in reports:
                 scores.append(report[metric.name])
                 reached = ceil(report["step"] / row["config"]["report_every"])
+                self._judged[named.trial_id] = reached
                 self._judge(None, named, {TIME: reached, SCORE: better(scores)})
 
     def _judge(self, tune_controller: Any, named: _Named, result: dict[str, Any]) -> str:  # noqa: ANN401

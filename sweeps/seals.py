@@ -134,7 +134,7 @@ def is_whole(connection: sqlite3.Connection) -> bool:
         facts = _facts(connection)
     except DAMAGE:
         return False
-    is_complete = int(facts.get(N_TRIALS, 0)) == n_trials and (n_reports or 0) == counted
+    is_complete = facts.get(N_TRIALS, "0") == str(n_trials) and (n_reports or 0) == counted
     return is_complete and set(ESSENTIAL) <= facts.keys() and not damaged
 
 
@@ -156,7 +156,7 @@ def has_whole_trials(connection: sqlite3.Connection) -> bool:
     try:
         n_damaged = connection.execute(query).fetchone()[0]
         counted = connection.execute("SELECT count(*) FROM trials").fetchone()[0]
-        is_complete = int(_facts(connection).get(N_TRIALS, 0)) == counted
+        is_complete = _facts(connection).get(N_TRIALS, "0") == str(counted)
         return (
             is_complete
             and not n_damaged

@@ -84,7 +84,7 @@ class Search(OptunaSearch):
         self._numbers = [number for number in range(spec.trials - 1, -1, -1) if number not in suggested]
         self._untried = _untried(spec, tried)
         goals = ["min" if metric.goal == "minimize" else "max" for metric in spec.metric]
-        storage = KeptStudy(study_file)
+        self._kept = storage = KeptStudy(study_file)
         super().__init__(
             space=spec.space.suggest,
             metric=[metric.name for metric in spec.metric] if len(goals) > 1 else SCORE,
@@ -100,6 +100,11 @@ class Search(OptunaSearch):
         for point in _enqueued(spec, tried):
             self._ot_study.enqueue_trial(point)
         self.remark = storage.keep(self._ot_study) if keeps_study else None
+
+    @property
+    def study_failure(self) -> str | None:
+        """Why the study's file lacks trials, or None."""
+        return self._kept.failure
 
     @property
     def exhausted(self) -> bool:

@@ -156,7 +156,10 @@ class Session:
             at_once=spec.trials if spec.exchanges else None,
             remarks=[remark for remark in (ledger.repaired, searcher.remark) if remark],
         )
-        return self._train(stage, ledger)
+        status = self._train(stage, ledger)
+        if searcher.study_failure:
+            self._say(searcher.study_failure)
+        return status
 
     def confirm(self, settings: Confirm) -> Status:
         """Confirm the best configurations, if there are any, and return whether all trainings have ended."""

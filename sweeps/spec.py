@@ -49,10 +49,10 @@ from sweeps.space import (
     Uniform,
 )
 from sweeps.wandb import NO_PARAMETER, OUR_PARAMETERS, Path_
+from sweeps.words import NAME_PATTERN
 
 __all__ = ["Override", "SweepSpec", "check_name", "load_spec", "parse_setting", "read_spec"]
 
-NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 MOST_GPUS = 64
 DEFAULT_MAX_SEEDS = 10
 FIRST_FRESH_SEED = 2**32

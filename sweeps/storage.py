@@ -1,6 +1,7 @@
 """Where the states of unfinished trials are, where workers do not see the sweep's own folder."""
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from gan_core.errors import in_one_line
 from sweeps.errors import SweepError
+from sweeps.words import NAME_PATTERN
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -69,6 +72,15 @@ class Storage:
 
     key: str
     uri: str | None
+
+    def __post_init__(self) -> None:
+        """Check what may come from a ledger of somebody else's: folders of the key's are deleted.
+
+        Raises:
+            SweepError: The key is none that :func:`chosen_storage` makes.
+        """
+        if not re.fullmatch(f"{NAME_PATTERN}-[0-9a-f]{{12}}", self.key):
+            raise SweepError(f"the ledger's storage is called {self.key!r}, which no sweep's is")
 
     @property
     def own_folder(self) -> Path:
@@ -142,7 +154,7 @@ class Storage:
             with system.open_output_stream(f"{folder}/{_PROBE}") as stream:
                 stream.write(self.key.encode())
         except (OSError, ValueError, NotImplementedError) as error:
-            raise SweepError(f"nothing can be kept in --storage {self.uri}: {_in_one_line(error)}") from error
+            raise SweepError(f"nothing can be kept in --storage {self.uri}: {in_one_line(error)}") from error
 
     def fault(self) -> str | None:
         """Return why this machine cannot keep states there, in words, or None."""
@@ -159,7 +171,7 @@ class Storage:
                 stream.write(self.key.encode())
             system.delete_file(own)
         except (OSError, ValueError, NotImplementedError) as error:
-            return f"cannot write to --storage {self.uri}: {_in_one_line(error)}"
+            return f"cannot write to --storage {self.uri}: {in_one_line(error)}"
         return None
 
     def working_folder(self) -> "tuple[FileSystem, str]":
@@ -182,7 +194,3 @@ class Storage:
 
         system, folder = FileSystem.from_uri(self.uri)
         return system, f"{folder}/{self.key}"
-
-
-def _in_one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

@@ -10,7 +10,11 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
+from gan_core.errors import in_one_line
 from sweeps.seals import set_aside
+
+BROKEN = (SQLAlchemyError, optuna.exceptions.StorageInternalError, ValueError, KeyError)
+"""What Optuna raises of a file that is locked, gone, damaged or somebody else's."""
 
 
 class KeptStudy(InMemoryStorage):
@@ -22,12 +26,16 @@ class KeptStudy(InMemoryStorage):
 
     Args:
         file: The SQLite file.
+
+    Attributes:
+        failure: Why the file lacks trials, or None; it is brought up again when the sweep goes on.
     """
 
     def __init__(self, file: Path) -> None:
         super().__init__()
         self._file = file
         self._kept: Study | None = None
+        self.failure: str | None = None
 
     def keep(self, study: Study) -> str | None:
         """Bring the file up to the study, from now on too; return what was wrong with it, or None.
@@ -39,7 +47,7 @@ class KeptStudy(InMemoryStorage):
         try:
             known = self._opened(study)
             missing = Counter(map(_told, known.get_trials(deepcopy=False)))
-        except (SQLAlchemyError, optuna.exceptions.StorageInternalError, ValueError, KeyError) as error:
+        except BROKEN as error:
             remark = f"is damaged ({type(error).__name__})"
         else:
             if (missing - Counter(map(_told, ended))).keys() - {None}:
@@ -65,7 +73,11 @@ class KeptStudy(InMemoryStorage):
         """Set how a trial stands, and keep it where it has ended."""
         is_set = super().set_trial_state_values(trial_id, state, values)
         if self._kept is not None and state.is_finished():
-            self._kept.add_trial(self.get_trial(trial_id))
+            try:
+                self._kept.add_trial(self.get_trial(trial_id))
+            except BROKEN as error:
+                self._kept = None
+                self.failure = f"{self._file} takes no trials any more: {in_one_line(error)}"
         return is_set
 
     def _opened(self, study: Study) -> Study:

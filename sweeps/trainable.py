@@ -35,6 +35,7 @@ class GanTrainable(tune.Trainable):
     _metrics: list[dict[str, str]]
     _stop_on: set[str]
     _sends_weights: bool
+    _mishaps: list[str]
     _left_behind: frozenset[Path] = frozenset()
     _data: "ImageDataset"
     _reports: "Iterator[Report]"
@@ -79,7 +80,7 @@ class GanTrainable(tune.Trainable):
         try:
             report = self._next_report()
         except TrainingDiverged as divergence:
-            return {"status": "diverged", "reason": str(divergence), "done": True, **self._lineage}
+            return {"status": "diverged", "reason": str(divergence), "done": True, **self._told}
         if not self._best or self._is_better(report.metrics):
             self._best = report.metrics
         return {
@@ -95,9 +96,7 @@ class GanTrainable(tune.Trainable):
             "samples": png_grid(report.samples),
             "weights": self._weights(report),
             "reported": report.metrics[self._metrics[0]["name"]],
-            **self._lineage,
-            "place": self._place,
-            "mishaps": [self._mishaps.pop(0) for _ in list(self._mishaps)],
+            **self._told,
             "floors": self._evaluator.floors,
             "extractor": self._evaluator.extractor,
         }
@@ -107,8 +106,16 @@ class GanTrainable(tune.Trainable):
         before = _written_at(self._checkpoint)
         report = next(self._reports)
         if self._states and _written_at(self._checkpoint) != before:
-            self._states.keep(self._checkpoint)
+            self._keep_state(self._states)
         return report
+
+    def _keep_state(self, states: "Storage") -> None:
+        from gan_core.errors import in_one_line
+
+        try:
+            states.keep(self._checkpoint)
+        except OSError as error:
+            self._mishaps.append(f"its state could not be kept in {states.uri}: {in_one_line(error)}")
 
     def _weights(self, report: "Report") -> bytes | None:
         """Return the best report's generator, in the last report, where the sweep asks for it."""
@@ -117,6 +124,12 @@ class GanTrainable(tune.Trainable):
         if report.weights is None or not self._sends_weights:
             return None
         return generator_bytes(self._config, self._data.image_shape, report.weights)
+
+    @property
+    def _told(self) -> dict[str, Any]:
+        """What is told with every result: where it was made, what went wrong since, and of whose state."""
+        mishaps, self._mishaps = self._mishaps, []
+        return {"place": self._place, "mishaps": mishaps, **self._lineage}
 
     @property
     def _lineage(self) -> dict[str, Any]:
@@ -173,14 +186,16 @@ class GanTrainable(tune.Trainable):
         self._stop_on = set() if suggestion["is_baseline"] else set(suggestion["stop_on"])
         self._metrics, self._best = suggestion["metrics"], suggestion["best"]
         self._trial_id, self._taken_over = suggestion["trial_id"], suggestion["taken_over"]
+        self._mishaps = []
         self._checkpoint = self._state_file(Path(suggestion["checkpoint"]))
         self._checkpoint_every_s = suggestion["checkpoint_every_s"]
-        self._mishaps = self._without_state(suggestion["reported_step"])
+        self._mishaps += self._without_state(suggestion["reported_step"])
         self._train()
 
     def _state_file(self, of_sweep: Path) -> Path:
         """Return the file of the trial's state, brought here where it is kept elsewhere."""
         from gan_core.checkpoint import previous
+        from gan_core.errors import in_one_line
 
         if self._states is None:
             return of_sweep
@@ -189,7 +204,10 @@ class GanTrainable(tune.Trainable):
             for generation in (other, previous(other)):
                 generation.unlink(missing_ok=True)
         self._left_behind = frozenset({file})
-        self._states.fetch(file)
+        try:
+            self._states.fetch(file)
+        except OSError as error:
+            self._mishaps.append(f"its state was not to be had from {self._states.uri}: {in_one_line(error)}")
         return file
 
     def _without_state(self, reported_step: int) -> list[str]:

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
 
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+"""Of a sweep's name, which is a folder's too."""
+
 RESULTS = Path("results")
 """Where sweeps are kept unless something else is said."""
 

@@ -111,7 +111,7 @@ def test_all_that_trials_import_is_asked_for():
 
 
 def test_a_node_that_does_not_see_the_storage_is_told(tmp_path):
-    storage = Storage("tiny-1", str(tmp_path))
+    storage = Storage("tiny-0123456789ab", str(tmp_path))
     assert "does not see what is in --storage" in nodes.faults(storage)[0]
     storage.prepare()
     assert nodes.faults(storage) == []

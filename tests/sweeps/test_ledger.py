@@ -255,3 +255,20 @@ def test_one_damaged_sweep_is_one_line_of_the_list(written, tmp_path):
     frame = list_sweeps(tmp_path).set_index("sweep")
     assert frame.loc["sound", "status"] == "completed"
     assert "ledger.db is damaged or no ledger" in frame.loc["tiny", "status"]
+
+
+@pytest.mark.parametrize("value", ["q", "\xb1", "41"])
+def test_a_damaged_count_of_trials_is_taken_from_the_rows(written, tmp_path, value):
+    before = read_ledger("tiny", tmp_path)
+    with closing(sqlite3.connect(written / "ledger.db")) as connection, connection:
+        connection.execute("UPDATE sweep SET value = ? WHERE key = 'n_trials'", (value,))
+    with pytest.warns(DamagedLedgerWarning, match="gan-sweep resume tiny mends it"):
+        assert read_ledger("tiny", tmp_path).trials == before.trials
+
+
+def test_a_trial_called_like_another_folder_is_refused(ledger, tmp_path):
+    ledger.start(trial(0))
+    (ledger.folder / "ledger.copy.db").unlink()
+    sealed(ledger.folder, "UPDATE trials SET trial_id = '../../tiny'")
+    with pytest.raises(SweepError, match=r"'\.\./\.\./tiny' is no trial's name"):
+        read_ledger("tiny", tmp_path)

@@ -10,7 +10,7 @@ from sweeps.storage import Storage, chosen_storage, storage_uri
 def storage(request, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     kept = tmp_path / "kept"
-    storage = Storage("tiny-1", str(kept) if request.param == "path" else kept.as_uri())
+    storage = Storage("tiny-0123456789ab", str(kept) if request.param == "path" else kept.as_uri())
     storage.prepare()
     return storage
 
@@ -44,7 +44,7 @@ def test_a_states_own_folder_is_its_users_alone(storage, tmp_path, monkeypatch):
 
 def test_without_an_address_a_state_stays_where_it_is(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    storage = Storage("tiny-1", None)
+    storage = Storage("tiny-0123456789ab", None)
     file = storage.own_file("a")
     file.write_bytes(b"state")
     for do in (storage.keep, storage.fetch):
@@ -65,15 +65,21 @@ def test_what_states_cannot_be_kept_in_is_refused_without_its_secrets(text):
 def test_a_storage_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SweepError, match="nothing can be kept in --storage"):
-        Storage("tiny-1", str(tmp_path / "file")).prepare()
+        Storage("tiny-0123456789ab", str(tmp_path / "file")).prepare()
 
 
 def test_a_sweep_goes_on_with_the_storage_that_its_ledger_has(tmp_path):
-    recorded = {"key": "tiny-1", "uri": str(tmp_path)}
+    recorded = {"key": "tiny-0123456789ab", "uri": str(tmp_path)}
     assert chosen_storage("tiny", None, recorded, is_cluster=False) == Storage(**recorded)
     assert chosen_storage("tiny", str(tmp_path), recorded, is_cluster=True) == Storage(**recorded)
     other = chosen_storage("tiny", "s3://bucket/a", recorded, is_cluster=True)
     assert other.uri == "s3://bucket/a"
-    assert other.key != "tiny-1"
+    assert other.key != "tiny-0123456789ab"
     assert chosen_storage("tiny", None, None, is_cluster=False) is None
     assert chosen_storage("tiny", None, None, is_cluster=True).uri is None
+
+
+@pytest.mark.parametrize("key", ["/home/u", "../../tiny-0123456789ab", "tiny", "tiny-0123456789ab/.."])
+def test_a_ledger_names_no_folder_but_a_sweeps(key):
+    with pytest.raises(SweepError, match="which no sweep's is"):
+        chosen_storage("tiny", None, {"key": key, "uri": None}, is_cluster=False)
