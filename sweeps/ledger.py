@@ -531,7 +531,8 @@ def is_run(folder: Path) -> bool:
 
 def _rows(found: sqlite3.Cursor) -> list[dict[str, Any]]:
     """Return rows of trials, their JSON parsed."""
-    rows = [dict(row) for row in found]
+    names = [column[0] for column in found.description]
+    rows = [dict(zip(names, row, strict=True)) for row in found]
     for row in rows:
         del row["seal"]
         if not re.fullmatch(_TRIAL_ID, row["trial_id"]):
@@ -544,6 +545,7 @@ def _rows(found: sqlite3.Cursor) -> list[dict[str, Any]]:
 _TRIAL_ID = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 """Files are called after it."""
 
+_decode = json.JSONDecoder().decode
 _EMPTY: dict[str, Callable[[], Any]] = {"[]": list, "{}": dict}
 
 
@@ -552,7 +554,7 @@ def _parsed(text: str | None) -> Any:  # noqa: ANN401 - a JSON value
     if not text:
         return None
     empty = _EMPTY.get(text)
-    return json.loads(text) if empty is None else empty()
+    return _decode(text) if empty is None else empty()
 
 
 def _read_only(folder: Path) -> sqlite3.Connection:

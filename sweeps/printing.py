@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,9 +102,7 @@ def _print_table(title: str, frame: pd.DataFrame) -> None:
     """Print a frame in aligned columns, the defaults in bold; Rich takes seconds for 10,000 rows."""
     is_baseline = frame.get("is_baseline", pd.Series(data=False, index=frame.index)).tolist()
     columns = [
-        _aligned(column, frame[column].tolist(), is_baseline)
-        for column in frame.columns
-        if column != "is_baseline"
+        _aligned(column, frame[column], is_baseline) for column in frame.columns if column != "is_baseline"
     ]
     lines = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
     if sys.stdout.isatty():
@@ -116,10 +113,12 @@ def _print_table(title: str, frame: pd.DataFrame) -> None:
     print("\n".join([title, *lines]))
 
 
-def _aligned(column: str, values: list[Any], is_baseline: list[bool]) -> list[str]:
+def _aligned(column: str, values: "pd.Series[Any]", is_baseline: list[bool]) -> list[str]:
     """Return a column's heading and cells, of one width."""
     headings = {"trial_id": "trial", "vs_winner": "vs winner", "vs_low": "low", "vs_high": "high"}
-    cells = [headings.get(column, column), *map(partial(_cell_of, column), values, is_baseline)]
+    there = zip(values.tolist(), values.isna().tolist(), is_baseline, strict=True)
+    cells = ["-" if missing else _cell_of(column, value, bold) for value, missing, bold in there]
+    cells = [headings.get(column, column), *cells]
     width = max(map(len, cells))
     return [cell.ljust(width) if column in _TEXTS else cell.rjust(width) for cell in cells]
 
@@ -127,7 +126,7 @@ def _aligned(column: str, values: list[Any], is_baseline: list[bool]) -> list[st
 _TEXTS = {"sweep", "trial_id", "status", "verdict", "failed"}
 
 
-def _cell_of(column: str, value: object, is_baseline: bool) -> str:  # noqa: FBT001 - mapped over cells
+def _cell_of(column: str, value: object, is_baseline: bool) -> str:  # noqa: FBT001 - a cell's own
     if column == "trial_id":
         return f"{value} (defaults)" if is_baseline else str(value)
     if column == "status" and value in _WORDS:
@@ -139,8 +138,6 @@ _WORDS = {str(status): status.words for status in Status}
 
 
 def _cell(value: object, unit: str = "") -> str:
-    if pd.isna(value):  # type: ignore[call-overload] # a cell is a scalar
-        return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.4g}{unit}" if isinstance(value, float) else f"{value}{unit}"

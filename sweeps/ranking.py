@@ -548,10 +548,18 @@ def _trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[st
         "reason": row["reason"],
         "traceback": row["traceback"],
         "seconds": row["ended_at"] and row["ended_at"] - row["started_at"],
-        **{_column(name): value for name, value in row["config"].items()},
+        **_as_columns(row["config"]),
         **dict.fromkeys(searched),
-        **{_column(name): value for name, value in row["params"].items()},
+        **_as_columns(row["params"]),
     }
+
+
+def _as_columns(params: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters by the names of their columns."""
+    columns = dict(params)
+    if "precision" in columns:
+        columns[_column("precision")] = columns.pop("precision")
+    return columns
 
 
 def _column(parameter: str) -> str:
