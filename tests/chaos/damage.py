@@ -114,9 +114,9 @@ def mutated_checkpoints(folder, rng, n):
         for each, content in whole.items():
             is_damaged = both or each == file
             each.write_bytes(_damaged(content, rng) if is_damaged else content)
-        state = load_newest(file, "cpu", said.append)
         expected = [load for each in (file, previous(file)) if (load := _state_of(each)) is not None]
         n_damaged = sum(each.read_bytes() != content for each, content in whole.items())
+        state = load_newest(file, "cpu", said.append)
         is_right = (state and state["step"]) == (expected[0] if expected else None)
         told = len(said) == min(n_damaged, 2) or bool(expected and expected[0] == 2)
         tally.count(*([] if is_right and told else [f"{state and state['step']} was read, {said} told"]))
