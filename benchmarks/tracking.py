@@ -155,12 +155,12 @@ def callback_times_s(n_trials: int, n_reports: int) -> tuple[list[float], list[f
 @contextmanager
 def recorder_in(results: Path, n_trials: int) -> Iterator[Recorder]:
     """Give the callback that a sweep gives to Tune, with a tracker beside it as in a sweep."""
-    metric, no_weights = load_spec(SPEC).metric[0], SimpleNamespace(add=lambda *_: None)
+    spec, no_weights, no_searcher = load_spec(SPEC), SimpleNamespace(add=lambda *_: None), SimpleNamespace()
     with (
         recording(results) as ledger,
-        Display(Console(), "lsgan", n_trials, metric, quiet=True) as display,
+        Display(Console(), "lsgan", n_trials, spec.metric[0], quiet=True) as display,
     ):
-        recorder = Recorder(ledger, display, no_weights, metric.name, 0)
+        recorder = Recorder(ledger, display, no_weights, no_searcher, spec, 0)
         yield recorder
         recorder.close()
 
@@ -168,7 +168,7 @@ def recorder_in(results: Path, n_trials: int) -> Iterator[Recorder]:
 def result_of(each: TuneTrial, step: int, metrics: dict[str, float], grid: bytes) -> dict[str, Any]:
     """Return what this project's trainable gives to Tune."""
     yardstick = {"floors": {"fid": 7.1}, "extractor": "sha256:0"}
-    lineage = {"donor": None, "donor_step": None}
+    lineage = {"donor": None, "donor_step": None, "place": {"host": "here"}, "mishaps": []}
     score = {"score": metrics["fid"], "flags": {}, "samples": grid}
     return {"config": each.config, "step": step, "metrics": metrics} | yardstick | lineage | score
 
