@@ -530,7 +530,7 @@ def is_run(folder: Path) -> bool:
 
 
 def _rows(found: sqlite3.Cursor) -> list[dict[str, Any]]:
-    """Return rows of trials, their JSON parsed."""
+    """Return rows of trials, their JSON parsed a column at once, which is faster than cell by cell."""
     names = [column[0] for column in found.description]
     rows = [dict(zip(names, row, strict=True)) for row in found]
     for row in rows:
@@ -538,23 +538,15 @@ def _rows(found: sqlite3.Cursor) -> list[dict[str, Any]]:
         if not re.fullmatch(_TRIAL_ID, row["trial_id"]):
             raise ValueError(f"{row['trial_id']!r} is no trial's name")
         row["status"] = Status(row["status"])
-        row.update({column: _parsed(row[column]) for column in _JSON_COLUMNS})
+    for column in _JSON_COLUMNS:
+        texts = ",".join(row[column] or "null" for row in rows)
+        for row, value in zip(rows, json.loads(f"[{texts}]"), strict=True):
+            row[column] = value
     return rows
 
 
 _TRIAL_ID = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 """Files are called after it."""
-
-_decode = json.JSONDecoder().decode
-_EMPTY: dict[str, Callable[[], Any]] = {"[]": list, "{}": dict}
-
-
-def _parsed(text: str | None) -> Any:  # noqa: ANN401 - a JSON value
-    """Parse JSON; most lists and mappings of a large sweep's trials are empty."""
-    if not text:
-        return None
-    empty = _EMPTY.get(text)
-    return _decode(text) if empty is None else empty()
 
 
 def _read_only(folder: Path) -> sqlite3.Connection:
