@@ -68,7 +68,15 @@ class Cost:
     memory_mb: float
 
 
-def run(results: Path, trials: int, reports: int, *, method: str = "tpe", address: str | None = None) -> Cost:
+def run(
+    results: Path,
+    trials: int,
+    reports: int,
+    *,
+    method: str = "tpe",
+    stops_early: bool = True,
+    address: str | None = None,
+) -> Cost:
     """Run such a sweep with all that a sweep does, on the Ray cluster at ``address`` where one is given."""
     overrides = {
         "method": method,
@@ -76,6 +84,7 @@ def run(results: Path, trials: int, reports: int, *, method: str = "tpe", addres
         "parameters.steps": {"value": 10 * reports},
         "parameters.report_every": {"value": 10},
         "confirm": None,
+        **({} if stops_early else {"early_terminate": {"type": "none"}}),
     }
     fit_s, memory = [], _Memory(trials // 2)
     train = session.Session._tune  # noqa: SLF001 - what is measured
@@ -139,9 +148,10 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--reports", type=int, default=3)
     parser.add_argument("--method", default="tpe")
+    parser.add_argument("--stops-early", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--address")
-    asked = parser.parse_args()
-    cost = run(asked.results, asked.trials, asked.reports, method=asked.method, address=asked.address)
+    asked = vars(parser.parse_args())
+    cost = run(**asked)
     print(json.dumps(asdict(cost)))  # noqa: T201 - read by benchmarks.overhead
 
 

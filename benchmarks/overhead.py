@@ -18,12 +18,20 @@ MOST_TRIAL_MS, LEAST_RATIO, LEAST_RESULTS_PER_S, MOST_MB = 80, 20, 300, 50
 REPORTS_OF_LONG_TRIALS = 50
 
 
-def cost(trials: int, reports: int, *, method: str = "tpe", address: str | None = None) -> Cost:
+def cost(
+    trials: int,
+    reports: int,
+    *,
+    method: str = "tpe",
+    stops_early: bool = True,
+    address: str | None = None,
+) -> Cost:
     """Return what a sweep of instant trainings took, in a process of its own, here or on a Ray cluster."""
     with TemporaryDirectory() as results:
         sizes = ["--trials", str(trials), "--reports", str(reports), "--method", method]
+        early = [] if stops_early else ["--no-stops-early"]
         where = [] if address is None else ["--address", address]
-        printed = _output("benchmarks.instant", results, *sizes, *where)
+        printed = _output("benchmarks.instant", results, *sizes, *early, *where)
     return Cost(**json.loads(printed.splitlines()[-1]))
 
 
@@ -49,7 +57,7 @@ def figures(*, rounds: int = 3, trials: int = 100, peers_trials: int = 20, many:
     for _ in range(rounds):
         ours.append(cost(trials, reports=3))
         theirs.append(ray_tune_s(peers_trials))
-    long_ = cost(many // REPORTS_OF_LONG_TRIALS, REPORTS_OF_LONG_TRIALS, method="random")
+    long_ = cost(many // REPORTS_OF_LONG_TRIALS, REPORTS_OF_LONG_TRIALS, method="random", stops_early=False)
     growing = cost(2 * many, reports=1, method="random")
     trial = Figure.of("overhead a trial, ms", [each.trial_ms for each in ours], MOST_TRIAL_MS)
     ratios = [peer / each.fit_s for each, peer in zip(ours, theirs, strict=True)]

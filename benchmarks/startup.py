@@ -24,7 +24,12 @@ MOST_S = {"--help": 0.4, "list": 0.6, "rank": 1.0}
 MOST_UNTIL_TOLD_S, MOST_UNTIL_STEP_S = 1.0, 8.0
 COMMAND = "from sweeps.cli import main; main()"
 WATCHED = f"from sweeps import cluster; cluster._OF_A_TRIAL += ('benchmarks.first_step',); {COMMAND}"
-SHORT = ("--set", "parameters.steps=20", "--set", "parameters.report_every=10", "--trials", "2")
+SHORT = (
+    *("--set", "parameters.steps=20"),
+    *("--set", "parameters.report_every=10"),
+    *("--set", "confirm=null"),
+    *("--trials", "2"),
+)
 TRIALS = 16
 
 

@@ -192,13 +192,16 @@ def take_ready_workers() -> None:
     """Have Tune's trials run in the workers that Ray keeps ready.
 
     Tune asks for an environment of its own, for which Ray would start others. Its variables are this
-    process's, and so those of all workers. Where a later Tune knows nothing of this, trials only start later.
+    process's, and so those of all workers. And it imports MLflow, for statistics of use that are off, before
+    it starts a trial. Where a later Tune knows nothing of this, trials only start later.
     """
     with suppress(ImportError, AttributeError):
+        from ray.air._internal import usage
         from ray.tune.execution import class_cache
 
         class_cache.DEFAULT_ENV_VARS.clear()
         class_cache.ENV_VARS_TO_PROPAGATE.clear()
+        usage.tag_callbacks = lambda _callbacks: False
 
 
 def alive() -> list[dict[str, Any]]:

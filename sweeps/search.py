@@ -55,9 +55,6 @@ class Search(OptunaSearch):
         earlier: What the sampler of an earlier sweep was told (:func:`told_trials`); its space is this one's.
         past: What an earlier run of this sweep has done; its unfinished trials are suggested first.
         keeps_study: Whether the file is written.
-
-    Attributes:
-        remark: What was wrong with the study's file, or None.
     """
 
     def __init__(
@@ -99,12 +96,13 @@ class Search(OptunaSearch):
                 self._tell_again(row)
         for point in _enqueued(spec, tried):
             self._ot_study.enqueue_trial(point)
-        self.remark = storage.keep(self._ot_study) if keeps_study else None
+        if keeps_study:
+            storage.keep(self._ot_study)
 
     @property
-    def study_failure(self) -> str | None:
-        """Why the study's file lacks trials, or None."""
-        return self._kept.failure
+    def study_remarks(self) -> list[str]:
+        """What was wrong with the study's file; complete once the search is closed."""
+        return self._kept.remarks
 
     @property
     def exhausted(self) -> bool:
@@ -176,10 +174,11 @@ class Search(OptunaSearch):
         self._tell_diverged()
 
     def close(self) -> None:
-        """Tell the study that trials still running were interrupted: it then holds no running trial."""
+        """Tell the study that trials still running were interrupted, and wait until its file has all."""
         self._tell_diverged(at_last=True)
         for trial in (*self._ot_trials.values(), *self._asked_again.values()):
             self._ot_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+        self._kept.close()
 
     def _next_unfinished(self, trial_id: str) -> Trial | None:
         """Return a trial to go on with, after making it a running one of the study's again."""

@@ -154,11 +154,11 @@ class Session:
             n_trials=spec.trials,
             rule=_rule(spec),
             at_once=spec.trials if spec.exchanges else None,
-            remarks=[remark for remark in (ledger.repaired, searcher.remark) if remark],
+            remarks=[ledger.repaired] if ledger.repaired else [],
         )
         status = self._train(stage, ledger)
-        if searcher.study_failure:
-            self._say(searcher.study_failure)
+        for remark in searcher.study_remarks:
+            self._say(remark)
         return status
 
     def confirm(self, settings: Confirm) -> Status:

@@ -1,6 +1,8 @@
 """Optuna's study of a sweep: in memory while it runs, and in a file for people who open it."""
 
 from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,53 +18,41 @@ from sweeps.seals import set_aside
 BROKEN = (SQLAlchemyError, optuna.exceptions.StorageInternalError, ValueError, KeyError)
 """What Optuna raises of a file that is locked, gone, damaged or somebody else's."""
 
+_ENDED = [state for state in TrialState if state.is_finished()]
+
 
 class KeptStudy(InMemoryStorage):
-    """A study in memory, of whose trials a SQLite file is given those that end.
+    """A study in memory, of whose trials a SQLite file is given those that end, by a thread of its own.
 
     A sampler reads all trials for each parameter that it suggests; a database has it wait for every one. The
-    file is for Optuna's dashboard and the like: nothing is read from it, the ledger is what a sweep goes on
-    from.
+    file is for Optuna's dashboard and the like: nothing is read from it and nothing waits for it but
+    :meth:`close`; the ledger is what a sweep goes on from.
 
     Args:
         file: The SQLite file.
 
     Attributes:
-        failure: Why the file lacks trials, or None; it is brought up again when the sweep goes on.
+        remarks: What was wrong with the file; complete once it is closed.
     """
 
     def __init__(self, file: Path) -> None:
         super().__init__()
         self._file = file
+        self._writer: ThreadPoolExecutor | None = None
         self._kept: Study | None = None
-        self.failure: str | None = None
+        self.remarks: list[str] = []
 
-    def keep(self, study: Study) -> str | None:
-        """Bring the file up to the study, from now on too; return what was wrong with it, or None.
+    def __getstate__(self) -> dict[Any, Any]:
+        """Leave everything out: Tune saves its searcher for a restore that is not used here."""
+        return {}
 
-        A file that is damaged, or that has trials which the study has not, is put aside and written again.
+    def keep(self, study: Study) -> None:
+        """Have the file brought up to the study, from now on too.
+
+        One that is damaged, or that has trials which the study has not, is put aside and written again.
         """
-        ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
-        remark = None
-        try:
-            known = self._opened(study)
-            missing = Counter(map(_told, known.get_trials(deepcopy=False)))
-        except BROKEN as error:
-            remark = f"is damaged ({type(error).__name__})"
-        else:
-            if (missing - Counter(map(_told, ended))).keys() - {None}:
-                remark = "has trials that the ledger has not"
-        if remark is not None:
-            aside = set_aside(self._file, "study.damaged.db")
-            remark = f"{self._file} {remark}: it is kept as {aside.name}, and written again from the ledger"
-            known, missing = self._opened(study), Counter()
-        for trial in ended:
-            if missing[_told(trial)]:
-                missing[_told(trial)] -= 1
-            else:
-                known.add_trial(trial)
-        self._kept = known
-        return remark
+        self._writer = ThreadPoolExecutor(1, "study")
+        self._writer.submit(self._attempt, self._bring_up, study, study.get_trials(states=_ENDED))
 
     def set_trial_state_values(
         self,
@@ -72,13 +62,49 @@ class KeptStudy(InMemoryStorage):
     ) -> bool:
         """Set how a trial stands, and keep it where it has ended."""
         is_set = super().set_trial_state_values(trial_id, state, values)
-        if self._kept is not None and state.is_finished():
-            try:
-                self._kept.add_trial(self.get_trial(trial_id))
-            except BROKEN as error:
-                self._kept = None
-                self.failure = f"{self._file} takes no trials any more: {in_one_line(error)}"
+        if self._writer and state.is_finished():
+            self._writer.submit(self._attempt, self._add, self.get_trial(trial_id))
         return is_set
+
+    def close(self) -> None:
+        """Wait until the file has all trials that have ended, or does not take them."""
+        if self._writer:
+            self._writer.shutdown()
+
+    def _attempt(self, job: Callable[..., None], *arguments: object) -> None:
+        """Write to the file; once it has refused, no more."""
+        try:
+            job(*arguments)
+        except Exception as error:  # noqa: BLE001 - told at the end; nothing depends on the file
+            self._kept = None
+            self.remarks.append(f"{self._file} takes no trials any more: {in_one_line(error)}")
+
+    def _add(self, trial: FrozenTrial) -> None:
+        if self._kept:
+            self._kept.add_trial(trial)
+
+    def _bring_up(self, study: Study, ended: Sequence[FrozenTrial]) -> None:
+        remark = None
+        try:
+            known = self._opened(study)
+            missing = Counter(map(_told, known.get_trials(deepcopy=False)))
+        except BROKEN as error:
+            remark = f"was damaged ({type(error).__name__})"
+        else:
+            if (missing - Counter(map(_told, ended))).keys() - {None}:
+                remark = "had trials that the ledger has not"
+        if remark is not None:
+            aside = set_aside(self._file, "study.damaged.db")
+            known, missing = self._opened(study), Counter()
+            self.remarks.append(
+                f"{self._file} {remark}: it is kept as {aside.name}, and was written again from the ledger"
+            )
+        for trial in ended:
+            if missing[_told(trial)]:
+                missing[_told(trial)] -= 1
+            else:
+                known.add_trial(trial)
+        self._kept = known
 
     def _opened(self, study: Study) -> Study:
         return optuna.create_study(

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 _STATE, _KEPT = "training.checkpoint", "trial.json"
 
 
+class Content(bytes):
+    """A file's content, which is short in words: Tune puts each result into words, for a log that is off."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self):,} bytes>"
+
+
 class GanTrainable(tune.Trainable):
     """Trains the GAN of a suggestion, a report a step of Tune's.
 
@@ -93,7 +100,7 @@ class GanTrainable(tune.Trainable):
             "metrics": report.metrics,
             "flags": report.flags,
             "final": report.final,
-            "samples": png_grid(report.samples),
+            "samples": Content(png_grid(report.samples)),
             "weights": self._weights(report),
             "reported": report.metrics[self._metrics[0]["name"]],
             **self._told,
@@ -117,13 +124,13 @@ class GanTrainable(tune.Trainable):
         except OSError as error:
             self._mishaps.append(f"its state could not be kept in {states.uri}: {in_one_line(error)}")
 
-    def _weights(self, report: "Report") -> bytes | None:
+    def _weights(self, report: "Report") -> Content | None:
         """Return the best report's generator, in the last report, where the sweep asks for it."""
         from gan_core.generator import generator_bytes
 
         if report.weights is None or not self._sends_weights:
             return None
-        return generator_bytes(self._config, self._data.image_shape, report.weights)
+        return Content(generator_bytes(self._config, self._data.image_shape, report.weights))
 
     @property
     def _told(self) -> dict[str, Any]:

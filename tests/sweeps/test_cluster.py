@@ -1,5 +1,7 @@
 import ast
+import pickle
 import socket
+import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +15,7 @@ from sweeps import cluster, nodes
 from sweeps.errors import SweepError
 from sweeps.spec import Resources
 from sweeps.storage import Storage
+from sweeps.trainable import Content
 
 ROOT = Path(__file__).parents[2]
 
@@ -129,3 +132,24 @@ def test_what_a_local_ray_starts_listens_on_loopback_alone():
         }
     assert listening
     assert listening <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+
+
+STARTS = """
+import sys
+from ray.air._internal import usage
+from ray.tune import Callback
+from sweeps.cluster import take_ready_workers
+take_ready_workers()
+usage.tag_callbacks([Callback()])
+sys.exit("mlflow" in sys.modules)
+"""
+
+
+def test_no_statistics_have_mlflow_imported_before_the_first_trial():
+    assert subprocess.run([sys.executable, "-c", STARTS], check=False).returncode == 0
+
+
+def test_a_files_content_is_short_in_words_and_whole_in_another_process():
+    content = Content(b"GAN" * 1000)
+    assert repr(content) == "<3,000 bytes>"
+    assert pickle.loads(pickle.dumps(content)) == b"GAN" * 1000  # noqa: S301 - its own

@@ -20,7 +20,9 @@ def make_search(tmp_path):
     return make
 
 
-def study_trials(tmp_path):
+def study_trials(search, tmp_path):
+    """Return what a search has left in its file, once it is closed."""
+    search.close()
     storage = f"sqlite:///{tmp_path / 'study.db'}"
     return optuna.load_study(study_name="tiny", storage=storage).get_trials()
 
@@ -81,8 +83,7 @@ def test_the_sampler_is_told_the_truth(make_search, tmp_path):
     search.on_trial_complete(trial_id="c", result=result("diverged", reason="d_loss is nan at step 3"))
     search.on_trial_complete(trial_id="d", error=True)
     search.give_up("d")
-    search.close()
-    trials = study_trials(tmp_path)
+    trials = study_trials(search, tmp_path)
     states = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.COMPLETE, TrialState.FAIL, TrialState.FAIL]
     assert [trial.state for trial in trials] == states
     assert trials[0].value == 50.0
@@ -96,17 +97,16 @@ def test_a_first_trial_that_diverges_waits_for_a_score_to_be_no_better_than(make
     for tune_id in "ab":
         search.suggest(tune_id)
     search.on_trial_complete(trial_id="a", result=result("diverged", reason="g_loss is inf at step 1"))
-    assert study_trials(tmp_path) == []
+    assert search._ot_study.get_trials(states=[TrialState.COMPLETE]) == []
     search.on_trial_complete(trial_id="b", result=result("completed", 70.0))
-    assert sorted(trial.value for trial in study_trials(tmp_path)) == [70.0, 70.0]
+    assert sorted(trial.value for trial in study_trials(search, tmp_path)) == [70.0, 70.0]
 
 
 def test_where_all_diverged_they_are_told_a_finite_score(make_search, tmp_path):
     search = make_search()
     search.suggest("a")
     search.on_trial_complete(trial_id="a", result=result("diverged", reason="g_loss is inf at step 1"))
-    search.close()
-    assert study_trials(tmp_path)[0].value == 1e6
+    assert study_trials(search, tmp_path)[0].value == 1e6
 
 
 FINITE = "name: tiny\nparameters:\n  loss: {values: [bce, lsgan]}\n  noise_dim: {values: [16, 96, 128]}\n"
@@ -123,7 +123,7 @@ def test_a_finite_space_is_tried_whole_and_nothing_twice(make_search, tmp_path, 
     assert params[0] == {"loss": "bce", "noise_dim": 96}
     assert search.exhausted
     assert search.suggest("7") == "FINISHED"
-    states = [trial.state for trial in study_trials(tmp_path)]
+    states = [trial.state for trial in study_trials(search, tmp_path)]
     assert states.count(TrialState.COMPLETE) == 6
     assert TrialState.RUNNING not in states
 
@@ -156,7 +156,7 @@ def test_several_metrics_are_all_told(make_search, tmp_path):
     search.on_trial_complete(trial_id="a", result=result("completed", 50.0) | {"objectives": [50.0, 900.0]})
     search.on_trial_complete(trial_id="b", result=result("running", 70.0))
     search.on_trial_complete(trial_id="c", result=result("diverged", reason="d_loss is nan at step 3"))
-    trials = study_trials(tmp_path)
+    trials = study_trials(search, tmp_path)
     assert [trial.state.name for trial in trials] == ["COMPLETE", "PRUNED", "COMPLETE"]
     assert [trials[0].values, trials[2].values] == [[50.0, 900.0], [50.0, 0.0]]
 
@@ -171,15 +171,16 @@ def test_a_resumed_search_knows_what_was_told_and_what_is_left_of_its_points(mak
         asdict(trial) | left | {"status": status}
         for trial, status in ((first, "completed"), (second, "running"))
     ]
+    search._kept.close()
     resumed = Search(search._spec, "tiny", tmp_path / "study.db", past=Past(rows, {}))
     again, third = (trial_of(resumed.suggest(tune_id)) for tune_id in "cd")
     assert again == second
     assert (third.number, third.params["lr"]) == (2, 0.003)
     resumed.on_trial_complete(trial_id="c", result=result("completed", 40.0))
-    resumed.close()
-    assert resumed.remark is None
-    assert [trial.value for trial in study_trials(tmp_path)] == [50.0, 40.0, None]
-    assert study_trials(tmp_path)[1].params["lr"] == second.params["lr"]
+    told = study_trials(resumed, tmp_path)
+    assert not resumed.study_remarks
+    assert [trial.value for trial in told] == [50.0, 40.0, None]
+    assert told[1].params["lr"] == second.params["lr"]
 
 
 def as_rows(trials, results):
@@ -256,7 +257,7 @@ def test_a_trial_whose_worker_died_is_suggested_again_and_is_one_of_the_studys(m
     for tune_id in "ac":
         search.on_trial_complete(trial_id=tune_id, result=result("completed", 70.0, 20))
     assert search.suggest("d") == Searcher.FINISHED
-    assert [trial.state for trial in study_trials(tmp_path)] == [TrialState.COMPLETE] * 2
+    assert [trial.state for trial in study_trials(search, tmp_path)] == [TrialState.COMPLETE] * 2
 
 
 def test_a_trial_that_the_ledger_has_lost_is_suggested_anew(make_search, tmp_path):
@@ -278,7 +279,9 @@ def test_a_study_that_is_damaged_or_disagrees_is_put_aside_and_written_again(mak
         (tmp_path / "study.db").write_bytes(damage)
     rows, reports = as_rows([first], [("completed", 60.0)])
     resumed = Search(search._spec, "tiny", tmp_path / "study.db", past=Past(rows, reports))
-    why = "is damaged" if damage else "has trials that the ledger has not"
-    assert resumed.remark.startswith(f"{tmp_path / 'study.db'} {why}")
+    told = study_trials(resumed, tmp_path)
+    why = "was damaged" if damage else "had trials that the ledger has not"
+    [remark] = resumed.study_remarks
+    assert remark.startswith(f"{tmp_path / 'study.db'} {why}")
     assert (tmp_path / "study.damaged.db").exists()
-    assert [trial.value for trial in study_trials(tmp_path)] == [60.0]
+    assert [trial.value for trial in told] == [60.0]
