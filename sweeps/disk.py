@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import gettempdir
 
 from sweeps.errors import DiskFullError
 from sweeps.spec import SweepSpec
@@ -101,10 +102,18 @@ def told_when_full(folder: Path) -> Iterator[None]:
 
 
 def full(folder: Path) -> DiskFullError:
-    """Return what is to be said where the disk that holds a sweep is full."""
-    free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
+    """Return what is to be said where the disk of a sweep, or the temporary one, is full."""
+    own = folder if folder.exists() else folder.parent
+    free, elsewhere = _free_bytes(own), Path(gettempdir())
+    place = folder
+    if _free_bytes(elsewhere) < min(free, BYTES_OF_A_CHECKPOINT):
+        place, free = elsewhere, _free_bytes(elsewhere)
     return DiskFullError(
-        f"{folder}: its disk is full, {megabytes(free)} are free, and a running trial alone needs about"
+        f"{place}: its disk is full, {megabytes(free)} are free, and a running trial alone needs about"
         f" {megabytes(GENERATIONS * BYTES_OF_A_CHECKPOINT)}. What is written so far is whole: make room, then"
         f" type gan-sweep resume {folder.name}"
     )
+
+
+def _free_bytes(place: Path) -> int:
+    return shutil.disk_usage(place).free

@@ -232,10 +232,10 @@ def _timed(config: TrialConfig, shape: tuple[int, int, int], threads: int) -> Co
 
 
 def disk_bytes(spec: SweepSpec, n_ended: int = 0) -> float:
-    """Return about how much a sweep and its confirmation write, in bytes, but for trials that have ended."""
+    """Return about how much a sweep and its confirmation write, in bytes, but for what has ended."""
     confirmation = Confirmation.of(spec)
-    trainings = spec.trials - n_ended + (confirmation.most_trainings if confirmation else 0)
-    return bytes_needed(spec, trainings, _slots(spec))
+    trainings = spec.trials + (confirmation.most_trainings if confirmation else 0)
+    return bytes_needed(spec, max(0, trainings - n_ended), _slots(spec))
 
 
 def _slots(spec: SweepSpec) -> int:

@@ -24,7 +24,7 @@ from sweeps.past import Past
 from sweeps.preview import disk_bytes
 from sweeps.progress import announced
 from sweeps.spec import Confirm, Override, SweepSpec, load_spec
-from sweeps.status import Status
+from sweeps.status import Stage, Status
 from sweeps.storage import Storage, chosen_storage
 from sweeps.tracking import Store
 from sweeps.words import RESULTS
@@ -219,7 +219,7 @@ def resume(
         return Outcome(_load(record.folder), None, out_of_time=False, tracking_failure=None)
     with running_lock(record.folder):
         pass
-    check_room(results, disk_bytes(spec, n_ended=len(past.ended)))
+    check_room(results, disk_bytes(spec, n_ended=_n_ended(record)))
     return _run(
         spec,
         lambda: record.folder,
@@ -232,6 +232,11 @@ def resume(
         searches=searches,
         quiet=quiet,
     )
+
+
+def _n_ended(record: Record) -> int:
+    """Return how many trainings of the search and its confirmation need not be trained again."""
+    return sum(len(Past(record.of_stage(stage), {}).ended) for stage in Stage)
 
 
 def _storage_again(record: Record, target: Target) -> Storage | None:
@@ -296,6 +301,8 @@ def confirm(
     Sweep(record).finalists(settings.top)
     with running_lock(record.folder):
         pass
+    confirmed = spec.model_copy(update={"confirm": settings, "trials": len(record.trials)})
+    check_room(results, disk_bytes(confirmed, n_ended=_n_ended(record)))
     return _run(
         spec,
         lambda: record.folder,

@@ -12,7 +12,7 @@ import ray
 from ray import tune
 
 if TYPE_CHECKING:
-    from gan_core import ImageDataset, Report, TrialConfig
+    from gan_core import CheckpointMismatchError, ImageDataset, Report, TrialConfig
     from sweeps.storage import Storage
 
 
@@ -110,11 +110,26 @@ class GanTrainable(tune.Trainable):
 
     def _next_report(self) -> "Report":
         """Train up to the next report; a state that is written on the way is kept for others too."""
+        from gan_core import CheckpointMismatchError
+
         before = _written_at(self._checkpoint)
-        report = next(self._reports)
+        try:
+            report = next(self._reports)
+        except CheckpointMismatchError as error:
+            report = self._report_anew(error)
         if self._states and _written_at(self._checkpoint) != before:
             self._keep_state(self._states)
         return report
+
+    def _report_anew(self, error: "CheckpointMismatchError") -> "Report":
+        """Train from the beginning, where all that is left is a state from before a take-over."""
+        from gan_core.checkpoint import previous
+
+        self._mishaps.append(f"{error}; training begins anew")
+        for generation in (self._checkpoint, previous(self._checkpoint)):
+            generation.unlink(missing_ok=True)
+        self._train()
+        return next(self._reports)
 
     def _keep_state(self, states: "Storage") -> None:
         from gan_core.errors import in_one_line

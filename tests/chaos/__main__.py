@@ -20,6 +20,7 @@ def rounds_of(folder, rng, rounds):
     yield kills.full_disks(place, rng, max(1, rounds // 10))
     yield kills.kills_of_the_driver(place, rng, rounds)
     yield kills.kills_of_workers(place, rng, rounds)
+    yield kills.kills_of_nodes(place, rng, max(1, rounds // 4))
     yield kills.kills_of_the_server(place, rng, max(1, rounds // 4))
 
 

@@ -1,4 +1,4 @@
-"""Kills of the driver, of workers and of MLflow's server, and a disk that is full."""
+"""Kills of the driver, of workers, of nodes and of MLflow's server, and a disk that is full."""
 
 import os
 import shutil
@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 import sweeps
 from tests.chaos.small import PATIENCE_S, Workplace, kill, kill_trainers
 from tests.chaos.tally import Tally
+from tests.clusters import cluster_of
 from tests.e2e.commands import gan_sweep
 
 MOST_REPORTS = 8
@@ -68,6 +69,30 @@ def kills_of_workers(place: Workplace, rng, n):
         _, told = process.communicate(timeout=PATIENCE_S)
         problems = place.differences(name) if process.returncode == 0 else [f"{name}: {told[-300:]}"]
         tally.lost += [f"kills of workers: {problem}" for problem in problems]
+    return tally
+
+
+def kills_of_nodes(place: Workplace, rng, n):
+    """Kill the node that trains, at random moments, once there is another; trials go on there."""
+    tally, number, node = Tally("kills of nodes"), 0, {"num_cpus": os.cpu_count()}
+    with cluster_of(node) as cluster:
+        where = ("--address", cluster.address, "--storage", str(place.folder / "states"))
+        while tally.tried < n:
+            number += 1
+            name = f"node-{number}"
+            process = place.start(*place.command(name, "--set", "retries=9", *where))
+            wait_for_reports(process, place.folder / "results", name, 1)
+            while process.poll() is None:
+                time.sleep(rng.uniform(0, 6))
+                if tally.tried < n:
+                    [old] = cluster.worker_nodes
+                    cluster.add_node(**node)
+                    cluster.wait_for_nodes()
+                    cluster.remove_node(old, allow_graceful=False)
+                    tally.count()
+            _, told = process.communicate()
+            problems = place.differences(name) if process.returncode == 0 else [f"{name}: {told[-300:]}"]
+            tally.lost += [f"kills of nodes: {problem}" for problem in problems]
     return tally
 
 

@@ -11,6 +11,8 @@ import pytest
 from mlflow import MlflowClient
 
 import sweeps
+from gan_core import TrialConfig, load_dataset, train
+from sweeps.ledger import checkpoint_file, read_ledger
 from sweeps.tracking import Store
 from tests.e2e.commands import COMMAND, board, gan_sweep, killed_after, n_reports
 
@@ -68,6 +70,22 @@ def test_killed_twice_and_resumed_it_ends_as_if_nothing_had_happened(workplace, 
     )
     assert not study.get_trials(states=(optuna.trial.TrialState.RUNNING,))
     assert not list((workplace / "results" / "killed" / "checkpoints").iterdir())
+
+
+def test_a_checkpoint_of_other_hyperparameters_is_told_and_its_trial_is_trained_anew(workplace, whole):
+    killed_after(8, "changed", "spec.yaml", "--name", "changed", workplace=workplace)
+    folder = workplace / "results" / "changed"
+    [unfinished] = [row for row in read_ledger("changed", folder.parent).trials if row["status"] == "running"]
+    other = TrialConfig(**unfinished["config"] | {"lr": 1e-5, "steps": 10})
+    file = checkpoint_file(folder, unfinished["trial_id"])
+    file.unlink(missing_ok=True)
+    list(train(other, load_dataset("mnist-5k"), checkpoint=file))
+    done = gan_sweep("resume", "changed", "--quiet", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    assert board(workplace, "changed") == whole
+    rows = {row["trial_id"]: row for row in read_ledger("changed", folder.parent).trials}
+    [mishap] = rows[unfinished["trial_id"]]["mishaps"]
+    assert "differs in lr, steps; training begins anew" in mishap["reason"]
 
 
 def test_mlflow_has_one_run_a_trial_all_the_same(workplace, whole):

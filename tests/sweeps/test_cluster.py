@@ -72,6 +72,12 @@ def test_what_is_no_address_is_refused(address):
         cluster._answering(address)
 
 
+def test_what_is_no_address_in_the_environment_is_named_as_such(monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    with pytest.raises(SweepError, match="--address auto, RAY_ADDRESS=ray://head:10001: expected"):
+        cluster._answering("auto")
+
+
 def test_that_no_cluster_answers_is_told_at_once_with_what_to_type(monkeypatch, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"

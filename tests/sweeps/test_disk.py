@@ -1,9 +1,12 @@
 import errno
+import shutil
 import sqlite3
+from tempfile import gettempdir
+from types import SimpleNamespace
 
 import pytest
 
-from sweeps.disk import bytes_needed, check_room, is_full, told_when_full
+from sweeps.disk import bytes_needed, check_room, full, is_full, told_when_full
 from sweeps.errors import DiskFullError
 from sweeps.spec import load_spec
 from tests.sweeps.specs import GOOD, write
@@ -46,6 +49,14 @@ def test_a_full_disk_is_told_with_what_to_type(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(KeyError), told_when_full(tmp_path):
         raise KeyError("other")
+
+
+def test_where_the_temporary_folders_disk_is_the_full_one_it_is_named(tmp_path, monkeypatch):
+    free = {str(tmp_path): 10**12, gettempdir(): 10**6}
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=free[str(place)]))
+    assert str(full(tmp_path)).startswith(f"{gettempdir()}: its disk is full, 1 MB are free")
+    free[gettempdir()] = 10**11
+    assert str(full(tmp_path)).startswith(f"{tmp_path}: its disk is full, 1,000,000 MB are free")
 
 
 def test_more_trials_and_more_at_once_need_more(tmp_path):
