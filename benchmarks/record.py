@@ -1,9 +1,9 @@
-"""Record the trials that ``benchmarks.search`` replays: ``python -m benchmarks.record --workers 2``.
+"""Record the trials that other benchmarks replay: ``python -m benchmarks.record short|long``.
 
-200 configurations of the MLP's space, spread by a scrambled Sobol sequence, are each trained by the project's
-own trainer for 2,000 steps of 64 digits; the fid of all 16 reports is kept, one row a report. What is done
-lies in a ``.jsonl`` beside the output until all of it is there: a recording that was stopped goes on where it
-was.
+Configurations of the MLP's space, spread by a scrambled Sobol sequence, are each trained by the project's own
+trainer; the fid of all 16 reports is kept, one row a report. ``short``, for ``benchmarks.search``, has 200 of
+2,000 steps of 64 digits; ``long`` has 64 of the loss ``lsgan``, of 4,000 steps of 128. What is done lies in a
+``.jsonl`` beside the output until all of it is there: a recording that was stopped goes on where it was.
 """
 
 import argparse
@@ -26,8 +26,6 @@ from gan_core.precision import gains_from_bf16
 from sweeps.space import Choice, Domain, IntUniform, LogUniform, Scalar, Uniform
 
 DATASET = "mnist-5k"
-OUTPUT = Path(__file__).with_name("recorded_trials.parquet")
-CONFIGURATIONS = 200
 SOBOL_POWER = 8
 SOBOL_SEED = 0
 
@@ -40,15 +38,51 @@ SPACE: dict[str, Domain] = {
 }
 """What is searched, and so what is recorded."""
 
-FIXED: dict[str, Scalar] = {
-    "architecture": "mlp",
-    "batch_size": 64,
-    "steps": 2000,
-    "report_every": 125,
-    "eval_samples": 2000,
-    "final_samples": 128,
-}
+SHARED: dict[str, Scalar] = {"architecture": "mlp", "eval_samples": 2000, "final_samples": 128}
 """What every recorded trial has; the final score is not used, so it is as small as it may be."""
+
+REPORTS = 16
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is recorded.
+
+    Args:
+        output: The file that has the trials.
+        n: How many.
+        steps: Of each.
+        batch_size: Of each step.
+        losses: Of which each trial has one.
+    """
+
+    output: Path
+    n: int
+    steps: int
+    batch_size: int
+    losses: tuple[Scalar, ...] = ("bce", "lsgan")
+
+    @property
+    def report_every(self) -> int:
+        """Steps from one report to the next."""
+        return self.steps // REPORTS
+
+    @property
+    def fixed(self) -> dict[str, Scalar]:
+        """What its trials have in common."""
+        sizes = {"batch_size": self.batch_size, "steps": self.steps, "report_every": self.report_every}
+        return SHARED | sizes
+
+    @property
+    def space(self) -> dict[str, Domain]:
+        """What differs between its trials."""
+        return SPACE | {"loss": Choice(values=list(self.losses))}
+
+
+SHORT = Design(Path(__file__).with_name("recorded_trials.parquet"), 200, steps=2000, batch_size=64)
+LONG = Design(
+    Path(__file__).with_name("recorded_lsgan.parquet"), 64, steps=4000, batch_size=128, losses=("lsgan",)
+)
 
 
 @dataclass(frozen=True)
@@ -56,11 +90,11 @@ class Job:
     """One training to record: the number of its configuration, which is its seed too, and its parameters."""
 
     number: int
-    params: dict[str, Any]
+    params: dict[str, Scalar]
 
     def config(self) -> TrialConfig:
-        """Return what the trainer is given."""
-        return TrialConfig(**FIXED | self.params, seed=self.number)
+        """Return what is trained."""
+        return TrialConfig(**self.params, seed=self.number)
 
 
 @dataclass
@@ -86,13 +120,16 @@ class Outcome:
             }
 
 
-def plan(n: int) -> list[Job]:
-    """Return the first ``n`` configurations of the sequence, 256 at most."""
+def plan(design: Design, n: int | None = None) -> list[Job]:
+    """Return the first configurations of the sequence, 256 at most."""
     points = qmc.Sobol(len(SPACE), scramble=True, rng=SOBOL_SEED).random_base2(SOBOL_POWER)
-    domains = list(SPACE.items())
+    domains = list(design.space.items())
     return [
-        Job(number, {name: _value(domain, u) for (name, domain), u in zip(domains, row, strict=True)})
-        for number, row in enumerate(points[:n].tolist())
+        Job(
+            number,
+            design.fixed | {name: _value(domain, u) for (name, domain), u in zip(domains, row, strict=True)},
+        )
+        for number, row in enumerate(points[: n or design.n].tolist())
     ]
 
 
@@ -175,7 +212,7 @@ def write(outcomes: Sequence[Outcome], output: Path) -> None:
     table = pa.Table.from_pandas(frame, preserve_index=False)
     facts = {
         "dataset": DATASET,
-        "architecture": str(FIXED["architecture"]),
+        "architecture": str(SHARED["architecture"]),
         "precision": "bf16" if gains_from_bf16(torch.device("cpu")) else "fp32",
         "torch": torch.__version__,
     }
@@ -184,14 +221,18 @@ def write(outcomes: Sequence[Outcome], output: Path) -> None:
 
 def main() -> None:
     """Record what the command line asks for."""
+    designs = {"short": SHORT, "long": LONG}
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("design", choices=designs)
     parser.add_argument("--workers", type=int, default=2, help="trainings at a time (2)")
-    parser.add_argument("--configurations", type=int, default=CONFIGURATIONS, help=f"({CONFIGURATIONS})")
-    parser.add_argument("--output", type=Path, default=OUTPUT, help=f"a parquet file ({OUTPUT.name})")
+    parser.add_argument("--configurations", type=int, help="(200, 64)")
+    parser.add_argument("--output", type=Path, help="a parquet file (that of the benchmarks)")
     arguments = parser.parse_args()
-    working_file = arguments.output.with_suffix(".jsonl")
-    outcomes = record(plan(arguments.configurations), arguments.workers, working_file)
-    write(outcomes, arguments.output)
+    design = designs[arguments.design]
+    output = arguments.output or design.output
+    working_file = output.with_suffix(".jsonl")
+    outcomes = record(plan(design, arguments.configurations), arguments.workers, working_file)
+    write(outcomes, output)
     working_file.unlink()
 
 

@@ -44,7 +44,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 from sklearn.multioutput import MultiOutputRegressor
 
-from benchmarks.record import FIXED, OUTPUT, SPACE
+from benchmarks.record import REPORTS, SHORT, SPACE, Design
 from sweeps.schedulers import scheduler
 from sweeps.search import Search
 from sweeps.space import Scalar
@@ -52,7 +52,6 @@ from sweeps.spec import SweepSpec
 
 Floats = NDArray[np.float64]
 
-REPORTS = int(FIXED["steps"]) // int(FIXED["report_every"])
 WORKERS = 2
 MOST_TRIALS = 10**6
 FOLDS = 10
@@ -69,17 +68,18 @@ class Method:
     sampler: str
     early_terminate: str
     naive: bool = False
+    design: Design = SHORT
 
     def spec(self, seed: int) -> SweepSpec:
         """Return the sweep that this method runs."""
-        parameters = {name: {"value": value} for name, value in FIXED.items()}
+        parameters = {name: {"value": value} for name, value in self.design.fixed.items()}
         return SweepSpec.model_validate(
             {
                 "name": "replay",
                 "method": self.sampler,
                 "trials": MOST_TRIALS,
                 "seed": seed,
-                "parameters": parameters | SPACE,
+                "parameters": parameters | self.design.space,
                 "early_terminate": {"type": self.early_terminate, "min_iter": 1, "eta": 3},
             }
         )
@@ -148,7 +148,7 @@ class ReplayedTrial:
         return {
             "status": "completed" if done else "running",
             "done": done,
-            "step": self.reports * int(FIXED["report_every"]),
+            "step": self.reports * int(self.config["config"]["report_every"]),
             "reports": self.reports,
             "training_iteration": self.reports,
             "score": score,
@@ -242,7 +242,7 @@ def load(file: Path) -> Recording:
     rows = pd.read_parquet(file)
     metadata = pq.read_schema(file).metadata
     facts = {name.decode(): value.decode() for name, value in metadata.items() if name != b"pandas"}
-    every = np.arange(1, REPORTS + 1) * int(FIXED["report_every"])
+    every = np.arange(1, REPORTS + 1) * rows["report_every"].iloc[0]
     curves = rows.pivot_table(index="number", columns="step", values="fid", dropna=False)
     trials = rows.groupby("number").first()
     whole = curves.reindex(index=trials.index, columns=every).fillna(rows["fid"].max())
@@ -470,7 +470,7 @@ def table_of(title: str, curves: Curves, budget: int) -> Table:
     table.add_column("method", no_wrap=True)
     ends = [max(1, round(share * budget)) for share in SHARES]
     for end in ends:
-        table.add_column(f"{end * int(FIXED['report_every']):,} steps", justify="right")
+        table.add_column(f"{end * SHORT.report_every:,} steps", justify="right")
     table.add_column("steps to random's last fid, share", justify="right")
     for method in curves:
         own = _of(curves, method, "random")
@@ -518,7 +518,7 @@ def plot(curves: Curves, title: str, file: Path) -> None:
 
     figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
     for method, each in curves.items():
-        steps = np.arange(1, each.shape[1] + 1) * int(FIXED["report_every"])
+        steps = np.arange(1, each.shape[1] + 1) * SHORT.report_every
         low, middle, high = np.percentile(each, [25, 50, 75], axis=0)
         (line,) = axes.plot(steps, middle, label=method)
         axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.12)
@@ -533,7 +533,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=100, help="replays of each method (100)")
     parser.add_argument("--trials", type=int, default=24, help="full trials whose steps are spent (24)")
     parser.add_argument("--processes", type=int, default=2, help="replays at a time (2)")
-    parser.add_argument("--recorded", type=Path, default=OUTPUT, help=f"the recorded trials ({OUTPUT.name})")
+    parser.add_argument("--recorded", type=Path, default=SHORT.output, help="the recorded trials")
     parser.add_argument("--plot", type=Path, help="a PNG of the noise-free medians")
     arguments = parser.parse_args()
     recording, console = load(arguments.recorded), Console()

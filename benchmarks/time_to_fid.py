@@ -11,7 +11,7 @@ early stopping; Optuna in two processes, with the same loop; and random search w
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 
@@ -21,29 +21,19 @@ from rich.progress import track
 
 from benchmarks.figures import Figure, conclude
 from benchmarks.overhead import cost, ray_tune_s
-from benchmarks.record import FIXED, OUTPUT, SPACE
-from benchmarks.search import METHODS, REPORTS, WORKERS, Floats, Method, Surrogate, load, replay, surrogate_of
+from benchmarks.record import REPORTS, SHORT, SPACE
+from benchmarks.search import METHODS, WORKERS, Floats, Method, Surrogate, load, replay, surrogate_of
 from benchmarks.step import interleaved, our_loop, seeds_loop
 from gan_core import Evaluator, ImageDataset, TrialConfig, keep_freed_memory, load_dataset
 from gan_core.images import to_unit_range
-from sweeps.space import Choice, Scalar
-from sweeps.spec import SweepSpec
+from sweeps.space import Scalar
 
 LOSS = "lsgan"
+DESIGN = replace(SHORT, losses=(LOSS,))
 SHARE_OF_DEFAULTS = 0.1
 MOST_TRIALS = 60
 LEAST_RATIOS = {"Ray Tune": 10.0, "Optuna": 10.0, "random search": 2.0}
 OURS = "this project"
-
-
-@dataclass(frozen=True)
-class Lsgan(Method):
-    """A way to search the space of one loss."""
-
-    def spec(self, seed: int) -> SweepSpec:
-        """Return the sweep that this method runs."""
-        spec = super().spec(seed)
-        return spec.model_copy(update={"parameters": spec.parameters | {"loss": Choice(values=[LOSS])}})
 
 
 @dataclass(frozen=True)
@@ -89,16 +79,15 @@ class Searcher:
 def searchers(data: ImageDataset, rounds: int, trials: int) -> dict[str, Searcher]:
     """Measure what the parts take, and return the ways to search."""
     seeds, ours = step_times_s(data, rounds)
-    steps, scoring_s = int(FIXED["report_every"]), score_s(data)
+    steps, scoring_s = DESIGN.report_every, score_s(data)
     our_trial_s, their_trial_s = cost(trials, reports=3).trial_ms / 1000, ray_tune_s(trials)
     of_seed, of_ours = steps * seeds + scoring_s, steps * ours + scoring_s
-    asha, tpe, random = (METHODS[name] for name in ("tpe+asha", "tpe", "random"))
-    lsgan = {each: Lsgan(each.sampler, each.early_terminate, each.naive) for each in (asha, tpe, random)}
+    asha, tpe, random = (replace(METHODS[name], design=DESIGN) for name in ("tpe+asha", "tpe", "random"))
     return {
-        OURS: Searcher(lsgan[asha], of_ours, our_trial_s),
-        "Ray Tune": Searcher(lsgan[tpe], of_seed, their_trial_s),
-        "Optuna": Searcher(lsgan[tpe], of_seed, 0.0),
-        "random search": Searcher(lsgan[random], of_ours, our_trial_s),
+        OURS: Searcher(asha, of_ours, our_trial_s),
+        "Ray Tune": Searcher(tpe, of_seed, their_trial_s),
+        "Optuna": Searcher(tpe, of_seed, 0.0),
+        "random search": Searcher(random, of_ours, our_trial_s),
     }
 
 
@@ -111,7 +100,7 @@ def step_times_s(data: ImageDataset, rounds: int) -> tuple[float, float]:
 
 def score_s(data: ImageDataset) -> float:
     """Return the seconds in which the samples of a report are scored."""
-    evaluator, samples = Evaluator(data), data.train[: int(FIXED["eval_samples"])]
+    evaluator, samples = Evaluator(data), data.train[: int(str(DESIGN.fixed["eval_samples"]))]
     started = perf_counter()
     evaluator.score(to_unit_range(batch) for batch in samples.split(250))
     return perf_counter() - started
@@ -128,7 +117,10 @@ def figures(*, seeds: int = 20, rounds: int = 15, trials: int = 20) -> list[Figu
     """Replay every way to search with so many seeds."""
     torch.set_num_threads(1)
     keep_freed_memory()
-    world, ways = LsganWorld(surrogate_of(load(OUTPUT))), searchers(load_dataset("mnist-5k"), rounds, trials)
+    world, ways = (
+        LsganWorld(surrogate_of(load(DESIGN.output))),
+        searchers(load_dataset("mnist-5k"), rounds, trials),
+    )
     time_s = partial(Searcher.time_s, world=world, goal=goal_of(world))
     times = {
         name: [time_s(way, seed=seed) for seed in track(range(seeds), f"Replays of {name}")]

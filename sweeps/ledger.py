@@ -376,6 +376,22 @@ def read_facts(folder: Path) -> dict[str, Any]:
         return _facts(connection)
 
 
+def check_whole(folder: Path) -> None:
+    """Check that a ledger can be passed on.
+
+    Raises:
+        SweepError: It is damaged, or another version wrote it.
+    """
+    salvage = _damage(folder)
+    if salvage is not None:
+        salvage.connection.close()
+        raise SweepError(_damaged(folder, salvage))
+
+
+def _damaged(folder: Path, salvage: Salvage) -> str:
+    return f"{folder / LEDGER} is damaged: gan-sweep resume {folder.name} mends it; lost: {salvage.lost}"
+
+
 @contextmanager
 def _readable(
     folder: Path, is_sound: Callable[[sqlite3.Connection], bool] = is_whole
@@ -387,12 +403,7 @@ def _readable(
     """
     salvage = _damage(folder, is_sound)
     if salvage is not None:
-        remedy = f"gan-sweep resume {folder.name} mends it"
-        warnings.warn(
-            f"{folder / LEDGER} is damaged: {remedy}; lost: {salvage.lost}",
-            DamagedLedgerWarning,
-            stacklevel=1,
-        )
+        warnings.warn(_damaged(folder, salvage), DamagedLedgerWarning, stacklevel=1)
     connection = _read_only(folder) if salvage is None else salvage.connection
     connection.row_factory = sqlite3.Row
     try:

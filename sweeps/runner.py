@@ -212,24 +212,50 @@ def resume(
     record = read_ledger(name, results)
     changes = {"time_budget": time_budget} | ({} if trials is None else {"trials": trials})
     spec, past = _spec_again(name, record.facts["spec"] | changes), Past.read(record)
-    store = Store.chosen(results, tracking_uri, record.facts.get("tracking_uri"))
     searches = bool(past.unfinished) or len(past.rows) < spec.trials
     settings = _unconfirmed(spec, record, searches=searches)
     if not searches and settings is None:
         return Outcome(_load(record.folder), None, out_of_time=False, tracking_failure=None)
-    with running_lock(record.folder):
+    return _go_on(
+        record,
+        spec,
+        settings,
+        past if searches else None,
+        tracking_uri=tracking_uri,
+        target=target,
+        console=console,
+        quiet=quiet,
+    )
+
+
+def _go_on(
+    record: Record,
+    spec: SweepSpec,
+    settings: Confirm | None,
+    past: Past | None,
+    *,
+    tracking_uri: str | None,
+    target: Target,
+    console: Console,
+    quiet: bool,
+) -> Outcome:
+    """Search on from the past where one is given, and confirm where there are settings for it."""
+    folder = record.folder
+    store = Store.chosen(folder.parent, tracking_uri, record.facts.get("tracking_uri"))
+    with running_lock(folder):
         pass
-    check_room(results, disk_bytes(spec, n_ended=_n_ended(record)))
+    changes = {"confirm": settings} | ({} if past else {"trials": len(record.trials)})
+    check_room(folder.parent, disk_bytes(spec.model_copy(update=changes), n_ended=_n_ended(record)))
     return _run(
         spec,
-        lambda: record.folder,
+        lambda: folder,
         store,
         console,
         target=target,
         storage=_storage_again(record, target),
         settings=settings,
         past=past,
-        searches=searches,
+        searches=past is not None,
         quiet=quiet,
     )
 
@@ -297,21 +323,15 @@ def confirm(
 
     record = read_ledger(name, results)
     spec = _spec_again(name, record.facts["spec"] | {"time_budget": None})
-    store = Store.chosen(results, tracking_uri, record.facts.get("tracking_uri"))
     Sweep(record).finalists(settings.top)
-    with running_lock(record.folder):
-        pass
-    confirmed = spec.model_copy(update={"confirm": settings, "trials": len(record.trials)})
-    check_room(results, disk_bytes(confirmed, n_ended=_n_ended(record)))
-    return _run(
+    return _go_on(
+        record,
         spec,
-        lambda: record.folder,
-        store,
-        console,
+        settings,
+        past=None,
+        tracking_uri=tracking_uri,
         target=target,
-        storage=_storage_again(record, target),
-        settings=settings,
-        searches=False,
+        console=console,
         quiet=quiet,
     )
 

@@ -1,5 +1,6 @@
 """Images from a kept generator: a grid, or a walk through its latent space."""
 
+import os
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,13 +21,19 @@ def check_file(out: Path, *, animated: bool) -> None:
     """Check, before anything is loaded, that an image can be written.
 
     Raises:
-        SweepError: Its suffix is no known one, or there is no such folder.
+        SweepError: Its suffix is no known one, it is a folder, or its folder is not there or cannot be
+            written.
     """
     suffixes = ANIMATED if animated else STILL
     if out.suffix.lower() not in suffixes:
         raise SweepError(f"--out {out}: its name must end with {' or '.join(suffixes)}")
-    if not out.absolute().parent.is_dir():
-        raise SweepError(f"--out {out}: there is no folder {out.absolute().parent}")
+    folder = out.absolute().parent
+    if not folder.is_dir():
+        raise SweepError(f"--out {out}: there is no folder {folder}")
+    if out.is_dir():
+        raise SweepError(f"--out {out}: that is a folder; name a file in it, such as {out / 'samples.png'}")
+    if not os.access(out if out.exists() else folder, os.W_OK):
+        raise SweepError(f"--out {out}: it cannot be written, you have no permission")
 
 
 def write_samples(generator: "Generator", out: Path, n: int, seed: int) -> None:

@@ -22,7 +22,16 @@ from uuid import uuid4
 from filelock import FileLock
 
 from sweeps.errors import SweepError
-from sweeps.ledger import Follower, is_run, read_facts, running_lock, samples_file, standing, sweep_names
+from sweeps.ledger import (
+    Follower,
+    check_whole,
+    is_run,
+    read_facts,
+    running_lock,
+    samples_file,
+    standing,
+    sweep_names,
+)
 from sweeps.ledger import report_file as report_page
 from sweeps.status import Status
 from sweeps.view import VIEW, view
@@ -641,9 +650,10 @@ def sync(folder: Path, store: Store) -> dict[str, str]:
     """Send what a store lacks of a sweep that is not running; return why it refused some, by trial or files.
 
     Raises:
-        SweepError: The sweep is running, or the store takes nothing.
+        SweepError: The sweep is running, its ledger is damaged, or the store takes nothing.
     """
     with running_lock(folder), _told(store):
+        check_whole(folder)
         mirror = Mirror(folder, store, is_running=False)
         mirror.conclude()
     return {trial_id: store.without_secrets(_in_short(error)) for trial_id, error in mirror.refusals.items()}

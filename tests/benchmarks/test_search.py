@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from ray.tune.schedulers.async_hyperband import _Bracket
 
-from benchmarks.record import SPACE, Outcome, plan, recorded, write
+from benchmarks.record import SHORT, SPACE, Outcome, plan, recorded, write
 from benchmarks.search import (
     CANDIDATES,
     METHODS,
@@ -140,7 +140,7 @@ def test_intervals_are_of_seeds_that_methods_share():
 
 
 def test_a_surrogate_of_what_can_be_learnt_has_little_error_and_a_trial_a_recorded_luck():
-    jobs = plan(60)
+    jobs = plan(SHORT, 60)
     curves = np.array([Valley().expected(job.params) for job in jobs])
     x = features(pd.DataFrame([job.params for job in jobs]))
     assert ((x >= 0) & (x <= 1)).all()
@@ -155,8 +155,8 @@ def test_a_surrogate_of_what_can_be_learnt_has_little_error_and_a_trial_a_record
 
 
 def test_a_plan_is_fixed_and_spread_over_the_space():
-    jobs = plan(64)
-    assert jobs == plan(128)[:64]
+    jobs = plan(SHORT, 64)
+    assert jobs == plan(SHORT, 128)[:64]
     assert all(domain.contains(job.params[name]) for job in jobs for name, domain in SPACE.items())
     assert sum(job.params["loss"] == "bce" for job in jobs) == 32
     assert sum(job.params["lr"] < 10**-3.5 for job in jobs) == 32
@@ -164,7 +164,7 @@ def test_a_plan_is_fixed_and_spread_over_the_space():
 
 
 def test_a_recording_goes_on_with_what_is_whole_and_of_the_same_plan(tmp_path):
-    jobs = plan(3)
+    jobs = plan(SHORT, 3)
     outcomes = [Outcome(job.number, job.config().model_dump(), [(125, 9.0)]) for job in jobs]
     outcomes[1].config["steps"] = 7
     lines = [json.dumps(vars(outcome)) for outcome in outcomes]
@@ -180,7 +180,7 @@ def test_what_a_diverged_trial_did_not_report_is_the_worst(tmp_path):
     write(
         [
             Outcome(job.number, job.config().model_dump(), each, None if len(each) == REPORTS else 200)
-            for job, each in zip(plan(3), reports, strict=True)
+            for job, each in zip(plan(SHORT, 3), reports, strict=True)
         ],
         tmp_path / "trials.parquet",
     )

@@ -71,7 +71,8 @@ def test_a_walk_of_normal_noise_keeps_to_its_sphere(sweep):
     assert min(length.min() for length in lengths) >= 0.9 * min(stops)
 
 
-@pytest.mark.parametrize("name", ["a.jpeg", "a", "nowhere/a.png"])
+@pytest.mark.parametrize("name", ["a.jpeg", "a", "nowhere/a.png", "folder.png"])
 def test_a_file_that_cannot_be_written_is_told_before(tmp_path, name):
+    (tmp_path / "folder.png").mkdir()
     with pytest.raises(SweepError, match="--out"):
         check_file(tmp_path / name, animated=False)

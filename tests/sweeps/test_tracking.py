@@ -1,3 +1,5 @@
+import sqlite3
+from contextlib import closing
 from io import BytesIO
 from time import monotonic, sleep
 
@@ -378,6 +380,15 @@ def test_an_mlflow_that_cannot_be_written_stops_nothing_and_is_told_once(ledger,
 
 def test_a_running_sweep_is_not_sent_by_another_process(ledger, tmp_path):
     with running_lock(ledger.folder), pytest.raises(SweepError, match="is running in another process"):
+        sync(ledger.folder, Store.beside(tmp_path))
+
+
+def test_a_damaged_sweep_is_not_sent(ledger, tmp_path):
+    run_trial(ledger, 0, Status.COMPLETED)
+    ledger.close(Status.COMPLETED)
+    with closing(sqlite3.connect(ledger.folder / "ledger.db")) as connection, connection:
+        connection.execute("UPDATE trials SET score = 1.0")
+    with pytest.raises(SweepError, match="is damaged: gan-sweep resume tiny mends it"):
         sync(ledger.folder, Store.beside(tmp_path))
 
 
