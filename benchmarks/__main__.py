@@ -62,7 +62,8 @@ def measure(names: Sequence[str], sizes: Mapping[str, Mapping[str, int]]) -> dic
 def page(figures: Mapping[str, Sequence[Figure]]) -> str:
     """Return what was measured, and on what, as Markdown."""
     machine = [f"- {name}: {value}" for name, value in environment().items()]
-    parts = ["# What the benchmarks measured", "", "`python -m benchmarks` wrote this.", "", *machine]
+    command = " ".join(["python -m benchmarks", *([] if [*figures] == [*SIZES] else figures)])
+    parts = ["# What the benchmarks measured", "", f"`{command}` wrote this.", "", *machine]
     for name, each in figures.items():
         parts += ["", f"## {name}", "", _row(COLUMNS), _row(["---"] * len(COLUMNS))]
         parts += [_row(figure.cells) for figure in each]
