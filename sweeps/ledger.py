@@ -422,7 +422,7 @@ def _check_version(folder: Path, connection: sqlite3.Connection) -> None:
     """Check that this version reads what a file says of itself; one that says nothing of use is damaged."""
     stated = {}
     for key, value in connection.execute("SELECT key, value FROM sweep"):
-        with suppress(ValueError):
+        with suppress(ValueError, TypeError):
             stated[key] = json.loads(value)
     is_sealed = "seal" in {row[1] for row in connection.execute("PRAGMA table_info(sweep)")}
     is_other = isinstance(stated.get("format_version"), int) and stated["format_version"] != FORMAT_VERSION

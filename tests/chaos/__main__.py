@@ -25,7 +25,7 @@ def rounds_of(folder, rng, rounds):
 
 
 def main():
-    """Print a line a way as it is done, then what was lost."""
+    """Print a line a way as it is done, and what was lost in it."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--rounds", type=int, default=20, help="kills of each kind")
     parser.add_argument("--seed", type=int, default=0)
@@ -35,9 +35,8 @@ def main():
     with TemporaryDirectory(prefix="gan-sweep-chaos-") as folder:
         for tally in rounds_of(Path(folder), Random(options.seed), options.rounds):
             row = f"{tally.what:28}{tally.tried:8}{tally.survived:10}{len(tally.lost):6}"
-            print(row, flush=True)
+            print(row, *tally.lost, sep="\n", flush=True)
             lost += tally.lost
-    print(*lost, sep="\n")
     sys.exit(1 if lost else 0)
 
 

@@ -173,6 +173,20 @@ def test_a_value_that_changed_is_taken_from_the_copy_and_said(written, tmp_path)
     assert after.trials == before.trials
 
 
+@pytest.mark.parametrize("key", ["format_version", "spec", "n_trials"])
+def test_a_value_that_vanished_is_taken_from_the_copy(written, tmp_path, key):
+    before = read_ledger("tiny", tmp_path)
+    file = written / "ledger.db"
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = replace(sql, 'value TEXT NOT NULL', 'value TEXT')")
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE sweep SET value = NULL WHERE key = ?", (key,))
+    with pytest.warns(DamagedLedgerWarning, match="gan-sweep resume tiny mends it"):
+        after = read_ledger("tiny", tmp_path)
+    assert (after.trials, after.facts) == (before.trials, before.facts)
+
+
 def test_rows_of_a_damaged_page_are_taken_from_the_copy_and_those_that_it_lacks_are_said(written, tmp_path):
     before = read_ledger("tiny", tmp_path)
     file = written / "ledger.db"
