@@ -54,46 +54,59 @@ def kills_of_the_driver(place: Workplace, rng, n):
     return tally
 
 
-def kills_of_workers(place: Workplace, rng, n):
-    """Kill what trains, at random moments, as often as a trial is tried again."""
-    tally, number = Tally("kills of workers"), 0
+def moments(process, rng, least_s, most_s):
+    """Yield at random moments while a process runs, for some minutes at most."""
+    deadline = time.monotonic() + 2 * PATIENCE_S
+    while time.monotonic() < deadline:
+        time.sleep(rng.uniform(least_s, most_s))
+        if process.poll() is not None:
+            return
+        yield
+
+
+def broken_n_times(place: Workplace, tally, n, name, options, break_at_moments):
+    """Run sweeps until so many tries are counted by what breaks them; one that fails untried is the last."""
+    number = 0
     while tally.tried < n:
-        number += 1
-        name = f"worker-{number}"
-        process = place.start(*place.command(name, "--set", "retries=9"))
-        deadline = time.monotonic() + PATIENCE_S
-        while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(rng.uniform(0.5, 3))
+        number, before = number + 1, tally.tried
+        process = place.start(*place.command(f"{name}-{number}", *options))
+        break_at_moments(process, f"{name}-{number}")
+        problems = place.problems(f"{name}-{number}", process)
+        tally.lost += [f"{tally.what}: {problem}" for problem in problems]
+        if problems and tally.tried == before:
+            break
+    return tally
+
+
+def kills_of_workers(place: Workplace, rng, n):
+    """Kill what trains, at random moments; a trial is tried again as often as there are kills."""
+    tally = Tally("kills of workers")
+
+    def kill_often(process, _name):
+        for _ in moments(process, rng, 0.5, 3):
             if tally.tried < n and kill_trainers(process):
                 tally.count()
-        _, told = process.communicate(timeout=PATIENCE_S)
-        problems = place.differences(name) if process.returncode == 0 else [f"{name}: {told[-300:]}"]
-        tally.lost += [f"kills of workers: {problem}" for problem in problems]
-    return tally
+
+    return broken_n_times(place, tally, n, "worker", ["--set", f"retries={n}"], kill_often)
 
 
 def kills_of_nodes(place: Workplace, rng, n):
     """Kill the node that trains, at random moments, once there is another; trials go on there."""
-    tally, number, node = Tally("kills of nodes"), 0, {"num_cpus": os.cpu_count()}
+    tally, node = Tally("kills of nodes"), {"num_cpus": os.cpu_count()}
+
+    def replace_often(process, name):
+        wait_for_reports(process, place.folder / "results", name, 1)
+        for _ in moments(process, rng, 0, 6):
+            if tally.tried < n:
+                [old] = cluster.worker_nodes
+                cluster.add_node(**node)
+                cluster.wait_for_nodes()
+                cluster.remove_node(old, allow_graceful=False)
+                tally.count()
+
     with cluster_of(node) as cluster:
-        where = ("--address", cluster.address, "--storage", str(place.folder / "states"))
-        while tally.tried < n:
-            number += 1
-            name = f"node-{number}"
-            process = place.start(*place.command(name, "--set", "retries=9", *where))
-            wait_for_reports(process, place.folder / "results", name, 1)
-            while process.poll() is None:
-                time.sleep(rng.uniform(0, 6))
-                if tally.tried < n:
-                    [old] = cluster.worker_nodes
-                    cluster.add_node(**node)
-                    cluster.wait_for_nodes()
-                    cluster.remove_node(old, allow_graceful=False)
-                    tally.count()
-            _, told = process.communicate()
-            problems = place.differences(name) if process.returncode == 0 else [f"{name}: {told[-300:]}"]
-            tally.lost += [f"kills of nodes: {problem}" for problem in problems]
-    return tally
+        where = ["--address", cluster.address, "--storage", str(place.folder / "states")]
+        return broken_n_times(place, tally, n, "node", ["--set", f"retries={n}", *where], replace_often)
 
 
 class Server:
@@ -123,22 +136,22 @@ class Server:
 
 def kills_of_the_server(place: Workplace, rng, n):
     """Kill MLflow's server at random moments of sweeps, and start it again; what it lacks is sent."""
-    tally, server = Tally("kills of the MLflow server"), Server(place.folder)
-    server.start()
-    number = 0
-    while tally.tried < n:
-        number += 1
-        name = f"server-{number}"
-        process = place.start(*place.command(name, "--tracking-uri", server.uri))
-        while process.poll() is None:
-            time.sleep(rng.uniform(2, 8))
+    tally, server, names = Tally("kills of the MLflow server"), Server(place.folder), []
+
+    def kill_often(process, name):
+        names.append(name)
+        for _ in moments(process, rng, 2, 8):
             if tally.tried < n:
                 server.kill()
                 tally.count()
                 time.sleep(rng.uniform(0, 2))
                 server.start()
-        process.communicate()
-        tally.lost += [f"kills of the MLflow server: {problem}" for problem in _unsent(place, name, server)]
+
+    server.start()
+    broken_n_times(place, tally, n, "server", ["--tracking-uri", server.uri], kill_often)
+    tally.lost += [
+        f"kills of the MLflow server: {problem}" for name in names for problem in _unsent(place, name, server)
+    ]
     server.kill()
     return tally
 
@@ -154,7 +167,7 @@ def _unsent(place, name, server):
     runs = client.search_runs([client.get_experiment_by_name(name).experiment_id])
     found = sorted(run.data.tags["trial_id"] for run in runs if "trial_id" in run.data.tags)
     trials = sorted(sweeps.load(name, place.folder / "results").trials["trial_id"])
-    return [*place.differences(name), *([] if found == trials else [f"MLflow has {found}"])]
+    return [] if found == trials else [f"MLflow has {found} of {name}"]
 
 
 @contextmanager

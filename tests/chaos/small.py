@@ -65,6 +65,17 @@ class Workplace:
         done = gan_sweep(*self.command(name, *more), "--quiet", cwd=self.folder)
         return done.returncode, done.stderr
 
+    def problems(self, name, process):
+        """Return what is wrong with a sweep whose command is to end by itself."""
+        try:
+            _, told = process.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            kill(process, workers_too=True)
+            return [f"{name} did not end"]
+        if process.returncode:
+            return [f"{name} ended with {process.returncode}: {told[-300:]}"]
+        return self.differences(name)
+
     def differences(self, name):
         """Return in what a sweep that was broken differs from the unbroken one."""
         loaded = sweeps.load(name, self.folder / "results")
