@@ -79,13 +79,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=[*SIZES], help=f"which: {', '.join(SIZES)} (all)")
     parser.add_argument("--quick", action="store_true", help="try them: the figures say nothing then")
-    parser.add_argument("--output", type=Path, default=OUTPUT, help=f"({OUTPUT.name})")
+    parser.add_argument("--output", type=Path, help=f"({OUTPUT.name}; nowhere with --quick)")
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(SIZES):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(SIZES)}")
     figures = measure(asked.names, QUICK if asked.quick else SIZES)
-    asked.output.write_text(page(figures), encoding="utf-8")
-    print(asked.output)  # noqa: T201 - a command
+    output = asked.output or (None if asked.quick else OUTPUT)
+    if output:
+        output.write_text(page(figures), encoding="utf-8")
+    print(output or page(figures))  # noqa: T201 - a command
     sys.exit(not all(figure.is_reached for each in figures.values() for figure in each))
 
 

@@ -21,7 +21,7 @@ from rich.progress import track
 
 from benchmarks.figures import Figure, conclude
 from benchmarks.overhead import cost, ray_tune_s
-from benchmarks.record import REPORTS, SHORT, SPACE
+from benchmarks.record import LONG, REPORTS, SPACE
 from benchmarks.search import METHODS, WORKERS, Floats, Method, Surrogate, load, replay, surrogate_of
 from benchmarks.step import interleaved, our_loop, seeds_loop
 from gan_core import Evaluator, ImageDataset, TrialConfig, keep_freed_memory, load_dataset
@@ -29,7 +29,7 @@ from gan_core.images import to_unit_range
 from sweeps.space import Scalar
 
 LOSS = "lsgan"
-DESIGN = replace(SHORT, losses=(LOSS,))
+DESIGN = LONG
 SHARE_OF_DEFAULTS = 0.1
 MOST_TRIALS = 60
 LEAST_RATIOS = {"Ray Tune": 10.0, "Optuna": 10.0, "random search": 2.0}
