@@ -150,8 +150,12 @@ def _answering(address: str) -> str:
         raise SweepError(f"--address auto: this machine is in no Ray cluster; {start}")
     host, _, port = found.rpartition(":")
     if not host or "/" in host or not port.isdigit() or not 0 < int(port) < 2**16:
-        given = f"--address {found}" if address != AUTO else f"--address auto, {_ADDRESS}={found}"
-        raise SweepError(f"{given}: expected auto, or HOST:PORT such as 10.0.0.1:6379")
+        given, expected = (
+            (f"--address {found}", "auto, or HOST:PORT")
+            if address != AUTO
+            else (f"--address auto, {_ADDRESS}={found}", "HOST:PORT")
+        )
+        raise SweepError(f"{given}: expected {expected} such as 10.0.0.1:6379")
     try:
         socket.create_connection((host.strip("[]"), int(port)), CONNECTS_S).close()
     except OSError as error:

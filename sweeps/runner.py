@@ -212,7 +212,8 @@ def resume(
     record = read_ledger(name, results)
     changes = {"time_budget": time_budget} | ({} if trials is None else {"trials": trials})
     spec, past = _spec_again(name, record.facts["spec"] | changes), Past.read(record)
-    searches = bool(past.unfinished) or len(past.rows) < spec.trials
+    is_closed = record.facts["status"] == Status.COMPLETED
+    searches = bool(past.unfinished) or len(past.rows) < spec.trials or not is_closed
     settings = _unconfirmed(spec, record, searches=searches)
     if not searches and settings is None:
         return Outcome(_load(record.folder), None, out_of_time=False, tracking_failure=None)
@@ -245,7 +246,8 @@ def _go_on(
     with running_lock(folder):
         pass
     changes = {"confirm": settings} | ({} if past else {"trials": len(record.trials)})
-    check_room(folder.parent, disk_bytes(spec.model_copy(update=changes), n_ended=_n_ended(record)))
+    to_do = spec.model_copy(update=changes)
+    check_room(folder.parent, disk_bytes(to_do, n_ended=_n_ended(to_do, record)))
     return _run(
         spec,
         lambda: folder,
@@ -260,9 +262,10 @@ def _go_on(
     )
 
 
-def _n_ended(record: Record) -> int:
-    """Return how many trainings of the search and its confirmation need not be trained again."""
-    return sum(len(Past(record.of_stage(stage), {}).ended) for stage in Stage)
+def _n_ended(spec: SweepSpec, record: Record) -> int:
+    """Return how many of a sweep's trainings need not be trained again."""
+    ended = {stage: len(Past(record.of_stage(stage), {}).ended) for stage in Stage}
+    return min(ended[Stage.SEARCH], spec.trials) + (ended[Stage.CONFIRM] if spec.confirm else 0)
 
 
 def _storage_again(record: Record, target: Target) -> Storage | None:

@@ -30,7 +30,7 @@ from sweeps.past import UNFINISHED, Past
 from sweeps.space import MOST_POINTS, Scalar
 from sweeps.spec import SweepSpec
 from sweeps.status import Status
-from sweeps.study import KeptStudy
+from sweeps.study import DIVERGED, KeptStudy
 
 SCORE = "score"
 WORST_SCORE = 1e6
@@ -166,7 +166,7 @@ class Search(OptunaSearch):
         elif status is Status.COMPLETED:
             self._ot_study.tell(trial, result["objectives"])
         elif status is Status.DIVERGED:
-            trial.set_user_attr("diverged", result["reason"])
+            trial.set_user_attr(DIVERGED, result["reason"])
             self._diverged.append(trial)
         else:
             self._report(trial, result)

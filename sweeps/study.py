@@ -18,6 +18,9 @@ from sweeps.seals import set_aside
 BROKEN = (SQLAlchemyError, optuna.exceptions.StorageInternalError, ValueError, KeyError)
 """What Optuna raises of a file that is locked, gone, damaged or somebody else's."""
 
+DIVERGED = "diverged"
+"""The attribute of a trial that diverged, which has no score of its own."""
+
 _ENDED = [state for state in TrialState if state.is_finished()]
 
 
@@ -97,7 +100,7 @@ class KeptStudy(InMemoryStorage):
             aside = set_aside(self._file, "study.damaged.db")
             known, missing = self._opened(study), Counter()
             self.remarks.append(
-                f"{self._file} {remark}: it is kept as {aside.name}, and was written again from the ledger"
+                f"{self._file} {remark}: it is kept as {aside.name}, and written again from the ledger"
             )
         for trial in ended:
             if missing[_told(trial)]:
@@ -116,8 +119,11 @@ class KeptStudy(InMemoryStorage):
 
 
 def _told(trial: FrozenTrial) -> tuple[Any, ...] | None:
-    """Return what a sampler was told of a trial; None of one that failed, which tells nothing."""
+    """Return what a sampler was told of a trial; None of one that failed, which tells nothing.
+
+    Of one that diverged it is the worst score of any, which differs as other trials end before it or after.
+    """
     if trial.state is TrialState.FAIL:
         return None
-    scores = *(trial.values or ()), *trial.intermediate_values.items()
-    return trial.state, *sorted(trial.params.items()), *scores
+    values = () if DIVERGED in trial.user_attrs else trial.values or ()
+    return trial.state, *sorted(trial.params.items()), *values, *trial.intermediate_values.items()

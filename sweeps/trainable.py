@@ -12,7 +12,7 @@ import ray
 from ray import tune
 
 if TYPE_CHECKING:
-    from gan_core import CheckpointMismatchError, ImageDataset, Report, TrialConfig
+    from gan_core import ImageDataset, Report, TrialConfig
     from sweeps.storage import Storage
 
 
@@ -110,26 +110,32 @@ class GanTrainable(tune.Trainable):
 
     def _next_report(self) -> "Report":
         """Train up to the next report; a state that is written on the way is kept for others too."""
-        from gan_core import CheckpointMismatchError
-
         before = _written_at(self._checkpoint)
-        try:
-            report = next(self._reports)
-        except CheckpointMismatchError as error:
-            report = self._report_anew(error)
-        if self._states and _written_at(self._checkpoint) != before:
+        report = self._report_from_a_state_of_its_own()
+        if self._states and _written_at(self._checkpoint) not in (None, before):
             self._keep_state(self._states)
         return report
 
-    def _report_anew(self, error: "CheckpointMismatchError") -> "Report":
-        """Train from the beginning, where all that is left is a state from before a take-over."""
+    def _report_from_a_state_of_its_own(self) -> "Report":
+        """Train up to the next report; a state of other hyperparameters is set aside.
+
+        The newest may be from another side of a take-over. Of other data, its reports were not comparable.
+        """
+        from gan_core import CheckpointMismatchError, TrialConfig
         from gan_core.checkpoint import previous
 
-        self._mishaps.append(f"{error}; training begins anew")
-        for generation in (self._checkpoint, previous(self._checkpoint)):
-            generation.unlink(missing_ok=True)
-        self._train()
-        return next(self._reports)
+        while True:
+            try:
+                return next(self._reports)
+            except CheckpointMismatchError as error:
+                generations = [self._checkpoint, previous(self._checkpoint)]
+                newest, *older = [each for each in generations if each.exists()]
+                if not TrialConfig.model_fields.keys() >= set(error.names):
+                    raise
+                newest.replace(newest.with_name(f"{newest.name}.damaged"))
+                then = "the previous one is taken" if older else "training begins anew"
+                self._mishaps.append(f"{error}; {then}")
+                self._train()
 
     def _keep_state(self, states: "Storage") -> None:
         from gan_core.errors import in_one_line

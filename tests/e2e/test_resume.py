@@ -12,7 +12,8 @@ from mlflow import MlflowClient
 
 import sweeps
 from gan_core import TrialConfig, load_dataset, train
-from sweeps.ledger import checkpoint_file, read_ledger
+from gan_core.checkpoint import previous
+from sweeps.ledger import Ledger, checkpoint_file, read_ledger
 from sweeps.tracking import Store
 from tests.e2e.commands import COMMAND, board, gan_sweep, killed_after, n_reports
 
@@ -59,11 +60,9 @@ def test_killed_twice_and_resumed_it_ends_as_if_nothing_had_happened(workplace, 
     assert json.loads(done.stdout)["status"] == "completed"
     assert board(workplace, "killed") == whole
 
-    after = sweeps.load("killed", workplace / "results").history.set_index(["trial_id", "step"])
-    speeds = before.history.set_index(["trial_id", "step"])["images_per_s"]
-    trained_again = [index for index, speed in speeds.items() if after["images_per_s"].loc[index] != speed]
-    assert all(states[trial_id] == "interrupted" for trial_id, _ in trained_again)
-    assert len(trained_again) <= 1
+    again = trained_again(before.history, sweeps.load("killed", workplace / "results").history)
+    assert all(states[trial_id] == "interrupted" for trial_id, _ in again)
+    assert len(again) <= 1
 
     study = optuna.load_study(
         study_name="killed", storage=f"sqlite:///{workplace / 'results' / 'killed' / 'study.db'}"
@@ -72,20 +71,37 @@ def test_killed_twice_and_resumed_it_ends_as_if_nothing_had_happened(workplace, 
     assert not list((workplace / "results" / "killed" / "checkpoints").iterdir())
 
 
-def test_a_checkpoint_of_other_hyperparameters_is_told_and_its_trial_is_trained_anew(workplace, whole):
-    killed_after(8, "changed", "spec.yaml", "--name", "changed", workplace=workplace)
-    folder = workplace / "results" / "changed"
-    [unfinished] = [row for row in read_ledger("changed", folder.parent).trials if row["status"] == "running"]
-    other = TrialConfig(**unfinished["config"] | {"lr": 1e-5, "steps": 10})
-    file = checkpoint_file(folder, unfinished["trial_id"])
-    file.unlink(missing_ok=True)
-    list(train(other, load_dataset("mnist-5k"), checkpoint=file))
-    done = gan_sweep("resume", "changed", "--quiet", cwd=workplace)
+@pytest.mark.parametrize("has_own", [False, True])
+def test_a_state_of_other_hyperparameters_is_told_and_set_aside(workplace, whole, has_own):
+    """It goes on from the previous one where that is its own, and is trained anew where it has none."""
+    name = f"changed-{has_own}"
+    killed_after(8, name, "spec.yaml", "--name", name, workplace=workplace)
+    folder = workplace / "results" / name
+    [unfinished] = [row for row in read_ledger(name, folder.parent).trials if row["status"] == "running"]
+    file, config = checkpoint_file(folder, unfinished["trial_id"]), TrialConfig(**unfinished["config"])
+    for generation in (file, previous(file)):
+        generation.unlink(missing_ok=True)
+    states = [config, config.model_copy(update={"lr": 1e-5})]
+    for each in states if has_own else states[1:]:
+        made = workplace / f"{name}-{each.lr}"
+        reports = train(each, load_dataset("mnist-5k"), checkpoint=made, checkpoint_every_s=0)
+        next(reports)
+        if file.exists():
+            file.replace(previous(file))
+        made.replace(file)
+    done = gan_sweep("resume", name, "--quiet", cwd=workplace)
     assert done.returncode == 0, done.stderr
-    assert board(workplace, "changed") == whole
-    rows = {row["trial_id"]: row for row in read_ledger("changed", folder.parent).trials}
+    assert board(workplace, name) == whole
+    rows = {row["trial_id"]: row for row in read_ledger(name, folder.parent).trials}
     [mishap] = rows[unfinished["trial_id"]]["mishaps"]
-    assert "differs in lr, steps; training begins anew" in mishap["reason"]
+    then = "the previous one is taken" if has_own else "training begins anew"
+    assert f"differs in lr; {then}" in mishap["reason"]
+
+
+def trained_again(before, after):
+    """Return the trial and step of each report that was made twice, told by the speed it was made at."""
+    speeds, since = (each.set_index(["trial_id", "step"])["images_per_s"] for each in (before, after))
+    return [index for index, speed in speeds.items() if since.loc[index] != speed]
 
 
 def test_mlflow_has_one_run_a_trial_all_the_same(workplace, whole):
@@ -98,6 +114,16 @@ def test_mlflow_has_one_run_a_trial_all_the_same(workplace, whole):
     for run in runs:
         steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "fid")]
         assert steps == sorted(set(steps))
+
+
+def test_a_sweep_that_was_killed_after_its_last_trial_is_completed(workplace, whole):
+    record = read_ledger("whole", workplace / "results")
+    Ledger(record.folder, record.facts["spec"]).abandon()
+    assert read_ledger("whole", workplace / "results").facts["status"] != "completed"
+    done = gan_sweep("resume", "whole", "--quiet", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    assert read_ledger("whole", workplace / "results").facts["status"] == "completed"
+    assert board(workplace, "whole") == whole
 
 
 def test_a_finished_sweep_is_left_as_it_is_and_can_be_extended(workplace, whole):

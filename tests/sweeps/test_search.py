@@ -8,6 +8,7 @@ from ray.tune.search import Searcher
 from sweeps.past import Past
 from sweeps.search import Search, trial_of
 from sweeps.spec import load_spec
+from sweeps.study import KeptStudy
 from tests.sweeps.specs import GOOD, write
 
 
@@ -267,6 +268,30 @@ def test_a_trial_that_the_ledger_has_lost_is_suggested_anew(make_search, tmp_pat
     rebuilt = Search(search._spec, "tiny", tmp_path / "rebuilt.db", past=Past(rows, reports))
     assert [trial_of(rebuilt.suggest(tune_id)).number for tune_id in "de"] == [1, 3]
     assert rebuilt.suggest("f") is None
+
+
+def test_a_study_that_cannot_be_written_is_told_once_and_stops_nothing(tmp_path):
+    study = KeptStudy(tmp_path / "no folder" / "study.db")
+    kept = optuna.create_study(storage=study, study_name="tiny")
+    study.keep(kept)
+    for value in (3.0, 2.0):
+        kept.tell(kept.ask(), value)
+    study.close()
+    [remark] = study.remarks
+    assert remark.startswith(f"{tmp_path / 'no folder' / 'study.db'} takes no trials any more: ")
+    assert kept.best_value == 2.0
+
+
+def test_what_a_diverged_trial_is_told_may_differ_as_others_end_before_it_or_after(make_search, tmp_path):
+    search = make_search(trials=3)
+    trials = [trial_of(search.suggest(tune_id)) for tune_id in "abc"]
+    results = [("completed", 50.0), ("diverged", 60.0), ("completed", 900.0)]
+    for tune_id, index in (("a", 0), ("c", 2), ("b", 1)):
+        tell(search, tune_id, *results[index])
+    search.close()
+    resumed = Search(search._spec, "tiny", tmp_path / "study.db", past=Past(*as_rows(trials, results)))
+    assert len(study_trials(resumed, tmp_path)) == 3
+    assert not resumed.study_remarks
 
 
 @pytest.mark.parametrize("damage", [b"not a database", None])
