@@ -63,7 +63,8 @@ def figures(*, rounds: int = 3, trials: int = 100, peers_trials: int = 20, many:
     ratios = [peer / each.fit_s for each, peer in zip(ours, theirs, strict=True)]
     ratio = Figure.of("Ray Tune's time a trial over ours", ratios, LEAST_RATIO, is_at_most=False)
     peer = Figure.of("Ray Tune's time a trial, s", theirs)
-    cpu = Figure.of("the driver's CPU a trial, MLflow's included, ms", [each.cpu_ms for each in ours])
+    cpu = Figure.of("the driver's CPU a trial, ms", [each.cpu_ms for each in ours])
+    later = Figure.of("MLflow's time after the last trial, s", [each.mlflow_s for each in ours])
     results = Figure(
         f"results a second, {REPORTS_OF_LONG_TRIALS} a trial",
         long_.results_per_s,
@@ -71,7 +72,7 @@ def figures(*, rounds: int = 3, trials: int = 100, peers_trials: int = 20, many:
         is_at_most=False,
     )
     memory = Figure("driver's memory a 1,000 trials, MB", 1000 * growing.memory_mb / many, asked=MOST_MB)
-    return [trial, ratio, peer, cpu, results, memory]
+    return [trial, ratio, peer, cpu, later, results, memory]
 
 
 def main() -> None:

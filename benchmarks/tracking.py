@@ -36,7 +36,8 @@ from sweeps.progress import Display
 from sweeps.recorder import Recorder
 from sweeps.spec import load_spec
 from sweeps.status import Status
-from sweeps.tracking import POLL_S, Store, Tracker
+from sweeps.tracker import POLL_S, Tracker
+from sweeps.tracking import Store
 
 SPEC = Path(__file__).parents[1] / "search_spaces" / "lsgan.yaml"
 SAME_WORK = {"method": "random", "early_terminate": {"type": "none"}, "confirm": None}
@@ -54,7 +55,7 @@ class Untracked:
     def __init__(self, *_arguments: object) -> None:
         pass
 
-    def close(self) -> None:
+    def close(self, **_options: object) -> None:
         """Do nothing."""
 
 

@@ -29,7 +29,8 @@ from sweeps.search import Search, told_trials
 from sweeps.spec import Confirm, SweepSpec
 from sweeps.status import Stage, Status
 from sweeps.storage import Storage
-from sweeps.tracking import Store, Tracker
+from sweeps.tracker import Tracker
+from sweeps.tracking import Store
 from sweeps.trainable import GanTrainable
 
 if TYPE_CHECKING:
@@ -128,8 +129,12 @@ class Session:
     def __exit__(self, *_exception: object) -> None:
         if self._tracker:
             with announced(self._console, "Writing what is left to MLflow", quiet=self._quiet):
-                self._tracker.close()
+                self._tracker.close(is_hurried=self._is_stopped)
             self.tracking_failure = self._tracker.failure
+
+    def _is_stopped(self) -> bool:
+        """Return whether a signal came."""
+        return any(isinstance(end, Signals) and end.number is not None for end in self._ends)
 
     def _say(self, text: str) -> None:
         if not self._quiet:
@@ -213,8 +218,8 @@ class Session:
             status = _status(stage, recorder)
             recorder.close()
             self._track()
-            stage.searcher.close()
             ledger.close(status)
+            stage.searcher.close()
             display.say("Writing the report")
             self.report_failure = _write_report(folder)
         return status

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
@@ -40,11 +39,6 @@ from sweeps.words import params_in_short
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Run
-
-POLL_S = 1.0
-RETRY_S = 5.0
-CLOSING_S = 10.0
-"""How long the end of a sweep waits for a store that is slow or down."""
 
 MOST_METRICS = 1000
 """MLflow takes no more at a time."""
@@ -139,6 +133,12 @@ class Store:
                 text = text.replace(spelling, "***")
         return text
 
+    def told(self, error: Exception) -> str:
+        """Return the first line of an error, which may be pages long; its cause is at the line's end."""
+        text = str(error).strip() or type(error).__name__
+        line = text.splitlines()[0]
+        return self.without_secrets(line if len(line) <= 300 else f"{line[:150]} ... {line[-150:]}")
+
 
 def without_credentials(uri: str) -> str:
     """Return a URI without user, password and query, and what may be meant as such.
@@ -207,15 +207,20 @@ class Mirror:
         store: Where the runs are.
         is_running: Whether this process runs the sweep; otherwise a trial that the ledger has running was
             left so by a process that died, and is an interrupted one.
+        on_sent: Called whenever the store has taken some of it.
     """
 
-    def __init__(self, folder: Path, store: Store, *, is_running: bool) -> None:
+    def __init__(
+        self, folder: Path, store: Store, *, is_running: bool, on_sent: Callable[[], None] = lambda: None
+    ) -> None:
         self._ledger = Follower(folder)
         self._folder = folder
         self._is_running = is_running
+        self._on_sent = on_sent
         self._facts = read_facts(folder)
         self._metric: str = self._facts["spec"]["metric"][0]["name"]
         self.client = _open(store, folder.parent)
+        on_sent()
         self._experiment_id = self._experiment(store)
         self._children: dict[str, _Run] = {}
         self._unsent: dict[str, list[dict[str, Any]]] = {}
@@ -361,6 +366,7 @@ class Mirror:
             self._log_take_overs(child, row)
             if child.status != (status := self._now(Status(row["status"]))):
                 self._log_end(child, row, status)
+            self._on_sent()
         except MlflowException as error:
             if not _is_refusal(error):
                 raise
@@ -403,6 +409,7 @@ class Mirror:
         for report in reports:
             if report["step"] not in sent:
                 self._log_samples(child, row["trial_id"], report)
+                self._on_sent()
         a_batch = MOST_METRICS // (max(len(report["metrics"]) for report in reports) + 1)
         for start in range(0, len(reports), a_batch):
             batch = reports[start : start + a_batch]
@@ -555,80 +562,18 @@ class Mirror:
         run.status = status
 
 
-_SILENT = "it did not answer in time"
-
-
-class Tracker:
-    """Keeps MLflow up to a sweep's ledger from a thread of its own, until it is closed.
-
-    Nothing waits for MLflow but the sweep's end, and that for some seconds only; none of its errors stops
-    the sweep. What is missing then is sent by :func:`sync`, or when the sweep is gone on with.
+def end_dead_sweeps(client: "MlflowClient", running: Path, store: Store) -> None:
+    """End the runs of other sweeps in a store that a process left running as it was killed.
 
     Args:
-        folder: The sweep's folder.
-        store: Where the runs are.
-        say: Told once where the store does not answer.
-
-    Attributes:
-        failure: Why MLflow lacks a part of the sweep, or None.
+        client: Of the store.
+        running: The folder of the sweep that runs; the others lie beside it.
+        store: The store.
     """
-
-    def __init__(self, folder: Path, store: Store, say: Callable[[str], None]) -> None:
-        self._folder = folder
-        self._store = store
-        self._say = say
-        self._mirror: Mirror | None = None
-        self._closing = Event()
-        self.failure: str | None = _SILENT
-        self._thread = Thread(target=self._serve, name="mlflow", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Send what is left, for some seconds at most."""
-        self._closing.set()
-        self._thread.join(CLOSING_S)
-        if self._thread.is_alive():
-            self.failure = self.failure or _SILENT
-
-    def _serve(self) -> None:
-        wait_s, are_dead_ended = POLL_S, False
-        while not self._closing.wait(wait_s):
-            is_done = self._attempt(lambda mirror: mirror.catch_up(is_over=self._closing.is_set))
-            are_dead_ended = are_dead_ended or (is_done and self._attempt(self._end_dead_sweeps))
-            wait_s = POLL_S if is_done else RETRY_S
-        if not are_dead_ended:
-            self._attempt(self._end_dead_sweeps)
-        self._attempt(Mirror.conclude)
-
-    def _attempt(self, job: Callable[[Mirror], None]) -> bool:
-        """Do something with the mirror, made anew after a failure; return whether it was done."""
-        try:
-            self._mirror = self._mirror or Mirror(self._folder, self._store, is_running=True)
-            job(self._mirror)
-        except Exception as error:  # noqa: BLE001 - told, and tried again; tracking stops no sweep
-            self._mirror = None
-            self._fail(error)
-            return False
-        if self._mirror.refusals:
-            self._fail(next(iter(self._mirror.refusals.values())))
-        else:
-            self.failure = None
-        return True
-
-    def _fail(self, error: Exception) -> None:
-        before, self.failure = self.failure, self._store.without_secrets(_in_short(error))
-        if before in {None, _SILENT}:
-            self._say(
-                f"MLflow at {self._store.public} does not take this sweep's records, which are kept"
-                f" for it ({self.failure})"
-            )
-
-    def _end_dead_sweeps(self, mirror: Mirror) -> None:
-        """End the runs of other sweeps in this store that a process left running as it was killed."""
-        results = self._folder.parent
-        for folder in (results / name for name in sweep_names(results)):
-            if folder != self._folder and not is_run(folder):
-                _end_where_dead(mirror.client, folder, self._store)
+    results = running.parent
+    for folder in (results / name for name in sweep_names(results)):
+        if folder != running and not is_run(folder):
+            _end_where_dead(client, folder, store)
 
 
 def _end_where_dead(client: "MlflowClient", folder: Path, store: Store) -> None:
@@ -656,7 +601,7 @@ def sync(folder: Path, store: Store) -> dict[str, str]:
         check_whole(folder)
         mirror = Mirror(folder, store, is_running=False)
         mirror.conclude()
-    return {trial_id: store.without_secrets(_in_short(error)) for trial_id, error in mirror.refusals.items()}
+    return {trial_id: store.told(error) for trial_id, error in mirror.refusals.items()}
 
 
 def register(
@@ -717,7 +662,7 @@ def _told(store: Store, asked: str = "take the sweep's records") -> Iterator[Non
     try:
         yield
     except (MlflowException, OSError, ImportError) as error:
-        reason = store.without_secrets(_in_short(error))
+        reason = store.told(error)
         raise SweepError(f"MLflow at {store.public} does not {asked}: {reason}") from None
 
 
@@ -737,13 +682,6 @@ def _http_status(error: Exception) -> int | None:
         return int(error.get_http_status_code())  # type: ignore[no-untyped-call] # MLflow's
     response = getattr(error, "response", None)
     return None if response is None else int(response.status_code)
-
-
-def _in_short(error: Exception) -> str:
-    """Return the first line of an error, which may be pages long; its cause is at the line's end."""
-    text = str(error).strip() or type(error).__name__
-    line = text.splitlines()[0]
-    return line if len(line) <= 300 else f"{line[:150]} ... {line[-150:]}"
 
 
 def _metrics(values: Mapping[str, float], at: float, step: int) -> "list[Metric]":

@@ -29,6 +29,7 @@ def test_gan_core_knows_nothing_of_ray_optuna_or_mlflow():
         ("sweeps.ledger", set()),
         ("sweeps.ranking", {"pandas"}),
         ("sweeps.tracking", set()),
+        ("sweeps.tracker", set()),
         ("sweeps.plots", {"pandas"}),
         ("sweeps.report", {"pandas"}),
         ("sweeps.environment", set()),

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from functools import wraps
 from itertools import groupby
 from pathlib import Path
+from threading import Event, Thread
 from unittest.mock import patch
 
 import pytest
@@ -14,6 +15,7 @@ from mlflow import MlflowClient
 
 import sweeps
 from sweeps import session
+from sweeps.tracker import Service
 from tests.e2e.noting import NOTES, NotingTrainable
 
 TRIALS, REPORTS, SLOTS, KEPT = 6, 3, 2, 2
@@ -67,11 +69,28 @@ def sweep(workplace, calls):
     with ExitStack() as patches:
         patches.enter_context(patch.dict(os.environ, {NOTES: str(workplace / "notes")}))
         patches.enter_context(patch.object(session, "GanTrainable", NotingTrainable))
+        patches.enter_context(patch.object(session, "Tracker", TrackerHere))
         patches.enter_context(patch.object(session, "slots", lambda _resources: SLOTS))
         patches.enter_context(patch.object(session, "TemporaryDirectory", kept_folder))
         for name in {*CALLS_A_TRIAL, *MOST_CALLS_A_TRIAL, *CALLS_A_SWEEP}:
             patches.enter_context(patch.object(MlflowClient, name, counting(calls, name)))
         return sweeps.run(SPACE, overrides=OVERRIDES, results=workplace / "results", quiet=True)
+
+
+class TrackerHere:
+    """A tracker whose service runs in this process, where its calls can be counted."""
+
+    failure = None
+
+    def __init__(self, folder, store, _say):
+        self._is_over = Event()
+        service = Service(folder, store, self._is_over, lambda failure: setattr(self, "failure", failure))
+        self._thread = Thread(target=service.run)
+        self._thread.start()
+
+    def close(self, **_options):
+        self._is_over.set()
+        self._thread.join()
 
 
 def counting(calls, name):

@@ -1,7 +1,6 @@
 import sqlite3
 from contextlib import closing
 from io import BytesIO
-from time import monotonic, sleep
 
 import pytest
 from mlflow import MlflowClient
@@ -14,7 +13,7 @@ from sweeps.errors import SweepError
 from sweeps.ledger import Ledger, Trial, create_sweep_folder, running_lock, samples_file
 from sweeps.spec import SweepSpec
 from sweeps.status import Status
-from sweeps.tracking import Mirror, Store, Tracker, sync
+from sweeps.tracking import Mirror, Store, sync
 
 SPEC = SweepSpec.model_validate(
     {
@@ -176,20 +175,6 @@ def broken_off(method, left):
     return call
 
 
-def test_a_tracker_follows_the_ledger(ledger, tmp_path):
-    said = []
-    tracker = Tracker(ledger.folder, Store.beside(tmp_path), said.append)
-    run_trial(ledger, 0, Status.COMPLETED)
-    ledger.close(Status.COMPLETED)
-    tracker.close()
-    assert (tracker.failure, said) == (None, [])
-    _, runs = runs_in(Store.beside(tmp_path))
-    assert {name: run.info.status for name, run in runs.items()} == {
-        "parent": "FINISHED",
-        "tiny-0000": "FINISHED",
-    }
-
-
 def test_a_sweep_that_goes_on_goes_on_in_its_runs(ledger, tmp_path):
     store = Store.beside(tmp_path)
     ledger.start(trial(0))
@@ -214,23 +199,6 @@ def test_a_sweep_that_goes_on_goes_on_in_its_runs(ledger, tmp_path):
     history = client.get_metric_history(runs["tiny-0000"].info.run_id, "fid")
     assert [(metric.step, metric.value) for metric in history] == [(10, 50.0), (20, 40.0)]
     assert len(client.list_artifacts(runs["tiny-0000"].info.run_id, "images")) == 4
-
-
-def test_the_next_sweep_ends_the_runs_of_one_that_was_killed(ledger, tmp_path):
-    store = Store.beside(tmp_path)
-    ledger.start(trial(0))
-    Mirror(ledger.folder, store, is_running=True).catch_up()
-    assert {run.info.status for run in runs_in(store)[1].values()} == {"RUNNING"}
-    other = Ledger(create_sweep_folder(tmp_path, "other", exact=True), SPEC)
-    tracker = Tracker(other.folder, store, print)
-    other.close(Status.COMPLETED)
-    tracker.close()
-    assert tracker.failure is None
-    runs = runs_in(store)[1]
-    assert {name: (run.info.status, run.data.tags["status"]) for name, run in runs.items()} == {
-        "parent": ("KILLED", "interrupted"),
-        "tiny-0000": ("KILLED", "interrupted"),
-    }
 
 
 def test_a_sweep_of_the_same_name_has_runs_of_its_own(ledger, tmp_path):
@@ -263,37 +231,6 @@ def test_a_run_that_was_made_twice_is_made_one(ledger, tmp_path):
     assert {name: run.info.run_id for name, run in runs_in(store)[1].items()} == {
         name: run.info.run_id for name, run in runs.items()
     }
-
-
-def test_the_next_sweep_ends_the_runs_of_one_that_was_killed_once_its_ledger_was_closed(ledger, tmp_path):
-    store = Store.beside(tmp_path)
-    run_trial(ledger, 0, Status.COMPLETED)
-    Mirror(ledger.folder, store, is_running=True).catch_up()
-    ledger.close(Status.COMPLETED)
-    client, runs = runs_in(store)
-    assert runs["parent"].info.status == "RUNNING"
-    theirs = Ledger(create_sweep_folder(tmp_path, "other", exact=True), SPEC)
-    tracker = Tracker(theirs.folder, store, lambda _text: None)
-    end = monotonic() + 30
-    while client.get_run(runs["parent"].info.run_id).info.status == "RUNNING":
-        assert monotonic() < end
-        sleep(0.1)
-    theirs.close(Status.COMPLETED)
-    tracker.close()
-
-
-def test_a_store_that_is_too_slow_at_the_end_is_told_of(ledger, tmp_path, monkeypatch):
-    run_trial(ledger, 0, Status.COMPLETED)
-    tracker = Tracker(ledger.folder, Store.beside(tmp_path), lambda _text: None)
-    end = monotonic() + 30
-    while tracker.failure:
-        assert monotonic() < end
-        sleep(0.1)
-    monkeypatch.setattr(tracking, "CLOSING_S", 0.5)
-    monkeypatch.setattr(Mirror, "_log_story", lambda *_: sleep(3))
-    ledger.close(Status.COMPLETED)
-    tracker.close()
-    assert tracker.failure == "it did not answer in time"
 
 
 @pytest.mark.parametrize(
@@ -365,19 +302,6 @@ def test_many_reports_are_sent_in_batches(ledger, tmp_path, monkeypatch):
     assert len(client.get_metric_history(runs["tiny-0000"].info.run_id, "fid")) == 500
 
 
-def test_an_mlflow_that_cannot_be_written_stops_nothing_and_is_told_once(ledger, tmp_path, monkeypatch):
-    monkeypatch.setattr(tracking, "RETRY_S", 0.01)
-    (tmp_path / "mlflow.db").write_bytes(b"this is no database" * 100)
-    said = []
-    tracker = Tracker(ledger.folder, Store.beside(tmp_path), said.append)
-    run_trial(ledger, 0, Status.COMPLETED)
-    ledger.close(Status.COMPLETED)
-    tracker.close()
-    assert "file is not a database" in tracker.failure
-    assert len(said) == 1
-    assert "file is not a database" in said[0]
-
-
 def test_a_running_sweep_is_not_sent_by_another_process(ledger, tmp_path):
     with running_lock(ledger.folder), pytest.raises(SweepError, match="is running in another process"):
         sync(ledger.folder, Store.beside(tmp_path))
@@ -390,16 +314,6 @@ def test_a_damaged_sweep_is_not_sent(ledger, tmp_path):
         connection.execute("UPDATE trials SET score = 1.0")
     with pytest.raises(SweepError, match="is damaged: gan-sweep resume tiny mends it"):
         sync(ledger.folder, Store.beside(tmp_path))
-
-
-def test_a_neighbour_that_cannot_be_read_is_no_failure_of_this_sweep(ledger, tmp_path):
-    (tmp_path / "damaged").mkdir()
-    (tmp_path / "damaged" / "ledger.db").write_bytes(b"this is no database" * 100)
-    said = []
-    tracker = Tracker(ledger.folder, Store.beside(tmp_path), said.append)
-    ledger.close(Status.COMPLETED)
-    tracker.close()
-    assert (tracker.failure, said) == (None, [])
 
 
 def test_an_experiment_that_was_deleted_is_there_again(ledger, tmp_path):

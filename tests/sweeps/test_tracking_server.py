@@ -5,11 +5,12 @@ from time import monotonic
 
 import pytest
 
-from sweeps import tracking
+from sweeps import tracker as tracker_module
 from sweeps.errors import SweepError
 from sweeps.ledger import Ledger, create_sweep_folder
 from sweeps.status import Status
-from sweeps.tracking import Store, Tracker, sync
+from sweeps.tracker import Tracker
+from sweeps.tracking import Store, sync
 from tests.servers import free_port, server, wait_until
 from tests.sweeps.test_tracking import SPEC, content, run_trial, runs_in, trial
 
@@ -26,10 +27,7 @@ def port():
     return free_port()
 
 
-def test_a_server_that_was_down_in_mid_sweep_holds_what_it_would_have_held(
-    ledger, tmp_path, port, monkeypatch, capsys
-):
-    monkeypatch.setattr(tracking, "RETRY_S", 0.5)
+def test_a_server_that_was_down_in_mid_sweep_holds_what_it_would_have_held(ledger, tmp_path, port, capsys):
     store, said = Store.chosen(tmp_path, f"http://127.0.0.1:{port}"), []
     with server(tmp_path, port):
         tracker = Tracker(ledger.folder, store, said.append)
@@ -70,7 +68,7 @@ def runs_in_or_nothing(store):
 
 
 def test_a_sweep_ends_in_time_where_the_server_takes_calls_and_never_answers(ledger, tmp_path, monkeypatch):
-    monkeypatch.setattr(tracking, "CLOSING_S", 1.0)
+    monkeypatch.setattr(tracker_module, "STALLED_S", 1.0)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
