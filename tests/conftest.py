@@ -6,6 +6,9 @@ import pytest
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--enable-unsafe-swiftshader"]
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+"""Tests share the cores with each other's trainings: threads that wait for work leave them to those."""
+
 
 @pytest.fixture(scope="session")
 def browser_file():

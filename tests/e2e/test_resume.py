@@ -75,7 +75,7 @@ def test_killed_twice_and_resumed_it_ends_as_if_nothing_had_happened(workplace, 
 def test_a_state_of_other_hyperparameters_is_told_and_set_aside(workplace, whole, has_own):
     """It goes on from the previous one where that is its own, and is trained anew where it has none."""
     name = f"changed-{has_own}"
-    killed_after(8, name, "spec.yaml", "--name", name, workplace=workplace)
+    killed_after(2, name, "spec.yaml", "--name", name, workplace=workplace)
     folder = workplace / "results" / name
     [unfinished] = [row for row in read_ledger(name, folder.parent).trials if row["status"] == "running"]
     file, config = checkpoint_file(folder, unfinished["trial_id"]), TrialConfig(**unfinished["config"])
