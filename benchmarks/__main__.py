@@ -5,7 +5,7 @@ Writes ``benchmarks/RESULTS.md``, and exits with 1 where a figure is missed.
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -46,8 +46,10 @@ QUICK: Mapping[str, Mapping[str, int]] = {
 """Sizes that try each module rather than measure."""
 
 
-def measure(names: Sequence[str], sizes: Mapping[str, Mapping[str, int]]) -> dict[str, list[Figure]]:
-    """Run modules one after another, and return their figures."""
+def measure(
+    names: Sequence[str], sizes: Mapping[str, Mapping[str, int]]
+) -> Iterator[dict[str, list[Figure]]]:
+    """Run modules one after another, and yield the figures so far after each."""
     console, figures = Console(stderr=True), {}
     for name in names:
         started = monotonic()
@@ -56,7 +58,7 @@ def measure(names: Sequence[str], sizes: Mapping[str, Mapping[str, int]]) -> dic
         )
         figures[name] = function()
         console.print(f"{name}: {duration(monotonic() - started)}", highlight=False)
-    return figures
+        yield figures
 
 
 def page(figures: Mapping[str, Sequence[Figure]]) -> str:
@@ -83,10 +85,10 @@ def main() -> None:
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(SIZES):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(SIZES)}")
-    figures = measure(asked.names, QUICK if asked.quick else SIZES)
-    output = asked.output or (None if asked.quick else OUTPUT)
-    if output:
-        output.write_text(page(figures), encoding="utf-8")
+    output, figures = asked.output or (None if asked.quick else OUTPUT), {}
+    for figures in measure(asked.names, QUICK if asked.quick else SIZES):
+        if output:
+            output.write_text(page(figures), encoding="utf-8")
     print(output or page(figures))  # noqa: T201 - a command
     sys.exit(not all(figure.is_reached for each in figures.values() for figure in each))
 

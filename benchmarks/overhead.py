@@ -24,14 +24,16 @@ def cost(
     *,
     method: str = "tpe",
     stops_early: bool = True,
+    waits: bool = True,
     address: str | None = None,
 ) -> Cost:
     """Return what a sweep of instant trainings took, in a process of its own, here or on a Ray cluster."""
     with TemporaryDirectory() as results:
         sizes = ["--trials", str(trials), "--reports", str(reports), "--method", method]
-        early = [] if stops_early else ["--no-stops-early"]
+        switches = [] if stops_early else ["--no-stops-early"]
+        switches += [] if waits else ["--no-waits"]
         where = [] if address is None else ["--address", address]
-        printed = _output("benchmarks.instant", results, *sizes, *early, *where)
+        printed = _output("benchmarks.instant", results, *sizes, *switches, *where)
     return Cost(**json.loads(printed.splitlines()[-1]))
 
 
@@ -57,8 +59,9 @@ def figures(*, rounds: int = 3, trials: int = 100, peers_trials: int = 20, many:
     for _ in range(rounds):
         ours.append(cost(trials, reports=3))
         theirs.append(ray_tune_s(peers_trials))
-    long_ = cost(many // REPORTS_OF_LONG_TRIALS, REPORTS_OF_LONG_TRIALS, method="random", stops_early=False)
-    growing = cost(2 * many, reports=1, method="random")
+    n_long = many // REPORTS_OF_LONG_TRIALS
+    long_ = cost(n_long, REPORTS_OF_LONG_TRIALS, method="random", stops_early=False, waits=False)
+    growing = cost(2 * many, reports=1, method="random", waits=False)
     trial = Figure.of("overhead a trial, ms", [each.trial_ms for each in ours], MOST_TRIAL_MS)
     ratios = [peer / each.fit_s for each, peer in zip(ours, theirs, strict=True)]
     ratio = Figure.of("Ray Tune's time a trial over ours", ratios, LEAST_RATIO, is_at_most=False)
