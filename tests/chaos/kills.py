@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from mlflow import MlflowClient
 
@@ -192,11 +192,17 @@ def full_disks(place: Workplace, rng, n):
     return tally
 
 
+def fill(disk):
+    """Leave less than a megabyte of a disk; nothing where somebody writes to it meanwhile."""
+    with suppress(OSError):
+        (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free - 2**20))
+
+
 def _filled(place, disk, at_report):
     name, where = "full", ("--results", str(disk))
     process = place.start("spec.yaml", "--name", name, *where)
     wait_for_reports(process, disk, name, at_report)
-    (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free - 2**20))
+    fill(disk)
     _, told = process.communicate(timeout=PATIENCE_S)
     if process.returncode != 2 or f"{disk / name}: its disk is full" not in told:
         return [f"ended with {process.returncode}: {told[-300:]}"]
