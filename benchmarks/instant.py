@@ -5,7 +5,7 @@
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter, process_time
@@ -93,7 +93,7 @@ def run(
         "confirm": None,
         **({} if stops_early else {"early_terminate": {"type": "none"}}),
     }
-    close = Tracker.close if waits else _closed_in_a_hurry
+    hurry = {} if waits else {"is_hurried": lambda: True}
     fit_s: list[float] = []
     mlflow_s: list[float] = []
     memory = _Memory(trials // 2)
@@ -101,7 +101,7 @@ def run(
     with (
         patch.object(session, "GanTrainable", InstantTrainable),
         patch.object(session.Session, "_tune", _timed(session.Session._tune, fit_s)),  # noqa: SLF001
-        patch.object(Tracker, "close", _timed(close, mlflow_s)),
+        patch.object(Tracker, "close", _timed(Tracker.close, mlflow_s, **hurry)),
         patch.object(
             session.Recorder, "on_trial_complete", memory.noting(session.Recorder.on_trial_complete)
         ),
@@ -119,20 +119,12 @@ def run(
     )
 
 
-def _closed_in_a_hurry(
-    tracker: Tracker,
-    close: Callable[..., None] = Tracker.close,
-    **_options: Any,  # noqa: ANN401
-) -> None:
-    close(tracker, is_hurried=lambda: True)
-
-
-def _timed(method: Any, took_s: list[float]) -> Any:  # noqa: ANN401 - any method
-    """Return a method that notes what it took."""
+def _timed(method: Any, took_s: list[float], **changes: Any) -> Any:  # noqa: ANN401 - any method
+    """Return a method that notes what it took, with some of its options changed."""
 
     def timed(*arguments: Any, **options: Any) -> None:  # noqa: ANN401
         started = perf_counter()
-        method(*arguments, **options)
+        method(*arguments, **options | changes)
         took_s.append(perf_counter() - started)
 
     return timed

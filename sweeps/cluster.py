@@ -150,12 +150,10 @@ def _answering(address: str) -> str:
         raise SweepError(f"--address auto: this machine is in no Ray cluster; {start}")
     host, _, port = found.rpartition(":")
     if not host or "/" in host or not port.isdigit() or not 0 < int(port) < 2**16:
-        given, expected = (
-            (f"--address {found}", "auto, or HOST:PORT")
-            if address != AUTO
-            else (f"--address auto, {_ADDRESS}={found}", "HOST:PORT")
-        )
-        raise SweepError(f"{given}: expected {expected} such as 10.0.0.1:6379")
+        given = f"--address {found}: expected auto, or"
+        if address == AUTO:
+            given = f"--address auto, {_ADDRESS}={found}: expected"
+        raise SweepError(f"{given} HOST:PORT such as 10.0.0.1:6379")
     try:
         socket.create_connection((host.strip("[]"), int(port)), CONNECTS_S).close()
     except OSError as error:

@@ -129,9 +129,10 @@ class GanTrainable(tune.Trainable):
                 return next(self._reports)
             except CheckpointMismatchError as error:
                 generations = [self._checkpoint, previous(self._checkpoint)]
-                newest, *older = [each for each in generations if each.exists()]
-                if not TrialConfig.model_fields.keys() >= set(error.names):
+                left = [each for each in generations if each.exists()]
+                if not left or not TrialConfig.model_fields.keys() >= set(error.names):
                     raise
+                newest, *older = left
                 newest.replace(newest.with_name(f"{newest.name}.damaged"))
                 then = "the previous one is taken" if older else "training begins anew"
                 self._mishaps.append(f"{error}; {then}")
