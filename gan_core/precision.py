@@ -1,9 +1,11 @@
 """Which number format a training step computes in."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Literal
 
 import torch
+from torch import nn
 
 from gan_core.config import Precision
 
@@ -11,6 +13,8 @@ CPU_BF16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
 
 TENSOR_CORES_FOR_BF16 = (8, 0)
 """The compute capability from which a CUDA GPU multiplies bfloat16 matrices in hardware."""
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 def gains_from_bf16(device: torch.device) -> bool:
@@ -26,13 +30,34 @@ def gains_from_bf16(device: torch.device) -> bool:
     return False
 
 
-def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
-    """Return the context that networks run in: mixed bfloat16 for ``bf16``, and for ``auto`` where it gains.
+def forward_pass(
+    precision: Precision, device: torch.device, network: nn.Module
+) -> AbstractContextManager[None]:
+    """Return what a network runs forward in: mixed bfloat16 for ``bf16``, and for ``auto`` where it gains.
 
     Weights, their gradients, the losses and the optimiser stay in float32 (Micikevicius et al., 2018,
-    arXiv:1710.03740; bfloat16 needs no loss scaling).
+    arXiv:1710.03740; bfloat16 needs no loss scaling). A CPU that multiplies bfloat16 needs this for
+    convolutions alone: :func:`products` spares other networks the casts of their weights and gradients.
     """
-    return torch.autocast(device.type, torch.bfloat16, enabled=resolved(precision, device) == "bf16")
+    in_bf16 = resolved(precision, device) == "bf16"
+    is_spared = device.type == "cpu" and gains_from_bf16(device) and not _convolves(network)
+    return torch.autocast(device.type, torch.bfloat16, enabled=in_bf16 and not is_spared)
+
+
+@contextmanager
+def products(precision: Precision, device: torch.device) -> Iterator[None]:
+    """Multiply float32 matrices on a CPU with both rounded to bfloat16 where ``precision`` is that.
+
+    Sums and results stay in float32. PyTorch has one setting for all of the process: it is as before
+    afterwards.
+    """
+    before = torch.get_float32_matmul_precision()
+    if device.type == "cpu" and resolved(precision, device) == "bf16":
+        torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def resolved(precision: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
@@ -40,3 +65,7 @@ def resolved(precision: Precision, device: torch.device) -> Literal["fp32", "bf1
     if precision == "auto":
         return "bf16" if gains_from_bf16(device) else "fp32"
     return precision
+
+
+def _convolves(network: nn.Module) -> bool:
+    return any(isinstance(layer, CONVOLUTIONS) for layer in network.modules())

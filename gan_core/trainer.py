@@ -17,7 +17,7 @@ from gan_core.flags import VANISHED
 from gan_core.losses import losses
 from gan_core.noise import stream
 from gan_core.penalties import penalties
-from gan_core.precision import autocast
+from gan_core.precision import forward_pass, products
 
 GENERATION_BATCH = 250
 
@@ -99,16 +99,8 @@ class Trainer:
                 A step on a CPU says so at once; elsewhere :meth:`check` does, so that steps need not wait.
         """
         self._check_batch(real, noise)
-        *earlier, (last_real, last_noise) = zip(
-            real.chunk(self._config.d_steps), noise.chunk(self._config.d_steps), strict=True
-        )
-        for real_batch, noise_batch in earlier:
-            with torch.no_grad():
-                fake = self._generated(noise_batch)
-            self._update_discriminator(real_batch, fake)
-        fake = self._generated(last_noise)
-        d_loss = self._update_discriminator(last_real, fake.detach())
-        g_loss = self._update_generator(last_real, fake)
+        with products(self._precision, self._device):
+            d_loss, g_loss = self._updates(real, noise)
         if self._average:
             self._average.update_parameters(self.generator)
         self.steps_taken += 1
@@ -158,6 +150,18 @@ class Trainer:
         if not real.is_floating_point():
             raise ValueError(f"real images of {real.dtype}: they must be real numbers in [-1, 1]")
 
+    def _updates(self, real: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        *earlier, (last_real, last_noise) = zip(
+            real.chunk(self._config.d_steps), noise.chunk(self._config.d_steps), strict=True
+        )
+        for real_batch, noise_batch in earlier:
+            with torch.no_grad():
+                fake = self._generated(noise_batch)
+            self._update_discriminator(real_batch, fake)
+        fake = self._generated(last_noise)
+        d_loss = self._update_discriminator(last_real, fake.detach())
+        return d_loss, self._update_generator(last_real, fake)
+
     def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
         average = {"average": self._average} if self._average else {}
         return {
@@ -184,12 +188,12 @@ class Trainer:
             group |= {"lr": lr, "betas": (self._config.beta1, self._config.beta2)}
 
     def _generated(self, noise: Tensor) -> Tensor:
-        with autocast(self._precision, self._device):
+        with forward_pass(self._precision, self._device, self.generator):
             images: Tensor = self.generator(noise)
         return images.to(self._dtype)
 
     def _logits(self, images: Tensor) -> Tensor:
-        with autocast(self._precision, self._device):
+        with forward_pass(self._precision, self._device, self.discriminator):
             logits: Tensor = self.discriminator(images)
         return logits.to(self._dtype)
 

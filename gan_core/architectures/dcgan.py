@@ -1,6 +1,7 @@
 """Convolutional networks."""
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import conv_transpose2d
 
 from gan_core.architectures import Architecture, ImageShape, architectures
 from gan_core.config import TrialConfig
@@ -30,10 +31,10 @@ class DCGAN(Architecture):
             nn.ReLU(),
             nn.BatchNorm1d(start_size),
             nn.Unflatten(1, start),
-            nn.ConvTranspose2d(128, 64, kernel_size=4, stride=2, padding=1),
+            Doubling(128, 64),
             nn.ReLU(),
             nn.BatchNorm2d(64),
-            nn.ConvTranspose2d(64, channels, kernel_size=4, stride=2, padding=1),
+            Doubling(64, channels),
             nn.Tanh(),
         )
 
@@ -65,6 +66,23 @@ class DCGAN(Architecture):
             nn.LeakyReLU(config.leaky_slope),
             nn.Linear(1024, 1),
         )
+
+
+class Doubling(nn.ConvTranspose2d):
+    """A 4x4 transposed convolution that doubles height and width, and adds its bias afterwards.
+
+    oneDNN, which convolves on CPUs, takes a third to a half longer over one that adds it itself.
+    """
+
+    bias: Tensor
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=4, stride=2, padding=1)
+
+    def forward(self, maps: Tensor) -> Tensor:  # type: ignore[override] # it takes no output_size
+        """Return maps ``(N, out_channels, 2H, 2W)`` for maps ``(N, in_channels, H, W)``."""
+        doubled = conv_transpose2d(maps, self.weight, stride=2, padding=1)
+        return doubled + self.bias.to(doubled.dtype).view(-1, 1, 1)
 
 
 def _pooled(size: int) -> int:
