@@ -23,7 +23,7 @@ SIZES: Mapping[str, Mapping[str, int]] = {
     "startup": {},
     "overhead": {},
     "cluster": {},
-    "efficiency": {"rounds": 1, "trials": 6},
+    "efficiency": {"rounds": 1, "trials": 6, "steps": 1600},
     "evaluation": {},
     "tracking": {"rounds": 2, "trials": 6, "steps": 1600},
     "rank": {},

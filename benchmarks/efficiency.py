@@ -1,7 +1,8 @@
 """How much of a sweep's time its trainings have: ``python -m benchmarks.efficiency``.
 
 A real sweep, its trials two at a time and one at a time, each trial on one core. Random search without early
-stopping: both train the same configurations for the same steps.
+stopping: both train the same configurations for the same steps. Beside it stands what the machine gives:
+processes that train at a time without a sweep against one of them.
 """
 
 import argparse
@@ -9,7 +10,10 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
@@ -18,6 +22,7 @@ from unittest.mock import patch
 import sweeps
 from benchmarks.figures import Figure, conclude
 from benchmarks.instant import SPEC, elapsed_s
+from benchmarks.step import process_of, seconds_of_a_step
 from sweeps import session
 from sweeps.recorder import Recorder
 from sweeps.trainable import GanTrainable
@@ -70,6 +75,21 @@ def measured(trials: int, steps: int, at_once: int) -> dict[str, float]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
+def machines_ratio(n_processes: int, *, rounds: int = 7, n_steps: int = 40) -> float:
+    """Return how many times as fast processes train at a time as in turn, without a sweep."""
+    alone, together = [], []
+    with ExitStack() as stack:
+        processes = [stack.enter_context(process_of("mlp", "auto")) for _ in range(n_processes)]
+        for each in processes:
+            seconds_of_a_step(each, n_steps)
+        for _ in range(rounds):
+            alone += [seconds_of_a_step(each, n_steps) for each in processes]
+            for each in processes:
+                each.send(n_steps)
+            together += [each.recv() for each in processes]
+    return n_processes * median(alone) / median(together)
+
+
 def figures(*, rounds: int = 2, trials: int = 8, steps: int = 2400) -> list[Figure]:
     """Run the sweep both ways in so many rounds."""
     efficiencies, ratios, cores = [], [], os.cpu_count() or 1
@@ -78,9 +98,10 @@ def figures(*, rounds: int = 2, trials: int = 8, steps: int = 2400) -> list[Figu
         took = {at_once: measured(trials, steps, at_once) for at_once in turns}
         efficiencies.append(took[cores][TRAINED] / (cores * took[cores]["elapsed_s"]))
         ratios.append(took[1]["elapsed_s"] / took[cores]["elapsed_s"])
+    at_once = Figure.of(f"{cores} trials at a time against one", ratios, LEAST_RATIO, is_at_most=False)
     return [
         Figure.of("efficiency of a sweep", efficiencies, LEAST_EFFICIENCY, is_at_most=False),
-        Figure.of(f"{cores} trials at a time against one", ratios, LEAST_RATIO, is_at_most=False),
+        replace(at_once, peers={"processes without a sweep": machines_ratio(cores)}),
     ]
 
 

@@ -113,18 +113,20 @@ def process_of(architecture: str, loop: Loop) -> Iterator[Connection]:
         process.join()
 
 
+def seconds_of_a_step(process: Connection, n_steps: int) -> float:
+    """Have a process take a round of so many steps, and return the seconds of one."""
+    process.send(n_steps)
+    seconds: float = process.recv()
+    return seconds
+
+
 def interleaved(architecture: str, rounds: int, n_steps: int) -> dict[Loop, list[float]]:
-    """Return the seconds of a step in each round of ``n_steps``, by loop; a first round is not counted."""
-    times: dict[Loop, list[float]] = {loop: [] for loop in (TUTORIAL, *GOALS[architecture])}
+    """Return the seconds of a step in each round of ``n_steps``, by loop, once each has taken a round."""
+    loops: tuple[Loop, ...] = (TUTORIAL, *GOALS[architecture])
     with ExitStack() as stack:
-        connections = {loop: stack.enter_context(process_of(architecture, loop)) for loop in times}
-        for round_ in range(1 + rounds):
-            for loop, connection in connections.items():
-                connection.send(n_steps)
-                seconds = connection.recv()
-                if round_ > 0:
-                    times[loop].append(seconds)
-    return times
+        processes = [stack.enter_context(process_of(architecture, loop)) for loop in loops]
+        rows = [[seconds_of_a_step(each, n_steps) for each in processes] for _ in range(1 + rounds)]
+    return {loop: list(seconds) for loop, seconds in zip(loops, zip(*rows[1:], strict=True), strict=True)}
 
 
 def step_times_s(rounds: int) -> dict[str, dict[Loop, list[float]]]:

@@ -1,4 +1,6 @@
+from contextlib import nullcontext
 from copy import deepcopy
+from math import nan
 
 import pytest
 import torch
@@ -135,6 +137,15 @@ def test_bf16_follows_fp32(digits, architecture):
         assert rounded != exact
         torch.testing.assert_close(rounded, exact, rtol=0.05, atol=0.02)
     assert {weight.dtype for weight in bf16.generator.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize(("pixel", "ends"), [(0.0, nullcontext()), (nan, pytest.raises(TrainingDiverged))])
+def test_what_a_step_multiplies_in_is_not_left_to_the_rest_of_the_process(digits, pixel, ends):
+    trainer = Trainer(TrialConfig(precision="bf16"), digits.image_shape)
+    before = torch.get_float32_matmul_precision()
+    with ends:
+        trainer.step(torch.full((8, 1, 28, 28), pixel), torch.zeros(8, 96))
+    assert torch.get_float32_matmul_precision() == before == "highest"
 
 
 def test_auto_is_bf16_only_where_the_hardware_multiplies_it(digits, monkeypatch):
