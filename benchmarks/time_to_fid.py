@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from statistics import median
 from time import perf_counter
 
 import numpy as np
@@ -23,7 +24,7 @@ from benchmarks.figures import Figure, conclude
 from benchmarks.overhead import cost, ray_tune_s
 from benchmarks.record import LONG, REPORTS, SPACE
 from benchmarks.search import METHODS, WORKERS, Floats, Method, Surrogate, load, replay, surrogate_of
-from benchmarks.step import interleaved, our_loop, seeds_loop
+from benchmarks.step import TUTORIAL, interleaved
 from gan_core import Evaluator, ImageDataset, TrialConfig, keep_freed_memory, load_dataset
 from gan_core.images import to_unit_range
 from sweeps.space import Scalar
@@ -78,7 +79,7 @@ class Searcher:
 
 def searchers(data: ImageDataset, rounds: int, trials: int) -> dict[str, Searcher]:
     """Measure what the parts take, and return the ways to search."""
-    seeds, ours = step_times_s(data, rounds)
+    seeds, ours = step_times_s(rounds)
     steps, scoring_s = DESIGN.report_every, score_s(data)
     our_trial_s, their_trial_s = cost(trials, reports=3).trial_ms / 1000, ray_tune_s(trials)
     of_seed, of_ours = steps * seeds + scoring_s, steps * ours + scoring_s
@@ -91,11 +92,10 @@ def searchers(data: ImageDataset, rounds: int, trials: int) -> dict[str, Searche
     }
 
 
-def step_times_s(data: ImageDataset, rounds: int) -> tuple[float, float]:
+def step_times_s(rounds: int) -> tuple[float, float]:
     """Return the seconds of a step of the tutorial's loop and of this project's, measured in turns."""
-    loops = {"tutorial": seeds_loop("mlp", data), "ours": our_loop("mlp", "auto", data)}
-    seconds = interleaved(loops, rounds, steps=10)
-    return seconds["tutorial"], seconds["ours"]
+    seconds = interleaved("mlp", rounds, n_steps=10)
+    return median(seconds[TUTORIAL]), median(seconds["auto"])
 
 
 def score_s(data: ImageDataset) -> float:
