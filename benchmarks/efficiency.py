@@ -77,7 +77,8 @@ def measured(trials: int, steps: int, at_once: int) -> dict[str, float]:
 
 def machines_ratio(n_processes: int, *, rounds: int = 7, n_steps: int = 40) -> float:
     """Return how many times as fast processes train at a time as in turn, without a sweep."""
-    alone, together = [], []
+    alone: list[float] = []
+    together: list[float] = []
     with ExitStack() as stack:
         processes = [stack.enter_context(process_of("mlp", "auto")) for _ in range(n_processes)]
         for each in processes:

@@ -34,7 +34,8 @@ from gan_core import (
 from gan_core.config import Precision
 from gan_core.precision import resolved
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 STEPS, REST = "steps", "batches and the rest"
 BESIDE = ("evaluation", "samples", "checkpoints", "final score")
@@ -99,7 +100,7 @@ def figures(*, steps: int | None = None) -> list[Figure]:
     torch.set_num_threads(1)
     keep_freed_memory()
     data = load_dataset("mnist-5k")
-    config = TrialConfig(**({} if steps is None else {"steps": steps}))
+    config = TrialConfig() if steps is None else TrialConfig(steps=steps)
     seconds = cpu_seconds(config, data, Evaluator(data))
     total = sum(seconds.values())
     kept, beside = (

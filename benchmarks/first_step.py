@@ -15,7 +15,7 @@ FILE = "GAN_SWEEP_FIRST_STEP"
 
 def _noting(step: Any) -> Any:  # noqa: ANN401 - the trainer's method
     def noted(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401
-        Trainer.step = step
+        Trainer.step = step  # type: ignore[method-assign]
         with Path(os.environ[FILE]).open("a", encoding="utf-8") as file:
             file.write(f"{time()}\n")
         return step(*arguments, **options)
@@ -24,4 +24,4 @@ def _noting(step: Any) -> Any:  # noqa: ANN401 - the trainer's method
 
 
 if FILE in os.environ:
-    Trainer.step = _noting(Trainer.step)
+    Trainer.step = _noting(Trainer.step)  # type: ignore[method-assign]

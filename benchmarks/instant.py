@@ -19,6 +19,7 @@ import sweeps
 from gan_core import Report, TrialConfig
 from sweeps import session
 from sweeps.ledger import read_ledger
+from sweeps.recorder import Recorder
 from sweeps.tracker import Tracker
 from sweeps.trainable import GanTrainable
 
@@ -102,9 +103,7 @@ def run(
         patch.object(session, "GanTrainable", InstantTrainable),
         patch.object(session.Session, "_tune", _timed(session.Session._tune, fit_s)),  # noqa: SLF001
         patch.object(Tracker, "close", _timed(Tracker.close, mlflow_s, **hurry)),
-        patch.object(
-            session.Recorder, "on_trial_complete", memory.noting(session.Recorder.on_trial_complete)
-        ),
+        patch.object(Recorder, "on_trial_complete", memory.noting(Recorder.on_trial_complete)),
     ):
         sweep = sweeps.run(SPEC, overrides=overrides, results=results, address=address, quiet=True)
     rows = sweep.trials

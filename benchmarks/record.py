@@ -94,7 +94,7 @@ class Job:
 
     def config(self) -> TrialConfig:
         """Return what is trained."""
-        return TrialConfig(**self.params, seed=self.number)
+        return TrialConfig.model_validate({**self.params, "seed": self.number})
 
 
 @dataclass

@@ -199,10 +199,10 @@ def _start(
     search: MemorySearch, asha: TrialScheduler, world: World, seed: int, tune_id: str
 ) -> ReplayedTrial:
     """Return the trial that is suggested next, with its luck."""
-    suggestion = search.suggest(tune_id)
+    suggestion: Any = search.suggest(tune_id)
     expected = world.expected(suggestion["params"])
-    curves = expected + world.luck(expected, seed, suggestion["number"]), expected
-    noisy, clean = (np.exp(np.minimum.accumulate(curve)) for curve in curves)
+    luck = world.luck(expected, seed, suggestion["number"])
+    noisy, clean = (np.exp(np.minimum.accumulate(curve)) for curve in (expected + luck, expected))
     trial = ReplayedTrial(tune_id, suggestion, noisy, clean)
     asha.on_trial_add(None, trial)
     return trial

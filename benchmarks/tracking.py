@@ -156,7 +156,9 @@ def callback_times_s(n_trials: int, n_reports: int) -> tuple[list[float], list[f
 @contextmanager
 def recorder_in(results: Path, n_trials: int) -> Iterator[Recorder]:
     """Give the callback that a sweep gives to Tune, with a tracker beside it as in a sweep."""
-    spec, no_weights, no_searcher = load_spec(SPEC), SimpleNamespace(add=lambda *_: None), SimpleNamespace()
+    spec = load_spec(SPEC)
+    no_weights: Any = SimpleNamespace(add=lambda *_: None)
+    no_searcher: Any = SimpleNamespace()
     with (
         recording(results) as ledger,
         Display(Console(), "lsgan", n_trials, spec.metric[0], quiet=True) as display,
@@ -169,7 +171,7 @@ def recorder_in(results: Path, n_trials: int) -> Iterator[Recorder]:
 def result_of(each: TuneTrial, step: int, metrics: dict[str, float], grid: bytes) -> dict[str, Any]:
     """Return what this project's trainable gives to Tune."""
     yardstick = {"floors": {"fid": 7.1}, "extractor": "sha256:0"}
-    lineage = {"donor": None, "donor_step": None, "place": {"host": "here"}, "mishaps": []}
+    lineage: dict[str, Any] = {"donor": None, "donor_step": None, "place": {"host": "here"}, "mishaps": []}
     score = {"score": metrics["fid"], "flags": {}, "samples": grid}
     return {"config": each.config, "step": step, "metrics": metrics} | yardstick | lineage | score
 
@@ -183,7 +185,8 @@ def seconds_of(function: Callable[..., object], *arguments: object) -> float:
 
 def lags_s(n_trials: int, reports_per_s: float, duration_s: float) -> list[float]:
     """Return, once a second, how many seconds' worth of reports MLflow is behind the ledger."""
-    lags, n_sent = [], 0
+    lags: list[float] = []
+    n_sent = 0
     with TemporaryDirectory() as results, recording(Path(results)) as ledger:
         for number in range(n_trials):
             ledger.start(trial(number))
