@@ -92,7 +92,8 @@ def take_rounds(connection: Connection, architecture: str, loop: Loop) -> None:
         keep_freed_memory()
         steps = our_loop(architecture, loop, data)
     with suppress(EOFError):
-        while n_steps := connection.recv():
+        while True:
+            n_steps = connection.recv()
             started = perf_counter()
             for _ in range(n_steps):
                 next(steps)

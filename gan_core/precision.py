@@ -35,6 +35,8 @@ def forward_pass(
 ) -> AbstractContextManager[None]:
     """Return what a network runs forward in: mixed bfloat16 for ``bf16``, and for ``auto`` where it gains.
 
+    One after another, any number of passes may use it.
+
     Weights, their gradients, the losses and the optimiser stay in float32 (Micikevicius et al., 2018,
     arXiv:1710.03740; bfloat16 needs no loss scaling). A CPU that multiplies bfloat16 needs this for
     convolutions alone: :func:`products` spares other networks the casts of their weights and gradients.
@@ -46,13 +48,13 @@ def forward_pass(
 
 @contextmanager
 def products(precision: Precision, device: torch.device) -> Iterator[None]:
-    """Multiply float32 matrices on a CPU with both rounded to bfloat16 where ``precision`` is that.
+    """Multiply float32 matrices with both rounded to bfloat16, on a CPU that gains from it, for ``bf16``.
 
     Sums and results stay in float32. PyTorch has one setting for all of the process: it is as before
     afterwards.
     """
     before = torch.get_float32_matmul_precision()
-    if device.type == "cpu" and resolved(precision, device) == "bf16":
+    if device.type == "cpu" and gains_from_bf16(device) and precision != "fp32":
         torch.set_float32_matmul_precision("medium")
     try:
         yield

@@ -11,7 +11,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gan_core.architectures import ImageShape, architectures
-from gan_core.config import TrialConfig
+from gan_core.config import Precision, TrialConfig
 from gan_core.divergence import DivergenceGuard
 from gan_core.flags import VANISHED
 from gan_core.losses import losses
@@ -67,7 +67,9 @@ class Trainer:
         self._guard = DivergenceGuard(self._device)
         self._d_optimizer = self._adam(self.discriminator, config.lr_d or config.lr)
         self._g_optimizer = self._adam(self.generator, config.lr)
-        self._precision = config.precision if dtype == torch.float32 else "fp32"
+        self._precision: Precision = config.precision if dtype == torch.float32 else "fp32"
+        self._g_forward = forward_pass(self._precision, self._device, self.generator)
+        self._d_forward = forward_pass(self._precision, self._device, self.discriminator)
         self._separated = torch.zeros((), dtype=torch.bool, device=self._device)
         self._gradient = torch.zeros((), device=self._device)
         self._largest_gradient = torch.zeros((), device=self._device)
@@ -188,12 +190,12 @@ class Trainer:
             group |= {"lr": lr, "betas": (self._config.beta1, self._config.beta2)}
 
     def _generated(self, noise: Tensor) -> Tensor:
-        with forward_pass(self._precision, self._device, self.generator):
+        with self._g_forward:
             images: Tensor = self.generator(noise)
         return images.to(self._dtype)
 
     def _logits(self, images: Tensor) -> Tensor:
-        with forward_pass(self._precision, self._device, self.discriminator):
+        with self._d_forward:
             logits: Tensor = self.discriminator(images)
         return logits.to(self._dtype)
 

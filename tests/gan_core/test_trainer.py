@@ -140,7 +140,8 @@ def test_bf16_follows_fp32(digits, architecture):
 
 
 @pytest.mark.parametrize(("pixel", "ends"), [(0.0, nullcontext()), (nan, pytest.raises(TrainingDiverged))])
-def test_what_a_step_multiplies_in_is_not_left_to_the_rest_of_the_process(digits, pixel, ends):
+def test_what_a_step_multiplies_in_is_not_left_to_the_rest_of_the_process(digits, monkeypatch, pixel, ends):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     trainer = Trainer(TrialConfig(precision="bf16"), digits.image_shape)
     before = torch.get_float32_matmul_precision()
     with ends:
