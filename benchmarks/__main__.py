@@ -5,7 +5,7 @@ Writes ``benchmarks/RESULTS.md``, and exits with 1 where a figure is missed.
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -13,8 +13,7 @@ from time import monotonic
 
 from rich.console import Console
 
-from benchmarks.figures import COLUMNS, Figure
-from sweeps.environment import environment
+from benchmarks.figures import Figure, page
 from sweeps.words import duration
 
 OUTPUT = Path(__file__).with_name("RESULTS.md")
@@ -61,19 +60,9 @@ def measure(
         yield figures
 
 
-def page(figures: Mapping[str, Sequence[Figure]]) -> str:
-    """Return what was measured, and on what, as Markdown."""
-    machine = [f"- {name}: {value}" for name, value in environment().items()]
-    command = " ".join(["python -m benchmarks", *([] if [*figures] == [*SIZES] else figures)])
-    parts = ["# What the benchmarks measured", "", f"`{command}` wrote this.", "", *machine]
-    for name, each in figures.items():
-        parts += ["", f"## {name}", "", _row(COLUMNS), _row(["---"] * len(COLUMNS))]
-        parts += [_row(figure.cells) for figure in each]
-    return "\n".join([*parts, ""])
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def command(names: Iterable[str]) -> str:
+    """Return what is typed to run modules."""
+    return " ".join(["python -m benchmarks", *([] if [*names] == [*SIZES] else names)])
 
 
 def main() -> None:
@@ -88,8 +77,8 @@ def main() -> None:
     output, figures = asked.output or (None if asked.quick else OUTPUT), {}
     for figures in measure(asked.names, QUICK if asked.quick else SIZES):
         if output:
-            output.write_text(page(figures), encoding="utf-8")
-    print(output or page(figures))  # noqa: T201 - a command
+            output.write_text(page(figures, command(figures)), encoding="utf-8")
+    print(output or page(figures, command(figures)))  # noqa: T201 - a command
     sys.exit(not all(figure.is_reached for each in figures.values() for figure in each))
 
 

@@ -8,6 +8,8 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
+from sweeps.environment import environment
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -55,6 +57,20 @@ class Figure:
 
 
 COLUMNS = ("figure", "median", "spread", "peers", "asked", "reached")
+
+
+def page(figures: Mapping[str, Sequence[Figure]], command: str) -> str:
+    """Return what a command measured, by module, and on what machine, as Markdown."""
+    machine = [f"- {name}: {value}" for name, value in environment().items()]
+    parts = ["# What the benchmarks measured", "", f"`{command}` wrote this.", "", *machine]
+    for name, each in figures.items():
+        parts += ["", f"## {name}", "", _row(COLUMNS), _row(["---"] * len(COLUMNS))]
+        parts += [_row(figure.cells) for figure in each]
+    return "\n".join([*parts, ""])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def conclude(figures: Sequence[Figure]) -> None:

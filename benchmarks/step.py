@@ -9,7 +9,7 @@ five seeds and prints the final fid of each instead.
 import argparse
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from itertools import cycle
+from itertools import cycle, product
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
 from statistics import mean, median, stdev
@@ -19,6 +19,7 @@ from typing import Literal
 import torch
 from PIL import Image
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -41,6 +42,12 @@ GOALS: dict[str, dict[Precision, float]] = {
     "dcgan": {"fp32": 2.0, "auto": 4.5},
 }
 """The tutorial's step over ours, at least, by architecture and precision."""
+
+KINDS: dict[str, dict[str, str]] = {
+    "bce": {"loss": "bce"},
+    "wasserstein, gradient penalty": {"loss": "wasserstein", "penalty": "gradient-penalty"},
+}
+"""MLPs whose quality is compared between precisions: the tutorial's, and one with second derivatives."""
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
@@ -172,25 +179,26 @@ def speed(rounds: int) -> Table:
 
 
 def quality(data: ImageDataset, steps: int) -> Table:
-    """Train five seeds of each precision and return their final fids as a table."""
+    """Train five seeds of each kind in each precision and return their final fids as a table."""
     evaluator = Evaluator(data)
     table = Table(title=f"Final fid of {SEEDS} seeds after {steps} steps of {BATCH_SIZE} images")
-    for column in ("precision", "mean", "standard deviation", "each"):
+    for column in ("loss", "precision", "mean", "standard deviation", "each"):
         table.add_column(column)
     precisions: tuple[Precision, ...] = ("fp32", "bf16")
-    for precision in precisions:
-        fids = [final_fid(precision, seed, steps, data, evaluator) for seed in range(SEEDS)]
-        table.add_row(
-            precision, f"{mean(fids):.4g}", f"{stdev(fids):.3g}", " ".join(f"{fid:.4g}" for fid in fids)
-        )
+    for kind, precision in product(KINDS, precisions):
+        shared = {"lr": 1e-3, "beta1": 0.0, "steps": steps, "report_every": steps, "eval_samples": 2000}
+        config = TrialConfig.model_validate(KINDS[kind] | shared | {"precision": precision})
+        fids = [
+            final_fid(config.model_copy(update={"seed": seed}), data, evaluator)
+            for seed in track(range(SEEDS), f"{kind} in {precision}", console=Console(stderr=True))
+        ]
+        each = " ".join(f"{fid:.4g}" for fid in fids)
+        table.add_row(kind, precision, f"{mean(fids):.4g}", f"{stdev(fids):.3g}", each)
     return table
 
 
-def final_fid(precision: Precision, seed: int, steps: int, data: ImageDataset, evaluator: Evaluator) -> float:
-    """Train one MLP with a learning rate that is good for it, and return its final fid."""
-    config = TrialConfig(
-        lr=1e-3, beta1=0.0, precision=precision, seed=seed, steps=steps, report_every=steps, eval_samples=2000
-    )
+def final_fid(config: TrialConfig, data: ImageDataset, evaluator: Evaluator) -> float:
+    """Train one GAN, and return its final fid."""
     *_, last = train(config, data, evaluator)
     if last.final is None:
         raise RuntimeError("the last report has no final score")

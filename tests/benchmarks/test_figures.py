@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from benchmarks.__main__ import QUICK, SIZES, page
-from benchmarks.figures import Figure
+from benchmarks.__main__ import QUICK, SIZES
+from benchmarks.figures import Figure, page
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,10 @@ def test_a_figure_of_several_is_their_median_with_its_spread():
 
 
 def test_the_page_has_the_machine_and_a_row_a_figure_beside_the_peers():
-    told = page({"rank": [Figure("time, s", 2.0, asked=1.5, peers={"theirs": 9.0})]})
+    told = page(
+        {"rank": [Figure("time, s", 2.0, asked=1.5, peers={"theirs": 9.0})]}, "python -m benchmarks rank"
+    )
+    assert "`python -m benchmarks rank` wrote this." in told
     assert "- torch: " in told
     assert "| time, s | 2 |  | theirs 9 | at most 1.5 | no |" in told
 

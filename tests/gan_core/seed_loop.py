@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 
-def mlp_pair(noise_dim=96):
+def mlp_pair(noise_dim=96, leaky_slope=0.2):
     generator = nn.Sequential(
         nn.Linear(noise_dim, 1024),
         nn.ReLU(inplace=True),
@@ -14,7 +14,11 @@ def mlp_pair(noise_dim=96):
         nn.Tanh(),
     )
     discriminator = nn.Sequential(
-        nn.Linear(784, 256), nn.LeakyReLU(0.2), nn.Linear(256, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1)
+        nn.Linear(784, 256),
+        nn.LeakyReLU(leaky_slope),
+        nn.Linear(256, 256),
+        nn.LeakyReLU(leaky_slope),
+        nn.Linear(256, 1),
     )
     return generator, discriminator
 

@@ -1,0 +1,181 @@
+"""How soon real searches have a good generator: ``python -m benchmarks.in_full``, hours.
+
+Each of the searches that ``benchmarks.time_to_fid`` replays is run once, by the command that its user would
+type, until the fid of one of its reports is at most a tenth of that of the seed tutorial's defaults, which
+are trained first. The time is that from Enter. Another search is broken off once it has taken as many times
+this project's time as was asked. Writes ``benchmarks/IN_FULL.md``.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGINT
+from tempfile import TemporaryDirectory
+from time import monotonic, sleep
+
+import psutil
+import torch
+from rich.console import Console
+
+import sweeps
+from benchmarks.figures import Figure, conclude, page
+from benchmarks.startup import COMMAND
+from benchmarks.time_to_fid import DESIGN, LEAST_RATIOS, MOST_TRIALS, OURS, SHARE_OF_DEFAULTS
+from gan_core import Evaluator, TrialConfig, keep_freed_memory, load_dataset, train
+from sweeps.errors import SweepError
+from sweeps.words import duration
+
+OUTPUT = Path(__file__).with_name("IN_FULL.md")
+NAME = "in-full"
+NUMBER = re.compile(r"\d+\.\d+")
+LOOK_EVERY_S, PATIENCE_S = 2.0, 30.0
+METHODS = {OURS: ("tpe", "asha"), "random search": ("random", "none")}
+PEERS = {"Ray Tune": "benchmarks.peers.ray_tune_search", "Optuna": "benchmarks.peers.plain_optuna"}
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search as its user runs it.
+
+    Args:
+        command: What is typed.
+        fids: Reads what it has reported so far.
+    """
+
+    command: Sequence[str]
+    fids: Callable[[], Sequence[float]]
+
+
+def prepared(name: str, folder: Path) -> Search:
+    """Return a search of the recorded trials' space, which writes to a folder."""
+    if name in PEERS:
+        command = [sys.executable, "-m", PEERS[name], "--trials", str(MOST_TRIALS)]
+        return Search(command, lambda: _printed(folder / "stdout"))
+    file = folder / f"{NAME}.yaml"
+    file.write_text(json.dumps(space_file(*METHODS[name])), encoding="utf-8")
+    command = [sys.executable, "-c", COMMAND, str(file), "--results", str(folder)]
+    return Search(command, lambda: _reported(folder))
+
+
+def space_file(method: str, early_terminate: str) -> dict[str, object]:
+    """Return what a search-space file of this project says of the recorded trials' space."""
+    fixed = {name: {"value": value} for name, value in DESIGN.fixed.items()}
+    searched = {
+        name: domain.model_dump(mode="json", exclude_none=True) for name, domain in DESIGN.space.items()
+    }
+    return {
+        "name": NAME,
+        "dataset": "mnist-5k",
+        "method": method,
+        "metric": {"name": "fid", "goal": "minimize"},
+        "trials": MOST_TRIALS,
+        "parameters": fixed | searched,
+        "early_terminate": {"type": early_terminate},
+        "resources": {"cpu": 1},
+        "confirm": None,
+    }
+
+
+def _printed(file: Path) -> list[float]:
+    *lines, _unfinished = file.read_text(encoding="utf-8").split("\n")
+    return [float(line) for line in lines if NUMBER.fullmatch(line)]
+
+
+def _reported(results: Path) -> list[float]:
+    try:
+        return list(sweeps.load(NAME, results).history["fid"])
+    except (SweepError, KeyError):
+        return []
+
+
+@contextmanager
+def running(search: Search, folder: Path) -> Iterator[psutil.Popen]:
+    """Run a search, and leave no process of it."""
+    with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
+        environment = os.environ | {"RAY_ADDRESS": "local"}
+        process = psutil.Popen(search.command, stdout=stdout, stderr=stderr, env=environment)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                family = [process, *process.children(recursive=True)]
+                process.send_signal(SIGINT)
+                _, alive = psutil.wait_procs(family, timeout=PATIENCE_S)
+                for each in alive:
+                    each.kill()
+
+
+def time_s(name: str, goal: float, limit_s: float) -> float | None:
+    """Return the seconds until a search has reported a fid of at most ``goal``; None beyond the limit.
+
+    Raises:
+        RuntimeError: It ended before.
+    """
+    with TemporaryDirectory() as path:
+        folder, started = Path(path), monotonic()
+        search = prepared(name, folder)
+        with running(search, folder) as process:
+            while (taken_s := monotonic() - started) < limit_s:
+                if min(search.fids(), default=goal + 1) <= goal:
+                    return taken_s
+                if process.poll() is not None:
+                    raise RuntimeError((folder / "stderr").read_text(encoding="utf-8"))
+                sleep(LOOK_EVERY_S)
+    return None
+
+
+def defaults_fid() -> float:
+    """Train the seed tutorial's defaults as long as every trial may, and return their least fid."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    data = load_dataset("mnist-5k")
+    config = TrialConfig.model_validate({**DESIGN.fixed, "loss": "lsgan"})
+    return min(report.metrics["fid"] for report in train(config, data, Evaluator(data)))
+
+
+def figures(names: Sequence[str], limits: Mapping[str, float], most_s: float) -> Iterator[list[Figure]]:
+    """Run this project's search and others, one after another, and yield the figures so far after each.
+
+    Args:
+        names: The others.
+        limits: Times this project's time after which each is broken off.
+        most_s: Seconds after which this project's is.
+    """
+    console, goal = Console(stderr=True), SHARE_OF_DEFAULTS * defaults_fid()
+    console.print(f"until a fid of {goal:.3g}", highlight=False)
+    ours_s = time_s(OURS, goal, most_s)
+    if ours_s is None:
+        raise RuntimeError(f"this project's search took more than {duration(most_s)}")
+    console.print(f"{OURS}: {duration(ours_s)}", highlight=False)
+    done = [Figure("a tenth of the defaults' fid", goal), Figure("time to it, s", ours_s)]
+    yield done
+    for name in names:
+        taken_s = time_s(name, goal, limits[name] * ours_s)
+        console.print(f"{name}: {duration(taken_s or limits[name] * ours_s)}", highlight=False)
+        what = f"times as long by {name}" if taken_s else f"times as long by {name}, broken off"
+        ratio = taken_s / ours_s if taken_s else limits[name]
+        done = [*done, Figure(what, ratio, asked=LEAST_RATIOS[name], is_at_most=False)]
+        yield done
+
+
+def main() -> None:
+    """Run what the command line asks for; exit with 1 where a figure is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=[*LEAST_RATIOS], help=f"{', '.join(LEAST_RATIOS)} (all)")
+    parser.add_argument("--most-s", type=float, default=3600, help="seconds of this project's search (3600)")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help=f"({OUTPUT.name})")
+    asked, done = parser.parse_args(), []
+    for done in figures(asked.names, LEAST_RATIOS, asked.most_s):
+        text = page({NAME: done}, "python -m benchmarks.in_full")
+        asked.output.write_text(text, encoding="utf-8")
+    conclude(done)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""A search by Ray Tune with the seed tutorial's loop: ``python -m benchmarks.peers.ray_tune_search``.
+
+As its documentation has it: a function trainable, ``OptunaSearch`` and ``MLflowLoggerCallback`` on SQLite;
+trials one after another on a core each (FIFO), nothing is stopped early. Every report's fid is printed on a
+line of its own.
+"""
+
+import argparse
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ray import tune
+from ray.air.integrations.mlflow import MLflowLoggerCallback
+from ray.tune.search.optuna import OptunaSearch
+
+
+def train_gan(config: dict[str, Any]) -> None:
+    """Train one configuration, and report its fid as it goes."""
+    from benchmarks.peers.seed_training import Digits
+
+    for fid in Digits().fids(**config):
+        tune.report({"fid": fid})
+
+
+class Printed(tune.Callback):
+    """Prints what is reported."""
+
+    def on_trial_result(self, *, result: dict[str, Any], **_info: object) -> None:
+        """Print the fid."""
+        print(result["fid"], flush=True)  # noqa: T201 - read by benchmarks.in_full
+
+
+def main() -> None:
+    """Run the search."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=24, help="(24)")
+    trials = parser.parse_args().trials
+    with TemporaryDirectory() as folder:
+        tuner = tune.Tuner(
+            tune.with_resources(train_gan, {"cpu": 1}),
+            param_space={
+                "noise_dim": tune.randint(16, 257),
+                "lr": tune.loguniform(1e-5, 1e-2),
+                "beta1": tune.uniform(0.0, 0.9),
+                "leaky_slope": tune.uniform(0.0, 0.4),
+            },
+            tune_config=tune.TuneConfig(
+                metric="fid", mode="min", search_alg=OptunaSearch(), num_samples=trials
+            ),
+            run_config=tune.RunConfig(
+                storage_path=folder,
+                callbacks=[
+                    MLflowLoggerCallback(f"sqlite:///{Path(folder) / 'mlflow.db'}", experiment_name="gan"),
+                    Printed(),
+                ],
+                verbose=0,
+            ),
+        )
+        tuner.fit()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""A training by the seed tutorial's loop with its DataLoader, scored as it goes: what peers search with."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from benchmarks.record import LONG
+from benchmarks.step import Pictures, cycle_of
+from gan_core import Evaluator, load_dataset
+from tests.gan_core.seed_loop import SeedTrainer, mlp_pair
+
+SAMPLES, GENERATED_AT_ONCE = int(str(LONG.fixed["eval_samples"])), 250
+
+
+class Digits:
+    """The digits as the tutorial loads them, and what scores a generator of digits."""
+
+    def __init__(self) -> None:
+        torch.set_num_threads(1)
+        data = load_dataset("mnist-5k")
+        self._evaluator = Evaluator(data)
+        self._loader = DataLoader(
+            Pictures(data.train), batch_size=LONG.batch_size, shuffle=True, drop_last=True
+        )
+
+    def fids(self, noise_dim: int, lr: float, beta1: float, leaky_slope: float) -> Iterator[float]:
+        """Train an LSGAN, and yield its fid at each of its reports."""
+        trainer = SeedTrainer("mlp", "lsgan")
+        trainer.generator, trainer.discriminator = mlp_pair(noise_dim, leaky_slope)
+        trainer.d_optimizer = torch.optim.Adam(trainer.discriminator.parameters(), lr, (beta1, 0.999))
+        trainer.g_optimizer = torch.optim.Adam(trainer.generator.parameters(), lr, (beta1, 0.999))
+        batches = enumerate(cycle_of(self._loader), start=1)
+        for step, (real, _) in islice(batches, LONG.steps):
+            trainer.step(real, _noise(LONG.batch_size, noise_dim))
+            if step % LONG.report_every == 0:
+                yield self._evaluator.score(_images(trainer, noise_dim))["fid"]
+
+
+def _noise(n: int, noise_dim: int) -> Tensor:
+    return (torch.rand(n, noise_dim) - 0.5) / 0.5
+
+
+def _images(trainer: SeedTrainer, noise_dim: int) -> Iterator[Tensor]:
+    with torch.no_grad():
+        for _ in range(SAMPLES // GENERATED_AT_ONCE):
+            yield trainer.generator(_noise(GENERATED_AT_ONCE, noise_dim)).reshape(-1, 1, 28, 28)

@@ -1,0 +1,33 @@
+import json
+import sys
+
+import psutil
+import pytest
+
+from benchmarks.in_full import METHODS, PEERS, Search, prepared, running, space_file
+from sweeps.spec import load_spec
+
+
+@pytest.mark.parametrize("methods", METHODS.values(), ids=METHODS)
+def test_this_projects_searches_are_of_the_recorded_space(tmp_path, methods):
+    file = tmp_path / "space.yaml"
+    file.write_text(json.dumps(space_file(*methods)))
+    spec = load_spec(file)
+    assert (spec.method, spec.early_terminate.type) == methods
+    assert {"noise_dim", "lr", "beta1", "leaky_slope"} <= spec.parameters.keys()
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_a_peers_fids_are_the_numbers_that_it_prints(tmp_path, name):
+    (tmp_path / "stdout").write_text("Tune has started\n1234.5\n99.25\n88.")
+    assert prepared(name, tmp_path).fids() == [1234.5, 99.25]
+
+
+def test_a_search_that_is_broken_off_leaves_no_process(tmp_path):
+    sleeps = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])"
+    with running(Search([sys.executable, "-c", sleeps], lambda: []), tmp_path) as process:
+        while not process.children():
+            assert process.poll() is None
+        (child,) = process.children()
+    assert not process.is_running()
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
