@@ -3,8 +3,8 @@
 import json
 import sys
 import warnings
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -152,7 +152,7 @@ def run_command(
         _show(checked, json_=json_)
         return
     console = Console(stderr=True)
-    try:
+    with _signals_as_exit_codes():
         outcome = execute(
             checked,
             name=name,
@@ -163,8 +163,6 @@ def run_command(
             tracking_uri=tracking_uri,
             target=Target(address, storage),
         )
-    except SweepInterrupted as interruption:
-        raise typer.Exit(SIGNAL_EXIT_BASE + interruption.signal_number) from None
     _conclude(outcome, results, json_=json_)
 
 
@@ -191,7 +189,7 @@ def resume_command(
 
     seconds = parse_budget(time_budget)
     console = Console(stderr=True)
-    try:
+    with _signals_as_exit_codes():
         outcome = resume(
             name,
             trials=trials,
@@ -202,8 +200,6 @@ def resume_command(
             console=console,
             quiet=quiet,
         )
-    except SweepInterrupted as interruption:
-        raise typer.Exit(SIGNAL_EXIT_BASE + interruption.signal_number) from None
     _conclude(outcome, results, json_=json_)
 
 
@@ -257,7 +253,7 @@ def confirm_command(
     options = {"top": top, "seeds": seeds, "until_resolved": until_resolved or None, "max_seeds": max_seeds}
     settings = confirm_settings(load(name, results).facts["spec"].get("confirm"), options)
     console = Console(stderr=True)
-    try:
+    with _signals_as_exit_codes():
         outcome = confirm(
             name,
             settings,
@@ -267,8 +263,6 @@ def confirm_command(
             console=console,
             quiet=quiet,
         )
-    except SweepInterrupted as interruption:
-        raise typer.Exit(SIGNAL_EXIT_BASE + interruption.signal_number) from None
     _tell_what_is_missing(outcome, results)
     if json_:
         print(json.dumps(outcome.sweep.summary()["confirmation"], indent=2))
@@ -530,6 +524,15 @@ def _print_data(frame: "DataFrame", format_: Format) -> None:
         print(frame.to_csv(index=False), end="")
     else:
         print(json.dumps(as_records(frame), indent=2))
+
+
+@contextmanager
+def _signals_as_exit_codes() -> Iterator[None]:
+    """Exit as shells have it where a signal came before the sweep had begun."""
+    try:
+        yield
+    except SweepInterrupted as interruption:
+        raise typer.Exit(SIGNAL_EXIT_BASE + interruption.signal_number) from None
 
 
 def _conclude(outcome: "Outcome", results: Path, *, json_: bool) -> None:

@@ -25,7 +25,7 @@ def test_a_peers_fids_are_the_numbers_that_it_prints(tmp_path, name):
 
 def test_a_search_that_is_broken_off_leaves_no_process(tmp_path):
     sleeps = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])"
-    with running(Search([sys.executable, "-c", sleeps], lambda: []), tmp_path) as process:
+    with running(Search([sys.executable, "-c", sleeps], list), tmp_path) as process:
         while not process.children():
             assert process.poll() is None
         (child,) = process.children()
