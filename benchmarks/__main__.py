@@ -1,4 +1,4 @@
-"""All benchmarks: ``python -m benchmarks``, at most 40 minutes on 2 cores.
+"""All benchmarks but ``in_full``: ``python -m benchmarks``, at most 40 minutes on 2 cores.
 
 Writes ``benchmarks/RESULTS.md``, and exits with 1 where a figure is missed.
 """
@@ -20,14 +20,14 @@ OUTPUT = Path(__file__).with_name("RESULTS.md")
 
 SIZES: Mapping[str, Mapping[str, int]] = {
     "startup": {},
-    "overhead": {},
+    "overhead": {"peers_trials": 10},
     "cluster": {},
-    "efficiency": {"rounds": 1, "trials": 6, "steps": 1600},
+    "efficiency": {"rounds": 1, "trials": 4},
     "evaluation": {},
-    "tracking": {"rounds": 2, "trials": 6, "steps": 1600},
+    "tracking": {"rounds": 2, "trials": 4, "lag_s": 90},
     "rank": {},
     "step": {},
-    "time_to_fid": {},
+    "time_to_fid": {"trials": 10},
 }
 """The modules in turn, with what differs from their own defaults so that all take 40 minutes."""
 
