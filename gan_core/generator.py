@@ -53,7 +53,11 @@ class Generator(nn.Module):
         return draw_noise(self.config, n, stream("sample", seed)).to(device)
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
-        """Return ``n`` images, uint8 ``(n, C, H, W)``; a seed always draws the same."""
+        """Return ``n`` images, uint8 ``(n, C, H, W)``; a seed always draws the same.
+
+        On another machine or number of threads, sums are rounded in another order: a pixel may be a grey
+        level off.
+        """
         return self.images(self.noise(n, seed))
 
     def images(self, noise: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch.nn.utils import get_total_norm
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from gan_core.adam import Adam
 from gan_core.architectures import ImageShape, architectures
 from gan_core.config import Precision, TrialConfig
 from gan_core.divergence import DivergenceGuard
@@ -178,14 +179,14 @@ class Trainer:
         """Move a network to its device; channels last is the layout that convolutions are fast in."""
         return network.to(self._device, self._dtype).to(memory_format=torch.channels_last)
 
-    def _adam(self, network: nn.Module, lr: float) -> torch.optim.Adam:
+    def _adam(self, network: nn.Module, lr: float) -> Adam:
         """Return an optimiser that leaves the weights alone once the guard has found what is not finite."""
-        optimizer = torch.optim.Adam(network.parameters(), fused=True)
+        optimizer = Adam(network.parameters(), fused=True)
         optimizer.found_inf = self._guard.found  # type: ignore[attr-defined] # as torch.amp.GradScaler does
         self._set_adam(optimizer, lr)
         return optimizer
 
-    def _set_adam(self, optimizer: torch.optim.Adam, lr: float) -> None:
+    def _set_adam(self, optimizer: Adam, lr: float) -> None:
         for group in optimizer.param_groups:
             group |= {"lr": lr, "betas": (self._config.beta1, self._config.beta2)}
 

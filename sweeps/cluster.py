@@ -41,8 +41,8 @@ _SETTINGS = _OF_WORKERS | {
 """The last one keeps the workers that are ready until there are trials: Ray ends idle ones after a second."""
 
 _PRELOADED = "RAY_preload_python_modules"
-_OF_A_TRIAL = ("sweeps.trainable", "gan_core.training", "torch._dynamo")
-"""What a trial imports; the last one is what torch's optimisers load when the first of them is made."""
+_OF_A_TRIAL = ("sweeps.trainable", "gan_core.training")
+"""What a trial imports."""
 
 MOST_READY = 8
 """Ray starts a worker a core. Where there are more cores than this, none imports anything in advance."""

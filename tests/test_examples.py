@@ -17,6 +17,10 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 SCORES = {"lsgan-0008": [60.0, 62.0], "lsgan-0006": [40.0, 41.0], "lsgan-0000": [400.0, 410.0]}
 
 
+A_GREY_LEVEL = 1
+"""The notebook's process has another number of threads than this one, and so sums in another order."""
+
+
 @pytest.fixture
 def browsed(tmp_path):
     """Return a function that runs the notebook, and gives the outputs of each cell."""
@@ -45,7 +49,8 @@ def test_browse_shows_what_was_found_and_draws_from_the_best_generator(tmp_path,
     assert shown["confirmed"][0]["data"]["text/plain"].index("lsgan-0006") < 200
     with Image.open(BytesIO(base64.b64decode(shown["draw"][0]["data"]["image/png"]))) as drawn:
         expected = Image.open(BytesIO(png_grid(generator.sample(64, seed=0))))
-        assert np.array_equal(drawn, expected)
+        differences = np.asarray(drawn, dtype=int) - np.asarray(expected, dtype=int)
+        assert np.abs(differences).max() <= A_GREY_LEVEL
     assert sweep.confirmed().winner == "lsgan-0006"
 
 

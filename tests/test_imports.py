@@ -19,6 +19,17 @@ def test_gan_core_knows_nothing_of_ray_optuna_or_mlflow():
     assert imported_by(statement) == {"torch"}
 
 
+def test_a_training_loads_no_compiler():
+    trains = (
+        "import sys, torch; from gan_core import Trainer, TrialConfig;"
+        "trainer = Trainer(TrialConfig(ema_decay=0.9, spectral_norm=True), (1, 28, 28));"
+        "trainer.step(torch.zeros(2, 1, 28, 28), torch.zeros(2, 96));"
+        "trainer.load_state_dict(trainer.state_dict()); print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", trains], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 @pytest.mark.parametrize(
     ("module", "allowed"),
     [

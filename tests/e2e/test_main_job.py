@@ -124,7 +124,7 @@ def test_the_report_page_is_written_and_says_what_it_ran_on(finished, workplace)
 
 
 def test_one_at_a_time_a_sweep_repeats_exactly_under_the_next_name(workplace):
-    settings = [*QUICK, "--trials", 3, "--set", f"resources.cpu={os.cpu_count()}", "--quiet"]
+    settings = [*QUICK, "--trials", 2, "--set", f"resources.cpu={os.cpu_count()}", "--quiet"]
     for name in ("once", "again"):
         done = gan_sweep(SPACE, *settings, "--name", name, cwd=workplace)
         assert (done.returncode, done.stderr) == (0, "")

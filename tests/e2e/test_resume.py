@@ -137,8 +137,9 @@ def test_a_finished_sweep_is_left_as_it_is_and_can_be_extended(workplace, whole)
 
 
 def test_out_of_time_it_goes_on_with_a_new_budget(workplace):
-    long = ("--set", "parameters.steps=600", "--name", "short")
-    first = gan_sweep("spec.yaml", *long, "--time-budget", "12s", "--json", cwd=workplace)
+    long = ("--set", "parameters.steps=600", "--set", "parameters.report_every=60", "--trials", 2)
+    named = ("--name", "short", "--time-budget", "10s", "--json")
+    first = gan_sweep("spec.yaml", *long, *named, cwd=workplace)
     assert json.loads(first.stdout)["status"] == "interrupted", first.stderr
     second = gan_sweep("resume", "short", "--time-budget", "10m", "--json", cwd=workplace)
     assert second.returncode == 0, second.stderr
