@@ -11,7 +11,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,23 +111,32 @@ def running(search: Search, folder: Path) -> Iterator[psutil.Popen]:
                     each.kill()
 
 
-def time_s(name: str, goal: float, limit_s: float) -> float | None:
-    """Return the seconds until a search has reported a fid of at most ``goal``; None beyond the limit.
+@dataclass(frozen=True)
+class Outcome:
+    """How far a search came, after how many seconds."""
+
+    fid: float
+    taken_s: float
+
+
+def outcome(name: str, goal: float, limit_s: float) -> Outcome:
+    """Run a search until it has reported a fid of at most ``goal``, to its end or to the limit.
 
     Raises:
-        RuntimeError: It ended before.
+        RuntimeError: It failed.
     """
     with TemporaryDirectory() as path:
         folder, started = Path(path), monotonic()
         search = prepared(name, folder)
         with running(search, folder) as process:
-            while (taken_s := monotonic() - started) < limit_s:
-                if min(search.fids(), default=goal + 1) <= goal:
-                    return taken_s
-                if process.poll() is not None:
+            while True:
+                code = process.poll()
+                now = Outcome(min(search.fids(), default=float("inf")), monotonic() - started)
+                if code == 0 or now.fid <= goal or now.taken_s >= limit_s:
+                    return now
+                if code is not None:
                     raise RuntimeError((folder / "stderr").read_text(encoding="utf-8"))
                 sleep(LOOK_EVERY_S)
-    return None
 
 
 def defaults_fid() -> float:
@@ -139,29 +148,34 @@ def defaults_fid() -> float:
     return min(report.metrics["fid"] for report in train(config, data, Evaluator(data)))
 
 
-def figures(names: Sequence[str], limits: Mapping[str, float], most_s: float) -> Iterator[list[Figure]]:
+def figures(names: Sequence[str], most_s: float) -> Iterator[list[Figure]]:
     """Run this project's search and others, one after another, and yield the figures so far after each.
 
     Args:
-        names: The others.
-        limits: Times this project's time after which each is broken off.
-        most_s: Seconds after which this project's is.
+        names: The others; none is run where this project's own does not come to the goal.
+        most_s: Seconds after which this project's is broken off.
     """
-    console, goal = Console(stderr=True), SHARE_OF_DEFAULTS * defaults_fid()
-    console.print(f"until a fid of {goal:.3g}", highlight=False)
-    ours_s = time_s(OURS, goal, most_s)
-    if ours_s is None:
-        raise RuntimeError(f"this project's search took more than {duration(most_s)}")
-    console.print(f"{OURS}: {duration(ours_s)}", highlight=False)
-    done = [Figure("a tenth of the defaults' fid", goal), Figure("time to it, s", ours_s)]
-    yield done
-    for name in names:
-        taken_s = time_s(name, goal, limits[name] * ours_s)
-        console.print(f"{name}: {duration(taken_s or limits[name] * ours_s)}", highlight=False)
-        what = f"times as long by {name}" if taken_s else f"times as long by {name}, broken off"
-        ratio = taken_s / ours_s if taken_s else limits[name]
-        done = [*done, Figure(what, ratio, asked=LEAST_RATIOS[name], is_at_most=False)]
+    goal = SHARE_OF_DEFAULTS * defaults_fid()
+    ours = _told(OURS, outcome(OURS, goal, most_s))
+    done = [
+        Figure("a tenth of the defaults' fid", goal),
+        Figure("seconds of this project's search", ours.taken_s),
+    ]
+    yield [*done, Figure("the least fid by then", ours.fid, asked=goal)]
+    for name in names if ours.fid <= goal else ():
+        theirs = _told(name, outcome(name, goal, LEAST_RATIOS[name] * ours.taken_s))
+        what = f"times as long by {name}" + ("" if theirs.fid <= goal else ", broken off")
+        ratio = theirs.taken_s / ours.taken_s
+        done.append(
+            Figure(what, ratio, asked=LEAST_RATIOS[name], is_at_most=False, peers={"fid": theirs.fid})
+        )
         yield done
+
+
+def _told(name: str, outcome: Outcome) -> Outcome:
+    told = f"{name}: fid {outcome.fid:.3g} after {duration(outcome.taken_s)}"
+    Console(stderr=True).print(told, highlight=False)
+    return outcome
 
 
 def main() -> None:
@@ -171,7 +185,7 @@ def main() -> None:
     parser.add_argument("--most-s", type=float, default=3600, help="seconds of this project's search (3600)")
     parser.add_argument("--output", type=Path, default=OUTPUT, help=f"({OUTPUT.name})")
     asked, done = parser.parse_args(), []
-    for done in figures(asked.names, LEAST_RATIOS, asked.most_s):
+    for done in figures(asked.names, asked.most_s):
         text = page({NAME: done}, "python -m benchmarks.in_full")
         asked.output.write_text(text, encoding="utf-8")
     conclude(done)

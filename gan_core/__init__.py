@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ExtractorUnavailableError,
         GanCoreError,
         ImportPathError,
+        ImportsNotAllowedError,
         TrainingDiverged,
         UnknownNameError,
     )
@@ -44,6 +45,7 @@ __all__ = [
     "Generator",
     "ImageDataset",
     "ImportPathError",
+    "ImportsNotAllowedError",
     "Report",
     "Trainer",
     "TrainingDiverged",
@@ -71,6 +73,7 @@ _HOME = {
     "Generator": "generator",
     "ImageDataset": "datasets",
     "ImportPathError": "errors",
+    "ImportsNotAllowedError": "errors",
     "Report": "training",
     "Trainer": "trainer",
     "TrainingDiverged": "errors",
@@ -90,3 +93,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute may be a
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

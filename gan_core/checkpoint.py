@@ -61,7 +61,7 @@ def load_newest(
     return None
 
 
-def load_checkpoint(file: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+def load_checkpoint(file: Path | str, device: torch.device | str = "cpu") -> dict[str, Any]:
     """Read what :func:`save_checkpoint` wrote, its tensors on ``device``.
 
     Raises:
@@ -69,7 +69,7 @@ def load_checkpoint(file: Path, device: torch.device | str = "cpu") -> dict[str,
             more than a state does, such as code.
         FileNotFoundError: There is no such file.
     """
-    content = file.read_bytes()
+    content = Path(file).read_bytes()
     body, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
     if hashlib.sha256(body).digest() != digest:
         raise CorruptedCheckpointError(f"{file} is half-written or damaged")

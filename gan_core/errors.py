@@ -17,7 +17,7 @@
     └── TrainingDiverged          a loss, a gradient or an image is no longer finite
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 
@@ -86,15 +86,24 @@ class CheckpointMismatchError(GanCoreError, ValueError):
     """A checkpoint is of another training.
 
     Args:
-        names: The parameters, or dataset and extractor, that differ.
+        differing: The parameters, or dataset and extractor, that differ, with their values there and here.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self.names = sorted(names)
-        super().__init__(f"the checkpoint is of another training, which differs in {', '.join(self.names)}")
+    def __init__(self, differing: Mapping[str, tuple[object, object]]) -> None:
+        self.differing = dict(sorted(differing.items()))
+        told = ", ".join(
+            name if name in {"dataset", "extractor"} else f"{name} ({there!r} there, {here!r} here)"
+            for name, (there, here) in self.differing.items()
+        )
+        super().__init__(f"the checkpoint is of another training, which differs in {told}")
 
-    def __reduce__(self) -> tuple[type, tuple[list[str]]]:
-        return type(self), (self.names,)
+    @property
+    def names(self) -> list[str]:
+        """The names of what differs, sorted."""
+        return list(self.differing)
+
+    def __reduce__(self) -> tuple[type, tuple[dict[str, tuple[object, object]]]]:
+        return type(self), (self.differing,)
 
 
 class TrainingDiverged(GanCoreError):  # noqa: N818 - an outcome of training, not a mistake of the caller

@@ -47,6 +47,7 @@ class Evaluator:
         DatasetError: A part of the data has fewer than 6 images: neighbours are counted to the fifth.
         UnknownNameError: There is no such extractor.
         ExtractorUnavailableError: There is no such extractor for these images.
+        CacheError: Their classifier is not kept yet, and the cache directory cannot be written.
     """
 
     def __init__(
@@ -86,6 +87,9 @@ class Evaluator:
         Returns:
             ``fid``, ``kid``, ``precision``, ``recall`` and ``coverage``, and from a classifier's head
             ``modes`` and ``class_kl``: see :mod:`gan_core.metrics`.
+
+        Raises:
+            ValueError: There are no images.
         """
         return self._score(*self._features(batches))
 
@@ -111,7 +115,10 @@ class Evaluator:
 
     def _features(self, batches: Iterable[Tensor]) -> tuple[Tensor, Tensor | None]:
         with torch.inference_mode():
-            features, logits = zip(*(self._network(batch.to(self._device)) for batch in batches), strict=True)
+            found = [self._network(batch.to(self._device)) for batch in batches]
+            if not found:
+                raise ValueError("there are no images to score")
+            features, logits = zip(*found, strict=True)
             return torch.cat(features), None if logits[0] is None else torch.cat(logits)
 
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import affine_grid, cross_entropy, grid_sample
 
 from gan_core.architectures import ImageShape
-from gan_core.cache import locked_cache
+from gan_core.cache import cache_folder, locked_cache
 from gan_core.datasets import ImageDataset, load_dataset
 from gan_core.errors import CorruptedAssetError, ExtractorUnavailableError, UnknownNameError
 from gan_core.images import to_uint8, to_unit_range
@@ -111,6 +111,7 @@ def load_extractor(
         UnknownNameError: There is no such extractor.
         ExtractorUnavailableError: The images have no two classes, or Inception's weights cannot be had.
         CorruptedAssetError: A file of weights is not what it was.
+        CacheError: The classifier is not kept yet, and the cache directory cannot be written.
     """
     if name not in EXTRACTORS:
         raise UnknownNameError("extractor", name, EXTRACTORS)
@@ -127,6 +128,7 @@ def classifier_content(data: ImageDataset) -> bytes:
     Raises:
         ExtractorUnavailableError: The images have no two classes.
         CorruptedAssetError: A file of weights is not what it was.
+        CacheError: It is not kept yet, and the cache directory cannot be written.
     """
     is_digits = data.name in DIGITS and data.image_shape == DIGITS_SHAPE
     return _digits_content() if is_digits else _cached_content(data)
@@ -153,14 +155,11 @@ def _cached_content(data: ImageDataset) -> bytes:
     identity = sha256(f"procedure {PROCEDURE} {data.image_shape}".encode())
     for tensor in (data.train, labels):
         identity.update(tensor.cpu().numpy().tobytes())
-    with locked_cache() as cache:
-        file = cache / "classifiers" / f"{identity.hexdigest()}.safetensors"
-        if not file.exists():
-            file.parent.mkdir(exist_ok=True)
-            draft = file.with_suffix(".draft")
-            draft.write_bytes(save(train_classifier(data.to("cpu")).state_dict()))
-            draft.replace(file)
-        content = file.read_bytes()
+    file = cache_folder() / "classifiers" / f"{identity.hexdigest()}.safetensors"
+    if not file.exists():
+        with locked_cache():
+            _keep_classifier(file, data)
+    content = file.read_bytes()
     try:
         load(content)
     except SafetensorError as error:
@@ -168,6 +167,16 @@ def _cached_content(data: ImageDataset) -> bytes:
             f"the classifier of {data.name} is damaged ({error}): delete {file}"
         ) from None
     return content
+
+
+def _keep_classifier(file: Path, data: ImageDataset) -> None:
+    """Train the classifier of ``data`` into a file, unless another process has done so meanwhile."""
+    if file.exists():
+        return
+    file.parent.mkdir(exist_ok=True)
+    draft = file.with_suffix(".draft")
+    draft.write_bytes(save(train_classifier(data.to("cpu")).state_dict()))
+    draft.replace(file)
 
 
 def _classifier(content: bytes, data: ImageDataset) -> Classifier:

@@ -16,7 +16,7 @@ FLAGS = (COLLAPSE, DISCRIMINATOR_WON)
 class FlagWatch:
     """Raises a flag once its sign was seen in three reports running.
 
-    - ``collapse``: at most 2 classes have 1 % of the samples or more.
+    - ``collapse``: at most 2 modes (see :func:`gan_core.metrics.modes`), where real images have more.
     - ``discriminator-won``: every generated image of the last batch has a lower logit than every real one,
       and the gradient of the generator is below a hundredth of the largest of the training.
 
@@ -44,6 +44,11 @@ class FlagWatch:
         self.raised, self._since = dict(state["raised"]), dict(state["since"])
 
 
-def collapsed(scores: Mapping[str, float]) -> bool:
-    """Return whether the scores of a report show a collapse; without a classifier's head they cannot."""
-    return scores.get("modes", FEWEST_MODES + 1) <= FEWEST_MODES
+def collapsed(scores: Mapping[str, float], floors: Mapping[str, float]) -> bool:
+    """Return whether a report shows a collapse; where real images have as few classes, nothing does.
+
+    Args:
+        scores: The report's; without a classifier's head they show none.
+        floors: The same scores of real images.
+    """
+    return "modes" in scores and scores["modes"] <= FEWEST_MODES < floors["modes"]

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from gan_core.architectures import ImageShape, architectures
 from gan_core.config import TrialConfig
-from gan_core.errors import CorruptedCheckpointError, ImportPathError
+from gan_core.errors import CorruptedCheckpointError, ImportPathError, in_one_line
 from gan_core.images import to_uint8
 from gan_core.noise import draw_noise, stream
-from gan_core.registry import is_import_path
+from gan_core.registry import import_attribute, is_import_path
 from gan_core.trainer import generate_batches
 
 
@@ -66,9 +66,10 @@ class Generator(nn.Module):
 
 
 def save_generator(
-    file: Path, config: TrialConfig, image_shape: ImageShape, weights: Mapping[str, Tensor]
+    file: Path | str, config: TrialConfig, image_shape: ImageShape, weights: Mapping[str, Tensor]
 ) -> None:
     """Write a generator into a file, whole or not at all, as :func:`generator_bytes` makes it."""
+    file = Path(file)
     draft = file.with_name(f"{file.name}.draft")
     draft.write_bytes(generator_bytes(config, image_shape, weights))
     draft.replace(file)
@@ -89,29 +90,32 @@ def load_generator(file: Path | str, *, allow_imports: bool = False) -> Generato
             runs that module: only for a file whose source you trust.
 
     Raises:
-        ImportPathError: It names a component by import path, and that is not allowed.
+        ImportPathError: It names a component by import path, and that is not allowed, or not there.
         CorruptedCheckpointError: The file is not what was written.
-        FileNotFoundError: There is no such file.
+        OSError: There is no such file, or it cannot be read.
     """
     try:
         with safe_open(file, framework="pt") as content:
             about = content.metadata()
             weights = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118 - no mapping
-        if not allow_imports:
-            _refuse_imports(file, json.loads(about["config"]))
+        _check_imports(file, json.loads(about["config"]), allowed=allow_imports)
         channels, height, width = json.loads(about["image_shape"])
         config = TrialConfig.model_validate_json(about["config"])
         return Generator(config, (channels, height, width), weights)
-    except (FileNotFoundError, ImportPathError):
+    except (OSError, ImportPathError):
         raise
     except Exception as error:
-        raise CorruptedCheckpointError(f"{file} is no generator that gan_core wrote: {error}") from error
+        told = in_one_line(error)
+        raise CorruptedCheckpointError(f"{file} is no generator that gan_core wrote: {told}") from error
 
 
-def _refuse_imports(file: Path | str, config: Mapping[str, object]) -> None:
+def _check_imports(file: Path | str, config: Mapping[str, object], *, allowed: bool) -> None:
     named = [str(config.get(kind)) for kind in ("architecture", "loss", "penalty")]
     paths = [name for name in named if is_import_path(name)]
-    if paths:
+    if allowed:
+        for path in paths:
+            import_attribute(path)
+    elif paths:
         raise ImportPathError(
             f"{file} is built with {', '.join(paths)}: importing it runs that code; where you trust it, pass"
             " allow_imports=True"

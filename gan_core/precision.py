@@ -50,16 +50,17 @@ def forward_pass(
 def products(precision: Precision, device: torch.device) -> Iterator[None]:
     """Multiply float32 matrices with both rounded to bfloat16, on a CPU that gains from it, for ``bf16``.
 
-    Sums and results stay in float32. PyTorch has one setting for all of the process: it is as before
-    afterwards.
+    Sums and results stay in float32; for ``fp32`` nothing is rounded. PyTorch has one setting for all of the
+    process: it is as before afterwards.
     """
-    before = torch.get_float32_matmul_precision()
-    if device.type == "cpu" and gains_from_bf16(device) and precision != "fp32":
-        torch.set_float32_matmul_precision("medium")
+    multiplication = torch.backends.mkldnn.matmul  # type: ignore[attr-defined] # made as torch is imported
+    before = multiplication.fp32_precision
+    is_rounded = device.type == "cpu" and gains_from_bf16(device) and precision != "fp32"
+    multiplication.fp32_precision = "bf16" if is_rounded else "ieee"
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        multiplication.fp32_precision = before
 
 
 def resolved(precision: Precision, device: torch.device) -> Literal["fp32", "bf16"]:

@@ -1,5 +1,6 @@
 """Components by name: one file in a package, one decorator; or a user's own, by import path."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -179,7 +180,7 @@ def _import_module(name: str) -> ModuleType:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and f"{name}.".startswith(f"{missing}."):
             raise ImportPathError(
-                f"there is no module {missing!r}: it must be installed, or lie in the directory that the"
-                f" command is started in, which is {Path.cwd()}"
+                f"there is no module {missing!r}: it must be installed, or lie in the directory where Python"
+                f" looks first, which is {Path(sys.path[0]).absolute()}"
             ) from None
         raise ImportPathError(f"importing the module {name} raised {in_one_line(error)}") from error

@@ -52,15 +52,17 @@ class Trainer:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self._config = config
+        self._image_shape = tuple(image_shape)
         self._device = torch.device(device)
         self._dtype = dtype
         architecture = architectures.get(config.architecture)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(config.seed)
-            self.discriminator = self._placed(architecture.discriminator(config, image_shape))
-            self.generator = self._placed(architecture.generator(config, image_shape))
+            discriminator = architecture.discriminator(config, image_shape)
+            generator = architecture.generator(config, image_shape)
             if config.spectral_norm:
-                _normalise_spectrally(self.discriminator)
+                _normalise_spectrally(discriminator)
+        self.discriminator, self.generator = self._placed(discriminator), self._placed(generator)
         self._average = _average(self.generator, config.ema_decay) if config.ema_decay else None
         self._loss = losses.get(config.loss)
         self._penalty = penalties.get(config.penalty)
@@ -97,7 +99,7 @@ class Trainer:
             ``d_loss``, the last update's with its penalty, and ``g_loss``, each of shape ``()``.
 
         Raises:
-            ValueError: The tensors are not of these shapes, or the images are not real numbers.
+            ValueError: The tensors are not of these shapes, or not of the trainer's ``dtype``.
             TrainingDiverged: A loss or gradient is not finite; no network was updated with it or after it.
                 A step on a CPU says so at once; elsewhere :meth:`check` does, so that steps need not wait.
         """
@@ -131,10 +133,11 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`state_dict` of a trainer with the same config returned.
 
-        What :data:`gan_core.config.CHANGEABLE` names may differ: it is this trainer's from now on.
+        What :data:`gan_core.config.CHANGEABLE` names may differ: it is this trainer's from now on. The state
+        is copied: PyTorch's optimisers would go on in its own tensors.
         """
         for name, part in self._parts().items():
-            part.load_state_dict(state[name])
+            part.load_state_dict(deepcopy(state[name]))
         self._set_adam(self._d_optimizer, self._config.lr_d or self._config.lr)
         self._set_adam(self._g_optimizer, self._config.lr)
         self._penalty_rng.set_state(state["penalty_rng"].cpu())
@@ -150,8 +153,13 @@ class Trainer:
                 f"noise of shape {tuple(noise.shape)}: for {n} real images it must be"
                 f" ({n}, {self._config.noise_dim})"
             )
-        if not real.is_floating_point():
-            raise ValueError(f"real images of {real.dtype}: they must be real numbers in [-1, 1]")
+        if real.shape[1:] != self._image_shape:
+            raise ValueError(
+                f"real images of shape {tuple(real.shape)}: they must be {(n, *self._image_shape)}"
+            )
+        for name, tensor in {"real images": real, "noise": noise}.items():
+            if tensor.dtype != self._dtype:
+                raise ValueError(f"{name} of {tensor.dtype}: this trainer takes {self._dtype}")
 
     def _updates(self, real: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         *earlier, (last_real, last_noise) = zip(
@@ -225,7 +233,7 @@ class Trainer:
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         optimizer.zero_grad()
         loss.backward(inputs=weights)
-        norm = get_total_norm([weight.grad for weight in weights])
+        norm = get_total_norm([weight.grad for weight in weights if weight.grad is not None])
         self._guard.watch(self.steps_taken + 1, network, loss, norm)
         optimizer.step()
         return norm

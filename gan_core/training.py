@@ -57,7 +57,7 @@ def train(
     data: ImageDataset,
     evaluator: Evaluator | None = None,
     device: torch.device | str = "cpu",
-    checkpoint: Path | None = None,
+    checkpoint: Path | str | None = None,
     checkpoint_every_s: float = 30.0,
     start: Mapping[str, Any] | None = None,
     on_damage: Callable[[str], object] = warnings.warn,
@@ -88,21 +88,25 @@ def train(
         TrainingDiverged: A loss, a gradient or an image is not finite.
         CheckpointMismatchError: The checkpoint is of another config, dataset, extractor or precision.
         NotADirectoryError: The checkpoint's directory does not exist.
+        ValueError: The training to go on from has ended.
     """
-    if checkpoint and not checkpoint.parent.is_dir():
-        raise NotADirectoryError(f"there is no directory {checkpoint.parent} for the checkpoint")
+    file = Path(checkpoint) if checkpoint else None
+    if file and not file.parent.is_dir():
+        raise NotADirectoryError(f"there is no directory {file.parent} for the checkpoint")
     data = data.placed(device)
     training = _Training(config, data, evaluator or Evaluator(data, device), torch.device(device))
     if start is not None:
         training.take_over(start)
-    elif checkpoint and (state := load_newest(checkpoint, device, on_damage)):
+        if training.step >= config.steps:
+            raise ValueError(f"the training to go on from has taken all of its {config.steps} steps")
+    elif file and (state := load_newest(file, device, on_damage)):
         training.load_state_dict(state)
         yield training.last_report()
     saved_at = monotonic()
     while training.step < config.steps:
         report = training.advance()
-        if checkpoint and (report.final or monotonic() - saved_at >= checkpoint_every_s):
-            save_checkpoint(checkpoint, training.state_dict())
+        if file and (report.final or monotonic() - saved_at >= checkpoint_every_s):
+            save_checkpoint(file, training.state_dict())
             saved_at = monotonic()
         yield report
 
@@ -200,7 +204,8 @@ class _Training:
 
     def _check_identity(self, theirs: Mapping[str, Any], but_for: Set[str] = frozenset()) -> None:
         names = (self._identity.keys() | theirs.keys()) - but_for
-        differing = {name for name in names if self._identity.get(name) != theirs.get(name)}
+        pairs = {name: (theirs.get(name), self._identity.get(name)) for name in names}
+        differing = {name: (there, here) for name, (there, here) in pairs.items() if there != here}
         if differing:
             raise CheckpointMismatchError(differing)
 
@@ -247,7 +252,10 @@ class _Training:
         return self._best
 
     def _update_flags(self, scores: Mapping[str, float]) -> None:
-        signs = {COLLAPSE: collapsed(scores), DISCRIMINATOR_WON: self._trainer.discriminator_won}
+        signs = {
+            COLLAPSE: collapsed(scores, self._evaluator.floors),
+            DISCRIMINATOR_WON: self._trainer.discriminator_won,
+        }
         self._flags.update(self.step, signs)
 
     def _final_scores(self, best: Mapping[str, Any]) -> dict[str, float]:

@@ -30,3 +30,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute may be a
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

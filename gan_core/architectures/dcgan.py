@@ -7,7 +7,7 @@ from gan_core.architectures import Architecture, ImageShape, architectures
 from gan_core.config import TrialConfig
 from gan_core.errors import DatasetError
 
-SMALLEST = 16
+SMALLEST, MULTIPLE = 16, 4
 
 
 @architectures.register("dcgan")
@@ -46,12 +46,14 @@ class DCGAN(Architecture):
         a quarter of the values.
 
         Raises:
-            DatasetError: The images are smaller than 16x16, which two convolutions and poolings need.
+            DatasetError: The images are smaller than 16x16, which two convolutions and poolings need, or
+                their sides are no multiples of 4, which two doublings make.
         """
         channels, height, width = image_shape
-        if min(height, width) < SMALLEST:
+        if min(height, width) < SMALLEST or height % MULTIPLE or width % MULTIPLE:
             raise DatasetError(
-                f"dcgan takes images of {SMALLEST}x{SMALLEST} or more, these are {height}x{width}: use mlp"
+                f"dcgan takes images of {SMALLEST}x{SMALLEST} or more, both sides multiples of {MULTIPLE};"
+                f" these are {height}x{width}: use mlp"
             )
         pooled_size = 64 * _pooled(_pooled(height)) * _pooled(_pooled(width))
         return nn.Sequential(

@@ -24,7 +24,8 @@ class ImageDataset:
     """Images, split into those that train and those held out to measure with.
 
     Args:
-        name: What messages call it.
+        name: What messages call it. ``mnist`` and ``mnist-5k`` are for the digits alone: 28x28 images of
+            these names are scored by the classifier of digits that ships with the package.
         train: Images to train on: uint8 in [0, 255], shape ``(N, C, H, W)``, N at least 2, C being 1 or 3,
             H and W multiples of 4.
         held_out: At least 2 images of the same shape that no training sees: uint8, ``(M, C, H, W)``.

@@ -41,8 +41,10 @@ def load_folder(folder: Path, image_size: int, channels: int) -> ImageDataset:
             f"{folder} has {len(files)} images ({', '.join(SUFFIXES)}), at least {FEWEST_IMAGES} are needed:"
             f" every fifth is held out"
         )
-    images, labels = _decode(folder, files, image_size, MODES[channels]), _labels(files)
-    held_out = every_fifth(len(files))
+    held_out, labels = every_fifth(len(files)), _labels(files)
+    if labels is not None:
+        _check_classes(folder, files, labels, labels[~held_out])
+    images = _decode(folder, files, image_size, MODES[channels])
     return ImageDataset(
         f"{FOLDER}{folder}",
         images[~held_out],
@@ -50,6 +52,15 @@ def load_folder(folder: Path, image_size: int, channels: int) -> ImageDataset:
         train_labels=None if labels is None else labels[~held_out],
         held_out_labels=None if labels is None else labels[held_out],
     )
+
+
+def _check_classes(folder: Path, files: list[Path], labels: Tensor, train_labels: Tensor) -> None:
+    untrained = set(labels.tolist()) - set(train_labels.tolist())
+    if untrained:
+        name = files[labels.tolist().index(min(untrained))].parts[0]
+        raise DatasetError(
+            f"{folder / name}: every fifth image is held out, and none of this class would train: add some"
+        )
 
 
 def _image_files(folder: Path) -> list[Path]:
@@ -82,11 +93,13 @@ def _decode(folder: Path, files: list[Path], size: int, mode: str) -> Tensor:
 def _read(file: Path, size: int, mode: str) -> NDArray[np.uint8]:
     try:
         with Image.open(file) as image:
-            upright = ImageOps.exif_transpose(_with_8_bits(image))
+            upright = _with_8_bits(ImageOps.exif_transpose(image))
             opaque = _on_white(upright).convert(mode)
             fitted = ImageOps.fit(opaque, (size, size), Image.Resampling.LANCZOS)
     except Exception as error:
-        raise DatasetError(f"{file} cannot be read as an image ({in_one_line(error)}): remove it") from error
+        raise DatasetError(
+            f"{file} cannot be read as an image ({in_one_line(error)}): mend or remove it"
+        ) from error
     return np.array(fitted)
 
 

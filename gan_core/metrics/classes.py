@@ -5,15 +5,19 @@ from math import log
 from torch import Tensor
 
 LEAST_SHARE = 0.01
+LEAST_OF_AN_EQUAL_SHARE = 0.1
 
 
 def modes(logits: Tensor) -> int:
     """Return the number of classes that at least 1 % of the samples are assigned to, from 1 to ``K``.
 
+    Of more than 10 classes, each must have a tenth of an equal share, ``1 / K``.
+
     Args:
         logits: Of the samples' classes, shape ``(N, K)``.
     """
-    return int((_shares(logits) >= LEAST_SHARE).sum())
+    least = min(LEAST_SHARE, LEAST_OF_AN_EQUAL_SHARE / logits.shape[1])
+    return int((_shares(logits) >= least).sum())
 
 
 def class_kl(logits: Tensor) -> float:

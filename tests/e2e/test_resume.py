@@ -95,7 +95,7 @@ def test_a_state_of_other_hyperparameters_is_told_and_set_aside(workplace, whole
     rows = {row["trial_id"]: row for row in read_ledger(name, folder.parent).trials}
     [mishap] = rows[unfinished["trial_id"]]["mishaps"]
     then = "the previous one is taken" if has_own else "training begins anew"
-    assert f"differs in lr; {then}" in mishap["reason"]
+    assert f"differs in lr (1e-05 there, {config.lr} here); {then}" in mishap["reason"]
 
 
 def trained_again(before, after):

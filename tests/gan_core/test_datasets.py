@@ -164,6 +164,24 @@ def test_grey_16_bit_transparent_and_turned_images_are_what_they_look_like(tmp_p
     assert grey[4, 0, :, 0].tolist() == [255] * 4 + [0] * 4
 
 
+def test_a_turned_16_bit_image_is_turned(tmp_path):
+    paint_many(tmp_path, 10)
+    halves = np.repeat(np.uint16([[0], [65535]]), 8, axis=1).repeat(4, axis=0)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(halves).save(tmp_path / "00.png", exif=exif)
+    grey = load_dataset(f"folder:{tmp_path}", image_size=8, channels=1).train
+    assert grey[0, 0, :, 0].tolist() == [255] * 4 + [0] * 4
+
+
+def test_a_class_without_an_image_to_train_on_is_named(tmp_path):
+    paint_many(tmp_path / "ants", 4)
+    paint_many(tmp_path / "bees", 1)
+    paint_many(tmp_path / "cats", 10)
+    with pytest.raises(DatasetError, match=r"/bees: every fifth image is held out, and none of this class"):
+        load_small(f"folder:{tmp_path}")
+
+
 def test_a_folder_is_read_the_same_every_time(tmp_path):
     rng = np.random.default_rng(0)
     for number in range(40):
@@ -207,7 +225,7 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path, content):
     file = tmp_path / "07.png"
     file.write_bytes(file.read_bytes()[:150] if content is None else content)
     with pytest.raises(
-        DatasetError, match=rf"^{re.escape(str(file))} cannot be read as an image \(.*: remove it"
+        DatasetError, match=rf"^{re.escape(str(file))} cannot be read as an image \(.*: mend or remove it"
     ):
         load_small(f"folder:{tmp_path}")
 

@@ -33,6 +33,18 @@ def test_floors_are_what_real_images_score(digits, evaluator):
     assert evaluator.floors["precision"] > 0.7
 
 
+def test_floors_of_many_images_are_of_some_that_are_spread_over_all(digits, evaluator, monkeypatch):
+    monkeypatch.setattr("gan_core.evaluation.MOST_FLOOR_IMAGES", 1000)
+    floors = Evaluator(digits).floors
+    assert floors["modes"] == 10
+    assert evaluator.floors["fid"] < floors["fid"] < 5 * evaluator.floors["fid"]
+
+
+def test_no_images_have_no_score(evaluator):
+    with pytest.raises(ValueError, match="there are no images to score"):
+        evaluator.score([])
+
+
 def test_the_final_score_knows_copies_of_training_images(digits, evaluator):
     copies = evaluator.final_score([to_unit_range(digits.train[::4])])
     assert copies["memorisation"] == 0

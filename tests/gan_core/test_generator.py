@@ -69,12 +69,15 @@ class Own(Architecture):
     discriminator = staticmethod(architectures.get("mlp").discriminator)
 
 
-def test_a_file_that_names_code_is_loaded_only_where_that_is_allowed(tmp_path):
+def test_a_file_that_names_code_is_loaded_only_where_that_is_allowed(tmp_path, monkeypatch):
     config, file = TrialConfig(noise_dim=8, architecture=f"{__name__}:Own"), tmp_path / "g.safetensors"
     gan_core.save_generator(file, config, SHAPE, Own.generator(config, SHAPE).state_dict())
     with pytest.raises(ImportPathError, match=r"test_generator:Own: importing it runs that code"):
         gan_core.load_generator(file)
     assert gan_core.load_generator(file, allow_imports=True).sample(2).shape == (2, *SHAPE)
+    monkeypatch.delattr(f"{__name__}.Own")
+    with pytest.raises(ImportPathError, match="has no 'Own'"):
+        gan_core.load_generator(file, allow_imports=True)
     ours = TrialConfig(noise_dim=8).model_dump()
     for kind in ("architecture", "loss", "penalty"):
         about = {"config": json.dumps(ours | {kind: "no_such_module:Pair"}), "image_shape": json.dumps(SHAPE)}

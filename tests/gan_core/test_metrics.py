@@ -211,6 +211,8 @@ def test_modes_and_class_kl():
     assert (modes(half), class_kl(half)) == (5, pytest.approx(log(2)))
     rare = torch.eye(10)[[0] * 197 + [1, 2, 2]]
     assert modes(rare) == 2
+    many = torch.eye(200).repeat(5, 1)
+    assert modes(many) == 200
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,50 @@ def test_the_step_is_the_seeds(digits, architecture, loss):
             assert_equal_weights(trainer.discriminator, seed.discriminator)
 
 
+def test_a_step_with_all_options_is_as_it_is_written(digits):
+    """The discriminator twice, on its own batches with R1 on real images; the generator on the last noise."""
+    config = TrialConfig(
+        loss="wasserstein", penalty="r1", penalty_weight=3.0, d_steps=2, lr_d=1e-3, beta1=0.2, noise_dim=4
+    )
+    trainer = Trainer(config, digits.image_shape, dtype=torch.float64)
+    generator, discriminator = deepcopy(trainer.generator), deepcopy(trainer.discriminator)
+    d_adam = torch.optim.Adam(discriminator.parameters(), lr=1e-3, betas=(0.2, 0.999))
+    g_adam = torch.optim.Adam(generator.parameters(), lr=3e-4, betas=(0.2, 0.999))
+    rng = torch.Generator().manual_seed(0)
+    for _ in range(5):
+        real = to_unit_range(digits.train[torch.randint(4000, (12,), generator=rng)]).double()
+        noise = torch.randn(12, 4, generator=rng, dtype=torch.float64)
+        losses = trainer.step(real, noise)
+        for images, z in zip(real.split(6), noise.split(6), strict=True):
+            images = images.clone().requires_grad_()
+            logits = discriminator(images)
+            (gradients,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+            penalty = 3.0 * gradients.square().sum((1, 2, 3)).mean() / 2
+            d_loss = discriminator(generator(z).detach()).mean() - logits.mean() + penalty
+            d_adam.zero_grad()
+            d_loss.backward()
+            d_adam.step()
+        g_loss = -discriminator(generator(noise[6:])).mean()
+        g_adam.zero_grad()
+        g_loss.backward()
+        g_adam.step()
+        expected = {"d_loss": d_loss.detach(), "g_loss": g_loss.detach()}
+        torch.testing.assert_close(losses, expected, rtol=1e-9, atol=1e-12)
+    assert_equal_weights(trainer.discriminator, discriminator)
+    assert_equal_weights(trainer.generator, generator)
+
+
+def test_a_state_that_is_loaded_is_left_as_it_is(digits):
+    trained, loaded = (Trainer(TrialConfig(noise_dim=4), digits.image_shape) for _ in range(2))
+    batch = torch.rand(8, *digits.image_shape), torch.rand(8, 4)
+    trained.step(*batch)
+    state = trained.state_dict()
+    before = deepcopy(state)
+    loaded.load_state_dict(state)
+    loaded.step(*batch)
+    torch.testing.assert_close(state, before, rtol=0, atol=0)
+
+
 def assert_equal_weights(ours, seeds):
     for mine, theirs in zip(ours.parameters(), seeds.parameters(), strict=True):
         assert (mine - theirs).norm() <= 1e-9 * theirs.norm()
@@ -143,10 +187,28 @@ def test_bf16_follows_fp32(digits, architecture):
 def test_what_a_step_multiplies_in_is_not_left_to_the_rest_of_the_process(digits, monkeypatch, pixel, ends):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     trainer = Trainer(TrialConfig(precision="bf16"), digits.image_shape)
-    before = torch.get_float32_matmul_precision()
+    multiplication = torch.backends.mkldnn.matmul
     with ends:
         trainer.step(torch.full((8, 1, 28, 28), pixel), torch.zeros(8, 96))
-    assert torch.get_float32_matmul_precision() == before == "highest"
+    assert (multiplication.fp32_precision, torch.get_float32_matmul_precision()) == ("none", "highest")
+
+
+@pytest.fixture
+def multiplied_in_bf16():
+    """A process that has said that float32 matrices are multiplied in less."""
+    multiplication = torch.backends.mkldnn.matmul
+    before, multiplication.fp32_precision = multiplication.fp32_precision, "bf16"
+    yield multiplication
+    multiplication.fp32_precision = before
+
+
+def test_fp32_is_fp32_in_a_process_that_multiplies_in_less(digits, multiplied_in_bf16):
+    config, batch = TrialConfig(precision="fp32"), (torch.rand(16, 1, 28, 28), torch.rand(16, 96))
+    found = Trainer(config, digits.image_shape).step(*batch)
+    assert multiplied_in_bf16.fp32_precision == "bf16"
+    multiplied_in_bf16.fp32_precision = "ieee"
+    assert Trainer(config, digits.image_shape).step(*batch) == found
+    multiplied_in_bf16.fp32_precision = "bf16"
 
 
 def test_auto_is_bf16_only_where_the_hardware_multiplies_it(digits, monkeypatch):
@@ -169,6 +231,12 @@ def test_auto_is_bf16_only_where_the_hardware_multiplies_it(digits, monkeypatch)
         (torch.zeros(6, 1, 28, 28), torch.zeros(4, 96), r"must be \(6, 96\)"),
         (torch.zeros(6, 1, 28, 28), torch.zeros(6, 95), r"must be \(6, 96\)"),
         (torch.zeros(6, 1, 28, 28, dtype=torch.uint8), torch.zeros(6, 96), "images of torch.uint8"),
+        (
+            torch.zeros(6, 1, 28, 28),
+            torch.zeros(6, 96).double(),
+            "noise of torch.float64: this trainer takes",
+        ),
+        (torch.zeros(6, 784), torch.zeros(6, 96), r"they must be \(6, 1, 28, 28\)"),
     ],
 )
 def test_a_batch_that_does_not_fit_is_refused(real, noise, message):
