@@ -156,7 +156,7 @@ def _cached_content(data: ImageDataset) -> bytes:
     for tensor in (data.train, labels):
         identity.update(tensor.cpu().numpy().tobytes())
     file = cache_folder() / "classifiers" / f"{identity.hexdigest()}.safetensors"
-    if not file.exists():
+    if not os.access(file, os.R_OK):
         with locked_cache():
             _keep_classifier(file, data)
     content = file.read_bytes()

@@ -44,11 +44,6 @@ class FlagWatch:
         self.raised, self._since = dict(state["raised"]), dict(state["since"])
 
 
-def collapsed(scores: Mapping[str, float], floors: Mapping[str, float]) -> bool:
-    """Return whether a report shows a collapse; where real images have as few classes, nothing does.
-
-    Args:
-        scores: The report's; without a classifier's head they show none.
-        floors: The same scores of real images.
-    """
-    return "modes" in scores and scores["modes"] <= FEWEST_MODES < floors["modes"]
+def collapsed(modes: float, of_real: float) -> bool:
+    """Return whether a report's modes show a collapse; where real images have as few, nothing does."""
+    return modes <= FEWEST_MODES < of_real

@@ -92,7 +92,7 @@ def load_generator(file: Path | str, *, allow_imports: bool = False) -> Generato
     Raises:
         ImportPathError: It names a component by import path, and that is not allowed, or not there.
         CorruptedCheckpointError: The file is not what was written.
-        OSError: There is no such file, or it cannot be read.
+        FileNotFoundError: There is no such file.
     """
     try:
         with safe_open(file, framework="pt") as content:
@@ -102,7 +102,7 @@ def load_generator(file: Path | str, *, allow_imports: bool = False) -> Generato
         channels, height, width = json.loads(about["image_shape"])
         config = TrialConfig.model_validate_json(about["config"])
         return Generator(config, (channels, height, width), weights)
-    except (OSError, ImportPathError):
+    except (FileNotFoundError, ImportPathError):
         raise
     except Exception as error:
         told = in_one_line(error)

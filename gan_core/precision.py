@@ -1,7 +1,8 @@
 """Which number format a training step computes in."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -50,17 +51,50 @@ def forward_pass(
 def products(precision: Precision, device: torch.device) -> Iterator[None]:
     """Multiply float32 matrices with both rounded to bfloat16, on a CPU that gains from it, for ``bf16``.
 
-    Sums and results stay in float32; for ``fp32`` nothing is rounded. PyTorch has one setting for all of the
-    process: it is as before afterwards.
+    Sums and results stay in float32; for ``fp32`` matrices are multiplied as they are. PyTorch has one
+    setting for all of the process: it is as before afterwards.
     """
-    multiplication = torch.backends.mkldnn.matmul  # type: ignore[attr-defined] # made as torch is imported
-    before = multiplication.fp32_precision
+    setting = _setting()
     is_rounded = device.type == "cpu" and gains_from_bf16(device) and precision != "fp32"
-    multiplication.fp32_precision = "bf16" if is_rounded else "ieee"
+    before, needed = setting.get(), setting.rounded if is_rounded else setting.exact
+    if before == needed:
+        yield
+        return
+    setting.set(needed)
     try:
         yield
     finally:
-        multiplication.fp32_precision = before
+        setting.set(before)
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """One of the two ways in which PyTorch is told how to multiply float32 matrices, and its words for it."""
+
+    get: Callable[[], str]
+    set: Callable[[str], None]
+    rounded: str
+    exact: str
+
+
+_OF_ALL = _Setting(
+    torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "medium", "highest"
+)
+_OF_ONEDNN = _Setting(
+    lambda: str(torch.backends.mkldnn.matmul.fp32_precision),  # type: ignore[attr-defined] # made on import
+    lambda precision: setattr(torch.backends.mkldnn.matmul, "fp32_precision", precision),  # type: ignore[attr-defined]
+    "bf16",
+    "ieee",
+)
+
+
+def _setting() -> _Setting:
+    """Return the one that this process may use: PyTorch's older one raises where the newer one was used."""
+    try:
+        _OF_ALL.get()
+    except RuntimeError:
+        return _OF_ONEDNN
+    return _OF_ALL
 
 
 def resolved(precision: Precision, device: torch.device) -> Literal["fp32", "bf16"]:

@@ -98,7 +98,9 @@ def train(
     if start is not None:
         training.take_over(start)
         if training.step >= config.steps:
-            raise ValueError(f"the training to go on from has taken all of its {config.steps} steps")
+            raise ValueError(
+                f"the training to go on from has taken all of its {config.steps} steps: take an earlier state"
+            )
     elif file and (state := load_newest(file, device, on_damage)):
         training.load_state_dict(state)
         yield training.last_report()
@@ -252,10 +254,8 @@ class _Training:
         return self._best
 
     def _update_flags(self, scores: Mapping[str, float]) -> None:
-        signs = {
-            COLLAPSE: collapsed(scores, self._evaluator.floors),
-            DISCRIMINATOR_WON: self._trainer.discriminator_won,
-        }
+        has_collapsed = "modes" in scores and collapsed(scores["modes"], self._evaluator.floors["modes"])
+        signs = {COLLAPSE: has_collapsed, DISCRIMINATOR_WON: self._trainer.discriminator_won}
         self._flags.update(self.step, signs)
 
     def _final_scores(self, best: Mapping[str, Any]) -> dict[str, float]:

@@ -51,5 +51,6 @@ def test_start_up_imports_nothing_heavy(module, allowed):
 
 
 def test_every_public_name_is_there():
-    code = "import gan_core, sweeps; [getattr(m, n) for m in (gan_core, sweeps) for n in m.__all__]"
+    code = "import gan_core, sweeps; [getattr(m, n) for m in (gan_core, sweeps) for n in m.__all__];"
+    code += "assert all({*m.__all__} <= {*dir(m)} for m in (gan_core, sweeps))"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,10 +1,12 @@
 """A search by Optuna alone, with the seed tutorial's loop: ``python -m benchmarks.peers.plain_optuna``.
 
-Two processes share a study in SQLite, as Optuna's documentation has it; nothing is stopped early. Every
-report's fid is printed on a line of its own.
+A process a core: they share a study in SQLite, as Optuna's documentation has it; nothing is stopped early.
+Every report's fid is printed on a line of its own.
 """
 
 import argparse
+import os
+import sys
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +15,7 @@ import optuna
 
 from benchmarks.peers.seed_training import Digits
 
-PROCESSES = 2
+PROCESSES = os.cpu_count() or 1
 
 
 def objective(trial: optuna.Trial, digits: Digits) -> float:
@@ -51,6 +53,7 @@ def main() -> None:
             process.start()
         for process in processes:
             process.join()
+    sys.exit(any(process.exitcode for process in processes))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ line of its own.
 """
 
 import argparse
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -57,7 +58,8 @@ def main() -> None:
                 verbose=0,
             ),
         )
-        tuner.fit()
+        results = tuner.fit()
+    sys.exit(bool(results.errors))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class Digits:
         )
 
     def fids(self, noise_dim: int, lr: float, beta1: float, leaky_slope: float) -> Iterator[float]:
-        """Train an LSGAN, and yield its fid at each of its reports."""
+        """Train an LSGAN, and yield its fid at each of its reports, until it diverges."""
         trainer = SeedTrainer("mlp", "lsgan")
         trainer.generator, trainer.discriminator = mlp_pair(noise_dim, leaky_slope)
         trainer.d_optimizer = torch.optim.Adam(trainer.discriminator.parameters(), lr, (beta1, 0.999))
@@ -36,14 +36,17 @@ class Digits:
         for step, (real, _) in islice(batches, LONG.steps):
             trainer.step(real, _noise(LONG.batch_size, noise_dim))
             if step % LONG.report_every == 0:
-                yield self._evaluator.score(_images(trainer, noise_dim))["fid"]
+                images = _images(trainer, noise_dim)
+                if not images.isfinite().all():
+                    return
+                yield self._evaluator.score(images.split(GENERATED_AT_ONCE))["fid"]
 
 
 def _noise(n: int, noise_dim: int) -> Tensor:
     return (torch.rand(n, noise_dim) - 0.5) / 0.5
 
 
-def _images(trainer: SeedTrainer, noise_dim: int) -> Iterator[Tensor]:
+def _images(trainer: SeedTrainer, noise_dim: int) -> Tensor:
     with torch.no_grad():
-        for _ in range(SAMPLES // GENERATED_AT_ONCE):
-            yield trainer.generator(_noise(GENERATED_AT_ONCE, noise_dim)).reshape(-1, 1, 28, 28)
+        images: Tensor = trainer.generator(_noise(SAMPLES, noise_dim))
+    return images.reshape(-1, 1, 28, 28)

@@ -23,9 +23,13 @@ def test_a_peers_fids_are_the_numbers_that_it_prints(tmp_path, name):
     assert prepared(name, tmp_path).fids() == [1234.5, 99.25]
 
 
-def test_a_search_that_is_broken_off_leaves_no_process(tmp_path):
-    sleeps = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])"
-    with running(Search([sys.executable, "-c", sleeps], list), tmp_path) as process:
+def test_a_search_that_is_broken_off_leaves_no_process(tmp_path, monkeypatch):
+    stubborn = (
+        "import signal, subprocess, sys, time; signal.signal(signal.SIGINT, signal.SIG_IGN);"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); time.sleep(600)"
+    )
+    monkeypatch.setattr("benchmarks.in_full.PATIENCE_S", 0.5)
+    with running(Search([sys.executable, "-c", stubborn], list), tmp_path) as process:
         while not process.children():
             assert process.poll() is None
         (child,) = process.children()
