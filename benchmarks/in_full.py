@@ -111,6 +111,7 @@ def running(search: Search, folder: Path) -> Iterator[psutil.Popen]:
                 _, alive = psutil.wait_procs(family, timeout=PATIENCE_S)
                 for each in alive:
                     each.kill()
+                psutil.wait_procs(alive, timeout=PATIENCE_S)
 
 
 @dataclass(frozen=True)
