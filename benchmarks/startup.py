@@ -31,6 +31,8 @@ SHORT = (
     *("--trials", "2"),
 )
 TRIALS = 16
+REPOSITORY = Path(__file__).parents[1]
+"""Where Ray's workers, which look in no directory that they start in, find what notes their first step."""
 
 
 def small_sweep(results: Path) -> None:
@@ -60,8 +62,9 @@ def start_s() -> tuple[float, float]:
         file = Path(folder) / "steps"
         command = [sys.executable, "-c", WATCHED, str(SPEC), *SHORT, "--results", folder]
         started = time()
+        environment = os.environ | {FILE: str(file), "PYTHONPATH": str(REPOSITORY)}
         process = subprocess.Popen(  # noqa: S603 - no user input
-            command, env=os.environ | {FILE: str(file)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         with process:
             if process.stderr is None:
