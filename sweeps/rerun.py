@@ -33,7 +33,8 @@ class Repetition:
 def rerun(sweep: Sweep, trial_id: str) -> Iterator[Repetition]:
     """Train a trial again, as far as it came, and compare each report with the ledger's.
 
-    With as many torch threads as the trial had: rounding depends on them.
+    With as many torch threads as the trial had, as rounding depends on them; afterwards there are as many as
+    before.
 
     Raises:
         UnknownTrialError: The sweep has no such trial, it made no report, or it took over another's state.
@@ -48,13 +49,16 @@ def rerun(sweep: Sweep, trial_id: str) -> Iterator[Repetition]:
 
     from gan_core import Evaluator, TrialConfig, load_dataset, train
 
-    spec = sweep.facts["spec"]
+    spec, threads_before = sweep.facts["spec"], torch.get_num_threads()
     torch.set_num_threads(spec["resources"]["cpu"])
-    data = load_dataset(spec["dataset"], image_size=spec["image_size"], channels=spec["channels"])
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    evaluator = Evaluator(data, device, spec["extractor"])
-    last_step = max(recorded)
-    for report in train(TrialConfig.model_validate(config), data, evaluator, device):
-        yield Repetition(report.step, report.metrics, recorded[report.step])
-        if report.step == last_step:
-            return
+    try:
+        data = load_dataset(spec["dataset"], image_size=spec["image_size"], channels=spec["channels"])
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        evaluator = Evaluator(data, device, spec["extractor"])
+        last_step = max(recorded)
+        for report in train(TrialConfig.model_validate(config), data, evaluator, device):
+            yield Repetition(report.step, report.metrics, recorded[report.step])
+            if report.step == last_step:
+                return
+    finally:
+        torch.set_num_threads(threads_before)

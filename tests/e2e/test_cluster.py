@@ -14,6 +14,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+import torch
 
 import sweeps
 from sweeps import cluster as of_sweeps
@@ -145,7 +146,9 @@ def test_a_node_and_the_driver_die_and_no_step_is_lost_to_the_result(cluster, tm
     assert json.loads(done.stdout)["trials"] == {"completed": 2}
     moved = next(trial for trial in trials(tmp_path) if len(set(node_ids(trial))) == 2)
     sweep = sweeps.load("moved", tmp_path / "results")
+    threads = torch.get_num_threads()
     assert all(report.is_equal for report in rerun(sweep, moved["trial_id"]))
+    assert torch.get_num_threads() == threads
     assert not list((tmp_path / "kept").iterdir())
     assert not left_behind(cluster.address)
 
