@@ -49,7 +49,7 @@ def whole(workplace):
 
 
 def test_killed_twice_and_resumed_it_ends_as_if_nothing_had_happened(workplace, whole):
-    for command, reports in ((["spec.yaml", "--name", "killed"], 4), (["resume", "killed"], 9)):
+    for command, reports in ((["spec.yaml", "--name", "killed"], 4), (["resume", "killed"], 11)):
         killed_after(reports, "killed", *command, workplace=workplace)
     before = sweeps.load("killed", workplace / "results")
     states = dict(zip(before.trials["trial_id"], before.trials["status"], strict=True))
