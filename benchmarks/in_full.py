@@ -1,9 +1,9 @@
-"""How soon real searches have a good generator: ``python -m benchmarks.in_full``, hours.
+"""How soon real searches have a good generator: ``python -m benchmarks.in_full``, 40 minutes.
 
-Each of the searches that ``benchmarks.time_to_fid`` replays is run once, by the command that its user would
-type, until the fid of one of its reports is at most a tenth of that of the seed tutorial's defaults, which
-are trained first. The time is that from Enter. Another search is broken off once it has taken as many times
-this project's time as was asked. Writes ``benchmarks/IN_FULL.md``.
+Each of the searches that ``benchmarks.time_to_fid`` replays is run once for as many minutes, by the command
+that its user would type. How many times as long as this project's another takes is read at the least fid that
+both have reported. Times are those from Enter. The goal, a tenth of the fid of the seed tutorial's defaults,
+which are trained first, takes longer than that. Writes ``benchmarks/IN_FULL.md``.
 """
 
 import argparse
@@ -12,9 +12,10 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from signal import SIGINT
 from tempfile import TemporaryDirectory
@@ -23,6 +24,7 @@ from time import monotonic, sleep
 import psutil
 import torch
 from rich.console import Console
+from rich.progress import track
 
 import sweeps
 from benchmarks.figures import Figure, conclude, page
@@ -31,7 +33,6 @@ from benchmarks.startup import COMMAND
 from benchmarks.time_to_fid import DESIGN, LEAST_RATIOS, MOST_TRIALS, OURS, SHARE_OF_DEFAULTS
 from gan_core import Evaluator, TrialConfig, keep_freed_memory, load_dataset, train
 from sweeps.errors import SweepError
-from sweeps.words import duration
 
 OUTPUT = Path(__file__).with_name("IN_FULL.md")
 NAME = "in-full"
@@ -114,32 +115,38 @@ def running(search: Search, folder: Path) -> Iterator[psutil.Popen]:
                 psutil.wait_procs(alive, timeout=PATIENCE_S)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How far a search came, after how many seconds."""
-
-    fid: float
-    taken_s: float
+Course = list[tuple[float, float]]
+"""Each time the least fid of a search was less than before: the seconds from Enter, and that fid."""
 
 
-def outcome(name: str, goal: float, limit_s: float) -> Outcome:
-    """Run a search until it has reported a fid of at most ``goal``, or to the limit.
+def course(name: str, limit_s: float) -> Course:
+    """Run a search to the limit, and return how it went.
 
     Raises:
         RuntimeError: It ended before.
     """
     with TemporaryDirectory() as path:
-        folder, started = Path(path), monotonic()
+        folder, started, improvements = Path(path), monotonic(), []
         search = prepared(name, folder)
         with running(search, folder) as process:
-            while True:
-                has_ended = process.poll() is not None
-                now = Outcome(min(search.fids(), default=float("inf")), monotonic() - started)
-                if now.fid <= goal or now.taken_s >= limit_s:
-                    return now
-                if has_ended:
+            while (taken_s := monotonic() - started) < limit_s:
+                if process.poll() is not None:
                     raise RuntimeError((folder / "stderr").read_text(encoding="utf-8"))
+                least = min(search.fids(), default=inf)
+                if least < least_fid(improvements):
+                    improvements.append((taken_s, least))
                 sleep(LOOK_EVERY_S)
+        return improvements
+
+
+def least_fid(improvements: Course, until_s: float = inf) -> float:
+    """Return the least fid by then; infinite where there is none."""
+    return min((fid for taken_s, fid in improvements if taken_s <= until_s), default=inf)
+
+
+def seconds_to(fid: float, improvements: Course) -> float:
+    """Return the seconds until the least fid was at most this; infinite where it never was."""
+    return next((taken_s for taken_s, least in improvements if least <= fid), inf)
 
 
 def defaults_fid() -> float:
@@ -151,49 +158,49 @@ def defaults_fid() -> float:
     return min(report.metrics["fid"] for report in train(config, data, Evaluator(data)))
 
 
-def figures(names: Sequence[str], most_s: float) -> Iterator[list[Figure]]:
-    """Run this project's search and others, one after another, and yield the figures so far after each.
-
-    Args:
-        names: The others; none is run where this project's own does not come to the goal.
-        most_s: Seconds after which this project's is broken off.
-    """
+def figures(names: Sequence[str], minutes: int) -> list[Figure]:
+    """Run this project's search and others, one after another, for so many minutes each."""
     goal = SHARE_OF_DEFAULTS * defaults_fid()
-    ours = _told(OURS, outcome(OURS, goal, most_s))
-    done = [
-        Figure("a tenth of the defaults' fid", goal),
-        Figure("seconds of this project's search", ours.taken_s),
-        Figure("its least fid", ours.fid, asked=goal),
+    steps = track([OURS, *names], "searches", console=Console(stderr=True))
+    courses = {name: course(name, minutes * 60) for name in steps}
+    ours = courses.pop(OURS)
+    return [
+        Figure("this project's least fid: a tenth of the defaults'", least_fid(ours), asked=goal),
+        *(_after(minute, ours, courses) for minute in range(1, minutes + 1)),
+        *(ratio(name, ours, theirs) for name, theirs in courses.items()),
     ]
-    yield done
-    for name in names if ours.fid <= goal else ():
-        theirs = _told(name, outcome(name, goal, LEAST_RATIOS[name] * ours.taken_s))
-        what = f"times as long by {name}" + ("" if theirs.fid <= goal else ", broken off")
-        ratio = theirs.taken_s / ours.taken_s
-        done.append(
-            Figure(what, ratio, asked=LEAST_RATIOS[name], is_at_most=False, peers={"fid": theirs.fid})
-        )
-        yield done
 
 
-def _told(name: str, outcome: Outcome) -> Outcome:
-    told = f"{name}: fid {outcome.fid:.3g} after {duration(outcome.taken_s)}"
-    Console(stderr=True).print(told, highlight=False)
-    return outcome
+def _after(minute: int, ours: Course, others: Mapping[str, Course]) -> Figure:
+    peers = {name: least_fid(theirs, minute * 60) for name, theirs in others.items()}
+    return Figure(f"its least fid after {minute} min", least_fid(ours, minute * 60), peers=peers)
+
+
+def ratio(name: str, ours: Course, theirs: Course) -> Figure:
+    """Compare the times at the least fid that both have come to."""
+    both = max(least_fid(ours), least_fid(theirs))
+    ours_s, theirs_s = seconds_to(both, ours), seconds_to(both, theirs)
+    return Figure(
+        f"times as long by {name}, to a fid of {both:.3g}",
+        theirs_s / ours_s,
+        asked=LEAST_RATIOS[name],
+        is_at_most=False,
+        peers={"its seconds": theirs_s, "ours": ours_s},
+    )
 
 
 def main() -> None:
     """Run what the command line asks for; exit with 1 where a figure is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=[*LEAST_RATIOS], help=f"{', '.join(LEAST_RATIOS)} (all)")
-    parser.add_argument("--most-s", type=float, default=3600, help="seconds of this project's search (3600)")
+    parser.add_argument("--minutes", type=int, default=10, help="of each search (10)")
     parser.add_argument("--output", type=Path, default=OUTPUT, help=f"({OUTPUT.name})")
-    asked, done = parser.parse_args(), []
+    asked = parser.parse_args()
     if unknown := set(asked.names) - set(LEAST_RATIOS):
         parser.error(f"no search {', '.join(sorted(unknown))}; there are {', '.join(LEAST_RATIOS)}")
-    for done in figures(asked.names, asked.most_s):
-        text = page({NAME: done}, shlex.join(["python", "-m", "benchmarks.in_full", *sys.argv[1:]]))
-        asked.output.write_text(text, encoding="utf-8")
+    done = figures(asked.names, asked.minutes)
+    text = page({NAME: done}, shlex.join(["python", "-m", "benchmarks.in_full", *sys.argv[1:]]))
+    asked.output.write_text(text, encoding="utf-8")
     conclude(done)
 
 

@@ -4,7 +4,7 @@ import sys
 import psutil
 import pytest
 
-from benchmarks.in_full import METHODS, PEERS, Search, prepared, running, space_file
+from benchmarks.in_full import METHODS, PEERS, Search, least_fid, prepared, ratio, running, space_file
 from sweeps.spec import load_spec
 
 
@@ -35,3 +35,17 @@ def test_a_search_that_is_broken_off_leaves_no_process(tmp_path, monkeypatch):
         (child,) = process.children()
     assert not process.is_running()
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_searches_are_compared_at_the_least_fid_that_both_had():
+    ours, theirs = [(10.0, 900.0), (20.0, 400.0), (60.0, 100.0)], [(50.0, 950.0), (300.0, 350.0)]
+    figure = ratio("Ray Tune", ours, theirs)
+    assert figure.measured == 300 / 60
+    assert "350" in figure.name
+    assert not figure.is_reached
+    assert ratio("Ray Tune", theirs, ours).measured == 60 / 300
+
+
+def test_the_least_fid_is_that_of_its_time():
+    course = [(10.0, 900.0), (20.0, 400.0)]
+    assert [least_fid(course, until_s) for until_s in (5, 15, 25)] == [float("inf"), 900, 400]
