@@ -126,8 +126,8 @@ def course(name: str, limit_s: float) -> Course:
         RuntimeError: It ended before.
     """
     with TemporaryDirectory() as path:
-        folder, started, improvements = Path(path), monotonic(), []
-        search = prepared(name, folder)
+        folder, started = Path(path), monotonic()
+        search, improvements = prepared(name, folder), Course()
         with running(search, folder) as process:
             while (taken_s := monotonic() - started) < limit_s:
                 if process.poll() is not None:
