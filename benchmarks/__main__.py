@@ -14,6 +14,7 @@ from time import monotonic
 from rich.console import Console
 
 from benchmarks.figures import Figure, page
+from sweeps.environment import environment
 from sweeps.words import duration
 
 OUTPUT = Path(__file__).with_name("RESULTS.md")
@@ -74,11 +75,13 @@ def main() -> None:
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(SIZES):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(SIZES)}")
-    output, figures = asked.output or (None if asked.quick else OUTPUT), {}
+    output, figures, told = asked.output or (None if asked.quick else OUTPUT), {}, ""
+    where = environment()
     for figures in measure(asked.names, QUICK if asked.quick else SIZES):
+        told = page(figures, command(figures), where)
         if output:
-            output.write_text(page(figures, command(figures)), encoding="utf-8")
-    print(output or page(figures, command(figures)))  # noqa: T201 - a command
+            output.write_text(told, encoding="utf-8")
+    print(output or told)  # noqa: T201 - a command
     sys.exit(not all(figure.is_reached for each in figures.values() for figure in each))
 
 

@@ -8,8 +8,6 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from sweeps.environment import environment
-
 
 @dataclass(frozen=True)
 class Figure:
@@ -59,9 +57,9 @@ class Figure:
 COLUMNS = ("figure", "median", "spread", "peers", "asked", "reached")
 
 
-def page(figures: Mapping[str, Sequence[Figure]], command: str) -> str:
-    """Return what a command measured, by module, and on what machine, as Markdown."""
-    machine = [f"- {name}: {value}" for name, value in environment().items()]
+def page(figures: Mapping[str, Sequence[Figure]], command: str, environment: Mapping[str, str]) -> str:
+    """Return what a command measured, by module, and on what, as Markdown."""
+    machine = [f"- {name}: {value}" for name, value in environment.items()]
     parts = ["# What the benchmarks measured", "", f"`{command}` wrote this.", "", *machine]
     for name, each in figures.items():
         parts += ["", f"## {name}", "", _row(COLUMNS), _row(["---"] * len(COLUMNS))]

@@ -32,6 +32,7 @@ from benchmarks.record import REPORTS
 from benchmarks.startup import COMMAND
 from benchmarks.time_to_fid import DESIGN, LEAST_RATIOS, MOST_TRIALS, OURS, SHARE_OF_DEFAULTS
 from gan_core import Evaluator, TrialConfig, keep_freed_memory, load_dataset, train
+from sweeps.environment import environment
 from sweeps.errors import SweepError
 
 OUTPUT = Path(__file__).with_name("IN_FULL.md")
@@ -198,8 +199,8 @@ def main() -> None:
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(LEAST_RATIOS):
         parser.error(f"no search {', '.join(sorted(unknown))}; there are {', '.join(LEAST_RATIOS)}")
-    done = figures(asked.names, asked.minutes)
-    text = page({NAME: done}, shlex.join(["python", "-m", "benchmarks.in_full", *sys.argv[1:]]))
+    where, done = environment(), figures(asked.names, asked.minutes)
+    text = page({NAME: done}, shlex.join(["python", "-m", "benchmarks.in_full", *sys.argv[1:]]), where)
     asked.output.write_text(text, encoding="utf-8")
     conclude(done)
 
