@@ -66,9 +66,11 @@ def _folder_tracked_here(results: Path, name: str) -> Path:
 
 
 def _command(results: Path, port: int) -> list[str]:
+    """Return what serves: one worker, since all would import MLflow before the first answers one person."""
     store = Store.beside(results)
     return [
         *(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)),
+        *("--workers", "1"),
         *("--allowed-hosts", f"localhost:{port},{HOST}:{port}"),
         *("--backend-store-uri", store.uri),
         *("--registry-store-uri", store.uri),

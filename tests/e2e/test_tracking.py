@@ -18,8 +18,8 @@ name: tiny
 trials: 3
 parameters:
   lr: {distribution: log_uniform_values, min: 1e-4, max: 1e-2}
-  steps: 200
-  report_every: 20
+  steps: 100
+  report_every: 10
   eval_samples: 500
   final_samples: 500
 confirm: {top: 1, seeds: 2}

@@ -13,6 +13,20 @@ def test_rays_own_answer_to_sigterm_counts_as_the_signal():
     assert interrupted.value.signal_number == signal.SIGTERM
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_raised_where_a_sweep_can_end_and_a_second_one_is_as_usual(number):
+    signals, before = Signals(), signal.getsignal(number)
+    with signals.caught():
+        signals.check()
+        signal.raise_signal(number)
+        with pytest.raises(SweepInterrupted) as interrupted:
+            signals.check()
+        usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        assert signal.getsignal(number) == usual
+    assert interrupted.value.signal_number == number
+    assert signal.getsignal(number) == before
+
+
 def test_any_other_exit_stays_what_it_is():
     with pytest.raises(SystemExit), Signals().caught():
         sys.exit(3)
