@@ -25,7 +25,7 @@ SIZES: Mapping[str, Mapping[str, int]] = {
     "cluster": {},
     "efficiency": {"rounds": 1, "trials": 4},
     "evaluation": {},
-    "tracking": {"rounds": 2, "trials": 2, "lag_s": 60},
+    "tracking": {"rounds": 1, "trials": 4, "lag_s": 90},
     "rank": {},
     "step": {},
     "time_to_fid": {"trials": 10},

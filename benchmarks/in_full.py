@@ -1,9 +1,9 @@
 """How soon real searches have a good generator: ``python -m benchmarks.in_full``, 40 minutes.
 
-Each of the searches that ``benchmarks.time_to_fid`` replays is run once for as many minutes, by the command
-that its user would type. How many times as long as this project's another takes is read at the least fid that
-both have reported. Times are those from Enter. The goal, a tenth of the fid of the seed tutorial's defaults,
-which are trained first, takes longer than that. Writes ``benchmarks/IN_FULL.md``.
+Each of the searches that ``benchmarks.time_to_fid`` replays is run once, all for the same time, by the
+command that its user would type. How many times as long as this project's another takes is read at the least
+fid that both have reported. Times are those from Enter. Beside what this project's came to stands a tenth of
+the fid of the seed tutorial's defaults, which are trained first. Writes ``benchmarks/IN_FULL.md``.
 """
 
 import argparse
@@ -24,7 +24,6 @@ from time import monotonic, sleep
 import psutil
 import torch
 from rich.console import Console
-from rich.progress import track
 
 import sweeps
 from benchmarks.figures import Figure, conclude, page
@@ -34,6 +33,7 @@ from benchmarks.time_to_fid import DESIGN, LEAST_RATIOS, MOST_TRIALS, OURS, SHAR
 from gan_core import Evaluator, TrialConfig, keep_freed_memory, load_dataset, train
 from sweeps.environment import environment
 from sweeps.errors import SweepError
+from sweeps.words import duration
 
 OUTPUT = Path(__file__).with_name("IN_FULL.md")
 NAME = "in-full"
@@ -124,7 +124,7 @@ def course(name: str, limit_s: float) -> Course:
     """Run a search to the limit, and return how it went.
 
     Raises:
-        RuntimeError: It ended before.
+        RuntimeError: It ended before, or reported nothing.
     """
     with TemporaryDirectory() as path:
         folder, started = Path(path), monotonic()
@@ -137,6 +137,8 @@ def course(name: str, limit_s: float) -> Course:
                 if least < least_fid(improvements):
                     improvements.append((taken_s, least))
                 sleep(LOOK_EVERY_S)
+        if not improvements:
+            raise RuntimeError(f"{name} has reported no fid after {duration(limit_s)}")
         return improvements
 
 
@@ -159,16 +161,23 @@ def defaults_fid() -> float:
     return min(report.metrics["fid"] for report in train(config, data, Evaluator(data)))
 
 
-def figures(names: Sequence[str], minutes: int) -> list[Figure]:
-    """Run this project's search and others, one after another, for so many minutes each."""
-    goal = SHARE_OF_DEFAULTS * defaults_fid()
-    steps = track([OURS, *names], "searches", console=Console(stderr=True))
-    courses = {name: course(name, minutes * 60) for name in steps}
-    ours = courses.pop(OURS)
+def figures(names: Sequence[str], minutes: int) -> Iterator[list[Figure]]:
+    """Run this project's search and others for so many minutes each, and yield the figures after each."""
+    defaults, courses = defaults_fid(), dict[str, Course]()
+    for name in (OURS, *names):
+        courses[name] = course(name, minutes * 60)
+        Console(stderr=True).print(f"{name}: {least_fid(courses[name]):.3g}", highlight=False)
+        yield compared(defaults, courses, minutes)
+
+
+def compared(defaults: float, courses: Mapping[str, Course], minutes: int) -> list[Figure]:
+    """Return how far the searches came, minute by minute, and the ratios of their times."""
+    ours, others = courses[OURS], {name: each for name, each in courses.items() if name != OURS}
+    goal = SHARE_OF_DEFAULTS * defaults
     return [
-        Figure("this project's least fid: a tenth of the defaults'", least_fid(ours), asked=goal),
-        *(_after(minute, ours, courses) for minute in range(1, minutes + 1)),
-        *(ratio(name, ours, theirs) for name, theirs in courses.items()),
+        Figure("this project's least fid", least_fid(ours), asked=goal, peers={"the defaults'": defaults}),
+        *(_after(minute, ours, others) for minute in range(1, minutes + 1)),
+        *(ratio(name, ours, theirs) for name, theirs in others.items()),
     ]
 
 
@@ -199,9 +208,10 @@ def main() -> None:
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(LEAST_RATIOS):
         parser.error(f"no search {', '.join(sorted(unknown))}; there are {', '.join(LEAST_RATIOS)}")
-    where, done = environment(), figures(asked.names, asked.minutes)
-    text = page({NAME: done}, shlex.join(["python", "-m", "benchmarks.in_full", *sys.argv[1:]]), where)
-    asked.output.write_text(text, encoding="utf-8")
+    where, done = environment(), list[Figure]()
+    command = shlex.join(["python", "-m", "benchmarks.in_full", *sys.argv[1:]])
+    for done in figures(asked.names, asked.minutes):
+        asked.output.write_text(page({NAME: done}, command, where), encoding="utf-8")
     conclude(done)
 
 

@@ -4,7 +4,19 @@ import sys
 import psutil
 import pytest
 
-from benchmarks.in_full import METHODS, PEERS, Search, least_fid, prepared, ratio, running, space_file
+from benchmarks import in_full
+from benchmarks.in_full import (
+    METHODS,
+    OURS,
+    PEERS,
+    Search,
+    course,
+    least_fid,
+    prepared,
+    ratio,
+    running,
+    space_file,
+)
 from sweeps.spec import load_spec
 
 
@@ -49,3 +61,17 @@ def test_searches_are_compared_at_the_least_fid_that_both_had():
 def test_the_least_fid_is_that_of_its_time():
     course = [(10.0, 900.0), (20.0, 400.0)]
     assert [least_fid(course, until_s) for until_s in (5, 15, 25)] == [float("inf"), 900, 400]
+
+
+@pytest.mark.parametrize(
+    ("code", "limit_s", "message"),
+    [
+        ("import time; time.sleep(60)", 1, "has reported no fid after 1 s"),
+        ("raise SystemExit('no disk')", 60, "no disk"),
+    ],
+)
+def test_a_search_without_a_fid_is_no_slow_one(monkeypatch, code, limit_s, message):
+    search = Search([sys.executable, "-c", code], list)
+    monkeypatch.setattr(in_full, "prepared", lambda *_: search)
+    with pytest.raises(RuntimeError, match=message):
+        course(OURS, limit_s)

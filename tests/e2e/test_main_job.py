@@ -282,15 +282,16 @@ def test_a_signal_ends_the_sweep_and_keeps_its_trials(workplace, number, code):
     assert {run.info.status for run in runs} == {"KILLED"}
 
 
-def test_a_signal_before_the_sweep_has_begun_leaves_nothing(tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_before_the_sweep_has_begun_leaves_nothing(tmp_path, number, code):
     command = [COMMAND, SPACE, *QUICK]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert next(process.stderr) == "Starting Ray\n"
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         stdout, stderr = process.communicate(timeout=60)
-    assert (process.returncode, stdout, stderr) == (143, "", "")
+    assert (process.returncode, stdout, stderr) == (code, "", "")
     assert list(tmp_path.iterdir()) == []
 
 
