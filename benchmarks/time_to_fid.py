@@ -32,7 +32,7 @@ LOSS = "lsgan"
 DESIGN = LONG
 SHARE_OF_DEFAULTS = 0.1
 SHARE_OF_RECORDED = 0.2
-"""A fifth is what the best of the recorded trials came to; the model of them alone comes to a tenth."""
+"""A fifth is about what the best of the recorded trials came to; the model of them alone comes to a tenth."""
 MOST_TRIALS = 60
 LEAST_RATIOS = {"Ray Tune": 10.0, "Optuna": 10.0, "random search": 2.0}
 OURS = "this project"
