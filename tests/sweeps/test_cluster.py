@@ -3,6 +3,7 @@ import pickle
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from time import monotonic
@@ -10,6 +11,7 @@ from time import monotonic
 import psutil
 import pytest
 import ray
+from ray._private.node import Node
 
 from sweeps import cluster, nodes
 from sweeps.errors import SweepError
@@ -126,18 +128,36 @@ def test_a_node_that_does_not_see_the_storage_is_told(tmp_path):
     assert nodes.faults(storage) == []
 
 
-def test_what_a_local_ray_starts_listens_on_loopback_alone():
+@pytest.fixture(scope="module")
+def started() -> list[tuple[str, set[str]]]:
+    """Of each process of a local Ray: what it runs, and on which addresses it listens."""
     with cluster.local_ray(Resources()):
         assert ray.get(ray.remote(lambda: 1).remote()) == 1
         ours = psutil.Process()
-        listening = {
-            connection.laddr.ip
+        return [
+            (" ".join(process.cmdline()), set(_listening(process)))
             for process in (ours, *ours.children(recursive=True))
-            for connection in process.net_connections("tcp")
-            if connection.status == psutil.CONN_LISTEN
-        }
-    assert listening
-    assert listening <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+        ]
+
+
+def _listening(process: psutil.Process) -> Iterator[str]:
+    """Yield the addresses."""
+    for connection in process.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN:
+            yield connection.laddr.ip
+
+
+def test_what_a_local_ray_starts_listens_on_loopback_alone(started):
+    addresses = set().union(*(listening for _, listening in started))
+    assert addresses
+    assert addresses <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+
+
+def test_a_local_ray_has_no_process_that_reads_logs_or_scales(started):
+    commands = [command for command, _ in started]
+    assert any("gcs_server" in command for command in commands)
+    assert not [command for command in commands if "monitor.py" in command]
+    assert Node.start_monitor.__name__ == "start_monitor"
 
 
 STARTS = """
