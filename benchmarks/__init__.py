@@ -1,1 +1,1 @@
-"""The figures that the README quotes, one command each."""
+"""The figures that docs/measured.md quotes, one command each."""
