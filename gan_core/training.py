@@ -7,9 +7,10 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from hashlib import sha256
+from operator import gt, lt
 from pathlib import Path
 from time import monotonic, perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,8 @@ from gan_core.noise import draw_noise, sample_noise, stream
 from gan_core.precision import resolved
 from gan_core.trainer import Trainer, generate_batches
 
+Goal = Literal["minimize", "maximize"]
+
 
 @dataclass(frozen=True)
 class Report:
@@ -36,7 +39,7 @@ class Report:
             second, evaluation aside) and the evaluator's scores of ``config.eval_samples`` images.
         samples: 64 generated images, uint8 ``(64, C, H, W)``, from the same noise in every report.
         flags: What has gone wrong (see :class:`gan_core.flags.FlagWatch`), and since which step.
-        best_step: The step, among those reported, whose fid is the lowest.
+        best_step: The step, among those reported, whose fid is the lowest, or whose ``best_by`` is the best.
         weights: In the last report, the generator's weights of ``best_step``; else None.
         final: In the last report, the scores of ``config.final_samples`` images that the weights of
             ``best_step`` make of fresh noise, and their ``memorisation``; else None. The lowest of many
@@ -61,6 +64,8 @@ def train(
     checkpoint_every_s: float = 30.0,
     start: Mapping[str, Any] | None = None,
     on_damage: Callable[[str], object] = warnings.warn,
+    best_by: str = "fid",
+    goal: Goal = "minimize",
 ) -> Iterator[Report]:
     """Train one GAN, reporting every ``config.report_every`` steps and after the last.
 
@@ -80,6 +85,8 @@ def train(
             ``checkpoint`` is then not read. The best report is the best from here on.
         on_damage: Told where a checkpoint is damaged, and whether the previous one is taken or training
             begins anew.
+        best_by: The metric that says which report is the best.
+        goal: ``minimize`` where less of it is better, ``maximize`` where more is.
 
     Yields:
         A report; training goes on when the next one is asked for.
@@ -94,7 +101,8 @@ def train(
     if file and not file.parent.is_dir():
         raise NotADirectoryError(f"there is no directory {file.parent} for the checkpoint")
     data = data.placed(device)
-    training = _Training(config, data, evaluator or Evaluator(data, device), torch.device(device))
+    evaluator = evaluator or Evaluator(data, device)
+    training = _Training(config, data, evaluator, torch.device(device), best_by, goal)
     if start is not None:
         training.take_over(start)
         if training.step >= config.steps:
@@ -121,9 +129,16 @@ class _Training:
     """
 
     def __init__(
-        self, config: TrialConfig, data: ImageDataset, evaluator: Evaluator, device: torch.device
+        self,
+        config: TrialConfig,
+        data: ImageDataset,
+        evaluator: Evaluator,
+        device: torch.device,
+        best_by: str,
+        goal: Goal,
     ) -> None:
         self._config = config
+        self._best_by, self._goal = best_by, goal
         self._data = data
         self._evaluator = evaluator
         self._device = device
@@ -156,7 +171,7 @@ class _Training:
             metrics |= self._evaluator.score(
                 self._images(self._trainer.sampler, self._config.eval_samples, "evaluation")
             )
-            best = self._best_with(metrics["fid"])
+            best = self._best_with(metrics[self._best_by])
             self._update_flags(metrics)
             noise, is_last = sample_noise(self._config, self._device), self.step == self._config.steps
             self._report = Report(
@@ -226,6 +241,7 @@ class _Training:
             "precision": resolved(self._config.precision, self._device),
             "dataset": sha256(self._data.train.cpu().numpy().tobytes()).hexdigest(),
             "extractor": self._evaluator.extractor,
+            "best_by": f"{self._goal} {self._best_by}",
         }
 
     def _train_until(self, last_step: int) -> dict[str, float]:
@@ -246,11 +262,12 @@ class _Training:
                 raise TrainingDiverged(self.step, "samples", float("nan"))
             yield images
 
-    def _best_with(self, fid: float) -> dict[str, Any]:
-        """Return the best report so far, this one with its ``fid`` included."""
-        if self._best is None or fid < self._best["fid"]:
+    def _best_with(self, score: float) -> dict[str, Any]:
+        """Return the best report so far, this one with its score included."""
+        is_better = lt if self._goal == "minimize" else gt
+        if self._best is None or is_better(score, self._best["score"]):
             weights = {name: value.clone() for name, value in self._trainer.sampler.state_dict().items()}
-            self._best = {"fid": fid, "step": self.step, "weights": weights}
+            self._best = {"score": score, "step": self.step, "weights": weights}
         return self._best
 
     def _update_flags(self, scores: Mapping[str, float]) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from sweeps.ranking import FAILURES
 from sweeps.spec import GOALS
+from sweeps.status import Status
 
 BAND = (0.1, 0.9)
 """The quantiles that :func:`expected_best` gives beside the mean."""
@@ -107,6 +108,15 @@ def expected_best(
         low, high = (ordered[_quantile(chances, share)] for share in BAND)
         rows.append((k, sign * chances @ ordered, *sorted((sign * low, sign * high))))
     return pd.DataFrame(rows, columns=["trials", "mean", "low", "high"])
+
+
+def expected_best_of(trials: pd.DataFrame, metric: str = "fid") -> pd.DataFrame:
+    """Return :func:`expected_best` of some trials, a row each.
+
+    Those that crashed, and those that have no score yet, are left out; those that diverged have none.
+    """
+    scores = score_of(trials, metric)[is_scored(trials, metric)]
+    return expected_best(scores, metric, n_diverged=int((trials["status"] == Status.DIVERGED).sum()))
 
 
 def _quantile(chances: np.ndarray, share: float) -> int:

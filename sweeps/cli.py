@@ -1,6 +1,5 @@
 """The command ``gan-sweep``; whatever is heavy is imported by the command that needs it."""
 
-import json
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from gan_core.registry import allow_imports, imports, imports_are_allowed
 from sweeps.errors import DamagedLedgerWarning, SweepError, SweepInterrupted
 from sweeps.formats import ModelFormat
 from sweeps.status import Status
-from sweeps.words import results_option
+from sweeps.words import json_text, results_option
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -219,7 +218,7 @@ def schema_command() -> None:
     """Print the JSON Schema of search-space files, for editors."""
     from sweeps.schema import json_schema
 
-    print(json.dumps(json_schema(), indent=2))
+    print(json_text(json_schema()))
 
 
 @app.command("confirm")
@@ -265,7 +264,7 @@ def confirm_command(
         )
     _tell_what_is_missing(outcome, results)
     if json_:
-        print(json.dumps(outcome.sweep.summary()["confirmation"], indent=2))
+        print(json_text(outcome.sweep.summary()["confirmation"]))
     else:
         from sweeps.printing import print_confirmation
 
@@ -509,7 +508,7 @@ def _show(spec: "SweepSpec", *, json_: bool) -> None:
     from sweeps.preview import TABLE_WIDTH, as_json, print_preview
 
     if json_:
-        print(json.dumps(as_json(spec), indent=2))
+        print(json_text(as_json(spec)))
     else:
         from rich.console import Console
 
@@ -523,7 +522,7 @@ def _print_data(frame: "DataFrame", format_: Format) -> None:
     if format_ is Format.CSV:
         print(frame.to_csv(index=False), end="")
     else:
-        print(json.dumps(as_records(frame), indent=2))
+        print(json_text(as_records(frame)))
 
 
 @contextmanager
@@ -539,7 +538,7 @@ def _conclude(outcome: "Outcome", results: Path, *, json_: bool) -> None:
     """Print how a sweep ended, and exit."""
     _tell_what_is_missing(outcome, results)
     if json_:
-        print(json.dumps(outcome.sweep.summary(), indent=2))
+        print(json_text(outcome.sweep.summary()))
     else:
         from sweeps.printing import print_summary
 

@@ -29,7 +29,9 @@ from sweeps.spec import Resources
 if TYPE_CHECKING:
     from sweeps.storage import Storage
 
-_OF_WORKERS = {"RAY_CHDIR_TO_TRIAL_DIR": "0"}
+_OF_WORKERS = {"RAY_CHDIR_TO_TRIAL_DIR": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
+"""Without the second, a worker that has reserved no GPU sees those of others."""
+
 _SETTINGS = _OF_WORKERS | {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",

@@ -146,6 +146,15 @@ class Confirmation(Searcher):
         )
 
 
+def asked_for(past: Past, settings: Confirm, finalists: Sequence[str]) -> Past:
+    """Return what an earlier confirmation has trained of what this one asks for.
+
+    The other trainings, of more seeds or of other configurations, end nothing of this one.
+    """
+    names = {replica_id(of, place) for of in finalists for place in range(settings.looks[-1])}
+    return Past([row for row in past.rows if row["trial_id"] in names], past.reports)
+
+
 def replica_id(of: str, place: int) -> str:
     """Return the name of a confirmation's trial.
 

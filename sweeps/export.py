@@ -15,6 +15,7 @@ from sweeps.replicas import FAILED, TIE, UNKNOWN, WINNER, WORSE
 from sweeps.rerun import SPEED
 from sweeps.tracking import Store, register
 from sweeps.verdict import judge
+from sweeps.words import json_text
 
 WEIGHTS, ABOUT = "generator.safetensors", "config.json"
 LEAST_MEMORISATION = 0.5
@@ -78,7 +79,7 @@ def export(
         copyfile(weights, out / WEIGHTS)
         for model_format in formats:
             write_format(generator, model_format, out)
-        (out / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        (out / ABOUT).write_text(json_text(about) + "\n", encoding="utf-8")
         (out / "draw.py").write_text(_script(about["config"]), encoding="utf-8")
         (out / "samples.png").write_bytes(png_grid(generator.sample(64)))
         (out / "README.md").write_text(_card(sweep, about, formats), encoding="utf-8")

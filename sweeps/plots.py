@@ -19,7 +19,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from sweeps.analysis import (
-    expected_best,
+    expected_best_of,
     is_number,
     is_scored,
     less_is_better,
@@ -273,8 +273,7 @@ def cost(trials: pd.DataFrame, metric: str = "fid", by: Literal["steps", "second
 def budget(trials: pd.DataFrame, by: str = "loss", metric: str = "fid") -> go.Figure:
     """Return the best score to be expected after k trials of each loss.
 
-    A line is the mean of :func:`expected_best`, its band the middle 80 %. Trials that crashed, and those that
-    have no score yet, are left out; those that diverged count as trials without a score.
+    A line is the mean of :func:`expected_best_of`, its band the middle 80 %.
 
     Args:
         trials: A row a trial.
@@ -283,15 +282,9 @@ def budget(trials: pd.DataFrame, by: str = "loss", metric: str = "fid") -> go.Fi
     """
     figure = _figure(f"Best to be expected by {by}", "trials", metric, score_of(trials, metric))
     for index, (value, group) in enumerate(trials.groupby(by)):
-        scores = score_of(group, metric)[is_scored(group, metric)]
-        if len(scores):
-            expected = expected_best(
-                scores, metric, n_diverged=int((group["status"] == Status.DIVERGED).sum())
-            )
-            color = COLORWAY[index % len(COLORWAY)]
-            _add_band(
-                figure, expected, _label(value), color, dash=("solid", "dash")[index // len(COLORWAY) % 2]
-            )
+        if is_scored(group, metric).any():
+            color, dash = COLORWAY[index % len(COLORWAY)], ("solid", "dash")[index // len(COLORWAY) % 2]
+            _add_band(figure, expected_best_of(group, metric), _label(value), color, dash)
     figure.update_xaxes(rangemode="tozero", dtick=_whole(len(trials)))
     return figure
 

@@ -98,8 +98,11 @@ def _size(spec: SweepSpec) -> Iterator[str]:
     if size is None:
         yield "distinct  no end of configurations"
         return
-    enough = "each will be tried once" if size <= spec.trials else f"{spec.trials} of them will be tried"
-    yield f"distinct  {size:,} configurations: {enough}"
+    outside = not spec.space.contains(spec.baseline)
+    n_tried = spec.most_trials - outside
+    enough = "each will be tried once" if n_tried == size else f"{n_tried} of them will be tried"
+    beside = ", and the defaults, which are none of them" if outside else ""
+    yield f"distinct  {size:,} configurations: {enough}{beside}"
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ class Confirmation:
         """Count a spec's confirmation, None where it asks for none."""
         if spec.confirm is None:
             return None
-        most_trials = min(spec.trials, spec.space.size() or spec.trials)
+        most_trials = spec.most_trials
         n, steps = min(spec.confirm.top + 1, most_trials), spec.trial_config(spec.baseline, 0).steps
         least, most = spec.confirm.looks[0], spec.confirm.looks[-1]
         return cls(n, least, n * least, n * least * steps, most, n * most, n * most * steps)

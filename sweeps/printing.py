@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from sweeps.ledger import report_file
+from sweeps.ledger import report_file, standing
 from sweeps.ranking import Sweep
 from sweeps.status import Stage, Status
 from sweeps.verdict import judge
@@ -56,7 +56,7 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
     if elsewhere:
         yield "MLflow", elsewhere
     commands = [f"rank {sweep.name}", *([] if elsewhere else [f"ui {sweep.name}"])]
-    if summary["status"] == Status.INTERRUPTED:
+    if standing(sweep.facts) is Status.INTERRUPTED:
         commands.insert(0, f"resume {sweep.name}")
     for label, command in zip(["next", "", ""], commands, strict=False):
         yield label, f"gan-sweep {command}{where}"

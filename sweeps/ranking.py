@@ -12,7 +12,15 @@ import pandas as pd
 
 from gan_core.errors import allowed_and_closest
 from sweeps.errors import SweepError, UnknownTrialError
-from sweeps.ledger import Record, read_ledger, read_reports, samples_file, sweep_names, weights_file
+from sweeps.ledger import (
+    Record,
+    read_ledger,
+    read_reports,
+    samples_file,
+    standing,
+    sweep_names,
+    weights_file,
+)
 from sweeps.status import Mishap, Stage, Status
 from sweeps.words import RESULTS
 
@@ -199,12 +207,14 @@ class Sweep:
         frame["seeds"] = frame["seeds"].astype("Int64")
         values = scale.of(frame[scale.metric].where(frame["has_final"]).to_numpy(dtype=float))
         behind = pd.Series(values - np.nanmin(values, initial=np.inf), index=frame.index)
-        tie = (behind <= replicas.noise()).astype("boolean").where(behind.notna())
+        noise = replicas.noise()
+        tie = (behind <= noise).astype("boolean").where(behind.notna() & ~np.isnan(noise))
         confirmed = self.confirmed(scale.metric)
         if confirmed is not None:
             words = confirmed.frame().set_index("trial_id")["verdict"]
             told = frame["trial_id"].map(words)
-            tie = tie.where(told.isna(), told.isin([WINNER, TIE]))
+            tie = tie.where(told.isna(), told.isin([WINNER, TIE]).astype("boolean"))
+            tie = tie.where(told.isna() | (confirmed.winner is not None))
         return frame.assign(tie=tie)
 
     def _rank_confirmed(self, by: str | None, where: str | None) -> pd.DataFrame:
@@ -309,7 +319,7 @@ class Sweep:
     def best_of_k(self, by: str | None = None) -> pd.DataFrame:
         """Return the score to expect of the best of k trials, for each value of a parameter.
 
-        What a budget of k trials buys: :func:`sweeps.analysis.expected_best`. Those stopped early count as
+        What a budget of k trials buys: :func:`sweeps.analysis.expected_best_of`. Those stopped early count as
         far as they came. What a sampler has learnt makes its trials better than a random search's.
 
         Args:
@@ -321,16 +331,15 @@ class Sweep:
         Raises:
             SweepError: There is no such parameter.
         """
-        from sweeps.analysis import expected_best, score_of
+        from sweeps.analysis import expected_best_of, is_scored
 
         if by is not None and by not in self.trials.columns:
             raise SweepError(f"no parameter {by!r}; {allowed_and_closest(by, self.searched)}")
-        scores = score_of(self.trials, self.metric)
-        groups = scores.groupby(self.trials[by]) if by else [("all", scores)]
+        groups = self.trials.groupby(by) if by else [("all", self.trials)]
         frames = {
-            name: expected_best(group.dropna(), self.metric, n_diverged=int(group.isna().sum()))
+            name: expected_best_of(group, self.metric)
             for name, group in groups
-            if group.notna().any()
+            if is_scored(group, self.metric).any()
         }
         if not frames:
             return pd.DataFrame(columns=[by or "of", "trials", "mean", "low", "high"])
@@ -413,11 +422,19 @@ class Sweep:
         """Return the trial to take home: the confirmation's winner, else the best of those kept.
 
         Raises:
-            UnknownTrialError: No generator is kept.
+            UnknownTrialError: No generator is kept, or not that of the winner.
         """
         confirmed = self.confirmed()
-        winner = [confirmed.winner] if confirmed and confirmed.winner else []
-        for trial_id in [*winner, *self.rank()["trial_id"]]:
+        winner = confirmed.winner if confirmed else None
+        if winner and not weights_file(self.folder, winner).exists():
+            raise UnknownTrialError(
+                f"{winner} won the confirmation, and its generator is not kept: it was stopped early, or keep"
+                f" in its file is too small; {self._best_kept()} has one: --trial {self._best_kept()}"
+            )
+        return winner or self._best_kept()
+
+    def _best_kept(self) -> str:
+        for trial_id in self.rank()["trial_id"]:
             if weights_file(self.folder, trial_id).exists():
                 return str(trial_id)
         raise UnknownTrialError(
@@ -440,7 +457,7 @@ class Sweep:
         if statuses[trial_id] is Status.COMPLETED:
             why = "only those of the search's best trials are kept (keep in its file)"
         raise UnknownTrialError(
-            f"the generator of {trial_id} is not there: {why}; {self.best_with_weights()} has one"
+            f"the generator of {trial_id} is not there: {why}; {self._best_kept()} has one"
         )
 
     def generator(self, trial_id: str | None = None, *, allow_imports: bool = False) -> "Generator":
@@ -490,7 +507,8 @@ class Sweep:
 
     def take_overs_of(self, trial_id: str) -> list[dict[str, Any]]:
         """Return which trials' states a trial went on from, at which steps, and with which parameters."""
-        return next(list(row["take_overs"]) for row in self._rows if row["trial_id"] == trial_id)
+        rows = (*self._rows, *self._replica_rows)
+        return next(list(row["take_overs"]) for row in rows if row["trial_id"] == trial_id)
 
     def reports_of(self, trial_id: str) -> dict[int, dict[str, float]]:
         """Return the metrics of a trial's reports by their steps.
@@ -653,7 +671,7 @@ def _listed(name: str, results: Path) -> dict[str, Any]:
     began = datetime.fromtimestamp(sweep.facts["started_at"], tz=UTC)
     return {
         "sweep": name,
-        "status": summary["status"],
+        "status": standing(sweep.facts),
         "trials": sum(summary["trials"].values()),
         "metric": sweep.metric,
         "score": best and best[sweep.metric],

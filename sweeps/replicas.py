@@ -169,7 +169,7 @@ class Confirmed:
         """Return why it stopped and what is decided, in one sentence."""
         n_seeds = self._race.n_seeds
         if not self.is_finished:
-            return "not finished: the same command goes on with it"
+            return "not finished: gan-sweep resume goes on with it"
         if self.winner is None:
             return "no finalist has a score on these seeds"
         if not self.tied:

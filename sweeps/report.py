@@ -1,7 +1,7 @@
 """A sweep's story on one page: a file that opens without a network."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from itertools import combinations
@@ -14,7 +14,7 @@ import pandas as pd
 
 from sweeps.contact_sheet import contact_sheet
 from sweeps.errors import SweepError
-from sweeps.ledger import report_file
+from sweeps.ledger import report_file, standing
 from sweeps.ranking import Sweep
 from sweeps.replicas import WINNER
 from sweeps.status import Stage, Status
@@ -469,20 +469,22 @@ def _commands(sweep: Sweep) -> list[tuple[str, str]]:
     if best:
         commands += [
             (f"gan-sweep rerun {sweep.name} {best}{where}", "trains the best again and compares"),
-            _confirming(sweep, where),
+            *_confirming(sweep, where),
         ]
-    if sweep.facts["status"] == Status.INTERRUPTED:
+    if standing(sweep.facts) is Status.INTERRUPTED:
         commands.append((f"gan-sweep resume {sweep.name}{where}", "goes on where it was stopped"))
     return commands
 
 
-def _confirming(sweep: Sweep, where: str) -> tuple[str, str]:
+def _confirming(sweep: Sweep, where: str) -> Iterator[tuple[str, str]]:
     command, confirmed = f"gan-sweep confirm {sweep.name}", sweep.confirmed()
     if confirmed is None:
-        return (
+        yield (
             f"{command}{where}",
             "trains the best and the defaults on fresh seeds, to tell a gain from luck",
         )
-    if not confirmed.is_finished:
-        return f"{command}{where}", "goes on with the confirmation"
-    return f"{command} --until-resolved{where}", "trains more seeds of those that are not told from the best"
+    elif confirmed.is_finished:
+        yield (
+            f"{command} --until-resolved{where}",
+            "trains more seeds of those that are not told from the best",
+        )

@@ -53,11 +53,12 @@ def rerun(sweep: Sweep, trial_id: str) -> Iterator[Repetition]:
     torch.set_num_threads(spec["resources"]["cpu"])
     try:
         data = load_dataset(spec["dataset"], image_size=spec["image_size"], channels=spec["channels"])
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = "cuda" if spec["resources"]["gpu"] != 0 and torch.cuda.is_available() else "cpu"
         evaluator = Evaluator(data, device, spec["extractor"])
         last_step = max(recorded)
         for report in train(TrialConfig.model_validate(config), data, evaluator, device):
-            yield Repetition(report.step, report.metrics, recorded[report.step])
+            if report.step in recorded:
+                yield Repetition(report.step, report.metrics, recorded[report.step])
             if report.step == last_step:
                 return
     finally:

@@ -213,7 +213,7 @@ def resume(
     changes = {"time_budget": time_budget} | ({} if trials is None else {"trials": trials})
     spec, past = _spec_again(name, record.facts["spec"] | changes), Past.read(record)
     is_closed = record.facts["status"] == Status.COMPLETED
-    searches = bool(past.unfinished) or len(past.rows) < spec.trials or not is_closed
+    searches = bool(past.unfinished) or len(past.rows) < spec.most_trials or not is_closed
     settings = _unconfirmed(spec, record, searches=searches)
     if not searches and settings is None:
         return Outcome(_load(record.folder), None, out_of_time=False, tracking_failure=None)

@@ -88,7 +88,15 @@ class _Asha(_OwnRules, AsyncHyperBandScheduler):
 
 
 class _Median(_OwnRules, MedianStoppingRule):
-    """Stops a trial whose best score is worse than the median of the others' means so far."""
+    """Stops a trial whose best score is worse than the median of the others' means so far.
+
+    Ray's takes the last result of every trial that ends for one more report: here a report counts once, and
+    what a trial that diverged ends with is none.
+    """
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:  # noqa: ANN401
+        if result.get(TIME, 0) > self._judged.get(trial.config["trial_id"], 0):
+            super().on_trial_complete(tune_controller, trial, result)
 
     def _judge(self, tune_controller: Any, named: _Named, result: dict[str, Any]) -> str:  # noqa: ANN401
         decision = super()._judge(tune_controller, named, result)

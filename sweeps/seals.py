@@ -214,6 +214,10 @@ def salvaged(folder: Path) -> Salvage | None:
                 f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})",
                 sorted((tuple(row)[: len(columns)] for row in rows[table].values()), key=itemgetter(0)),
             )
+        connection.execute(
+            "UPDATE trials SET n_reports ="
+            " (SELECT count(*) FROM reports WHERE reports.trial_id = trials.trial_id)"
+        )
     return Salvage(connection, lost or "nothing that its copy does not have")
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from sweeps import nodes
 from sweeps.cluster import alive, on_each_node, slots, take_ready_workers
-from sweeps.confirm import Confirmation
+from sweeps.confirm import Confirmation, asked_for
 from sweeps.ends import Budget, BudgetOver, Signals
 from sweeps.environment import environment
 from sweeps.errors import SweepError, SweepInterrupted, UnknownTrialError
@@ -175,7 +175,7 @@ class Session:
             return Status.COMPLETED
         names = [row["trial_id"] for row in finalists]
         past = Past.read(record, Stage.CONFIRM)
-        ours = Past([row for row in past.rows if row["of"] in names], past.reports)
+        ours = asked_for(past, settings, names)
         facts = {"settings": settings.model_dump(), "finalists": names}
         ledger = Ledger(self._folder, self._content, facts)
         searcher = Confirmation(self._spec, settings, self._folder, finalists, past)

@@ -392,6 +392,14 @@ class SweepSpec(_Section):
         """The searched parameters at the seed tutorial's defaults."""
         return self.space.filled({}, self.defaults)
 
+    @property
+    def most_trials(self) -> int:
+        """How many trials there are at the most: a finite space ends, with the defaults beside its points."""
+        size = self.space.size()
+        if size is None:
+            return self.trials
+        return min(self.trials, size + (not self.space.contains(self.baseline)))
+
     def first_points(self) -> list[dict[str, Scalar]]:
         """Return the points to try first, whole: always the baseline, then those of the file."""
         points = [self.baseline]

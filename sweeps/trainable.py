@@ -39,7 +39,7 @@ class GanTrainable(tune.Trainable):
     _taken_over: dict[str, Any] | None
     _best: dict[str, float]
     _config: "TrialConfig"
-    _metrics: list[dict[str, str]]
+    _metrics: list[dict[str, Any]]
     _stop_on: set[str]
     _sends_weights: bool
     _mishaps: list[str]
@@ -259,6 +259,8 @@ class GanTrainable(tune.Trainable):
             self._checkpoint_every_s,
             start,
             on_damage=lambda damage: self._mishaps.append(damage),
+            best_by=self._metrics[0]["name"],
+            goal=self._metrics[0]["goal"],
         )
 
 

@@ -1,6 +1,8 @@
-"""Numbers as people write them."""
+"""Values as people and other programs read them."""
 
+import json
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from shlex import quote
 
@@ -43,6 +45,29 @@ def duration(seconds: float) -> str:
     if seconds < 3600:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def json_text(value: object) -> str:
+    """Return a value as JSON, which knows no infinity: null stands for what is not finite.
+
+    >>> print(json_text({"gain": float("inf"), "scores": [1.5, 2]}))
+    {
+      "gain": null,
+      "scores": [
+        1.5,
+        2
+      ]
+    }
+    """
+    return json.dumps(_finite(value), indent=2, allow_nan=False)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def counted(n: int, noun: str) -> str:

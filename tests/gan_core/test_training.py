@@ -51,6 +51,14 @@ def test_the_last_report_has_the_final_score_of_the_best_ones_weights(digits, ev
     assert last.final["fid"] != fids[last.best_step]
 
 
+def test_the_best_report_is_that_of_the_metric_that_is_named(digits, evaluator):
+    goals = {"minimize": min, "maximize": max}
+    for goal, best_of in goals.items():
+        reports = [*train(TrialConfig(**QUICK), digits, evaluator, best_by="d_loss", goal=goal)]
+        losses = {report.step: report.metrics["d_loss"] for report in reports}
+        assert reports[-1].best_step == best_of(losses, key=losses.get)
+
+
 def test_training_learns(digits, evaluator):
     config = TrialConfig(
         lr=1e-3, beta1=0.0, batch_size=32, steps=800, report_every=800, eval_samples=500, final_samples=128

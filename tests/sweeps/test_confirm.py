@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sweeps.confirm import Confirmation
+from sweeps.confirm import Confirmation, asked_for
 from sweeps.ledger import Ledger, create_sweep_folder, read_ledger
 from sweeps.past import Past
 from sweeps.search import trial_of
@@ -90,6 +90,13 @@ def test_stopped_it_goes_on_with_what_was_running_and_what_is_missing(trainer):
     assert second.trained[0].number == first.trained[3].number
     assert not set(names) & {trial.trial_id for trial in first.trained[:3]}
     assert trainer(seeds=3).run()[1] == "FINISHED"
+
+
+def test_trainings_that_are_not_asked_for_any_more_count_for_nothing():
+    names = ["tiny-0000-seed1", "tiny-0000-seed3", "tiny-0001-seed1", "tiny-0003-seed2"]
+    past = Past([{"trial_id": name} for name in names], {})
+    asked = asked_for(past, Confirm(seeds=2), ["tiny-0000", "tiny-0002", "tiny-0003"])
+    assert [row["trial_id"] for row in asked.rows] == ["tiny-0000-seed1", "tiny-0003-seed2"]
 
 
 def test_one_that_failed_is_not_trained_again(trainer):

@@ -15,7 +15,7 @@ from sweeps.ledger import (
 )
 from sweeps.past import Past
 from sweeps.ranking import list_sweeps
-from sweeps.seals import connected, have_sealed
+from sweeps.seals import connected, have_sealed, is_whole
 from sweeps.status import Stage, Status
 from tests.sweeps.ledgers import write_sweep
 
@@ -229,6 +229,17 @@ def test_a_damaged_ledger_is_mended_and_kept_aside(written, tmp_path):
     whole = Ledger(written, {"name": "tiny"})
     whole.close(Status.COMPLETED)
     assert whole.repaired is None
+
+
+def test_a_mended_ledger_is_whole_without_the_reports_that_neither_has(written):
+    file = written / "ledger.db"
+    for page in pages_of(file, "reports")[-2:]:
+        overwrite(file, page, bytes(4096))
+    ledger = Ledger(written, {"name": "tiny"})
+    ledger.close(Status.COMPLETED)
+    assert "3 reports of tiny-0039" in ledger.repaired
+    with closing(connected(file)) as connection:
+        assert is_whole(connection)
 
 
 def test_a_damaged_ledger_does_not_replace_its_copy(written):

@@ -7,6 +7,7 @@ import pytest
 
 import sweeps
 from sweeps import plots
+from sweeps.analysis import expected_best
 from sweeps.status import Status
 from tests.sweeps.ledgers import scores_of, write_confirmation, write_sweep
 
@@ -115,7 +116,7 @@ def test_of_two_trials_no_importance_is_known(sweep):
 @pytest.mark.parametrize("n_diverged", [0, 2])
 def test_the_expected_best_is_the_mean_over_all_draws(metric, best, n_diverged):
     scores = [5.0, 1.0, 8.0, 2.0]
-    expected = plots.expected_best(scores, metric, n_diverged=n_diverged)
+    expected = expected_best(scores, metric, n_diverged=n_diverged)
     pool = [*scores, *[None] * n_diverged]
     for row in expected.itertuples():
         draws = ([x for x in draw if x is not None] for draw in combinations(pool, row.trials))

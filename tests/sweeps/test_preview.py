@@ -50,6 +50,24 @@ def test_it_shows_the_space_examples_of_it_and_what_it_costs(tmp_path, arguments
     assert [file.name for file in tmp_path.iterdir()] == ["spec.yaml"]
 
 
+@pytest.mark.parametrize(
+    ("trials", "told", "most"),
+    [
+        (2, "1 of them will be tried, and the defaults, which are none of them", 2),
+        (3, "each will be tried once, and the defaults, which are none of them", 3),
+        (9, "each will be tried once, and the defaults, which are none of them", 3),
+    ],
+)
+def test_defaults_outside_the_space_take_a_trial_of_their_own(tmp_path, trials, told, most):
+    spec = load_spec(
+        write(tmp_path, f"name: tiny\ntrials: {trials}\nparameters:\n  lr: {{values: [0.01, 0.1]}}\n")
+    )
+    shown = StringIO()
+    print_preview(spec, Console(file=shown, width=TABLE_WIDTH))
+    assert f"2 configurations: {told}" in shown.getvalue()
+    assert spec.most_trials == most
+
+
 def test_a_fault_is_told_as_a_run_would(tmp_path):
     write(tmp_path, "name: tiny\n")
     done = run("preview", "spec.yaml", folder=tmp_path)

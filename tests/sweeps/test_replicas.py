@@ -69,6 +69,22 @@ def test_rank_shows_the_seeds_of_finalists_and_marks_ties(tmp_path):
     }
 
 
+def test_what_the_seeds_do_not_tell_is_no_tie_and_no_difference(tmp_path):
+    folder = write_search(tmp_path, 400.0, 100.0, 110.0)
+    begun = {"tiny-0001": [120.0, Status.INTERRUPTED], "tiny-0000": [420.0, Status.INTERRUPTED]}
+    frame = write_confirmation(folder, begun, Status.INTERRUPTED).rank()
+    assert frame.set_index("trial_id")["tie"].isna()["tiny-0002"]
+    failed = dict.fromkeys(["tiny-0001", "tiny-0000"], [Status.DIVERGED] * 2)
+    folder = write_search(tmp_path / "failed", 400.0, 100.0, 110.0)
+    assert write_confirmation(folder, failed).rank()["tie"].isna().all()
+
+
+def test_a_training_of_it_took_over_nothing(tmp_path):
+    folder = write_search(tmp_path, 400.0, 100.0)
+    sweep = write_confirmation(folder, {"tiny-0001": [100.0, 110.0], "tiny-0000": [400.0, 390.0]})
+    assert sweep.take_overs_of("tiny-0001-seed1") == []
+
+
 def test_the_search_is_ranked_as_before(tmp_path):
     folder = write_search(tmp_path, 400.0, 100.0)
     before = sweeps.load("tiny", tmp_path)
@@ -96,7 +112,8 @@ def test_an_interrupted_confirmation_says_so(tmp_path):
     folder = write_search(tmp_path, 400.0, 100.0)
     scores = {"tiny-0001": [100.0, 110.0], "tiny-0000": [400.0, Status.INTERRUPTED]}
     sweep = write_confirmation(folder, scores, Status.INTERRUPTED)
-    assert "not finished" in sweep.confirmed().conclusion()
+    assert "not finished: gan-sweep resume" in sweep.confirmed().conclusion()
+    assert sweeps.ranking.list_sweeps(tmp_path)["status"].tolist() == ["interrupted"]
     assert sweep.rank(stage="confirm")["seeds"].tolist() == [2, 1]
 
 

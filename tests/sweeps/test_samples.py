@@ -9,7 +9,7 @@ from gan_core.images import png_grid
 from sweeps.errors import SweepError, UnknownTrialError
 from sweeps.ledger import weights_file
 from sweeps.samples import FRAMES_A_LEG, STOPS, check_file, walk, write_samples, write_walk
-from tests.sweeps.ledgers import write_generator, write_kept
+from tests.sweeps.ledgers import write_confirmation, write_generator, write_kept
 
 
 @pytest.fixture
@@ -41,6 +41,14 @@ def test_a_sweep_that_keeps_none_says_so(sweep):
     weights_file(sweep.folder, "tiny-0001").unlink()
     with pytest.raises(UnknownTrialError, match="tiny keeps no generator"):
         sweep.generator()
+
+
+def test_another_than_the_winner_is_taken_by_its_name_alone(tmp_path):
+    folder = write_kept(tmp_path)
+    sweep = write_confirmation(folder, {"tiny-0000": [10.0, 11.0, 10.5], "tiny-0001": [50.0, 55.0, 53.0]})
+    with pytest.raises(UnknownTrialError, match=r"tiny-0000 won .* not kept.* --trial tiny-0001"):
+        sweep.generator()
+    assert sweep.generator("tiny-0001")
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.webp"])

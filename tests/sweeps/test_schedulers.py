@@ -30,11 +30,12 @@ def decisions(judge, numbers):
         judge.on_trial_add(None, tune_trial(number))
     for index in range(4):
         for number in (number for number in numbers if stopped[number] is None):
-            best = min(CURVES[number][: index + 1])
-            result = {"reports": index + 1, SCORE: best}
-            decision = judge.on_trial_result(None, tune_trial(number), result)
-            if decision == TrialScheduler.STOP and index < 3:
-                stopped[number] = index + 1
+            result = {"reports": index + 1, SCORE: min(CURVES[number][: index + 1])}
+            ends = index == 3
+            if not ends and judge.on_trial_result(None, tune_trial(number), result) == TrialScheduler.STOP:
+                stopped[number], ends = index + 1, True
+            if ends:
+                judge.on_trial_complete(None, tune_trial(number), result)
     return stopped
 
 
@@ -62,6 +63,17 @@ def test_one_that_is_told_of_an_earlier_run_decides_as_the_one_that_saw_it(spec)
     after = decisions(unbroken, [3, 4])
     resumed = scheduler(spec, past_of(range(3), before))
     assert decisions(resumed, [3, 4]) == after
+
+
+def test_a_trial_that_diverged_has_no_say(spec):
+    judge = scheduler(spec, Past([], {}))
+    for number in range(4):
+        judge.on_trial_add(None, tune_trial(number))
+    judge.on_trial_result(None, tune_trial(1), {"reports": 1, SCORE: 50})
+    judge.on_trial_complete(None, tune_trial(1), {"status": "diverged", "done": True})
+    for number in (0, 2, 3):
+        first = {"reports": 1, SCORE: 40}
+        assert judge.on_trial_result(None, tune_trial(number), first) == TrialScheduler.CONTINUE
 
 
 POPULATION = """\
