@@ -1,4 +1,6 @@
-"""All benchmarks but ``in_full``: ``python -m benchmarks``, at most 40 minutes on 2 cores.
+"""All benchmarks that take minutes: ``python -m benchmarks``, at most 40 of them on 2 cores.
+
+``in_full``, ``record`` and ``search`` are run by themselves.
 
 Writes ``benchmarks/RESULTS.md``, and exits with 1 where a figure is missed.
 """
