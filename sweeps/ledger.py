@@ -45,7 +45,7 @@ from sweeps.status import Mishap, Stage, Status
 if TYPE_CHECKING:
     from sweeps.space import Scalar
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 
 COPY_EVERY_S = 30.0
 """From one copy of the ledger to the next, while trials end."""
@@ -64,6 +64,7 @@ class Trial:
         is_baseline: Whether the searched parameters are the seed tutorial's defaults.
         stage: What it is for.
         of: The trial of the search whose configuration a confirmation's trial repeats.
+        drawn: What Optuna drew for ``params``, which it is told again; None where it drew nothing.
     """
 
     trial_id: str
@@ -73,6 +74,7 @@ class Trial:
     is_baseline: bool
     stage: Stage = Stage.SEARCH
     of: str | None = None
+    drawn: "dict[str, Scalar] | None" = None
 
 
 class Ledger:
@@ -117,8 +119,8 @@ class Ledger:
         with self._connection as transaction:
             transaction.execute(
                 "INSERT INTO trials"
-                " (trial_id, stage, of, number, is_baseline, params, config, status, started_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " (trial_id, stage, of, number, is_baseline, params, drawn, config, status, started_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (trial_id) DO UPDATE SET status = excluded.status, ended_at = NULL",
                 (
                     trial.trial_id,
@@ -127,6 +129,7 @@ class Ledger:
                     trial.number,
                     trial.is_baseline,
                     json.dumps(trial.params),
+                    trial.drawn and json.dumps(trial.drawn),
                     json.dumps(trial.config),
                     Status.RUNNING,
                     time(),
@@ -344,7 +347,17 @@ _TRIALS = """
 SELECT trials.*, reports.metrics AS best_metrics FROM trials
 LEFT JOIN reports ON reports.trial_id = trials.trial_id AND reports.step = best_step
 """
-_JSON_COLUMNS = ("params", "config", "flags", "take_overs", "places", "mishaps", "final", "best_metrics")
+_JSON_COLUMNS = (
+    "params",
+    "drawn",
+    "config",
+    "flags",
+    "take_overs",
+    "places",
+    "mishaps",
+    "final",
+    "best_metrics",
+)
 
 
 def read_ledger(name: str, results: Path) -> Record:

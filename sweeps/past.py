@@ -97,4 +97,5 @@ def _trial(row: Mapping[str, Any]) -> Trial:
         bool(row["is_baseline"]),
         Stage(row["stage"]),
         row["of"],
+        row["drawn"],
     )

@@ -27,6 +27,7 @@ CREATE TABLE trials (
     number INTEGER NOT NULL,
     is_baseline INTEGER NOT NULL,
     params TEXT NOT NULL,
+    drawn TEXT,
     config TEXT NOT NULL,
     status TEXT NOT NULL,
     score REAL,

@@ -194,7 +194,7 @@ class Search(OptunaSearch):
         study, spec = self._ot_study, self._spec
         keeps_state = spec.method in {"cmaes", "nsga2"}
         study.sampler = _sampler(spec, row["number"]) if keeps_state else RandomSampler(seed=0)
-        study.enqueue_trial(spec.space.to_optuna(row["params"]))
+        study.enqueue_trial(row["drawn"] or spec.space.to_optuna(row["params"]))
         trial = study.ask()
         spec.space.suggest(trial)
         trial.set_user_attr("trial_id", row["trial_id"])
@@ -215,7 +215,9 @@ class Search(OptunaSearch):
             return None
         self._numbers.pop()
         config = self._spec.trial_config(params, number).model_dump()
-        return Trial(f"{self._name}-{number:04d}", number, params, config, is_baseline=number == 0)
+        asked = self._ot_trials.get(trial_id)
+        name, is_baseline = f"{self._name}-{number:04d}", number == 0
+        return Trial(name, number, params, config, is_baseline, drawn=asked and asked.params)
 
     def _next_params(self, trial_id: str, number: int) -> dict[str, Scalar] | None:
         """Return what to try next, or None where everything has been tried."""

@@ -95,8 +95,8 @@ def test_the_final_scores_of_a_trial_are_kept(ledger, tmp_path):
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        (1, "an older gan-sweep (gan-sweep 0.0.7, format 1; this one reads 7): read it with that one"),
-        (99, "a newer gan-sweep (gan-sweep 0.0.7, format 99; this one reads 7): update gan-sweep"),
+        (1, "an older gan-sweep (gan-sweep 0.0.7, format 1; this one reads 8): read it with that one"),
+        (99, "a newer gan-sweep (gan-sweep 0.0.7, format 99; this one reads 8): update gan-sweep"),
     ],
 )
 def test_another_format_is_refused(ledger, tmp_path, version, message):

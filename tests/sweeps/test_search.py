@@ -1,3 +1,4 @@
+import json
 from dataclasses import asdict
 
 import optuna
@@ -242,6 +243,29 @@ def test_a_search_rebuilt_from_its_ledger_suggests_what_the_unbroken_one_does(ma
         assert trial_of(rebuilt.suggest(tune_id)) == trial_of(search.suggest(tune_id))
         for each in (search, rebuilt):
             tell(each, tune_id, "completed", score)
+
+
+ROUNDED = """\
+  beta2: {values: [0.9, 0.99], probabilities: [0.3, 0.7]}
+  batch_size: {distribution: q_log_uniform_values, min: 8, max: 256, q: 8}
+  leaky_slope: {distribution: normal, mu: 0.2, sigma: 0.02}
+"""
+
+
+def test_what_was_rounded_is_told_again_as_it_was_drawn(make_search, tmp_path):
+    search, rows = make_search(GOOD + ROUNDED), []
+    for number in range(14):
+        trial = trial_of(search.suggest(str(number)))
+        score = trial.params["batch_size"] + 100 * trial.params["leaky_slope"]
+        search.on_trial_complete(trial_id=str(number), result=result("completed", score))
+        told = {"take_overs": [], "step": 10, "score": score, "best_metrics": {"fid": score}, "reason": None}
+        rows.append(json.loads(json.dumps(asdict(trial))) | told | {"status": "completed"})
+    unbroken = trial_of(search.suggest("next"))
+    search.close()
+    resumed = Search(search._spec, "tiny", tmp_path / "study.db", past=Past(rows, {}))
+    assert trial_of(resumed.suggest("next")) == unbroken
+    resumed.close()
+    assert resumed.study_remarks == []
 
 
 def test_a_trial_whose_worker_died_is_suggested_again_and_is_one_of_the_studys(make_search, tmp_path):
