@@ -105,6 +105,8 @@ class Ledger:
         self._connection.execute("PRAGMA synchronous = FULL")
         have_sealed(self._connection)
         self.describe({"spec": dict(spec)})
+        if confirmation is None:
+            self._go_on()
         self._stand(Status.RUNNING)
         self._copied_at = -inf
         self._copy()
@@ -118,10 +120,13 @@ class Ledger:
         """Record that a trial has started, or that it goes on."""
         with self._connection as transaction:
             transaction.execute(
-                "INSERT INTO trials"
-                " (trial_id, stage, of, number, is_baseline, params, drawn, config, status, started_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (trial_id) DO UPDATE SET status = excluded.status, ended_at = NULL",
+                "INSERT INTO trials (trial_id, stage, of, number, is_baseline, params, drawn, config, status,"
+                " started_at, since)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (trial_id) DO UPDATE"
+                " SET status = excluded.status, ended_at = NULL, since = excluded.since,"
+                " before_s = before_s - since + max(since, coalesce(ended_at,"
+                " (SELECT max(reported_at) FROM reports WHERE reports.trial_id = trials.trial_id), since))",
                 (
                     trial.trial_id,
                     trial.stage,
@@ -132,7 +137,7 @@ class Ledger:
                     trial.drawn and json.dumps(trial.drawn),
                     json.dumps(trial.config),
                     Status.RUNNING,
-                    time(),
+                    *[time()] * 2,
                 ),
             )
 
@@ -230,6 +235,18 @@ class Ledger:
             if is_whole(copy):
                 draft.replace(self.folder / COPY)
         self._copied_at = monotonic()
+
+    def _go_on(self) -> None:
+        """Record since when a search runs, and how long it had run when it was last heard of."""
+        facts = read_facts(self.folder)
+        since = facts.get("since", facts["started_at"])
+        heard_at = self._connection.execute(
+            "SELECT max(ended_at), (SELECT max(reported_at) FROM reports JOIN trials USING (trial_id)"
+            " WHERE stage = ?1) FROM trials WHERE stage = ?1",
+            (Stage.SEARCH,),
+        ).fetchone()
+        ran_s = max(at for at in (*heard_at, facts.get("ended_at"), since) if at is not None) - since
+        self.describe({"since": time(), "before_s": facts.get("before_s", 0.0) + ran_s, "ended_at": None})
 
     def _stand(self, status: Status, **when: float) -> None:
         """Record how what is recorded here stands."""

@@ -376,12 +376,11 @@ class Sweep:
         ranked = board["trial_id"][board["rank"].notna()].tolist()
         in_short = {row["trial_id"]: _in_short(row, self.metric) for row in self._rows}
         baseline = next((row["trial_id"] for row in self._rows if row["is_baseline"]), None)
-        ended_at = self.facts.get("ended_at")
         return {
             "name": self.name,
             "status": self.facts["status"],
             "metric": self._metrics[0],
-            "seconds": ended_at and ended_at - self.facts["started_at"],
+            "seconds": self._seconds(),
             "trials": dict(Counter(row["status"] for row in self._rows)),
             "best": in_short[ranked[0]] if ranked else None,
             "baseline": in_short[baseline] if baseline in ranked else None,
@@ -390,6 +389,12 @@ class Sweep:
             "extractor": self.facts.get("extractor"),
             "confirmation": self._confirmation_in_short(),
         }
+
+    def _seconds(self) -> float | None:
+        """Return how long the search took, but for the time that it stood still; None while it runs."""
+        ended_at, facts = self.facts.get("ended_at"), self.facts
+        since = facts.get("since", facts["started_at"])
+        return None if ended_at is None else float(facts.get("before_s", 0.0) + ended_at - since)
 
     def _confirmation_in_short(self) -> dict[str, Any] | None:
         confirmed = self.confirmed()
@@ -565,7 +570,7 @@ def _trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[st
         **_scores(row),
         "reason": row["reason"],
         "traceback": row["traceback"],
-        "seconds": row["ended_at"] and row["ended_at"] - row["started_at"],
+        "seconds": row["ended_at"] and row["before_s"] + row["ended_at"] - row["since"],
         **_as_columns(row["config"]),
         **dict.fromkeys(searched),
         **_as_columns(row["params"]),

@@ -40,6 +40,8 @@ CREATE TABLE trials (
     mishaps TEXT NOT NULL DEFAULT '[]',
     final TEXT,
     started_at REAL NOT NULL,
+    since REAL NOT NULL DEFAULT 0,
+    before_s REAL NOT NULL DEFAULT 0,
     ended_at REAL,
     reason TEXT,
     traceback TEXT,

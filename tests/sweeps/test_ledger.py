@@ -1,6 +1,7 @@
 import re
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from sweeps.ledger import (
     sweep_names,
 )
 from sweeps.past import Past
-from sweeps.ranking import list_sweeps
+from sweeps.ranking import list_sweeps, load
 from sweeps.seals import connected, have_sealed, is_whole
 from sweeps.status import Stage, Status
 from tests.sweeps.ledgers import write_sweep
@@ -53,6 +54,38 @@ def test_what_was_written_can_be_read_while_the_sweep_runs(ledger, tmp_path):
         {"trial_id": "tiny-0000", "step": 10, "fid": 30.0, "g_loss": 1 / 3},
         {"trial_id": "tiny-0000", "step": 20, "fid": 40.0, "g_loss": 0.5},
     ]
+
+
+def test_the_time_that_a_sweep_stood_still_is_none_that_it_took(tmp_path, monkeypatch):
+    now, samples = 1000.0, {"eval_samples": 200, "final_samples": 1000}
+    first, second = (replace(trial(number), config=samples) for number in (0, 1))
+    monkeypatch.setattr("sweeps.ledger.time", lambda: now)
+    killed = Ledger(create_sweep_folder(tmp_path, "tiny", exact=True), {"name": "tiny"})
+    killed.start(first)
+    now = 1010.0
+    killed.report("tiny-0000", 10, {"fid": 5.0}, 5.0)
+    killed.abandon()
+    now = 100_000.0
+    stopped = Ledger(killed.folder, {"name": "tiny"})
+    stopped.start(first)
+    now = 100_020.0
+    stopped.close(Status.INTERRUPTED)
+    now = 200_000.0
+    resumed = Ledger(killed.folder, {"name": "tiny"})
+    now = 200_003.0
+    resumed.start(second)
+    now = 200_007.0
+    resumed.end("tiny-0001", Status.COMPLETED, final={"fid": 4.0})
+    resumed.close(Status.COMPLETED)
+    sweep = load("tiny", tmp_path)
+    assert sweep.summary()["seconds"] == 10 + 20 + 7
+    assert sweep.trials.set_index("trial_id")["seconds"]["tiny-0001"] == 4
+    resumed = Ledger(killed.folder, {"name": "tiny"})
+    resumed.start(first)
+    now = 200_009.0
+    resumed.end("tiny-0000", Status.COMPLETED, final={"fid": 4.0})
+    resumed.close(Status.COMPLETED)
+    assert load("tiny", tmp_path).trials.set_index("trial_id")["seconds"]["tiny-0000"] == 10 + 2
 
 
 def test_a_name_that_is_taken_gives_the_next_free_one(tmp_path):
