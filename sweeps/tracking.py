@@ -447,9 +447,13 @@ class Mirror:
             )
 
     def _image_steps(self, run_id: str) -> set[int]:
-        """Return the steps whose images a mirror has sent, also one that was broken off after them."""
+        """Return the steps whose images a mirror has sent, also one that was broken off after them.
+
+        Of an image MLflow writes the small copy that its pages show last.
+        """
         files = self._on_files(self.client.list_artifacts, run_id, "images") or []
-        return {int(found[1]) for file in files if (found := re.search(r"\Wstep\W(\d+)\W", file.path))}
+        whole = (file.path for file in files if "compressed" in file.path)
+        return {int(found[1]) for path in whole if (found := re.search(r"\Wstep\W(\d+)\W", path))}
 
     def _log_take_overs(self, child: _Run, row: Mapping[str, Any]) -> None:
         """Send the parameters taken over since, as metrics: MLflow's parameters cannot change."""

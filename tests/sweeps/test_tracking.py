@@ -78,10 +78,8 @@ def content_of(client, run):
         for key in run.data.metrics
     }
     tags = {key: value for key, value in run.data.tags.items() if key != "mlflow.parentRunId"}
-    images = sorted(
-        file.path.rpartition("+")[0] if "compressed" not in file.path else file.path.rsplit("+", 2)[0]
-        for file in client.list_artifacts(run_id, "images")
-    )
+    paths = [file.path for file in client.list_artifacts(run_id, "images")]
+    images = {(*path.split("+")[:5], "compressed" in path) for path in paths}
     files = sorted(file.path for file in client.list_artifacts(run_id))
     times = run.info.start_time, run.info.end_time
     tags.pop("mlflow.loggedArtifacts", None)
@@ -199,6 +197,22 @@ def test_a_sweep_that_goes_on_goes_on_in_its_runs(ledger, tmp_path):
     history = client.get_metric_history(runs["tiny-0000"].info.run_id, "fid")
     assert [(metric.step, metric.value) for metric in history] == [(10, 50.0), (20, 40.0)]
     assert len(client.list_artifacts(runs["tiny-0000"].info.run_id, "images")) == 4
+
+
+def test_an_image_of_which_half_was_sent_is_sent_again(ledger, tmp_path):
+    store = Store.beside(tmp_path)
+    ledger.start(trial(0))
+    report(ledger, 0, 10, 50.0)
+    Mirror(ledger.folder, store, is_running=True).catch_up()
+    client, runs = runs_in(store)
+    run_id = runs["tiny-0000"].info.run_id
+    [small] = tmp_path.rglob("samples+step+10+*+compressed.webp")
+    small.unlink()
+    client.set_tag(run_id, "step", "0")
+    Mirror(ledger.folder, store, is_running=True).catch_up()
+    kinds = ["compressed" in file.path for file in client.list_artifacts(run_id, "images")]
+    assert sorted(kinds) == [False, False, True]
+    ledger.close(Status.COMPLETED)
 
 
 def test_a_sweep_of_the_same_name_has_runs_of_its_own(ledger, tmp_path):
