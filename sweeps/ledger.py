@@ -118,6 +118,7 @@ class Ledger:
 
     def start(self, trial: Trial) -> None:
         """Record that a trial has started, or that it goes on."""
+        now = time()
         with self._connection as transaction:
             transaction.execute(
                 "INSERT INTO trials (trial_id, stage, of, number, is_baseline, params, drawn, config, status,"
@@ -137,7 +138,8 @@ class Ledger:
                     trial.drawn and json.dumps(trial.drawn),
                     json.dumps(trial.config),
                     Status.RUNNING,
-                    *[time()] * 2,
+                    now,
+                    now,
                 ),
             )
 

@@ -434,7 +434,7 @@ class Sweep:
         if winner and not weights_file(self.folder, winner).exists():
             raise UnknownTrialError(
                 f"{winner} won the confirmation, and its generator is not kept: it was stopped early, or keep"
-                f" in its file is too small; {self._best_kept()} has one: --trial {self._best_kept()}"
+                f" in its file is too small; --trial {self._best_kept()} takes the best that is"
             )
         return winner or self._best_kept()
 
