@@ -16,7 +16,7 @@ from time import monotonic
 from rich.console import Console
 
 from benchmarks.figures import Figure, page
-from sweeps.environment import environment
+from sweeps.driver.environment import environment
 from sweeps.words import duration
 
 OUTPUT = Path(__file__).with_name("RESULTS.md")

@@ -23,9 +23,9 @@ import sweeps
 from benchmarks.figures import Figure, conclude
 from benchmarks.instant import SPEC, elapsed_s
 from benchmarks.step import process_of, seconds_of_a_step
-from sweeps import session
-from sweeps.recorder import Recorder
-from sweeps.trainable import GanTrainable
+from sweeps.cluster.trainable import GanTrainable
+from sweeps.driver import session
+from sweeps.driver.recorder import Recorder
 
 LEAST_EFFICIENCY, LEAST_RATIO = 0.92, 1.85
 TRAINED = "trained_s"

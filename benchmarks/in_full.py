@@ -31,7 +31,7 @@ from benchmarks.record import REPORTS
 from benchmarks.startup import COMMAND
 from benchmarks.time_to_fid import DESIGN, LEAST_RATIOS, MOST_TRIALS, OURS, SHARE_OF_DEFAULTS
 from gan_core import Evaluator, TrialConfig, keep_freed_memory, load_dataset, train
-from sweeps.environment import environment
+from sweeps.driver.environment import environment
 from sweeps.errors import SweepError
 from sweeps.words import duration
 

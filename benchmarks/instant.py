@@ -17,11 +17,11 @@ import torch
 
 import sweeps
 from gan_core import Report, TrialConfig
-from sweeps import session
-from sweeps.ledger import read_ledger
-from sweeps.recorder import Recorder
-from sweeps.tracker import Tracker
-from sweeps.trainable import GanTrainable
+from sweeps.cluster.trainable import GanTrainable
+from sweeps.driver import session
+from sweeps.driver.recorder import Recorder
+from sweeps.record.reading import read_ledger
+from sweeps.tracking.tracker import Tracker
 
 SPEC = Path(__file__).parents[1] / "search_spaces" / "lsgan.yaml"
 SCORES = ("fid", "kid", "precision", "recall", "coverage", "modes", "class_kl")

@@ -12,9 +12,10 @@ from time import perf_counter
 
 from benchmarks.figures import Figure, conclude
 from gan_core.config import TrialConfig
-from sweeps.ledger import Ledger, create_sweep_folder
-from sweeps.seals import LEDGER, connected, have_sealed
-from sweeps.status import Status
+from sweeps.record.layout import create_sweep_folder
+from sweeps.record.ledger import Ledger
+from sweeps.record.seals import LEDGER, connected, have_sealed
+from sweeps.record.status import Status
 
 TRIALS, REPORTS, ROUNDS = 10_000, 16, 5
 MOST_S = 1.5

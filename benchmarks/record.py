@@ -23,7 +23,7 @@ from scipy.stats import qmc
 
 from gan_core import Evaluator, ImageDataset, TrainingDiverged, TrialConfig, load_dataset, train
 from gan_core.precision import gains_from_bf16
-from sweeps.space import Choice, Domain, IntUniform, LogUniform, Scalar, Uniform
+from sweeps.spec.domains import Choice, Domain, IntUniform, LogUniform, Scalar, Uniform
 
 DATASET = "mnist-5k"
 SOBOL_POWER = 8

@@ -45,10 +45,10 @@ from sklearn.model_selection import KFold
 from sklearn.multioutput import MultiOutputRegressor
 
 from benchmarks.record import REPORTS, SHORT, SPACE, Design
-from sweeps.schedulers import scheduler
-from sweeps.search import Search
-from sweeps.space import Scalar
-from sweeps.spec import SweepSpec
+from sweeps.search.schedulers import scheduler
+from sweeps.search.searcher import Search
+from sweeps.spec.domains import Scalar
+from sweeps.spec.model import SweepSpec
 
 Floats = NDArray[np.float64]
 

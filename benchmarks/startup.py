@@ -16,9 +16,10 @@ from benchmarks.figures import Figure, conclude
 from benchmarks.first_step import FILE
 from benchmarks.instant import SPEC
 from benchmarks.tracking import trial
-from sweeps.ledger import Ledger, create_sweep_folder
-from sweeps.spec import load_spec
-from sweeps.status import Status
+from sweeps.record.layout import create_sweep_folder
+from sweeps.record.ledger import Ledger
+from sweeps.record.status import Status
+from sweeps.spec.reading import load_spec
 
 MOST_S = {"--help": 0.4, "list": 0.6, "rank": 1.0}
 MOST_UNTIL_TOLD_S, MOST_UNTIL_STEP_S = 1.0, 8.0

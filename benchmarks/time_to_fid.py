@@ -26,7 +26,7 @@ from benchmarks.search import METHODS, WORKERS, Floats, Method, Replay, Surrogat
 from benchmarks.step import TUTORIAL, interleaved, ratios
 from gan_core import Evaluator, ImageDataset, TrialConfig, keep_freed_memory, load_dataset
 from gan_core.images import to_unit_range
-from sweeps.space import Scalar
+from sweeps.spec.domains import Scalar
 
 LOSS = "lsgan"
 DESIGN = LONG

@@ -30,14 +30,17 @@ import sweeps
 from benchmarks.figures import Figure, conclude
 from gan_core import TrialConfig, load_dataset
 from gan_core.images import png_grid
-from sweeps import session
-from sweeps.ledger import Ledger, Trial, create_sweep_folder
-from sweeps.progress import Display
-from sweeps.recorder import Recorder
-from sweeps.spec import load_spec
-from sweeps.status import Status
-from sweeps.tracker import POLL_S, Tracker
-from sweeps.tracking import Store
+from sweeps.driver import session
+from sweeps.driver.progress import Display
+from sweeps.driver.recorder import Recorder
+from sweeps.record.layout import create_sweep_folder
+from sweeps.record.ledger import Ledger
+from sweeps.record.status import Status
+from sweeps.record.trial import Trial
+from sweeps.spec.reading import load_spec
+from sweeps.tracking.service import POLL_S
+from sweeps.tracking.store import Store
+from sweeps.tracking.tracker import Tracker
 
 SPEC = Path(__file__).parents[1] / "search_spaces" / "lsgan.yaml"
 SAME_WORK = {"method": "random", "early_terminate": {"type": "none"}, "confirm": None}

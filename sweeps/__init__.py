@@ -9,23 +9,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sweeps.analysis.loading import load
+    from sweeps.analysis.sweep import Sweep
+    from sweeps.driver.runner import run
     from sweeps.errors import SpecError, SweepError, UnknownSweepError
-    from sweeps.ranking import Sweep, load
-    from sweeps.runner import run
+    from sweeps.report import plots
 
-__all__ = ["SpecError", "Sweep", "SweepError", "UnknownSweepError", "load", "run"]
+__all__ = ["SpecError", "Sweep", "SweepError", "UnknownSweepError", "load", "plots", "run"]
 
 _HOME = {
     "SpecError": "errors",
-    "Sweep": "ranking",
+    "Sweep": "analysis.sweep",
     "SweepError": "errors",
     "UnknownSweepError": "errors",
-    "load": "ranking",
-    "run": "runner",
+    "load": "analysis.loading",
+    "run": "driver.runner",
 }
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute may be anything
+    if name == "plots":
+        return import_module("sweeps.report.plots")
     if name not in _HOME:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)

@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager
 from time import monotonic, sleep
 
-from sweeps.dashboard import _answers
+from sweeps.tracking.dashboard import _answers
 
 
 def free_port():

@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 from typer.main import get_command
 
-from sweeps.cli import app
+from sweeps.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "cluster"

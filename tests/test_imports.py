@@ -1,9 +1,15 @@
 """Imports point one way, and start-up imports nothing heavy."""
 
+import ast
+import re
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
 
 HEAVY = {"torch", "ray", "optuna", "mlflow", "pandas", "torchvision"}
 
@@ -36,14 +42,14 @@ def test_a_training_loads_no_compiler():
         ("gan_core", set()),
         ("sweeps", set()),
         ("sweeps.cli", set()),
-        ("sweeps.spec", set()),
-        ("sweeps.ledger", set()),
-        ("sweeps.ranking", {"pandas"}),
-        ("sweeps.tracking", set()),
-        ("sweeps.tracker", set()),
-        ("sweeps.plots", {"pandas"}),
-        ("sweeps.report", {"pandas"}),
-        ("sweeps.environment", set()),
+        ("sweeps.spec.model", set()),
+        ("sweeps.record.ledger", set()),
+        ("sweeps.analysis.sweep", {"pandas"}),
+        ("sweeps.tracking.mirror", set()),
+        ("sweeps.tracking.tracker", set()),
+        ("sweeps.report.plots", {"pandas"}),
+        ("sweeps.report.page", {"pandas"}),
+        ("sweeps.driver.environment", set()),
     ],
 )
 def test_start_up_imports_nothing_heavy(module, allowed):
@@ -54,3 +60,39 @@ def test_every_public_name_is_there():
     code = "import gan_core, sweeps; [getattr(m, n) for m in (gan_core, sweeps) for n in m.__all__];"
     code += "assert all({*m.__all__} <= {*dir(m)} for m in (gan_core, sweeps))"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+REFERENCE = re.compile(r"(?:sweeps|gan_core)(?:\.[A-Za-z_]\w*)+")
+
+
+def references():
+    """Return every name of a module, class or function that stands in a string or docstring of the code."""
+    for package in ("gan_core", "sweeps", "benchmarks"):
+        for file in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    found = [node.value] if REFERENCE.fullmatch(node.value) else []
+                    found += re.findall(r":\w+:`~?(\S+?)`", node.value)
+                    found += re.findall(r"^from (\S+) import", node.value, re.MULTILINE)
+                    yield from ((file, name) for name in found if REFERENCE.fullmatch(name))
+
+
+def resolves(name):
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found = import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for index, part in enumerate(parts[length:], length):
+            if not hasattr(found, part):
+                return index == len(parts) - 1 and part in getattr(found, "__annotations__", {})
+            found = getattr(found, part)
+        return True
+    return False
+
+
+def test_every_name_in_a_string_is_there():
+    names = {*references()}
+    assert len(names) > 30
+    assert [f"{file.name}: {name}" for file, name in names if not resolves(name)] == []

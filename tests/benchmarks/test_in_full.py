@@ -17,7 +17,7 @@ from benchmarks.in_full import (
     running,
     space_file,
 )
-from sweeps.spec import load_spec
+from sweeps.spec.reading import load_spec
 
 
 @pytest.mark.parametrize("methods", METHODS.values(), ids=METHODS)

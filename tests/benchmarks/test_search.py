@@ -23,7 +23,7 @@ from benchmarks.search import (
     resampled,
     share_to_reach,
 )
-from sweeps.search import Search
+from sweeps.search.searcher import Search
 
 BUDGET = 10 * REPORTS
 

@@ -10,13 +10,15 @@ import torch
 
 from gan_core.checkpoint import load_checkpoint, load_newest, previous, save_checkpoint
 from gan_core.errors import CorruptedCheckpointError
+from sweeps.analysis.loading import list_sweeps, load
 from sweeps.errors import DamagedLedgerWarning, SpecError, SweepError
-from sweeps.ledger import Ledger, read_ledger, read_reports
-from sweeps.past import Past
-from sweeps.ranking import list_sweeps, load
-from sweeps.search import Search
-from sweeps.spec import SweepSpec, load_spec
-from sweeps.status import Status
+from sweeps.record.ledger import Ledger
+from sweeps.record.past import Past
+from sweeps.record.reading import read_ledger, read_reports
+from sweeps.record.status import Status
+from sweeps.search.searcher import Search
+from sweeps.spec.model import SweepSpec
+from sweeps.spec.reading import load_spec
 from tests.chaos.small import Workplace, kill
 from tests.chaos.tally import Tally
 from tests.e2e.commands import gan_sweep

@@ -9,7 +9,7 @@ import psutil
 
 import sweeps
 from sweeps.errors import SweepError, UnknownSweepError
-from sweeps.status import Status
+from sweeps.record.status import Status
 from tests.e2e.commands import COMMAND, board, gan_sweep
 
 SPEC = f"""\

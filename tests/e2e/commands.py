@@ -12,7 +12,7 @@ import psutil
 
 import sweeps
 from sweeps.errors import UnknownSweepError
-from sweeps.status import Status
+from sweeps.record.status import Status
 
 COMMAND = Path(sys.executable).with_name("gan-sweep")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 import gan_core
-from sweeps.trainable import GanTrainable
+from sweeps.cluster.trainable import GanTrainable
 
 NOTES = "GAN_SWEEP_NOTES"
 

@@ -17,11 +17,12 @@ import pytest
 import torch
 
 import sweeps
-from sweeps import cluster as of_sweeps
-from sweeps import session
+from sweeps.cluster import connection as of_sweeps
+from sweeps.cluster import remote
+from sweeps.driver import session
+from sweeps.driver.rerun import rerun
 from sweeps.errors import SweepError
-from sweeps.ledger import read_ledger
-from sweeps.rerun import rerun
+from sweeps.record.reading import read_ledger
 from tests.clusters import PatientTrainable, cluster_of
 from tests.e2e.commands import COMMAND, gan_sweep, n_reports
 
@@ -119,11 +120,11 @@ def test_the_code_reaches_the_workers_and_an_error_of_theirs_names_the_node(clus
     monkeypatch.syspath_prepend(tmp_path)
     import_module("mine")
     with of_sweeps.running_cluster(cluster.address, ["mine:Loss"]):
-        found = of_sweeps.on_each_node(sent_modules, check=lambda: None)
+        found = remote.on_each_node(sent_modules, check=lambda: None)
         assert len(found) == 3
         assert all(names >= {"sweeps", "gan_core", "mine.py", "beside.py"} for names in found.values())
         with pytest.raises(SweepError, match=r"node .*: ValueError: this one never works"):
-            of_sweeps.on_each_node(refuses, check=lambda: None)
+            remote.on_each_node(refuses, check=lambda: None)
 
 
 def test_a_node_and_the_driver_die_and_no_step_is_lost_to_the_result(cluster, tmp_path):

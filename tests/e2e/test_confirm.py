@@ -14,7 +14,7 @@ from PIL import Image
 
 import sweeps
 from sweeps.errors import UnknownSweepError
-from sweeps.tracking import Store
+from sweeps.tracking.store import Store
 
 COMMAND = Path(sys.executable).with_name("gan-sweep")
 

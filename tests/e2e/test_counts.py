@@ -14,8 +14,8 @@ import pytest
 from mlflow import MlflowClient
 
 import sweeps
-from sweeps import session
-from sweeps.tracker import Service
+from sweeps.driver import session
+from sweeps.tracking.service import Service
 from tests.e2e.noting import NOTES, NotingTrainable
 
 TRIALS, REPORTS, SLOTS, KEPT = 6, 3, 2, 2
@@ -129,7 +129,9 @@ def test_a_worker_imports_nothing_for_a_later_trial_and_never_what_only_the_driv
     for notes in notes_of.values():
         after_the_first_trial = {*notes[REPORTS - 1]["modules"]}
         assert {*notes[-1]["modules"]} == after_the_first_trial
-        assert after_the_first_trial.isdisjoint({"mlflow", "optuna", "matplotlib", "plotly", "sweeps.search"})
+        assert after_the_first_trial.isdisjoint(
+            {"mlflow", "optuna", "matplotlib", "plotly", "sweeps.search.searcher"}
+        )
 
 
 def test_mlflow_is_called_no_more_than_there_is_to_tell(sweep, calls):

@@ -16,8 +16,8 @@ import pytest
 from mlflow import MlflowClient
 
 import sweeps
-from sweeps.ledger import sweep_names
-from sweeps.tracking import Store
+from sweeps.record.layout import sweep_names
+from sweeps.tracking.store import Store
 from tests.e2e.commands import COMMAND, gan_sweep
 from tests.gan_core.idx import write_mnist
 

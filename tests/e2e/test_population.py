@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from optuna.trial import TrialState
 
 import sweeps
-from sweeps.tracking import Store
+from sweeps.tracking.store import Store
 from tests.e2e.commands import board, gan_sweep, killed_after
 
 POPULATION = f"""\

@@ -13,8 +13,10 @@ from mlflow import MlflowClient
 import sweeps
 from gan_core import TrialConfig, load_dataset, train
 from gan_core.checkpoint import previous
-from sweeps.ledger import Ledger, checkpoint_file, read_ledger
-from sweeps.tracking import Store
+from sweeps.record.layout import checkpoint_file
+from sweeps.record.ledger import Ledger
+from sweeps.record.reading import read_ledger
+from sweeps.tracking.store import Store
 from tests.e2e.commands import COMMAND, board, gan_sweep, killed_after, n_reports
 
 ONE_AT_A_TIME = f"""\

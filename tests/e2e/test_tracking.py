@@ -5,11 +5,12 @@ import subprocess
 import pytest
 
 import sweeps
-from sweeps.ledger import read_ledger
-from sweeps.tracking import Store, sync
+from sweeps.record.reading import read_ledger
+from sweeps.tracking.store import Store
+from sweeps.tracking.sync import sync
 from tests.e2e.commands import COMMAND, gan_sweep, n_reports
 from tests.servers import free_port, server, wait_until
-from tests.sweeps.test_tracking import content
+from tests.sweeps.tracking.test_mirror import content
 
 pytestmark = pytest.mark.tracking
 

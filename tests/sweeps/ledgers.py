@@ -9,17 +9,13 @@ from PIL import Image
 import gan_core
 import sweeps
 from gan_core.architectures import architectures
-from sweeps.ledger import (
-    Ledger,
-    Trial,
-    create_sweep_folder,
-    read_ledger,
-    running_lock,
-    samples_file,
-    weights_file,
-)
-from sweeps.spec import Confirm
-from sweeps.status import Stage, Status
+from sweeps.record.layout import create_sweep_folder, samples_file, weights_file
+from sweeps.record.ledger import Ledger
+from sweeps.record.locks import running_lock
+from sweeps.record.reading import read_ledger
+from sweeps.record.status import Stage, Status
+from sweeps.record.trial import Trial
+from sweeps.spec.sections import Confirm
 
 HOSTILE = "ValueError: <script>document.title = 'taken'</script> & <b>bold</b>"
 

@@ -1,0 +1,1 @@
+"""What the record of a sweep says: tables, statistics and the verdict."""

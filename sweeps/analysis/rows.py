@@ -1,0 +1,96 @@
+"""Rows of the record as rows of a table."""
+
+from typing import Any, Literal
+
+import pandas as pd
+
+from sweeps.record.status import Mishap, Status
+
+_TRAINING_METRICS = {"d_loss", "g_loss"}
+
+COLUMN_TYPES: dict[str, Literal["Int64", "float64"]] = {
+    "retries": "Int64",
+    "step": "Int64",
+    "best_step": "Int64",
+    "samples": "Int64",
+    "seconds": "float64",
+}
+COLUMNS = ["trial_id", "status", "is_baseline", "flags", "took_over", "reason", "traceback", *COLUMN_TYPES]
+
+
+def trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[str, Any]:
+    """Return a trial of the record as a row of :attr:`sweeps.Sweep.trials`."""
+    return {
+        "trial_id": row["trial_id"],
+        "status": row["status"],
+        "is_baseline": bool(row["is_baseline"]),
+        "flags": ", ".join(f"{flag} since {step}" for flag, step in row["flags"].items()),
+        "took_over": ", ".join(f"{each['trial_id']} at {each['step']}" for each in row["take_overs"]),
+        "retries": sum(mishap["kind"] == Mishap.DEATH for mishap in row["mishaps"]),
+        "step": row["step"],
+        "best_step": row["best_step"],
+        f"search_{metric}": row["score"],
+        metric: None,
+        **row_scores(row),
+        "reason": row["reason"],
+        "traceback": row["traceback"],
+        "seconds": row["ended_at"] and row["before_s"] + row["ended_at"] - row["since"],
+        **_as_columns(row["config"]),
+        **dict.fromkeys(searched),
+        **_as_columns(row["params"]),
+    }
+
+
+def _as_columns(params: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters by the names of their columns."""
+    columns = dict(params)
+    if "precision" in columns:
+        columns[column_of("precision")] = columns.pop("precision")
+    return columns
+
+
+def column_of(parameter: str) -> str:
+    """Return the column of a parameter: the bare word ``precision`` is a score."""
+    return f"{parameter}_of_training" if parameter == "precision" else parameter
+
+
+def row_scores(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a trial's scores, and the number of samples that they rest on."""
+    best = row["best_metrics"] or {}
+    scores = {name: value for name, value in best.items() if name not in _TRAINING_METRICS}
+    if row["final"]:
+        return {"samples": row["config"]["final_samples"], **scores, **row["final"]}
+    return {"samples": row["config"]["eval_samples"] if best else None, **scores}
+
+
+def row_in_short(row: dict[str, Any], metric: str) -> dict[str, Any]:
+    """Return a trial's scores, flags and searched parameters as JSON values."""
+    scores = row_scores(row)
+    return {
+        "trial_id": row["trial_id"],
+        "fid": scores.get("fid"),
+        metric: scores.get(metric),
+        "samples": scores["samples"],
+        f"search_{metric}": row["score"],
+        "scores": {name: value for name, value in scores.items() if name not in {"samples", "images_per_s"}},
+        "flags": row["flags"],
+        "params": row["params"],
+    }
+
+
+def same_but_for_the_seed(row: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Return whether two trials have the same configuration, apart from the seed."""
+    return {**row["config"], "seed": 0} == {**other["config"], "seed": 0}
+
+
+def kind_of_failure(row: dict[str, Any]) -> str:
+    """Return ``diverged``, or the name of the error that ended a trial."""
+    if row["status"] == Status.CRASHED:
+        return str(row["reason"] or "unknown").partition(":")[0].rpartition(".")[2]
+    return str(row["status"])
+
+
+def as_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a frame's rows as JSON values, None where a cell is empty."""
+    records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in record.items()} for record in records]

@@ -1,0 +1,108 @@
+"""Several sweeps as one."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from sweeps.analysis.replicas import UNRANKED
+from sweeps.analysis.statistics import Scale
+from sweeps.analysis.sweep import Sweep
+from sweeps.errors import SweepError
+from sweeps.record.status import Stage
+
+
+class Sweeps:
+    """Several sweeps as one, a column ``sweep`` telling them apart.
+
+    Args:
+        sweeps: Two or more, of one dataset and one extractor.
+
+    Raises:
+        SweepError: Their scores mean different things; the message says what differs.
+    """
+
+    def __init__(self, sweeps: Sequence[Sweep]) -> None:
+        self._sweeps = list(sweeps)
+        differences = [*_differences(self._sweeps)]
+        if differences:
+            raise SweepError(f"these sweeps cannot be compared: {'; '.join(differences)}")
+
+    @property
+    def name(self) -> str:
+        """The names of all."""
+        return ", ".join(sweep.name for sweep in self._sweeps)
+
+    def scale(self, by: str | None = None) -> Scale:
+        """Return the scale that a metric is compared on, the first sweep's own where none is named."""
+        return self._sweeps[0].scale(by)
+
+    def failures(self, by: str = "loss") -> pd.DataFrame:
+        """Return how many trials failed, by ``kind`` and a parameter, in all sweeps."""
+        joined = pd.concat([sweep.failures(by) for sweep in self._sweeps])
+        return joined.groupby(["kind", by], sort=False)["trials"].sum().reset_index()
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """One row a trial, as :attr:`Sweep.trials`."""
+        return self._joined([sweep.trials for sweep in self._sweeps])
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row a report, as :attr:`Sweep.history`."""
+        return self._joined([sweep.history for sweep in self._sweeps])
+
+    def rank(
+        self,
+        by: str | None = None,
+        top: int | None = None,
+        stage: str = Stage.SEARCH,
+        where: str | None = None,
+    ) -> pd.DataFrame:
+        """Return the trials of all, as :meth:`Sweep.rank`; each gain is over its own sweep's defaults.
+
+        There is no ``tie``: noise is known of one sweep's configurations.
+
+        Raises:
+            SweepError: The sweeps go by different metrics and none is given, or what :meth:`Sweep.rank`
+                raises.
+        """
+        metrics = dict.fromkeys(sweep.metric for sweep in self._sweeps)
+        if by is None and len(metrics) > 1:
+            raise SweepError(f"these sweeps go by {' and '.join(metrics)}: say by which to rank (--by)")
+        frame = self._joined([sweep.rank(by, stage=stage, where=where) for sweep in self._sweeps])
+        with_final = {trial_id for sweep in self._sweeps for trial_id in sweep.with_final}
+        is_search = stage == Stage.SEARCH
+        key = self.scale(by).metric if is_search else "mean"
+        is_last = ~frame["trial_id"].isin(with_final) if is_search else frame["verdict"].isin(UNRANKED)
+        order = {"is_last": True, key: self.scale(by).less_is_better}
+        frame = frame.assign(is_last=is_last).sort_values(
+            [*order], ascending=[*order.values()], kind="stable", ignore_index=True
+        )
+        frame["rank"] = pd.Series(range(1, len(frame) + 1), dtype="Int64").where(frame[key].notna())
+        return frame.drop(columns=["is_last", "tie"], errors="ignore").head(
+            len(frame) if top is None else top
+        )
+
+    def _joined(self, frames: list[pd.DataFrame]) -> pd.DataFrame:
+        named = []
+        for sweep, frame in zip(self._sweeps, frames, strict=True):
+            frame = frame.copy()
+            frame.insert(0, "sweep", sweep.name)
+            named.append(frame)
+        return pd.concat([frame for frame in named if len(frame)] or named[:1], ignore_index=True)
+
+
+def _differences(sweeps: Sequence[Sweep]) -> list[str]:
+    """Return in what the scores of sweeps mean different things; before a report there is no extractor."""
+    compared = {
+        "dataset": [sweep.facts["spec"].get("dataset") for sweep in sweeps],
+        "image_size": [sweep.facts["spec"].get("image_size") for sweep in sweeps],
+        "channels": [sweep.facts["spec"].get("channels") for sweep in sweeps],
+        "extractor": [sweep.facts.get("extractor") for sweep in sweeps],
+    }
+    found = []
+    for what, values in compared.items():
+        if len(set(values) - ({None} if what == "extractor" else set())) > 1:
+            each = (f"{sweep.name} {value}" for sweep, value in zip(sweeps, values, strict=True))
+            found.append(f"{what} differs ({', '.join(each)})")
+    return found

@@ -1,0 +1,194 @@
+"""The commands that read sweeps."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gan_core.registry import imports_are_allowed
+from sweeps.cli.exits import EXIT_SOME_TRIALS_FAILED
+from sweeps.cli.options import AllowImports, Format, Name, Results, TrackingUri, TrialOrBest
+from sweeps.generators.formats import ModelFormat
+from sweeps.words import json_text
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+def schema_command() -> None:
+    """Print the JSON Schema of search-space files, for editors."""
+    from sweeps.spec.schema import json_schema
+
+    print(json_text(json_schema()))
+
+
+def rank_command(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME...", help="The sweep's name; of several, one table.")
+    ],
+    by: Annotated[
+        str | None, typer.Option(metavar="METRIC", help="Another metric than the sweep's, such as kid.")
+    ] = None,
+    top: Annotated[int | None, typer.Option(metavar="K", min=1, help="Only the best K trials.")] = None,
+    stage: Annotated[
+        str, typer.Option(help="search, or confirm: the finalists over fresh seeds.")
+    ] = "search",
+    where: Annotated[
+        str | None, typer.Option(metavar="CONDITION", help="Only these trials: \"loss == 'lsgan'\".")
+    ] = None,
+    format_: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+    results: Results = Path("results"),
+) -> None:
+    """Rank the trials of a sweep, or of several, best first."""
+    from sweeps.analysis.loading import load
+    from sweeps.analysis.sweep import Sweep
+
+    loaded = load(names[0], results) if len(names) == 1 else load(names, results)
+    frame = loaded.rank(by, top, stage, where)
+    if format_ is not Format.TABLE:
+        _print_data(frame, format_)
+    elif isinstance(loaded, Sweep) and stage == "confirm" and by in {None, loaded.metric}:
+        from sweeps.cli.printing import print_confirmation
+
+        print_confirmation(loaded, frame)
+    else:
+        from sweeps.cli.printing import print_leaderboard
+
+        print_leaderboard(loaded, frame, by)
+
+
+def list_command(
+    format_: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+    results: Results = Path("results"),
+) -> None:
+    """List the sweeps: their state, trials, best trial, and when they began."""
+    from sweeps.analysis.loading import list_sweeps
+
+    frame = list_sweeps(results)
+    if format_ is not Format.TABLE:
+        _print_data(frame, format_)
+    else:
+        from sweeps.cli.printing import print_sweeps
+
+        print_sweeps(frame, results)
+
+
+def sample_command(
+    name: Name,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The image: .png, or .gif or .webp.")],
+    trial: TrialOrBest = None,
+    n: Annotated[int, typer.Option("--n", metavar="N", min=1, max=10_000, help="How many images.")] = 64,
+    seed: Annotated[int, typer.Option(metavar="S", min=0, help="Of the noise.")] = 0,
+    interpolate: Annotated[
+        bool, typer.Option("--interpolate", help="An animated walk through the latent space.")
+    ] = False,
+    results: Results = Path("results"),
+    trust: AllowImports = False,  # noqa: ARG001 - by its callback
+) -> None:
+    """Draw images from the best generator, or a trial's."""
+    from sweeps.analysis.loading import load
+    from sweeps.generators.samples import check_file, write_samples, write_walk
+
+    check_file(out, animated=interpolate)
+    generator = load(name, results).generator(trial, allow_imports=imports_are_allowed())
+    (write_walk if interpolate else write_samples)(generator, out, n, seed)
+    print(out)
+
+
+def export_command(
+    name: Name,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder.")],
+    trial: TrialOrBest = None,
+    formats: Annotated[
+        list[ModelFormat] | None,
+        typer.Option("--format", help="Write this too, beside the safetensors. Repeatable."),
+    ] = None,
+    register: Annotated[
+        str | None,
+        typer.Option("--register", metavar="MODEL", help="Put it into MLflow's model registry as champion."),
+    ] = None,
+    tracking_uri: TrackingUri = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Although its gain may be noise, or it may be copies.")
+    ] = False,
+    results: Results = Path("results"),
+    trust: AllowImports = False,  # noqa: ARG001 - by its callback
+) -> None:
+    """Write the best generator, or a trial's, with what loads it and a card that says what it is."""
+    from sweeps.analysis.loading import load
+    from sweeps.generators.export import export, snippet
+
+    wanted = list(dict.fromkeys(formats or []))
+    sweep = load(name, results)
+    files = export(
+        sweep,
+        trial,
+        out,
+        formats=wanted,
+        register_as=register,
+        tracking_uri=tracking_uri,
+        force=force,
+    )
+    print(*files, sep="\n")
+    if register is not None:
+        print(f"registered as models:/{register}@champion")
+    print(f"\nTo draw from it, with torch and gan_core alone:\n\n{snippet(out)}", end="")
+
+
+def report_command(
+    name: Name,
+    results: Results = Path("results"),
+    png: Annotated[
+        Path | None, typer.Option("--png", metavar="DIR", help="Write each plot as a PNG too, into DIR.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The page, if not results/NAME/report.html.")
+    ] = None,
+) -> None:
+    """Write one page that tells a sweep's story; it opens without a network."""
+    from sweeps.analysis.loading import load
+    from sweeps.report.figures import write_pngs
+    from sweeps.report.page import write_report
+
+    sweep = load(name, results)
+    print(write_report(sweep, out))
+    for file in write_pngs(sweep, png) if png else []:
+        print(file)
+
+
+def sync_command(name: Name, tracking_uri: TrackingUri = None, results: Results = Path("results")) -> None:
+    """Send MLflow what it lacks of a sweep, as after its server was down."""
+    from sweeps.record.reading import read_ledger
+    from sweeps.tracking.store import Store
+    from sweeps.tracking.sync import sync
+
+    record = read_ledger(name, results)
+    store = Store.chosen(results, tracking_uri, record.facts.get("tracking_uri"))
+    refusals = sync(record.folder, store)
+    for trial_id, refusal in refusals.items():
+        print(f"MLflow refuses {trial_id}: {refusal}", file=sys.stderr)
+    print(f"MLflow at {store.public} has what {name} holds" + (" but for those" if refusals else ""))
+    raise typer.Exit(EXIT_SOME_TRIALS_FAILED if refusals else 0)
+
+
+def ui_command(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A sweep, to open on its trials.")
+    ] = None,
+    results: Results = Path("results"),
+) -> None:
+    """Open MLflow's dashboard on this machine's loopback address."""
+    from sweeps.tracking.dashboard import serve_dashboard
+
+    raise typer.Exit(serve_dashboard(results, name))
+
+
+def _print_data(frame: "DataFrame", format_: Format) -> None:
+    """Print a frame for programs to read."""
+    from sweeps.analysis.rows import as_records
+
+    if format_ is Format.CSV:
+        print(frame.to_csv(index=False), end="")
+    else:
+        print(json_text(as_records(frame)))

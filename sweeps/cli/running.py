@@ -1,0 +1,260 @@
+"""The commands that train."""
+
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sweeps.cli.exits import EXIT_DIFFERENT, exit_code_of, exit_code_of_confirmation, signals_as_exit_codes
+from sweeps.cli.options import (
+    Address,
+    AllowImports,
+    Json,
+    Name,
+    Quiet,
+    Results,
+    Settings,
+    SpecFile,
+    StorageOption,
+    TimeBudget,
+    TrackingUri,
+)
+from sweeps.words import json_text, results_option
+
+if TYPE_CHECKING:
+    from sweeps.driver.runner import Outcome
+    from sweeps.spec.model import SweepSpec
+
+
+def run_command(
+    spec: SpecFile,
+    set_: Settings = None,
+    trials: Annotated[int | None, typer.Option(metavar="N", help="How many configurations to train.")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The sweep's name; it must be free.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Fixes the suggestions and all training.")
+    ] = None,
+    results: Results = Path("results"),
+    time_budget: TimeBudget = None,
+    warm_start: Annotated[
+        str | None,
+        typer.Option("--warm-start", metavar="NAME", help="Begin with what an earlier sweep was told."),
+    ] = None,
+    tracking_uri: TrackingUri = None,
+    address: Address = None,
+    storage: StorageOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be run, as preview does; start nothing.")
+    ] = False,
+    json_: Json = False,
+    quiet: Quiet = False,
+    trust: AllowImports = False,  # noqa: ARG001 - by its callback
+) -> None:
+    """Run the sweep that a file describes."""
+    from rich.console import Console
+
+    from sweeps.cluster.storage import storage_uri
+    from sweeps.driver.runner import execute
+    from sweeps.driver.site import Target
+    from sweeps.spec.reading import check_name
+
+    options = {"trials": trials, "seed": seed, "time_budget": time_budget}
+    checked = _checked(spec, set_, options)
+    check_name(name)
+    if dry_run:
+        if storage is not None:
+            storage_uri(storage)
+        if warm_start is not None:
+            from sweeps.search.warmstart import earlier_sweep
+
+            earlier_sweep(checked, warm_start, results)
+        _show(checked, json_=json_)
+        return
+    console = Console(stderr=True)
+    with signals_as_exit_codes():
+        outcome = execute(
+            checked,
+            name=name,
+            results=results,
+            console=console,
+            quiet=quiet,
+            warm_start=warm_start,
+            tracking_uri=tracking_uri,
+            target=Target(address, storage),
+        )
+    _conclude(outcome, results, json_=json_)
+
+
+def resume_command(
+    name: Name,
+    trials: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="How many trials it shall have in all.")
+    ] = None,
+    time_budget: TimeBudget = None,
+    tracking_uri: TrackingUri = None,
+    address: Address = None,
+    storage: StorageOption = None,
+    results: Results = Path("results"),
+    json_: Json = False,
+    quiet: Quiet = False,
+    trust: AllowImports = False,  # noqa: ARG001 - by its callback
+) -> None:
+    """Go on with a sweep that was stopped, in whatever way, or extend one."""
+    from rich.console import Console
+
+    from sweeps.driver.runner import resume
+    from sweeps.driver.site import Target
+    from sweeps.spec.reading import parse_budget
+
+    seconds = parse_budget(time_budget)
+    console = Console(stderr=True)
+    with signals_as_exit_codes():
+        outcome = resume(
+            name,
+            trials=trials,
+            time_budget=seconds,
+            tracking_uri=tracking_uri,
+            target=Target(address, storage),
+            results=results,
+            console=console,
+            quiet=quiet,
+        )
+    _conclude(outcome, results, json_=json_)
+
+
+def preview_command(
+    spec: SpecFile,
+    set_: Settings = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON document, without times.")] = False,
+    trust: AllowImports = False,  # noqa: ARG001 - by its callback
+) -> None:
+    """Show the space, examples of it, and what a sweep would cost; start and write nothing."""
+    _show(_checked(spec, set_, {}), json_=json_)
+
+
+def confirm_command(
+    name: Name,
+    top: Annotated[
+        int | None, typer.Option(metavar="K", help="The K best configurations, beside the defaults.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(metavar="S", help="On how many fresh seeds.")] = None,
+    until_resolved: Annotated[
+        bool, typer.Option("--until-resolved", help="Train further seeds where the order is still open.")
+    ] = False,
+    max_seeds: Annotated[
+        int | None, typer.Option("--max-seeds", metavar="N", help="The most seeds, until resolved.")
+    ] = None,
+    tracking_uri: TrackingUri = None,
+    address: Address = None,
+    storage: StorageOption = None,
+    results: Results = Path("results"),
+    json_: Json = False,
+    quiet: Quiet = False,
+    trust: AllowImports = False,  # noqa: ARG001 - by its callback
+) -> None:
+    """Train the best configurations and the defaults again on fresh seeds, and say which is best."""
+    from rich.console import Console
+
+    from sweeps.analysis.loading import load
+    from sweeps.driver.runner import confirm
+    from sweeps.driver.site import Target
+    from sweeps.spec.reading import confirm_settings
+
+    options = {"top": top, "seeds": seeds, "until_resolved": until_resolved or None, "max_seeds": max_seeds}
+    settings = confirm_settings(load(name, results).facts["spec"].get("confirm"), options)
+    console = Console(stderr=True)
+    with signals_as_exit_codes():
+        outcome = confirm(
+            name,
+            settings,
+            tracking_uri=tracking_uri,
+            target=Target(address, storage),
+            results=results,
+            console=console,
+            quiet=quiet,
+        )
+    _tell_what_is_missing(outcome, results)
+    if json_:
+        print(json_text(outcome.sweep.summary()["confirmation"]))
+    else:
+        from sweeps.cli.printing import print_confirmation
+
+        print_confirmation(outcome.sweep, outcome.sweep.rank(stage="confirm"))
+    raise typer.Exit(exit_code_of_confirmation(outcome))
+
+
+def rerun_command(
+    name: Name,
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="The trial, such as lsgan-0003.")],
+    results: Results = Path("results"),
+    trust: AllowImports = False,  # noqa: ARG001 - by its callback
+) -> None:
+    """Train a trial again, outside of Ray, and compare it with what was recorded; 1 where it differs."""
+    from sweeps.analysis.loading import load
+    from sweeps.driver.rerun import rerun
+
+    sweep = load(name, results)
+    equal = True
+    for report in rerun(sweep, trial):
+        now, then = report.metrics[sweep.metric], report.recorded[sweep.metric]
+        verdict = "as recorded" if report.is_equal else f"recorded {then:.6g}: not the same"
+        print(f"step {report.step}  {sweep.metric} {now:.6g}  {verdict}", flush=True)
+        equal = equal and report.is_equal
+    raise typer.Exit(0 if equal else EXIT_DIFFERENT)
+
+
+def _checked(spec: Path, settings: list[str] | None, options: dict[str, Any]) -> "SweepSpec":
+    """Read and check a file under ``--set`` and other options; what would not be used is said."""
+    from sweeps.spec.reading import read_spec
+    from sweeps.spec.source import Override, parse_setting
+
+    overrides = [parse_setting(setting) for setting in settings or []]
+    for option, value in options.items():
+        if value is not None:
+            overrides.append(Override(f"--{option.replace('_', '-')} {value}", (option,), value))
+    with redirect_stdout(sys.stderr):
+        checked, remarks = read_spec(spec, overrides)
+    for remark in remarks:
+        print(f"warning: {remark}", file=sys.stderr)
+    return checked
+
+
+def _show(spec: "SweepSpec", *, json_: bool) -> None:
+    from sweeps.driver.preview import TABLE_WIDTH, as_json, print_preview
+
+    if json_:
+        print(json_text(as_json(spec)))
+    else:
+        from rich.console import Console
+
+        print_preview(spec, Console(highlight=False, width=TABLE_WIDTH))
+
+
+def _conclude(outcome: "Outcome", results: Path, *, json_: bool) -> None:
+    """Print how a sweep ended, and exit."""
+    _tell_what_is_missing(outcome, results)
+    if json_:
+        print(json_text(outcome.sweep.summary()))
+    else:
+        from sweeps.cli.printing import print_summary
+
+        print_summary(outcome, results)
+    raise typer.Exit(exit_code_of(outcome))
+
+
+def _tell_what_is_missing(outcome: "Outcome", results: Path) -> None:
+    if outcome.report_failure:
+        failure = outcome.report_failure
+        print(f"the report page was not written: {type(failure).__name__}: {failure}", file=sys.stderr)
+    if outcome.tracking_failure:
+        is_elsewhere = outcome.sweep.facts.get("tracking_uri")
+        uri = " --tracking-uri URI, with its credentials if it asks for any" if is_elsewhere else ""
+        command = f"gan-sweep sync {outcome.sweep.name}{results_option(results)}{uri}"
+        print(
+            f"MLflow lacks a part of this sweep: {outcome.tracking_failure}; to send it: {command}",
+            file=sys.stderr,
+        )

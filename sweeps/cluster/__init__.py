@@ -1,0 +1,1 @@
+"""Ray: the connection, resources, storage, and one trial in a worker."""

@@ -1,0 +1,1 @@
+"""One sweep, from the request to its end; the only package that wires the others together."""

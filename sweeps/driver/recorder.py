@@ -1,0 +1,283 @@
+"""What a sweep keeps of its trials as Ray Tune runs them."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.exceptions import RayTaskError
+from ray.tune.experiment import Trial as TuneTrial
+
+from sweeps.cluster.storage import Storage
+from sweeps.driver.disk import full, is_full
+from sweeps.driver.progress import Display
+from sweeps.record.layout import checkpoint_file, discard_checkpoints, samples_file, weights_file
+from sweeps.record.ledger import Ledger
+from sweeps.record.past import Past
+from sweeps.record.reading import read_ledger
+from sweeps.record.status import Mishap, Stage, Status
+from sweeps.record.trial import Trial
+from sweeps.search.confirmation import Confirmation
+from sweeps.search.searcher import Search
+from sweeps.search.suggestion import status_of, trial_of
+from sweeps.spec.model import SweepSpec
+
+
+class BestWeights:
+    """Keeps the generators of the best trials, of the defaults and of finalists, and drops the others'."""
+
+    def __init__(self, folder: Path, spec: SweepSpec, past: Past) -> None:
+        self._folder = folder
+        self._sign = 1 if spec.metric[0].goal == "minimize" else -1
+        self._keep = max(spec.keep, spec.confirm.top) if spec.keep and spec.confirm else spec.keep
+        confirmation = read_ledger(folder.name, folder.parent).facts.get("confirmation")
+        self._finalists = confirmation["finalists"] if confirmation else []
+        self._kept: list[tuple[float, str]] = []
+        for row in past.rows:
+            if row["final"]:
+                score = row["final"][spec.metric[0].name]
+                self.add(row["trial_id"], score, is_baseline=bool(row["is_baseline"]))
+
+    def add(self, trial_id: str, score: float, *, is_baseline: bool) -> None:
+        """Take in a trial that was trained to its end."""
+        if self._keep and (is_baseline or trial_id in self._finalists):
+            return
+        self._kept = sorted([*self._kept, (self._sign * score, trial_id)])
+        for _, dropped in self._kept[self._keep :]:
+            weights_file(self._folder, dropped).unlink(missing_ok=True)
+        del self._kept[self._keep :]
+
+
+class Recorder(tune.Callback):
+    """Passes what happens to trials on: to the ledger first, then to those who show it.
+
+    A trial whose worker died is trained again from its last checkpoint, under a new name of Tune's and its
+    own in the ledger. What its own code raised, it would raise again: that trial has failed.
+
+    A full disk ends the sweep before anything else is recorded: its trials go on when it is resumed.
+
+    Args:
+        ledger: Where it is recorded.
+        display: Where it is shown.
+        weights: What is kept of generators.
+        searcher: What suggests a trial again.
+        spec: The sweep.
+        n_ended: How many trials an earlier run has ended.
+
+    Attributes:
+        ended: How many have ended by now.
+        is_full: Whether the disk is full.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        display: Display,
+        weights: BestWeights,
+        searcher: Search | Confirmation,
+        spec: SweepSpec,
+        n_ended: int,
+        storage: Storage | None = None,
+    ) -> None:
+        self._weights = weights
+        self._storage = storage
+        self._searcher = searcher
+        self._retries = spec.retries
+        self._metric = spec.metric[0].name
+        self._ledger = ledger
+        self._display = display
+        self._folder = ledger.folder
+        self._running: dict[str, Trial] = {}
+        self._waiting: dict[str, Trial] = {}
+        self._lineages: dict[str, tuple[str | None, int | None]] = {}
+        self._scores: dict[str, float] = {}
+        self._places: dict[str, dict[str, Any]] = {}
+        self._is_described = False
+        self.ended = n_ended
+        self.is_full = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave everything out: Tune saves its callbacks for a restore that is not used here."""
+        return {}
+
+    def on_trial_start(self, trial: TuneTrial, **_info: object) -> None:
+        """Record that a trial has started; that it goes on is nothing new."""
+        if trial.trial_id in self._running:
+            return
+        started = trial_of(trial.config)
+        self._waiting.pop(started.trial_id, None)
+        self._running[trial.trial_id] = started
+        before = trial.config["taken_over"] or {"trial_id": None, "step": None}
+        self._lineages[trial.trial_id] = before["trial_id"], before["step"]
+        self._ledger.start(started)
+        self._display.start(started)
+
+    def check(self) -> None:
+        """Raise DiskFullError where the disk is full: Tune would take that for a failure of the trial's."""
+        if self.is_full:
+            raise full(self._folder)
+
+    def on_trial_result(self, trial: TuneTrial, result: dict[str, Any], **_info: object) -> None:
+        """Record a report, its samples and its weights; what is large is taken out of the result."""
+        with self._noting_a_full_disk():
+            self._record_report(trial, result)
+
+    @contextmanager
+    def _noting_a_full_disk(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sqlite3.OperationalError) as error:
+            if not is_full(error):
+                raise
+            self.is_full = True
+
+    def _record_report(self, trial: TuneTrial, result: dict[str, Any]) -> None:
+        self._note_take_over(trial, result)
+        samples, weights = result.pop("samples", None), result.pop("weights", None)
+        reporting = self._running[trial.trial_id]
+        self._note_place(trial.trial_id, result["place"])
+        for reason in result["mishaps"]:
+            self._ledger.mishap(reporting.trial_id, Mishap.CHECKPOINT, reason)
+            self._display.mishap(reporting, reason)
+        if samples is None:
+            return
+        step, metrics = result["step"], result["metrics"]
+        if not self._is_described:
+            self._ledger.describe({key: result[key] for key in ("floors", "extractor")})
+            self._is_described = True
+        self._scores[trial.trial_id] = result["score"]
+        grid = samples_file(self._folder, reporting.trial_id, step)
+        grid.parent.mkdir(exist_ok=True)
+        _write_whole(grid, samples)
+        if weights is not None:
+            _write_whole(weights_file(self._folder, reporting.trial_id), weights)
+        self._ledger.report(reporting.trial_id, step, metrics, result["score"], result["flags"])
+        self._display.report(reporting, step, metrics[self._metric])
+
+    def _note_place(self, tune_id: str, place: dict[str, Any]) -> None:
+        """Record where a trial runs, once, and again where it has moved."""
+        if self._places.get(tune_id) != place:
+            self._places[tune_id] = place
+            self._ledger.place(self._running[tune_id].trial_id, place)
+
+    def _note_take_over(self, trial: TuneTrial, result: Mapping[str, Any]) -> None:
+        """Record that a trial has changed, once a result was made with what it is now."""
+        now, lineage = trial_of(result["config"]), (result["donor"], result["donor_step"])
+        if now != self._running[trial.trial_id] or lineage != self._lineages[trial.trial_id]:
+            self._running[trial.trial_id], self._lineages[trial.trial_id] = now, lineage
+            self._ledger.take_over(now, result["donor"], result["donor_step"])
+            self._display.take_over(now, result["donor"], result["donor_step"])
+
+    def on_trial_complete(self, trial: TuneTrial, **_info: object) -> None:
+        """Record how a trial ended, unless its last report found no room."""
+        if self.is_full:
+            return
+        result = trial.last_result
+        with self._noting_a_full_disk():
+            self._end(trial.trial_id, status_of(result), result.get("reason"), final=result.get("final"))
+            self.ended += 1
+        _forget_statistics(trial)
+
+    def on_trial_error(self, trial: TuneTrial, **_info: object) -> None:
+        """Have a trial whose worker died trained again; record that it crashed where it is not."""
+        with self._noting_a_full_disk():
+            self._record_failure(trial)
+
+    def _record_failure(self, trial: TuneTrial) -> None:
+        self.is_full = self.is_full or is_full(trial.get_pickled_error())
+        if self.is_full:
+            return
+        if trial.trial_id not in self._running:
+            self.on_trial_start(trial)
+        traceback = Path(trial.error_file).read_text(encoding="utf-8")
+        death = _death(trial.get_pickled_error(), traceback)
+        if death and self._is_tried_again(trial.trial_id, death):
+            return
+        reason = death or traceback.strip().splitlines()[-1]
+        self._searcher.give_up(trial.trial_id)
+        self.ended += 1
+        self._end(trial.trial_id, Status.CRASHED, reason, traceback)
+
+    def _is_tried_again(self, tune_id: str, death: str) -> bool:
+        """Have a trial whose worker died trained again, unless it happens too often; return whether."""
+        failed = self._running[tune_id]
+        past = Past.read(read_ledger(self._folder.name, self._folder.parent), failed.stage)
+        n_deaths = past.n_mishaps(failed.trial_id, Mishap.DEATH)
+        if n_deaths >= self._retries:
+            return False
+        self._waiting[failed.trial_id] = self._running.pop(tune_id)
+        self._ledger.mishap(failed.trial_id, Mishap.DEATH, death)
+        self._display.mishap(failed, f"{death}; retry {n_deaths + 1} of {self._retries}")
+        self._searcher.again(tune_id, past)
+        return True
+
+    @property
+    def running(self) -> int:
+        """How many trials are running, or wait to be tried again."""
+        return len(self._running) + len(self._waiting)
+
+    def close(self) -> None:
+        """Record that the trials still running were interrupted."""
+        self._running |= self._waiting
+        for tune_id in list(self._running):
+            self._end(tune_id, Status.INTERRUPTED)
+
+    def _end(
+        self,
+        tune_id: str,
+        status: Status,
+        reason: str | None = None,
+        traceback: str | None = None,
+        final: dict[str, float] | None = None,
+    ) -> None:
+        trial, score = self._running.pop(tune_id), self._scores.pop(tune_id, None)
+        self._places.pop(tune_id, None)
+        self._ledger.end(trial.trial_id, status, reason, traceback, final)
+        if final and trial.stage is Stage.SEARCH:
+            self._weights.add(trial.trial_id, final[self._metric], is_baseline=trial.is_baseline)
+        if status is not Status.INTERRUPTED:
+            discard_checkpoints(self._folder, trial.trial_id)
+            self._drop_state(trial.trial_id)
+        self._display.end(trial, status, final.get(self._metric, score) if final else score, reason)
+
+    def _drop_state(self, trial_id: str) -> None:
+        """Delete the state of a trial that has ended from where it is kept for others."""
+        if self._storage is None:
+            return
+        try:
+            self._storage.drop(checkpoint_file(self._folder, trial_id).name)
+        except OSError as error:
+            self._display.say(f"{self._storage.uri} still holds the state of {trial_id}: {error}")
+
+
+def _forget_statistics(trial: TuneTrial) -> None:
+    """Drop what Tune keeps of each number in a trial's results: 100 KB a trial, which nothing asks for."""
+    trial.run_metadata.metric_analysis.clear()
+    trial.run_metadata.metric_n_steps.clear()
+
+
+def _write_whole(file: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all."""
+    draft = file.with_name(f"{file.name}.draft")
+    draft.write_bytes(content)
+    draft.replace(file)
+
+
+_OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}
+
+
+def _death(error: Exception | None, told: str) -> str | None:
+    """Return of what a trial's worker died; None where the trial failed by what its code or ours raised.
+
+    Tune keeps no error that is neither a task's nor an actor's, and what is ``told`` of one that was raised
+    in this process is its traceback.
+    Memory is short for what else runs at the time: a trial that lacked it did not fail by itself.
+    """
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    if type(cause).__name__ in _OUT_OF_MEMORY:
+        return "OutOfMemory: the worker had too little memory"
+    is_raised = isinstance(error, RayTaskError) or getattr(error, "actor_init_failed", False)
+    is_raised = is_raised or (error is None and "Traceback (most recent call last)" in told)
+    return None if is_raised else "WorkerDied: it was killed, ran out of memory, or crashed"

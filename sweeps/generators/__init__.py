@@ -1,0 +1,1 @@
+"""Trained generators that a sweep keeps: samples, formats, export."""

@@ -1,0 +1,77 @@
+"""Colours, fonts and plotly's template."""
+
+from typing import Any
+
+import plotly.graph_objects as go
+
+from sweeps.record.status import Status
+
+DEFAULTS = "defaults"
+
+BLUE, ORANGE, GREEN, RED, GREY = "#3b82f6", "#cf7520", "#159a76", "#d6455d", "#8b93a1"
+COLORWAY = [BLUE, ORANGE, GREEN, RED, "#8b6fd8", "#9a8327", "#c2559d", "#4b8fa8"]
+BEST_TO_WORST = [GREEN, "#5b93b0", "#9a8aa6", ORANGE]
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
+
+LOOKS: dict[str, dict[str, Any]] = {
+    Status.PRUNED.words: {"color": GREY, "symbol": "circle-open", "opacity": 0.75},
+    Status.INTERRUPTED.words: {"color": GREY, "symbol": "square-open", "opacity": 0.75},
+    Status.RUNNING.words: {"color": BLUE, "symbol": "circle-open", "opacity": 1.0},
+    Status.COMPLETED.words: {"color": BLUE, "symbol": "circle", "opacity": 1.0},
+    DEFAULTS: {"color": ORANGE, "symbol": "diamond", "opacity": 1.0},
+    Status.DIVERGED.words: {"color": RED, "symbol": "x", "opacity": 1.0},
+    Status.CRASHED.words: {"color": RED, "symbol": "x-open", "opacity": 1.0},
+}
+"""How each kind of trial is drawn, from back to front."""
+
+POINT_PX = 6
+
+
+def template(*, dark: bool = False) -> go.layout.Template:
+    """Return the look of every figure: that of a light page, or of a dark one."""
+    ink, faint, paper = ("#e4e7ec", "#333a45", "#171a20") if dark else ("#1f2430", "#e3e6eb", "#ffffff")
+    axis = {
+        "gridcolor": faint,
+        "linecolor": faint,
+        "zeroline": False,
+        "automargin": True,
+        "ticklabelstandoff": 4,
+        "title": {"standoff": 10},
+    }
+    return go.layout.Template(
+        layout={
+            "font": {"family": FONT, "size": 13, "color": ink},
+            "paper_bgcolor": paper,
+            "plot_bgcolor": paper,
+            "colorway": COLORWAY,
+            "xaxis": axis,
+            "yaxis": axis,
+            "hoverlabel": {"bgcolor": paper, "bordercolor": GREY, "font": {"color": ink, "family": FONT}},
+            "hovermode": "closest",
+            "legend": {
+                "orientation": "h",
+                "x": 0,
+                "y": 1.02,
+                "yanchor": "bottom",
+                "font": {"size": 12},
+            },
+            "title": {
+                "x": 0,
+                "y": 1,
+                "yref": "container",
+                "yanchor": "top",
+                "pad": {"t": 14, "l": 16},
+                "font": {"size": 16},
+            },
+            "margin": {"l": 56, "r": 16, "t": 76, "b": 48},
+        },
+        data={
+            "parcoords": [
+                {
+                    "labelfont": {"color": ink},
+                    "tickfont": {"color": ink},
+                    "rangefont": {"color": "rgba(0,0,0,0)"},
+                }
+            ]
+        },
+    )

@@ -1,0 +1,321 @@
+"""A sweep's plots as plotly figures, for the report page and for notebooks.
+
+Each takes frames as :attr:`sweeps.Sweep.trials` and :attr:`sweeps.Sweep.history` are. Trials are compared by
+the score that the search was told (``search_fid``), which rests on as many samples in all of them; one that
+was stopped early counts with the score that it reached. One that diverged or failed has no score, whatever it
+reported before: it is a cross at the edge.
+
+>>> sweep = sweeps.load("lsgan")  # doctest: +SKIP
+>>> plots.parallel_coordinates(sweep.trials, sweep.searched).show()  # doctest: +SKIP
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from sweeps.analysis.importances import (
+    expected_best_of,
+    is_number,
+    is_scored,
+    less_is_better,
+    parameter_importances,
+    score_of,
+)
+from sweeps.record.status import FAILURES, Status
+from sweeps.report.axes import (
+    are_whole,
+    axis_label,
+    axis_positions,
+    axis_range,
+    axis_scale,
+    axis_scale_across,
+    is_near,
+    is_wide,
+    parallel_dimension,
+)
+from sweeps.report.look import BEST_TO_WORST, BLUE, COLORWAY, GREEN, LOOKS, template
+from sweeps.report.marks import (
+    add_band,
+    add_curves,
+    add_failed_seeds,
+    add_floor,
+    add_means,
+    add_points,
+    add_seeds,
+    add_trials,
+    configuration_text,
+    kinds_of,
+)
+
+
+def history(trials: pd.DataFrame, metric: str = "fid") -> go.Figure:
+    """Return each trial's score in the order of suggestions, and the best so far."""
+    figure = _figure("Every trial, and the best so far", "trial", metric, score_of(trials, metric))
+    frame = trials.assign(number=range(len(trials)))
+    scored = frame[is_scored(trials, metric)]
+    best = _best_so_far(score_of(scored, metric), metric)
+    figure.add_scatter(
+        x=scored["number"].to_numpy(),
+        y=best.to_numpy(),
+        mode="lines",
+        name="best so far",
+        line={"color": GREEN, "width": 2, "shape": "hv"},
+        hoverinfo="skip",
+    )
+    add_trials(figure, frame, "number", metric)
+    figure.update_xaxes(dtick=are_whole(len(frame)))
+    return figure
+
+
+def learning_curves(trials: pd.DataFrame, history: pd.DataFrame, metric: str = "fid") -> go.Figure:
+    """Return the score of every report by its step, a line a trial; those that were stopped are faded."""
+    values = history[metric] if metric in history else pd.Series(dtype=float)
+    figure = _figure("Scores while training", "step", metric, values)
+    reports = dict(list(history.groupby("trial_id", sort=False)))
+    best = _best_trial(trials, metric)
+    kinds = kinds_of(trials)
+    for kind, look in LOOKS.items():
+        curves = [
+            reports[trial_id]
+            for trial_id in trials.loc[kinds == kind, "trial_id"]
+            if trial_id in reports and trial_id != best
+        ]
+        if curves:
+            add_curves(figure, curves, metric, kind, look)
+    if best is not None:
+        add_curves(figure, [reports[best]], metric, "best", {"color": GREEN, "opacity": 1.0}, width=3.0)
+    return figure
+
+
+def parallel_coordinates(
+    trials: pd.DataFrame,
+    parameters: Sequence[str],
+    metric: str = "fid",
+    *,
+    logarithmic: Collection[str] = (),
+) -> go.Figure:
+    """Return the trials with a score as lines across the parameters, coloured by the score.
+
+    A parameter that a trial does not have is drawn at its axis' foot. Pull along an axis to choose trials.
+
+    Args:
+        trials: A row a trial.
+        parameters: The columns to show.
+        metric: The score.
+        logarithmic: The parameters that have a logarithmic axis.
+    """
+    scored = trials[is_scored(trials, metric)]
+    scores = score_of(scored, metric)
+    position, ticks = axis_positions(scores, log=is_wide(scores))
+    differing = [name for name in parameters if scored[name].nunique(dropna=False) > 1]
+    dimensions = [parallel_dimension(name, scored[name], log=name in logarithmic) for name in differing]
+    dimensions.append(parallel_dimension(metric, scores, log=is_wide(scores)))
+    longest = max((len(str(text)) for text in dimensions[0].get("ticktext", [])), default=0)
+    figure = go.Figure(layout={"template": template(), "title": {"text": "Parameters together"}})
+    figure.update_layout(margin={"l": 40 + 6 * longest, "r": 24, "t": 84, "b": 24})
+    figure.add_parcoords(
+        dimensions=dimensions,
+        line={
+            "color": position,
+            "colorscale": BEST_TO_WORST if less_is_better(metric) else BEST_TO_WORST[::-1],
+            "showscale": len(scored) > 0,
+            "colorbar": {"thickness": 10, "outlinewidth": 0, "title": {"text": metric}, **ticks},
+        },
+        labelangle=0,
+    )
+    return figure
+
+
+def importances(
+    trials: pd.DataFrame,
+    parameters: Sequence[str],
+    metric: str = "fid",
+    *,
+    logarithmic: Collection[str] = (),
+) -> go.Figure:
+    """Return :func:`parameter_importances` as bars."""
+    shares = parameter_importances(trials, parameters, metric, logarithmic=logarithmic).iloc[::-1]
+    figure = _figure("What decides", "importance", "", pd.Series(dtype=float))
+    figure.add_bar(
+        x=shares.to_numpy(),
+        y=shares.index.to_numpy(),
+        orientation="h",
+        marker={"color": BLUE},
+        hovertemplate="%{y} %{x:.2f}<extra></extra>",
+    )
+    figure.update_xaxes(rangemode="tozero")
+    figure.update_yaxes(type="category", showgrid=False)
+    figure.update_layout(showlegend=False)
+    return figure
+
+
+def parameter_slice(
+    trials: pd.DataFrame, parameter: str, metric: str = "fid", *, log: bool = False
+) -> go.Figure:
+    """Return each trial's score by one of its parameters; trials without the parameter are left out.
+
+    Args:
+        trials: A row a trial.
+        parameter: The column.
+        metric: The score.
+        log: Whether the parameter's axis is logarithmic.
+    """
+    frame = trials[trials[parameter].notna()]
+    figure = _figure(parameter, parameter, metric, score_of(trials, metric))
+    values = frame[parameter]
+    if is_number(values):
+        figure.update_xaxes(axis_scale_across(values, log=log))
+    else:
+        frame = frame.assign(**{parameter: values.map(axis_label)})
+        figure.update_xaxes(
+            type="category", categoryorder="array", categoryarray=sorted(set(frame[parameter]))
+        )
+    add_trials(figure, frame, parameter, metric)
+    figure.update_layout(showlegend=False)
+    return figure
+
+
+def cost(trials: pd.DataFrame, metric: str = "fid", by: Literal["steps", "seconds"] = "steps") -> go.Figure:
+    """Return each trial's score by what its training took, and the best score to be had for as much.
+
+    Args:
+        trials: A row a trial.
+        metric: Its score.
+        by: Training steps, or seconds from its start to its end.
+    """
+    column = {"steps": "step", "seconds": "seconds"}[by]
+    frame = trials[trials[column].notna()]
+    figure = _figure(f"Score for {by}", by, metric, score_of(trials, metric))
+    by_cost = score_of(frame, metric).dropna().groupby(frame[column])
+    best = _best_so_far(by_cost.min() if less_is_better(metric) else by_cost.max(), metric)
+    figure.add_scatter(
+        x=best.index.to_numpy(dtype=float),
+        y=best.to_numpy(),
+        mode="lines",
+        name="best for as much",
+        line={"color": GREEN, "width": 2, "shape": "hv"},
+        hoverinfo="skip",
+    )
+    add_trials(figure, frame, column, metric)
+    figure.update_xaxes(rangemode="tozero")
+    figure.update_layout(showlegend=False)
+    return figure
+
+
+def budget(trials: pd.DataFrame, by: str = "loss", metric: str = "fid") -> go.Figure:
+    """Return the best score to be expected after k trials of each loss.
+
+    A line is the mean of :func:`expected_best_of`, its band the middle 80 %.
+
+    Args:
+        trials: A row a trial.
+        by: The parameter whose values are compared.
+        metric: The score.
+    """
+    figure = _figure(f"Best to be expected by {by}", "trials", metric, score_of(trials, metric))
+    for index, (value, group) in enumerate(trials.groupby(by)):
+        if is_scored(group, metric).any():
+            color, dash = COLORWAY[index % len(COLORWAY)], ("solid", "dash")[index // len(COLORWAY) % 2]
+            add_band(figure, expected_best_of(group, metric), axis_label(value), color, dash)
+    figure.update_xaxes(rangemode="tozero", dtick=are_whole(len(trials)))
+    return figure
+
+
+def confirmation(replicas: pd.DataFrame, ranked: pd.DataFrame, metric: str = "fid") -> go.Figure:
+    """Return each configuration's scores over fresh seeds, the mean with its 95 % interval below them.
+
+    A line joins the scores of one seed, as configurations are compared seed by seed. A training that failed
+    has no score: it is a cross at the right edge. The score of real images is drawn where it is not so far
+    off that the others could not be told from each other.
+
+    Args:
+        replicas: A row a training: :attr:`sweeps.Sweep.replicas`.
+        ranked: A row a configuration, the best first: ``sweep.rank(stage="confirm")``.
+        metric: The score.
+    """
+    places = dict(zip(ranked["trial_id"], range(len(ranked)), strict=True))
+    trained = replicas[replicas["of"].isin(places)]
+    trained = trained.assign(place=trained["of"].map(places)).sort_values(["seed", "place"])
+    scored = trained[trained["status"] == Status.COMPLETED]
+    shown = pd.concat([scored[metric], ranked["low"], ranked["high"]]).astype(float)
+    floor = ranked["floor"].iloc[0] if len(ranked) else np.nan
+    if is_near(floor, shown):
+        shown = pd.concat([shown, pd.Series([floor])])
+    is_log = is_wide(scored[metric])
+    figure = go.Figure(layout={"template": template(), "title": {"text": "Scores on fresh seeds"}})
+    figure.update_xaxes(title={"text": metric}, exponentformat="none", **axis_scale_across(shown, log=is_log))
+    figure.update_xaxes(range=axis_range(shown, log=is_log))
+    figure.update_yaxes(
+        range=[len(ranked) - 0.4, -0.6],
+        tickvals=[*places.values()],
+        ticktext=[configuration_text(row) for row in ranked.to_dict("records")],
+        showgrid=False,
+        fixedrange=True,
+    )
+    add_seeds(figure, scored, metric)
+    add_means(figure, ranked, metric)
+    add_failed_seeds(figure, trained[trained["status"].isin(FAILURES)])
+    add_floor(figure, floor, len(ranked), is_shown=is_near(floor, shown))
+    return figure
+
+
+def pareto(trials: pd.DataFrame, front: pd.DataFrame, metrics: tuple[str, str]) -> go.Figure:
+    """Return the trials by two scores, and the front: those that no other one beats in both.
+
+    The scores are as :meth:`sweeps.Sweep.rank` has them: final ones of trials that were trained to their
+    end, which alone are compared where there are any.
+
+    Args:
+        trials: A row a trial.
+        front: Those on the front, as ``sweep.pareto(*metrics)`` returns them.
+        metrics: The scores of the horizontal and of the vertical axis.
+    """
+    x, y = metrics
+    frame = trials[~trials["status"].isin(FAILURES)].dropna(subset=[x, y])
+    figure = _figure(f"{x} against {y}", x, y, frame[y])
+    figure.update_xaxes(axis_scale_across(frame[x], log=is_wide(frame[x])))
+    ordered = front.sort_values(x)
+    figure.add_scatter(
+        x=ordered[x].to_numpy(),
+        y=ordered[y].to_numpy(),
+        mode="lines+markers",
+        name="Pareto front",
+        line={"color": GREEN, "width": 2, "shape": "hv" if less_is_better(x) else "vh"},
+        marker={"size": 15, "symbol": "circle-open", "line": {"width": 2}},
+        hoverinfo="skip",
+    )
+    kinds = kinds_of(frame)
+    for kind, look in LOOKS.items():
+        chosen = frame[kinds == kind]
+        if len(chosen):
+            add_points(figure, chosen, x, chosen[y], kind, look, f"{axis_label(y)} %{{y:.4g}}")
+    return figure
+
+
+def _figure(title: str, x: str, y: str, scores: pd.Series) -> go.Figure:
+    """Return an empty figure, with an axis at whose upper edge stand the trials that have no score."""
+    figure = go.Figure(layout={"template": template(), "title": {"text": title}})
+    figure.update_xaxes(title={"text": x}, exponentformat="none")
+    figure.update_yaxes(title={"text": y}, exponentformat="none", **axis_scale(scores, log=is_wide(scores)))
+    figure.update_layout(
+        yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True, "type": "linear"}
+    )
+    return figure
+
+
+def _best_trial(trials: pd.DataFrame, metric: str) -> str | None:
+    """Return the best of the trials that were trained to their end, or of all where there is none."""
+    scored = trials[is_scored(trials, metric)]
+    completed = scored[scored["status"] == Status.COMPLETED]
+    among = completed if len(completed) else scored
+    if among.empty:
+        return None
+    place = among[metric].argmin() if less_is_better(metric) else among[metric].argmax()
+    return str(among["trial_id"].iloc[place])
+
+
+def _best_so_far(scores: pd.Series, metric: str) -> pd.Series:
+    return scores.cummin() if less_is_better(metric) else scores.cummax()

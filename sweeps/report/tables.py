@@ -1,0 +1,148 @@
+"""The tables of the report page."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from sweeps.analysis.replicas import WINNER
+from sweeps.analysis.sweep import Sweep
+from sweeps.analysis.verdict import number
+from sweeps.record.status import Stage, Status
+
+if TYPE_CHECKING:
+    from sweeps.analysis.statistics import Scale
+
+MOST_ROWS = 1000
+
+MOST_REASONS = 20
+LONGEST_TRACEBACK = 8000
+
+
+def cell(value: object) -> str:
+    """Return a value as a table shows it."""
+    if value is None or pd.isna(value):  # type: ignore[call-overload] # a cell is a scalar
+        return "-"
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """What the fresh seeds say, the winner first.
+
+    Args:
+        conclusion: What is decided, and why it stopped.
+        mean: The heading of the means.
+        samples: How many images each score rests on; None where there is none yet.
+        has_failures: Whether any training failed.
+        rows: Of each configuration, the cells.
+    """
+
+    conclusion: str
+    mean: str
+    samples: int | None
+    has_failures: bool
+    rows: list[dict[str, str]]
+
+
+def confirmation_table(sweep: Sweep) -> Confirmation | None:
+    """Return what the page shows of a confirmation, or None without one."""
+    confirmed = sweep.confirmed()
+    if confirmed is None:
+        return None
+    scale, samples = sweep.scale(), sweep.replicas["samples"].max()
+    frame = sweep.rank(stage=Stage.CONFIRM)
+    return Confirmation(
+        confirmed.conclusion(),
+        f"{'geometric mean' if scale.is_logarithmic else 'mean'} {scale.metric}",
+        None if pd.isna(samples) else int(samples),
+        bool(frame["failed"].any()),
+        [_finalist(row, scale) for row in frame.to_dict("records")],
+    )
+
+
+def _finalist(row: dict[Any, Any], scale: "Scale") -> dict[str, str]:
+    """Return the cells of a configuration; of the winner's difference from itself there is nothing to say."""
+    between = "" if pd.isna(row["vs_low"]) else f"{row['vs_low']:.3g} to {row['vs_high']:.3g}"
+    unit = " times" if scale.is_logarithmic else ""
+    difference = f"{row['vs_winner']:.3g}{unit}" + (f" ({between})" if between else "")
+    return {
+        "trial": f"{row['trial_id']} (defaults)" if row["is_baseline"] else row["trial_id"],
+        "verdict": row["verdict"],
+        "mean": _score(row["mean"]),
+        "interval": "" if pd.isna(row["low"]) else f"{number(row['low'])} to {number(row['high'])}",
+        "seeds": str(row["seeds"]),
+        "failed": row["failed"],
+        "difference": "" if row["verdict"] == WINNER or pd.isna(row["vs_winner"]) else difference,
+        "searched": _score(row[f"{scale.metric}_in_search"]),
+    }
+
+
+def _score(value: float) -> str:
+    return "-" if pd.isna(value) else number(value)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The trials, best first, those without a score last.
+
+    Args:
+        columns: Their names, and whether they hold numbers.
+        rows: Of each cell, what is shown and what it is sorted by: None where it is empty.
+        left_out: How many further trials there are.
+    """
+
+    columns: list[tuple[str, bool]]
+    rows: list[list[tuple[str, Any]]]
+    left_out: int
+
+
+def trial_table(sweep: Sweep) -> Table:
+    """Return the leaderboard with every trial's failure, as the page shows it."""
+    frame = sweep.rank().merge(sweep.trials[["trial_id", "reason"]], on="trial_id")
+    frame["trial_id"] = frame["trial_id"].where(
+        ~frame["is_baseline"].astype(bool), frame["trial_id"] + " (defaults)"
+    )
+    frame["status"] = frame["status"].map(lambda status: Status(status).words)
+    frame = frame.drop(columns=["is_baseline", "floor", "low", "high", "seeds"], errors="ignore")
+    frame = frame.rename(columns={"trial_id": "trial", "mean": "mean over fresh seeds"})
+    rows = [
+        [(cell(value), None if pd.isna(value) else value) for value in row]
+        for row in frame.head(MOST_ROWS).itertuples(index=False)
+    ]
+    columns = [(str(name), _is_of_numbers(values)) for name, values in frame.items()]
+    return Table(columns, rows, len(frame) - len(rows))
+
+
+def _is_of_numbers(values: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Trials that failed for one reason.
+
+    Args:
+        reason: The error's last line.
+        trial_ids: Which.
+        traceback: The first one's.
+    """
+
+    reason: str
+    trial_ids: list[str]
+    traceback: str
+
+
+def failures_table(sweep: Sweep) -> list[Failure]:
+    """Return the errors that ended trials, the most frequent first."""
+    crashed = sweep.trials[sweep.trials["status"] == Status.CRASHED]
+    failures = [
+        Failure(
+            str(reason), rows["trial_id"].tolist(), str(rows["traceback"].iloc[0] or "")[-LONGEST_TRACEBACK:]
+        )
+        for reason, rows in crashed.groupby("reason")
+    ]
+    return sorted(failures, key=lambda failure: -len(failure.trial_ids))[:MOST_REASONS]

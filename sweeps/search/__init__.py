@@ -1,0 +1,1 @@
+"""What to train next and what to stop early; the only package that imports Optuna's samplers."""

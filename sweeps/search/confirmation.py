@@ -1,0 +1,165 @@
+"""The best configurations trained again, from scratch, on seeds that the search has not seen."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ray.tune.search.searcher import Searcher
+
+from sweeps.analysis.statistics import Scale, race
+from sweeps.record.past import Past
+from sweeps.record.status import Stage, Status
+from sweeps.record.trial import Trial
+from sweeps.search.suggestion import status_of, suggestion
+from sweeps.spec.model import SweepSpec
+from sweeps.spec.sections import Confirm
+
+
+class Confirmation(Searcher):
+    """Hands Ray Tune the finalists' trainings: every one of them on the same seeds, seed by seed.
+
+    Until resolved, those that the seeds so far do not tell from the winner are trained on one seed more,
+    again and again (:func:`sweeps.analysis.statistics.race`).
+
+    Args:
+        spec: The sweep.
+        settings: How many seeds.
+        folder: The sweep's folder.
+        finalists: The trials of the search whose configurations are trained, as rows of its ledger.
+        past: What an earlier confirmation has trained, of these and others.
+    """
+
+    def __init__(
+        self,
+        spec: SweepSpec,
+        settings: Confirm,
+        folder: Path,
+        finalists: Sequence[dict[str, Any]],
+        past: Past,
+    ) -> None:
+        super().__init__()
+        self._spec = spec
+        self._looks = settings.looks
+        self._until_resolved = settings.until_resolved
+        self._folder = folder
+        self._finalists = {row["trial_id"]: row for row in finalists}
+        self._past = past
+        self._unfinished = {trial.trial_id: trial for trial in past.unfinished}
+        self._number = past.n_suggested
+        self._running: dict[str, Trial] = {}
+        self._scores = {
+            row["trial_id"]: row["final"] and row["final"][spec.metric[0].name]
+            for row in past.rows
+            if row["trial_id"] not in self._unfinished
+        }
+
+    @property
+    def most_trials(self) -> int:
+        """How many trainings there are at the most, those of an earlier confirmation included."""
+        return len(self._finalists) * self._looks[-1]
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all has been handed out that is to be trained."""
+        return not self._running and next(self._open(), None) is None
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Return the next training, None to be asked again later, or FINISHED."""
+        taken = {trial.trial_id for trial in self._running.values()}
+        trial = next((trial for trial in self._open() if trial.trial_id not in taken), None)
+        if trial is None:
+            return None if self._running else str(Searcher.FINISHED)
+        self._running[trial_id] = trial
+        self._number = max(self._number, trial.number + 1)
+        return suggestion(self._spec, self._folder, trial, self._past) | {"sends_weights": False}
+
+    def on_trial_complete(
+        self,
+        trial_id: str,
+        result: Mapping[str, Any] | None = None,
+        error: bool = False,  # noqa: FBT001, FBT002 - Ray's signature
+    ) -> None:
+        """Take in how a training ended; what becomes of one that failed is said later. Results are flat."""
+        if error:
+            return
+        trial = self._running.pop(trial_id)
+        is_scored = result and status_of(result) is Status.COMPLETED
+        score = result[f"final/{self._spec.metric[0].name}"] if result and is_scored else None
+        self._scores[trial.trial_id] = score
+
+    def again(self, trial_id: str, past: Past) -> None:
+        """Hand out a training again that failed, to go on as ``past`` tells."""
+        trial = self._running.pop(trial_id)
+        self._past = past
+        self._unfinished[trial.trial_id] = trial
+
+    def give_up(self, trial_id: str) -> None:
+        """Take in that a training has failed."""
+        self._scores[self._running.pop(trial_id).trial_id] = None
+
+    def save(self, checkpoint_path: str) -> None:
+        """Save nothing: the ledger remembers."""
+
+    def close(self) -> None:
+        """Leave trainings that still run as they are: the ledger has them as interrupted."""
+
+    def _open(self) -> Iterator[Trial]:
+        """Yield the trainings that have not ended, of those wanted so far."""
+        n_seeds, of_these = self._wanted()
+        for place in range(n_seeds):
+            for of in of_these:
+                trial_id = replica_id(of, place)
+                if trial_id not in self._scores:
+                    yield self._unfinished.get(trial_id) or self._new(of, place)
+
+    def _wanted(self) -> tuple[int, list[str]]:
+        """Return how many seeds are wanted by now, and of which finalists."""
+        names = list(self._finalists)
+        if not self._until_resolved:
+            return self._looks[0], names
+        scores = [
+            [self._scores.get(replica_id(of, place), np.nan) for place in range(self._looks[-1])]
+            for of in names
+        ]
+        failed = np.array([[score is None for score in row] for row in scores])
+        metric = self._spec.metric[0]
+        scale = Scale(metric.name, less_is_better=metric.goal == "minimize")
+        so_far = race(scale.of(np.array(scores, dtype=float)), failed, self._looks)
+        if so_far.is_resolved:
+            return so_far.n_seeds, []
+        later = [look for look in self._looks if look > so_far.n_seeds]
+        left = [name for name, is_in in zip(names, so_far.is_in, strict=True) if is_in]
+        return (later[0] if later else so_far.n_seeds), left
+
+    def _new(self, of: str, place: int) -> Trial:
+        found = self._finalists[of]
+        seed = {"seed": self._spec.fresh_seed(place)}
+        params = found["params"] | (seed if "seed" in found["params"] else {})
+        return Trial(
+            replica_id(of, place),
+            self._number,
+            params,
+            found["config"] | seed,
+            bool(found["is_baseline"]),
+            Stage.CONFIRM,
+            of,
+        )
+
+
+def asked_for(past: Past, settings: Confirm, finalists: Sequence[str]) -> Past:
+    """Return what an earlier confirmation has trained of what this one asks for.
+
+    The other trainings, of more seeds or of other configurations, end nothing of this one.
+    """
+    names = {replica_id(of, place) for of in finalists for place in range(settings.looks[-1])}
+    return Past([row for row in past.rows if row["trial_id"] in names], past.reports)
+
+
+def replica_id(of: str, place: int) -> str:
+    """Return the name of a confirmation's trial.
+
+    >>> replica_id("lsgan-0007", 0)
+    'lsgan-0007-seed1'
+    """
+    return f"{of}-seed{place + 1}"

@@ -1,0 +1,193 @@
+"""When a trial is stopped early: Ray Tune's schedulers."""
+
+import random
+from dataclasses import dataclass
+from functools import partial
+from math import ceil, inf
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import (
+    AsyncHyperBandScheduler,
+    FIFOScheduler,
+    MedianStoppingRule,
+    PopulationBasedTraining,
+    TrialScheduler,
+)
+from ray.tune.schedulers.pbt import _PBTTrialState
+
+from sweeps.record.past import Past
+from sweeps.search.suggestion import SCORE
+from sweeps.spec.domains import Choice, Domain_, Scalar
+from sweeps.spec.model import SweepSpec
+from sweeps.spec.sections import Metric
+from sweeps.spec.space import RandomTrial
+
+TIME = "reports"
+REPORTED = "reported"
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A trial under the sweep's own name for it, which outlives Tune's."""
+
+    trial_id: str
+
+
+class _OwnRules(TrialScheduler):
+    """Knows trials by their names, so that it can be told of an earlier run's, and spares the baseline.
+
+    The baseline is never stopped: every gain is measured against all of its training. What a trial reports
+    again, after its worker died, was judged.
+    """
+
+    def __init__(self, **rules: Any) -> None:  # noqa: ANN401
+        super().__init__(**rules)
+        self._judged: dict[str, int] = {}
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:  # noqa: ANN401
+        super().on_trial_add(tune_controller, _Named(trial.config["trial_id"]))
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:  # noqa: ANN401
+        named = _Named(trial.config["trial_id"])
+        if result[TIME] <= self._judged.get(named.trial_id, 0):
+            return str(TrialScheduler.CONTINUE)
+        self._judged[named.trial_id] = result[TIME]
+        decision = self._judge(tune_controller, named, result)
+        return TrialScheduler.CONTINUE if trial.config["is_baseline"] else decision
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:  # noqa: ANN401
+        super().on_trial_complete(tune_controller, _Named(trial.config["trial_id"]), result)
+
+    def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:  # noqa: ANN401
+        super().on_trial_remove(tune_controller, _Named(trial.config["trial_id"]))
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:  # noqa: ANN401
+        super().on_trial_error(tune_controller, _Named(trial.config["trial_id"]))
+
+    def replay(self, past: Past, metric: Metric) -> None:
+        """Judge the reports of an earlier run again, as if nothing had happened."""
+        better = min if metric.goal == "minimize" else max
+        for row, reports in past.judged_reports():
+            named = _Named(row["trial_id"])
+            super().on_trial_add(None, named)
+            scores: list[float] = []
+            for report in reports:
+                scores.append(report[metric.name])
+                reached = ceil(report["step"] / row["config"]["report_every"])
+                self._judged[named.trial_id] = reached
+                self._judge(None, named, {TIME: reached, SCORE: better(scores)})
+
+    def _judge(self, tune_controller: Any, named: _Named, result: dict[str, Any]) -> str:  # noqa: ANN401
+        decision: str = super().on_trial_result(tune_controller, named, result)
+        return decision
+
+
+class _Asha(_OwnRules, AsyncHyperBandScheduler):
+    """ASHA (Li et al., 2018, arXiv:1810.05934)."""
+
+
+class _Median(_OwnRules, MedianStoppingRule):
+    """Stops a trial whose best score is worse than the median of the others' means so far.
+
+    Ray's takes the last result of every trial that ends for one more report: here a report counts once, and
+    what a trial that diverged ends with is none.
+    """
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:  # noqa: ANN401
+        if result.get(TIME, 0) > self._judged.get(trial.config["trial_id"], 0):
+            super().on_trial_complete(tune_controller, trial, result)
+
+    def _judge(self, tune_controller: Any, named: _Named, result: dict[str, Any]) -> str:  # noqa: ANN401
+        decision = super()._judge(tune_controller, named, result)
+        self._stopped_trials.clear()
+        return decision
+
+
+class _Population(PopulationBasedTraining):
+    """Population based training (Jaderberg et al., 2017, arXiv:1711.09846).
+
+    Every so many reports a trial among the worst goes on with the state of one of the best, both by their
+    last report, and with that one's parameters, changed a little. The baseline may be taken over from; it
+    takes over from none: every gain is measured against all of its own training.
+
+    Ray does not combine it with what suggests trials, since their parameters change on the way: here
+    :class:`sweeps.search.searcher.Search` is not told of what comes after.
+    """
+
+    def __init__(self, spec: SweepSpec, past: Past, mode: str) -> None:
+        self._spec = spec
+        self._past = past
+        self._rng = Random(f"{spec.seed}/{past.n_take_overs}/population")  # noqa: S311 - no secret
+        mutations = {
+            name: domain.all_values() if isinstance(domain, Choice) else partial(self._drawn, domain)
+            for name, domain in spec.searched.items()
+        }
+        super().__init__(
+            hyperparam_mutations={"params": mutations},
+            perturbation_interval=spec.early_terminate.first_rung,
+            quantile_fraction=1 / spec.early_terminate.eta,
+            log_config=False,
+            time_attr=TIME,
+            metric=REPORTED,
+            mode=mode,
+        )
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:  # noqa: ANN401, ARG002
+        state = _PBTTrialState(trial)
+        reached = trial.config["reported_step"] // trial.config["config"]["report_every"]
+        state.last_train_time = state.last_perturbation_time = reached
+        self._trial_state[trial] = state
+
+    def _checkpoint_or_exploit(self, trial: Trial, *others: Any) -> None:  # noqa: ANN401
+        outside = random.getstate()
+        random.setstate(self._rng.getstate())
+        try:
+            super()._checkpoint_or_exploit(trial, *others)
+        finally:
+            self._rng.setstate(random.getstate())
+            random.setstate(outside)
+
+    def _exploit(self, tune_controller: Any, trial: Trial, trial_to_clone: Trial) -> None:  # noqa: ANN401
+        if not trial.config["is_baseline"]:
+            super()._exploit(tune_controller, trial, trial_to_clone)
+
+    def _get_new_config(self, trial: Trial, trial_to_clone: Trial) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the trial's own suggestion with the changed parameters of the one that it takes over.
+
+        The one parameter that may be unset is lr_d, which is lr then.
+        """
+        lr = trial_to_clone.config["config"]["lr"]
+        known = {
+            name: lr if value is None else value for name, value in trial_to_clone.config["params"].items()
+        }
+        explored, operations = super()._get_new_config(trial, SimpleNamespace(config={"params": known}))
+        params = {
+            name: self._spec.searched[name].nearest(value) for name, value in explored["params"].items()
+        }
+        config = self._spec.trial_config(params, trial.config["number"]).model_dump()
+        return {**trial.config, "params": params, "config": config, "best": {}}, operations
+
+    def _drawn(self, domain: Domain_) -> Scalar:
+        return domain.suggest(RandomTrial(random), "")  # type: ignore[arg-type] # it chooses as Optuna's do
+
+
+def scheduler(spec: SweepSpec, past: Past | None = None) -> TrialScheduler:
+    """Return the scheduler that a spec asks for, told of an earlier run; time is counted in reports."""
+    rules = spec.early_terminate
+    if rules.type == "none":
+        return FIFOScheduler()
+    mode = "min" if spec.metric[0].goal == "minimize" else "max"
+    if spec.exchanges:
+        return _Population(spec, past or Past([], {}), mode)
+    common = {"time_attr": TIME, "metric": SCORE, "mode": mode, "grace_period": rules.first_rung}
+    if rules.type == "median":
+        judge: _OwnRules = _Median(**common, min_time_slice=inf)
+    else:
+        longest = max(spec.reports_per_trial, rules.first_rung)
+        judge = _Asha(**common, max_t=longest, reduction_factor=rules.eta)
+    if past is not None:
+        judge.replay(past, spec.metric[0])
+    return judge

@@ -1,0 +1,296 @@
+"""What to try next: a spec's search, by Optuna; the only place that imports its samplers."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import optuna
+from optuna.samplers import RandomSampler
+from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import Trial as OptunaTrial
+from ray.tune.search import Searcher
+from ray.tune.search.optuna import OptunaSearch
+
+from sweeps.record.past import UNFINISHED, Past
+from sweeps.record.status import Status
+from sweeps.record.trial import Trial
+from sweeps.search.replay import last_result, results_of, told_trial
+from sweeps.search.samplers import sampler_for
+from sweeps.search.study import DIVERGED, KeptStudy
+from sweeps.search.suggestion import SCORE, status_of, suggestion
+from sweeps.spec.domains import Scalar
+from sweeps.spec.model import SweepSpec
+from sweeps.spec.space import MOST_POINTS
+
+WORST_SCORE = 1e6
+
+
+class Search(OptunaSearch):
+    """Ray's bridge to Optuna, which tells the sampler how trials really ended.
+
+    The bridge tells every trial that was not an error COMPLETE with its last score. Here a trial that the
+    scheduler stopped is PRUNED at the step it reached, and one that diverged has a finite score no better
+    than the worst seen, so that its region is avoided. One that took over another's weights and parameters
+    is PRUNED where it did: what came later is not its suggestion's.
+
+    The first trial is the baseline, also where the space does not contain the seed tutorial's defaults; the
+    sampler then knows nothing of it. No point is tried twice: of a space of finitely many, those that a
+    sampler comes back to are replaced by others, until all have been tried.
+
+    Args:
+        spec: What to search, and how.
+        name: The sweep's name; trials are called after it.
+        study_file: The SQLite file that Optuna's study is kept in, beside the ledger.
+        earlier: What the sampler of an earlier sweep was told (:func:`told_trials`); its space is this one's.
+        past: What an earlier run of this sweep has done; its unfinished trials are suggested first.
+        keeps_study: Whether the file is written.
+    """
+
+    def __init__(
+        self,
+        spec: SweepSpec,
+        name: str,
+        study_file: Path,
+        earlier: Sequence[Mapping[str, Any]] = (),
+        past: Past | None = None,
+        *,
+        keeps_study: bool = True,
+    ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._spec = spec
+        self._name = name
+        self._folder = study_file.parent
+        self._past = past or Past([], {})
+        self._waiting = self._past.unfinished
+        self._running: dict[str, Trial] = {}
+        self._asked_again: dict[str, OptunaTrial] = {}
+        self._diverged: list[OptunaTrial] = []
+        tried = [row["params"] for row in self._past.rows]
+        suggested = {row["number"] for row in self._past.rows}
+        self._numbers = [number for number in range(spec.trials - 1, -1, -1) if number not in suggested]
+        self._untried = _untried(spec, tried)
+        goals = ["min" if metric.goal == "minimize" else "max" for metric in spec.metric]
+        self._kept = storage = KeptStudy(study_file)
+        super().__init__(
+            space=spec.space.suggest,
+            metric=[metric.name for metric in spec.metric] if len(goals) > 1 else SCORE,
+            mode=goals if len(goals) > 1 else goals[0],
+            sampler=sampler_for(spec, 0),
+            study_name=name,
+            storage=storage,
+        )
+        self._ot_study.add_trials([told_trial(spec, told) for told in earlier])
+        for row in self._past.rows:
+            if spec.space.contains(row["params"]):
+                self._tell_again(row)
+        for point in _enqueued(spec, tried):
+            self._ot_study.enqueue_trial(point)
+        if keeps_study:
+            storage.keep(self._ot_study)
+
+    @property
+    def study_remarks(self) -> list[str]:
+        """What was wrong with the study's file; complete once the search is closed."""
+        return self._kept.remarks
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every point of the space has been suggested."""
+        return self._untried is not None and not self._untried and not self._waiting
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Return the next trial, as a mapping that :func:`trial_of` reads; FINISHED when there is none.
+
+        None while others run, of which one may have to be suggested again.
+        """
+        trial = self._next_unfinished(trial_id) or self._next_new(trial_id)
+        if trial is None:
+            return None if self._running else str(Searcher.FINISHED)
+        self._running[trial_id] = trial
+        if trial_id in self._ot_trials:
+            self._ot_trials[trial_id].set_user_attr("trial_id", trial.trial_id)
+        own = {"stop_on": self._spec.stop_on} | ({"checkpoint_every_s": 0.0} if self._spec.exchanges else {})
+        return suggestion(self._spec, self._folder, trial, self._past) | own
+
+    def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
+        """Tell the study the score that a trial has reached with the parameters that were suggested."""
+        if trial_id in self._ot_trials and not result.get("donor"):
+            self._report(self._ot_trials[trial_id], result)
+
+    def on_trial_complete(
+        self,
+        trial_id: str,
+        result: Mapping[str, Any] | None = None,
+        error: bool = False,  # noqa: FBT001, FBT002 - Ray's signature
+    ) -> None:
+        """Tell the study how a trial ended; what becomes of one that failed is said afterwards."""
+        if error:
+            return
+        self._running.pop(trial_id, None)
+        if trial_id in self._ot_trials:
+            self._tell(self._ot_trials[trial_id], result)
+
+    def again(self, trial_id: str, past: Past) -> None:
+        """Suggest a trial again that failed, to go on as ``past`` tells; the study has it running on."""
+        self._past = past
+        failed = self._running.pop(trial_id)
+        self._waiting.insert(0, past.trial(failed.trial_id))
+        if trial_id in self._ot_trials:
+            self._asked_again[failed.trial_id] = self._ot_trials.pop(trial_id)
+
+    def give_up(self, trial_id: str) -> None:
+        """Tell the study that a trial has failed."""
+        self._running.pop(trial_id)
+        if trial_id in self._ot_trials:
+            self._tell(self._ot_trials[trial_id], None)
+
+    def _tell(self, trial: OptunaTrial, result: Mapping[str, Any] | None) -> None:
+        """Tell the study how a trial ended; None where it failed."""
+        if not result:
+            self._ot_study.tell(trial, state=TrialState.FAIL)
+            return
+        status = status_of(result)
+        if result.get("donor"):
+            self._ot_study.tell(trial, state=TrialState.PRUNED)
+        elif status is Status.COMPLETED:
+            self._ot_study.tell(trial, result["objectives"])
+        elif status is Status.DIVERGED:
+            trial.set_user_attr(DIVERGED, result["reason"])
+            self._diverged.append(trial)
+        else:
+            self._report(trial, result)
+            self._ot_study.tell(trial, state=TrialState.PRUNED)
+        self._tell_diverged()
+
+    def close(self) -> None:
+        """Tell the study that trials still running were interrupted, and wait until its file has all."""
+        self._tell_diverged(at_last=True)
+        for trial in (*self._ot_trials.values(), *self._asked_again.values()):
+            self._ot_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+        self._kept.close()
+
+    def _next_unfinished(self, trial_id: str) -> Trial | None:
+        """Return a trial to go on with, after making it a running one of the study's again."""
+        if not self._waiting:
+            return None
+        trial = self._waiting.pop(0)
+        if trial.trial_id in self._asked_again:
+            self._ot_trials[trial_id] = self._asked_again.pop(trial.trial_id)
+        return trial
+
+    def _tell_again(self, row: Mapping[str, Any]) -> None:
+        """Have the study know a trial of an earlier run as if it had been suggested and told just now."""
+        study, spec = self._ot_study, self._spec
+        keeps_state = spec.method in {"cmaes", "nsga2"}
+        study.sampler = sampler_for(spec, row["number"]) if keeps_state else RandomSampler(seed=0)
+        study.enqueue_trial(row["drawn"] or spec.space.to_optuna(row["params"]))
+        trial = study.ask()
+        spec.space.suggest(trial)
+        trial.set_user_attr("trial_id", row["trial_id"])
+        reports = self._past.reports.get(row["trial_id"], [])
+        for result in results_of(row, reports, spec):
+            self._report(trial, result)
+        if row["status"] in UNFINISHED:
+            self._asked_again[row["trial_id"]] = trial
+        else:
+            self._tell(trial, None if row["status"] == Status.CRASHED else last_result(row, spec))
+
+    def _next_new(self, trial_id: str) -> Trial | None:
+        if not self._numbers:
+            return None
+        number = self._numbers[-1]
+        params = self._next_params(trial_id, number)
+        if params is None:
+            return None
+        self._numbers.pop()
+        config = self._spec.trial_config(params, number).model_dump()
+        asked = self._ot_trials.get(trial_id)
+        name, is_baseline = f"{self._name}-{number:04d}", number == 0
+        return Trial(name, number, params, config, is_baseline, drawn=asked and asked.params)
+
+    def _next_params(self, trial_id: str, number: int) -> dict[str, Scalar] | None:
+        """Return what to try next, or None where everything has been tried."""
+        baseline = self._spec.baseline
+        if number == 0 and not self._spec.space.contains(baseline):
+            return baseline
+        if self._untried is None:
+            return self._asked(trial_id, number)
+        if not self._untried:
+            return None
+        params = self._asked(trial_id, number)
+        if params not in self._untried:
+            self._ot_study.tell(self._ot_trials.pop(trial_id), state=TrialState.FAIL)
+            self._ot_study.enqueue_trial(self._spec.space.to_optuna(self._untried[0]))
+            params = self._asked(trial_id, number)
+        if params not in self._untried:
+            self._ot_study.tell(self._ot_trials.pop(trial_id), state=TrialState.FAIL)
+            params = self._untried[0]
+        self._untried.remove(params)
+        return params
+
+    def _asked(self, trial_id: str, number: int) -> dict[str, Scalar]:
+        """Ask Optuna, with a sampler of the trial's own: it then depends on the study and nothing else.
+
+        That it takes its time is no news.
+        """
+        self._ot_study.sampler = sampler_for(self._spec, number)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Define-by-run function")
+            warnings.filterwarnings("ignore", module="optuna")
+            params: dict[str, Scalar] = OptunaSearch.suggest(self, trial_id)
+        return params
+
+    def _report(self, trial: OptunaTrial, result: Mapping[str, Any]) -> None:
+        """Report a trial's score, once a step; Optuna takes none of several metrics."""
+        frozen = self._ot_study._storage.get_trial(trial._trial_id)  # noqa: SLF001 - Optuna's copies are slow
+        if len(self._spec.metric) == 1 and result["step"] not in frozen.intermediate_values:
+            trial.report(result[SCORE], result["step"])
+
+    def _tell_diverged(self, *, at_last: bool = False) -> None:
+        """Tell the scores of trials that diverged once there are others to be no better than."""
+        if not self._diverged:
+            return
+        trials = self._ot_study.get_trials(deepcopy=False)
+        if at_last or any(_values(trial, 0) for trial in trials):
+            for trial in self._diverged:
+                self._ot_study.tell(trial, self._worst_scores())
+            self._diverged.clear()
+
+    def _worst_scores(self) -> list[float]:
+        """Return, for each metric, a value no better than the worst seen."""
+        trials = self._ot_study.get_trials(deepcopy=False)
+        return [
+            _worst(metric.goal, [value for trial in trials for value in _values(trial, index)])
+            for index, metric in enumerate(self._spec.metric)
+        ]
+
+
+def _values(trial: FrozenTrial, index: int) -> list[float]:
+    """Return what a trial was told of the metric at ``index``."""
+    told = [trial.values[index]] if trial.state is TrialState.COMPLETE and trial.values else []
+    return [*told, *trial.intermediate_values.values()] if index == 0 else told
+
+
+def _worst(goal: str, values: list[float]) -> float:
+    if goal == "minimize":
+        return max(values, default=WORST_SCORE)
+    return min([*values, 0.0])
+
+
+def _enqueued(spec: SweepSpec, tried: list[dict[str, Scalar]]) -> list[dict[str, Scalar]]:
+    """Return what is tried first, of what lies in the space and was not tried yet, in Optuna's terms."""
+    points = [point for point in spec.first_points() if spec.space.contains(point) and point not in tried]
+    return [spec.space.to_optuna(point) for point in points]
+
+
+def _untried(spec: SweepSpec, tried: list[dict[str, Scalar]]) -> list[dict[str, Scalar]] | None:
+    """Return the points of a space of finitely many but for those tried, shuffled; None for another space."""
+    size = spec.space.size()
+    points = spec.space.points() if size is not None and size <= MOST_POINTS else None
+    if points is None:
+        return None
+    shuffled = [point for point in points if point not in tried]
+    Random(spec.seed).shuffle(shuffled)  # noqa: S311 - no secret
+    return shuffled

@@ -1,0 +1,45 @@
+"""What Ray Tune passes to a trial, and what comes back."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from gan_core.registry import imports_are_allowed
+from sweeps.record.layout import checkpoint_file
+from sweeps.record.past import Past
+from sweeps.record.status import Status
+from sweeps.record.trial import Trial
+from sweeps.spec.model import SweepSpec
+
+SCORE = "score"
+
+
+def suggestion(spec: SweepSpec, folder: Path, trial: Trial, past: Past) -> dict[str, Any]:
+    """Return what a worker trains a trial from, as a mapping that :func:`trial_of` reads."""
+    return {
+        **asdict(trial),
+        "checkpoint_every_s": spec.checkpoint_every,
+        "taken_over": past.taken_over(trial.trial_id),
+        "checkpoint": str(checkpoint_file(folder, trial.trial_id).absolute()),
+        "sends_weights": True,
+        "best": past.best_metrics(trial.trial_id),
+        "reported_step": past.last_step(trial.trial_id),
+        "data": spec.data,
+        "extractor": spec.extractor,
+        "metrics": [metric.model_dump() for metric in spec.metric],
+        "stop_on": [],
+        "cpu": spec.resources.cpu,
+        "allow_imports": imports_are_allowed(),
+    }
+
+
+def trial_of(suggestion: Mapping[str, Any]) -> Trial:
+    """Return the trial that a suggestion describes."""
+    return Trial(**{field.name: suggestion[field.name] for field in fields(Trial)})
+
+
+def status_of(result: Mapping[str, Any]) -> Status:
+    """Return how a trial ended whose last result this is; one that was not done was stopped early."""
+    status = Status(result["status"])
+    return status if status.is_finished() else Status.PRUNED

@@ -1,0 +1,74 @@
+"""Which earlier sweep another one may begin from."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import TrialState
+
+from sweeps.analysis.loading import load
+from sweeps.errors import SweepError
+from sweeps.record.past import Past
+from sweeps.record.reading import read_ledger
+from sweeps.search.searcher import Search
+from sweeps.spec.model import SweepSpec
+
+
+def told_trials(spec: SweepSpec, folder: Path) -> list[dict[str, Any]]:
+    """Return, as JSON values, the trials of a sweep that its sampler was told a score of.
+
+    Args:
+        spec: A spec of the same space.
+        folder: The sweep's folder.
+    """
+    past = Past.read(read_ledger(folder.name, folder.parent))
+    search = Search(spec, folder.name, folder / "study.db", past=past, keeps_study=False)
+    search.close()
+    told = search._ot_study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))  # noqa: SLF001
+    return [
+        {
+            "params": trial.params,
+            "state": trial.state.name,
+            "values": trial.values if trial.state is TrialState.COMPLETE else None,
+            "reports": [*trial.intermediate_values.items()],
+        }
+        for trial in told
+    ]
+
+
+COMPARED = ("dataset", "image_size", "channels", "extractor", "metric")
+NO_MATTER = {"seed"}
+"""Parameters that may differ: they are not what a score depends on."""
+
+
+def earlier_sweep(spec: SweepSpec, name: str, results: Path) -> Path:
+    """Return the folder of a sweep whose scores mean the same in ``spec``'s space.
+
+    Raises:
+        UnknownSweepError: There is no such sweep.
+        SweepError: Its space, dataset, metric or extractor differs; the message says in what.
+    """
+    sweep = load(name, results)
+    differences = [*_differences(spec.model_dump(mode="json"), sweep.facts["spec"])]
+    if differences:
+        raise SweepError(f"--warm-start {name}: its scores mean something else: {'; '.join(differences)}")
+    return sweep.folder
+
+
+def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
+    for key in COMPARED:
+        if ours[key] != theirs[key]:
+            yield f"{key} was {_in_short(theirs[key])}, it is {_in_short(ours[key])}"
+    parameters = ours["parameters"], theirs["parameters"]
+    for name in dict.fromkeys([*parameters[0], *parameters[1]]):
+        now, then = (each.get(name) for each in parameters)
+        if now != then and name not in NO_MATTER:
+            yield f"parameters.{name} was {_in_short(then)}, it is {_in_short(now)}"
+
+
+def _in_short(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_in_short(each)}" for key, each in value.items() if each) or "the default"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_in_short, value)) + "]"
+    return "the default" if value is None else str(value)

@@ -1,0 +1,1 @@
+"""What a search-space file asks for."""

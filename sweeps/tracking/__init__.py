@@ -1,0 +1,1 @@
+"""MLflow's copy of the record; the only package that imports MLflow."""

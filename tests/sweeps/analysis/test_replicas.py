@@ -1,0 +1,169 @@
+"""What a confirmation found, from ledgers that the test writes."""
+
+import numpy as np
+import pytest
+
+import sweeps
+from sweeps.errors import SweepError
+from sweeps.record.ledger import Ledger
+from sweeps.record.status import Status
+from tests.sweeps.ledgers import write_confirmation, write_search
+
+
+def test_the_verdict_has_means_differences_ties_and_the_search_score_beside(tmp_path):
+    folder = write_search(tmp_path, 400.0, 100.0, 110.0)
+    scores = {
+        "tiny-0001": [120.0, 130.0, 125.0, 128.0],
+        "tiny-0002": [118.0, 133.0, 129.0, 121.0],
+        "tiny-0000": [420.0, 400.0, 410.0, 390.0],
+    }
+    sweep = write_confirmation(folder, scores)
+    frame = sweep.rank(stage="confirm").set_index("trial_id")
+    assert frame.index.tolist() == ["tiny-0002", "tiny-0001", "tiny-0000"]
+    assert frame["verdict"].tolist() == ["winner", "tie", "worse"]
+    assert frame["mean"]["tiny-0001"] == pytest.approx(np.prod(scores["tiny-0001"]) ** 0.25)
+    assert (frame["low"] < frame["mean"]).all()
+    assert (frame["mean"] < frame["high"]).all()
+    assert frame["vs_winner"]["tiny-0000"] == pytest.approx(
+        frame["mean"]["tiny-0000"] / frame["mean"].iloc[0]
+    )
+    assert frame["vs_low"]["tiny-0000"] > 1
+    assert frame["fid_in_search"].tolist() == [111.0, 101.0, 401.0]
+    assert frame["gain"]["tiny-0000"] == 1
+    assert sweep.confirmed().conclusion().startswith("4 seeds do not tell tiny-0002 from tiny-0001")
+
+
+def test_a_failure_stays_in_its_row_and_costs_the_win(tmp_path):
+    folder = write_search(tmp_path, 400.0, 100.0, 110.0)
+    scores = {
+        "tiny-0001": [100.0, Status.DIVERGED, 101.0],
+        "tiny-0002": [130.0, 131.0, 132.0],
+        "tiny-0000": [Status.CRASHED, Status.DIVERGED, Status.DIVERGED],
+    }
+    frame = write_confirmation(folder, scores).rank(stage="confirm").set_index("trial_id")
+    assert frame["verdict"].to_dict() == {
+        "tiny-0002": "winner",
+        "tiny-0001": "failed",
+        "tiny-0000": "failed",
+    }
+    assert frame["failed"].to_dict() == {
+        "tiny-0002": "",
+        "tiny-0001": "1 diverged",
+        "tiny-0000": "1 failed, 2 diverged",
+    }
+    assert frame["seeds"].to_dict() == {"tiny-0002": 3, "tiny-0001": 2, "tiny-0000": 0}
+
+
+def test_rank_shows_the_seeds_of_finalists_and_marks_ties(tmp_path):
+    folder = write_search(tmp_path, 400.0, 100.0, 110.0, 104.0, 300.0)
+    scores = {"tiny-0001": [120.0, 130.0, 125.0], "tiny-0000": [420.0, 400.0, 410.0]}
+    frame = write_confirmation(folder, scores).rank().set_index("trial_id")
+    assert frame.index[0] == "tiny-0001"
+    assert frame["seeds"].dropna().to_dict() == {"tiny-0001": 3, "tiny-0000": 3}
+    assert frame["tie"].to_dict() == {
+        "tiny-0001": True,
+        "tiny-0003": True,
+        "tiny-0002": True,
+        "tiny-0004": False,
+        "tiny-0000": False,
+    }
+
+
+def test_what_the_seeds_do_not_tell_is_no_tie_and_no_difference(tmp_path):
+    folder = write_search(tmp_path, 400.0, 100.0, 110.0)
+    begun = {"tiny-0001": [120.0, Status.INTERRUPTED], "tiny-0000": [420.0, Status.INTERRUPTED]}
+    frame = write_confirmation(folder, begun, Status.INTERRUPTED).rank()
+    assert frame.set_index("trial_id")["tie"].isna()["tiny-0002"]
+    failed = dict.fromkeys(["tiny-0001", "tiny-0000"], [Status.DIVERGED] * 2)
+    folder = write_search(tmp_path / "failed", 400.0, 100.0, 110.0)
+    assert write_confirmation(folder, failed).rank()["tie"].isna().all()
+
+
+def test_a_training_of_it_took_over_nothing(tmp_path):
+    folder = write_search(tmp_path, 400.0, 100.0)
+    sweep = write_confirmation(folder, {"tiny-0001": [100.0, 110.0], "tiny-0000": [400.0, 390.0]})
+    assert sweep.take_overs_of("tiny-0001-seed1") == []
+
+
+def test_the_search_is_ranked_as_before(tmp_path):
+    folder = write_search(tmp_path, 400.0, 100.0)
+    before = sweeps.load("tiny", tmp_path)
+    after = write_confirmation(folder, {"tiny-0001": [1.0, 2.0], "tiny-0000": [Status.CRASHED, 5.0]})
+    assert after.rank()[list(before.rank())].equals(before.rank())
+    assert after.trials.equals(before.trials)
+    told = {key: value for key, value in after.summary().items() if key != "confirmation"}
+    assert told == {key: value for key, value in before.summary().items() if key != "confirmation"}
+    assert after.count(Status.CRASHED) == 0
+
+
+def test_until_resolved_says_when_it_stopped_and_why(tmp_path):
+    folder = write_search(tmp_path, 400.0, 100.0, 110.0)
+    scores = {
+        "tiny-0001": [100.0, 101.0, 100.5],
+        "tiny-0002": [150.0, 151.0, 150.5],
+        "tiny-0000": [400.0, 401.0, 400.5],
+    }
+    sweep = write_confirmation(folder, scores, seeds=3, until_resolved=True)
+    assert sweep.confirmed().conclusion() == "tiny-0001 is told from all others at 3 seeds"
+    assert sweep.summary()["confirmation"]["tied"] == []
+
+
+def test_an_interrupted_confirmation_says_so(tmp_path):
+    folder = write_search(tmp_path, 400.0, 100.0)
+    scores = {"tiny-0001": [100.0, 110.0], "tiny-0000": [400.0, Status.INTERRUPTED]}
+    sweep = write_confirmation(folder, scores, Status.INTERRUPTED)
+    assert "not finished: gan-sweep resume" in sweep.confirmed().conclusion()
+    assert sweeps.analysis.loading.list_sweeps(tmp_path)["status"].tolist() == ["interrupted"]
+    assert sweep.rank(stage="confirm")["seeds"].tolist() == [2, 1]
+
+
+def test_the_finalists_are_the_best_configurations_and_the_defaults(tmp_path):
+    write_search(tmp_path, 400.0, 100.0, 110.0, 104.0)
+    sweep = sweeps.load("tiny", tmp_path)
+    assert [row["trial_id"] for row in sweep.finalists(2)] == ["tiny-0001", "tiny-0003", "tiny-0000"]
+    assert len(sweep.finalists(10)) == 4
+
+
+def test_what_is_not_confirmed_has_no_such_ranking(tmp_path):
+    write_search(tmp_path, 400.0)
+    with pytest.raises(SweepError, match="type gan-sweep confirm tiny"):
+        sweeps.load("tiny", tmp_path).rank(stage="confirm")
+
+
+def test_another_metric_has_its_own_winner(tmp_path):
+    folder = write_search(tmp_path, 400.0, 100.0)
+    sweep = write_confirmation(folder, {"tiny-0001": [100.0, 110.0], "tiny-0000": [400.0, 410.0]})
+    frame = sweep.rank(by="kid", stage="confirm")
+    assert frame["trial_id"].tolist() == ["tiny-0000", "tiny-0001"]
+    assert frame["vs_winner"].tolist() == [0.0, 300.0]
+    assert frame["mean"].tolist() == [-405.0, -105.0]
+    assert (frame["low"] < frame["mean"]).all()
+
+
+def test_several_sweeps_are_one_frame(tmp_path):
+    write_search(tmp_path, 400.0, 100.0, name="a")
+    write_search(tmp_path, 300.0, 90.0, name="b")
+    both = sweeps.load(["a", "b"], tmp_path)
+    assert both.rank()["trial_id"].tolist() == ["b-0001", "a-0001", "b-0000", "a-0000"]
+    assert both.rank()["rank"].tolist() == [1, 2, 3, 4]
+    assert both.rank(top=1)["sweep"].tolist() == ["b"]
+    assert both.trials["sweep"].tolist() == ["a", "a", "b", "b"]
+    assert both.history["fid"].tolist() == [400.0, 100.0, 300.0, 90.0]
+    assert both.rank(where="lr > 0.15")["trial_id"].tolist() == ["b-0001", "a-0001"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "extractor", "message"),
+    [
+        ({"dataset": "kmnist"}, "sha256:0", r"dataset differs \(a mnist-5k, b kmnist\)"),
+        ({}, "sha256:1", r"extractor differs \(a sha256:0, b sha256:1\)"),
+    ],
+)
+def test_sweeps_whose_scores_mean_different_things_are_not_compared(tmp_path, spec, extractor, message):
+    write_search(tmp_path, 400.0, name="a")
+    folder = write_search(tmp_path, 300.0, name="b", spec=spec)
+    ledger = Ledger(folder, {"dataset": "mnist-5k"} | spec)
+    ledger.describe({"extractor": extractor})
+    ledger.close(Status.COMPLETED)
+    with pytest.raises(SweepError, match=message):
+        sweeps.load(["a", "b"], tmp_path)

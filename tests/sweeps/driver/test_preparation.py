@@ -1,0 +1,48 @@
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from gan_core.errors import ContractError
+from sweeps.driver.preparation import _message, _with_users_components, prepare
+from sweeps.spec.reading import load_spec
+from tests.sweeps.specs import GOOD, write
+
+OWN_LOSS = "gan_core.losses.hinge:Hinge"
+
+
+@pytest.fixture
+def make_spec(tmp_path):
+    return lambda text: load_spec(write(tmp_path, text))
+
+
+def test_without_downloads_and_own_components_no_worker_is_asked(make_spec):
+    console = Console(file=StringIO())
+    prepare(make_spec(GOOD), {"cpu": 1, "gpu": 0}, console, quiet=False, check=lambda: None)
+    assert console.file.getvalue() == ""
+
+
+def test_every_combination_with_an_own_component_is_tried_and_no_other(make_spec):
+    text = GOOD.replace("[bce, lsgan]", f"[lsgan, '{OWN_LOSS}']") + "  penalty: {values: [none, r1]}\n"
+    configs = _with_users_components(make_spec(text))
+    assert [(config.loss, config.penalty) for config in configs] == [(OWN_LOSS, "none"), (OWN_LOSS, "r1")]
+    assert {config.architecture for config in configs} == {"mlp"}
+
+
+def test_an_own_component_is_tried_with_the_baselines_too(make_spec):
+    text = GOOD.replace("[bce, lsgan]", "[lsgan, hinge]") + "  architecture: gan_core.architectures.mlp:MLP\n"
+    configs = _with_users_components(make_spec(text))
+    assert [config.loss for config in configs] == ["bce", "lsgan", "hinge"]
+    assert {config.noise_dim for config in configs} == {96}
+
+
+@pytest.mark.parametrize(
+    ("cause", "message"),
+    [
+        (ContractError("loss 'x': no"), "loss 'x': no"),
+        (FileNotFoundError(2, "No such file"), "dataset mnist-5k: FileNotFoundError: [Errno 2] No such file"),
+        (KeyError("images"), "dataset mnist-5k: KeyError: 'images'"),
+    ],
+)
+def test_an_error_in_the_worker_is_one_line(make_spec, cause, message):
+    assert _message(make_spec(GOOD), cause) == message

@@ -1,0 +1,119 @@
+import json
+import re
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from sweeps.driver.preview import TABLE_WIDTH, as_json, print_preview
+from sweeps.spec.reading import load_spec
+from tests.sweeps.spec.test_space import CONDITIONAL
+from tests.sweeps.specs import GOOD, write
+
+COMMAND = Path(sys.executable).with_name("gan-sweep")
+HEAVY = {"torch", "ray", "optuna", "mlflow", "pandas"}
+
+
+def run(*arguments, folder, options=()):
+    command = [sys.executable, *options, COMMAND, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("arguments", [["preview", "spec.yaml", "--json"], ["schema"]])
+def test_it_imports_nothing_heavy_and_writes_nothing(tmp_path, arguments):
+    write(tmp_path, CONDITIONAL)
+    done = run(*arguments, folder=tmp_path, options=["-X", "importtime"])
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert done.returncode == 0
+    assert not imported & HEAVY
+    assert json.loads(done.stdout)
+    assert [file.name for file in tmp_path.iterdir()] == ["spec.yaml"]
+
+
+@pytest.mark.parametrize("arguments", [["preview", "spec.yaml"], ["spec.yaml", "--dry-run", "--trials", "4"]])
+def test_it_shows_the_space_examples_of_it_and_what_it_costs(tmp_path, arguments):
+    write(tmp_path, CONDITIONAL)
+    done = run(*arguments, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    tree, table = done.stdout.split("Drawn at random")
+    assert "penalty: none, gradient-penalty, r1" in tree
+    assert "│   └── d_steps: 1, 5  where penalty_weight is 10" in tree or "└── d_steps: 1, 5" in tree
+    rows, costs = table.split("distinct")
+    assert len(rows.strip().splitlines()) == 11
+    trials = "4" if "--trials" in arguments else None
+    assert f"7 configurations: {f'{trials} of them will' if trials else 'each will'} be tried" in costs
+    assert "steps/s now" in costs
+    assert "MB in results" in costs
+    assert [file.name for file in tmp_path.iterdir()] == ["spec.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("trials", "told", "most"),
+    [
+        (2, "1 of them will be tried, and the defaults, which are none of them", 2),
+        (3, "each will be tried once, and the defaults, which are none of them", 3),
+        (9, "each will be tried once, and the defaults, which are none of them", 3),
+    ],
+)
+def test_defaults_outside_the_space_take_a_trial_of_their_own(tmp_path, trials, told, most):
+    spec = load_spec(
+        write(tmp_path, f"name: tiny\ntrials: {trials}\nparameters:\n  lr: {{values: [0.01, 0.1]}}\n")
+    )
+    shown = StringIO()
+    print_preview(spec, Console(file=shown, width=TABLE_WIDTH))
+    assert f"2 configurations: {told}" in shown.getvalue()
+    assert spec.most_trials == most
+
+
+def test_a_fault_is_told_as_a_run_would(tmp_path):
+    write(tmp_path, "name: tiny\n")
+    done = run("preview", "spec.yaml", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "spec.yaml:1:1: missing key 'parameters'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("confirm", "trials", "line", "expected"),
+    [
+        (
+            "{top: 3, seeds: 3}",
+            24,
+            "4 configurations on 3 fresh seeds, 12 trainings: 240 steps",
+            {"trainings": 12, "steps": 240, "most_trainings": 12, "most_steps": 240},
+        ),
+        (
+            "{top: 3, seeds: 2}",
+            3,
+            "3 configurations on 2 fresh seeds, 6 trainings: 120 steps",
+            {"trainings": 6, "steps": 120, "most_trainings": 6, "most_steps": 120},
+        ),
+        (
+            "{top: 1, seeds: 2, until_resolved: true, max_seeds: 5}",
+            24,
+            "2 configurations on 2 fresh seeds, 4 trainings, up to 10: 80 steps, up to 200",
+            {"trainings": 4, "steps": 80, "most_trainings": 10, "most_steps": 200},
+        ),
+    ],
+)
+def test_a_confirmation_is_counted(tmp_path, confirm, trials, line, expected):
+    spec = load_spec(write(tmp_path, f"{GOOD.replace('trials: 3', f'trials: {trials}')}confirm: {confirm}\n"))
+    assert f"confirm   {line}\n" in printed(spec)
+    assert as_json(spec)["confirmation"].items() >= expected.items()
+    without = spec.model_copy(update={"confirm": None})
+    assert "confirm" not in printed(without)
+    assert as_json(without)["confirmation"] is None
+    assert as_json(spec)["disk_bytes"] > as_json(without)["disk_bytes"]
+
+
+def test_the_confirmations_time_is_told(tmp_path):
+    spec = load_spec(write(tmp_path, f"{GOOD}confirm: {{top: 1, seeds: 2, until_resolved: true}}\n"))
+    assert re.search(r", and \d+ \S+ up to \d+ \S+ more for the confirmation: ", printed(spec, timed=True))
+
+
+def printed(spec, timed=False):
+    out = StringIO()
+    print_preview(spec, Console(file=out, width=TABLE_WIDTH), timed=timed)
+    return out.getvalue()

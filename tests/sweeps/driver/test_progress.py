@@ -1,0 +1,57 @@
+from io import StringIO
+
+from rich.console import Console
+
+from sweeps.driver.progress import Display
+from sweeps.record.status import Status
+from sweeps.record.trial import Trial
+from sweeps.spec.sections import Metric
+
+
+def trial(number):
+    return Trial(f"tiny-{number:04d}", number, {"lr": 0.00123}, {"lr": 0.00123, "steps": 20}, number == 0)
+
+
+def play(display):
+    display.say("Starting Ray")
+    display.start(trial(0))
+    display.report(trial(0), 10, 50.0)
+    display.start(trial(1))
+    display.report(trial(1), 10, 20.0)
+    display.end(trial(0), Status.PRUNED, 50.0)
+
+
+def rendered(display):
+    console = Console(file=StringIO(), width=160)
+    console.print(display)
+    return console.file.getvalue()
+
+
+def test_without_a_terminal_each_event_is_a_plain_line():
+    console = Console(file=StringIO(), width=20)
+    with Display(console, "tiny", 3, Metric()) as display:
+        play(display)
+        display.end(trial(1), Status.CRASHED, None, "ValueError: no")
+    assert console.file.getvalue().splitlines() == [
+        "Starting Ray",
+        "[1/3] tiny-0000 stopped early at step 10 fid 50  lr=0.00123",
+        "[2/3] tiny-0001 failed at step 10 (ValueError: no)  lr=0.00123",
+    ]
+
+
+def test_in_a_terminal_one_display_shows_the_state():
+    console = Console(file=StringIO(), force_terminal=True, width=160)
+    with Display(console, "tiny", 3, Metric()) as display:
+        play(display)
+        shown = rendered(display)
+    assert "1/3 trials, 1 running, 1 stopped early, 0 failed" in shown
+    assert "best fid 20 tiny-0001  lr=0.00123" in shown
+    assert "tiny-0001  step 10/20  fid 20" in shown
+    assert "[1/3]" not in console.file.getvalue()
+
+
+def test_quiet_shows_nothing():
+    console = Console(file=StringIO(), force_terminal=True)
+    with Display(console, "tiny", 3, Metric(), quiet=True) as display:
+        play(display)
+    assert console.file.getvalue() == ""

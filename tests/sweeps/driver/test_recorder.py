@@ -1,0 +1,96 @@
+from dataclasses import fields
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ray.exceptions import ActorDiedError, OutOfMemoryError, RayTaskError
+from rich.console import Console
+
+from sweeps.driver.progress import Display
+from sweeps.driver.recorder import Recorder, _death
+from sweeps.errors import DiskFullError
+from sweeps.record.layout import create_sweep_folder
+from sweeps.record.ledger import Ledger
+from sweeps.record.reading import read_ledger
+from sweeps.record.trial import Trial
+from sweeps.spec.reading import load_spec
+from tests.sweeps.specs import GOOD, write
+
+
+def raised(error):
+    return RayTaskError("train", "Traceback", error)
+
+
+@pytest.mark.parametrize(
+    ("error", "told", "expected"),
+    [
+        (ActorDiedError(), "", "WorkerDied"),
+        (None, "The worker died unexpectedly while executing this task.", "WorkerDied"),
+        (None, "Traceback (most recent call last):\nKeyError: 'score'", None),
+        (OutOfMemoryError("the node ran low"), "", "OutOfMemory"),
+        (raised(MemoryError()), "", "OutOfMemory"),
+        (raised(ValueError("no")), "", None),
+        (ActorDiedError(raised(ValueError("no"))), "", None),
+    ],
+)
+def test_a_death_is_told_from_what_a_trials_code_raised(error, told, expected):
+    death = _death(error, told)
+    assert (death and death.partition(":")[0]) == expected
+
+
+class TuneTrial:
+    """What a callback sees of one of Tune's trials, whose worker has died."""
+
+    trial_id = "0"
+    run_metadata = SimpleNamespace(metric_analysis={}, metric_n_steps={})
+
+    def __init__(self, folder):
+        described = {field.name: getattr(TRIAL, field.name) for field in fields(TRIAL)}
+        self.config = described | {"taken_over": None}
+        self.error_file = str(folder / "error.txt")
+        Path(self.error_file).write_text("The worker died unexpectedly while executing this task.")
+
+    def get_pickled_error(self):
+        return ActorDiedError()
+
+
+class Searcher:
+    """Takes in what is to be tried again."""
+
+    def again(self, tune_id, past):
+        self.asked = tune_id, past.trial("tiny-0000")
+
+
+TRIAL = Trial("tiny-0000", 0, {"lr": 0.1}, {"lr": 0.1, "seed": 0}, is_baseline=True)
+
+
+@pytest.fixture
+def recorder(tmp_path):
+    spec = load_spec(write(tmp_path, GOOD))
+    ledger = Ledger(create_sweep_folder(tmp_path, "tiny", exact=True), spec.model_dump(mode="json"))
+    weights = SimpleNamespace(add=lambda *_: None)
+    with Display(Console(file=StringIO()), "tiny", 1, spec.metric[0], quiet=True) as display:
+        yield Recorder(ledger, display, weights, Searcher(), spec, 0)
+
+
+def test_a_trial_that_waits_for_its_retry_when_the_sweep_stops_is_interrupted(recorder, tmp_path):
+    died = TuneTrial(tmp_path)
+    recorder.on_trial_start(died)
+    recorder.on_trial_error(died)
+    assert recorder._searcher.asked == ("0", TRIAL)
+    assert recorder.running == 1
+    recorder.close()
+    (row,) = read_ledger("tiny", tmp_path).trials
+    assert (row["status"], [mishap["kind"] for mishap in row["mishaps"]]) == ("interrupted", ["death"])
+
+
+def test_what_ends_after_the_disk_was_full_is_not_recorded_as_complete(recorder, tmp_path):
+    trial = TuneTrial(tmp_path)
+    trial.last_result = {"status": "completed", "final": {"fid": 1.0}}
+    recorder.on_trial_start(trial)
+    recorder.is_full = True
+    recorder.on_trial_complete(trial)
+    with pytest.raises(DiskFullError):
+        recorder.check()
+    assert read_ledger("tiny", tmp_path).trials[0]["status"] == "running"

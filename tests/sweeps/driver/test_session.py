@@ -1,0 +1,58 @@
+import pytest
+
+from sweeps.driver.recorder import BestWeights
+from sweeps.driver.session import _write_report
+from sweeps.errors import SweepError
+from sweeps.record.layout import weights_file
+from sweeps.record.ledger import Ledger
+from sweeps.record.past import Past
+from sweeps.record.reading import read_ledger
+from sweeps.record.status import Status
+from sweeps.spec.model import SweepSpec
+from tests.sweeps.ledgers import write_search, write_sweep
+
+
+def test_a_report_page_that_cannot_be_written_is_no_error_of_the_sweeps(tmp_path):
+    folder = write_sweep(tmp_path)
+    assert _write_report(folder) is None
+    (folder / "report.html").unlink()
+    (folder / "report.html").mkdir()
+    assert isinstance(_write_report(folder), SweepError)
+
+
+def kept_of(results, *, confirmed=(), later=(), **spec):
+    """Return which generators are kept of a resumed sweep of five trials, the better the later."""
+    folder = write_search(results, 500.0, 400.0, 300.0, 200.0, 100.0)
+    if confirmed:
+        Ledger(folder, {}, {"settings": {}, "finalists": list(confirmed)}).close(Status.COMPLETED)
+    (folder / "weights").mkdir(exist_ok=True)
+    names = [*(f"tiny-{number:04d}" for number in range(5)), *later]
+    for name in names:
+        weights_file(folder, name).touch()
+    content = {"name": "tiny", "parameters": {"lr": {"min": 0.1, "max": 0.9}}} | spec
+    record = read_ledger("tiny", results)
+    for row in record.trials:
+        row["final"]["recall"] = row["final"]["fid"]
+    best = BestWeights(folder, SweepSpec.model_validate(content), Past.read(record))
+    for number, name in enumerate(later):
+        best.add(name, 50.0 - number, is_baseline=False)
+    return sorted(file.stem.removeprefix("tiny-") for file in (folder / "weights").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"keep": 2}, ["0000", "0003", "0004"]),
+        ({"keep": 2, "metric": [{"name": "recall"}]}, ["0000", "0001", "0002"]),
+        ({"keep": 1, "confirm": {"top": 3}}, ["0000", "0002", "0003", "0004"]),
+        ({"keep": 3, "confirm": {"top": 1}}, ["0000", "0002", "0003", "0004"]),
+        ({"keep": 0, "confirm": {"top": 3}}, []),
+    ],
+)
+def test_the_generators_of_the_best_and_of_the_defaults_are_kept(tmp_path, spec, expected):
+    assert kept_of(tmp_path, **spec) == expected
+
+
+def test_better_trials_that_come_later_do_not_drop_finalists(tmp_path):
+    kept = kept_of(tmp_path, keep=2, confirmed=["tiny-0003", "tiny-0000"], later=["a", "b", "c"])
+    assert kept == ["0000", "0003", "b", "c"]

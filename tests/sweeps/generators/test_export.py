@@ -1,0 +1,192 @@
+"""Taking a generator home, from a sweep that the test writes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+import gan_core
+import sweeps
+from gan_core.images import png_grid
+from sweeps.errors import SweepError
+from sweeps.generators.export import export
+from sweeps.generators.formats import ModelFormat
+from sweeps.tracking.store import Store
+from sweeps.tracking.sync import sync
+from tests.sweeps.ledgers import write_confirmation, write_generator, write_kept
+
+COMMAND = Path(sys.executable).with_name("gan-sweep")
+FAR_APART = {"tiny-0001": [30.0, 33.0, 31.0], "tiny-0000": [90.0, 95.0, 99.0]}
+ALIKE = {"tiny-0001": [30.0, 90.0, 31.0], "tiny-0000": [90.0, 31.0, 35.0]}
+
+
+def swept(results, scores=None, **written):
+    """A sweep, confirmed where there are scores of its replicas."""
+    folder = write_kept(results, **written)
+    return write_confirmation(folder, scores) if scores else sweeps.load(folder.name, results)
+
+
+def in_one_line(file):
+    return " ".join(file.read_text(encoding="utf-8").split())
+
+
+def test_what_is_exported_draws_without_the_sweep(tmp_path):
+    sweep, out = swept(tmp_path, FAR_APART), tmp_path / "home"
+    assert [file.name for file in export(sweep, None, out)] == [
+        "README.md",
+        "config.json",
+        "draw.py",
+        "generator.safetensors",
+        "samples.png",
+    ]
+    expected = png_grid(sweep.generator().sample(64, seed=0))
+    assert (out / "samples.png").read_bytes() == expected
+    (out / "samples.png").unlink()
+    code = (
+        "import sys, runpy; sys.modules |= dict.fromkeys(['ray', 'optuna', 'mlflow', 'sweeps']);"
+        "runpy.run_path('draw.py')"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=out, check=True)
+    assert (out / "samples.png").read_bytes() == expected
+    about = json.loads((out / "config.json").read_text())
+    assert (about["trial_id"], about["samples"], about["scores"]["fid"]) == ("tiny-0001", 10000, 30.0)
+    assert (about["formats"], about["objections"]) == (["safetensors"], [])
+    card = in_one_line(out / "README.md")
+    for told in (
+        "10,000 images",
+        "| fid | 30 | 7 |",
+        "| memorisation | 0.9 | - |",
+        "sha256:0",
+        "| seed | 1 |",
+        "in that confirmation it is the winner. By that, its gain over the tutorial's defaults is beyond",
+    ):
+        assert told in card
+    assert "--force" not in card
+    with pytest.raises(SweepError, match="holds files already"):
+        export(sweep, None, out)
+
+
+@pytest.mark.parametrize(
+    ("scores", "memorisation", "reasons", "to_type"),
+    [
+        (
+            None,
+            0.9,
+            ["cannot be told, as each configuration was trained once"],
+            "gan-sweep confirm tiny ",
+        ),
+        (ALIKE, 0.9, ["may be noise, as fresh seeds do not tell"], "confirm tiny --until-resolved "),
+        (FAR_APART, 0.4, ["it fails the memorisation check with 0.4: below 0.5"], "--force"),
+        (FAR_APART, float("nan"), ["it fails the memorisation check with nan"], "--force"),
+        (ALIKE, 0.1, ["may be noise", "memorisation check with 0.1"], "--force"),
+    ],
+)
+def test_what_may_be_noise_or_copies_is_exported_only_by_force(
+    tmp_path, scores, memorisation, reasons, to_type
+):
+    sweep, out = swept(tmp_path, scores, memorisation=memorisation), tmp_path / "home"
+    with pytest.raises(SweepError, match="tiny-0001 is not exported") as refused:
+        export(sweep, None, out)
+    for told in (*reasons, to_type, "--force exports it all the same, and its card says so"):
+        assert told in str(refused.value)
+    assert ("gan-sweep confirm" in str(refused.value)) == ("noise" in reasons[0] or scores is None)
+    assert not out.exists()
+    export(sweep, None, out, force=True)
+    card = in_one_line(out / "README.md")
+    assert card.startswith("# tiny-0001 > **Exported with `--force`.**")
+    objections = json.loads((out / "config.json").read_text())["objections"]
+    assert len(objections) == len(reasons)
+    for reason, objection in zip(reasons, objections, strict=True):
+        assert reason in objection
+        assert objection in card
+
+
+def test_other_formats_lie_beside_and_the_card_says_how_they_are_loaded(tmp_path):
+    out = tmp_path / "home"
+    export(swept(tmp_path, FAR_APART), None, out, formats=[*ModelFormat])
+    names = {file.name for file in out.iterdir()}
+    assert names > {"generator.safetensors", "generator.pt", "generator.onnx", "generator.pt2"}
+    card = (out / "README.md").read_text(encoding="utf-8")
+    for model_format in ModelFormat:
+        assert f"```python\n{model_format.snippet}\n```" in card
+    assert card.count("may run code that it holds") == 2
+    assert "within 0.001 of the original's" in in_one_line(out / "README.md")
+    assert "float32 `(N, 8)`" in card
+
+
+def test_where_a_format_fails_nothing_is_left(tmp_path):
+    sweep = swept(tmp_path, FAR_APART, architecture="tests.sweeps.generators.test_formats:RestlessGan")
+    with pytest.raises(SweepError, match="--format pt2 does not hold this generator"):
+        export(sweep, None, tmp_path / "home", formats=[ModelFormat.PT2])
+    assert not (tmp_path / "home").exists()
+
+
+def test_the_command_takes_formats_and_force(tmp_path):
+    swept(tmp_path / "results")
+    command = [COMMAND, "export", "tiny", "--out", "home", "--format", "torchscript"]
+    refused = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--force exports it all the same" in refused.stderr
+    done = subprocess.run([*command, "--force"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "home/generator.pt\n" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory):
+    """A sweep that MLflow knows too."""
+    results = tmp_path_factory.mktemp("results")
+    sweep = swept(results, FAR_APART)
+    assert not sync(sweep.folder, Store.beside(results))
+    return sweep
+
+
+def test_what_is_registered_is_the_champion_and_loads_as_safetensors(tracked, tmp_path):
+    store = Store.beside(tracked.folder.parent)
+    for version, formats in ((1, []), (2, [ModelFormat.TORCHSCRIPT])):
+        out = tmp_path / f"home-{version}"
+        export(tracked, None, out, register_as="digits", formats=formats)
+        client = MlflowClient(store.uri, store.uri)
+        champion = client.get_model_version_by_alias("digits", "champion")
+        assert int(champion.version) == version
+        assert "objections" not in champion.tags
+        assert champion.tags.items() >= {
+            ("sweep", "tiny"),
+            ("trial_id", "tiny-0001"),
+            ("fid", "30"),
+            ("memorisation", "0.9"),
+        }
+        assert client.get_run(champion.run_id).data.tags["trial_id"] == "tiny-0001"
+        source = client.get_model_version_download_uri("digits", champion.version)
+        path = source.removeprefix(f"runs:/{champion.run_id}/")
+        folder = Path(client.download_artifacts(champion.run_id, path, str(tmp_path)))
+        assert sorted(file.name for file in folder.iterdir()) == sorted(file.name for file in out.iterdir())
+        loaded = gan_core.load_generator(folder / "generator.safetensors")
+        assert (loaded.sample(5) == tracked.generator().sample(5)).all()
+    first = client.get_model_version_download_uri("digits", "1")
+    assert first != source
+
+
+@pytest.mark.parametrize("name", ["a/b", ""])
+def test_a_name_that_mlflow_refuses_leaves_nothing(tracked, tmp_path, name):
+    with pytest.raises(SweepError, match=f"does not take a model {name!r}: "):
+        export(tracked, None, tmp_path / "home", register_as=name)
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_trial_that_mlflow_lacks_is_told(tmp_path):
+    sweep = swept(tmp_path, FAR_APART)
+    with pytest.raises(SweepError, match="has no run of tiny-0001; gan-sweep sync tiny sends it"):
+        export(sweep, None, tmp_path / "home", register_as="digits")
+    assert not (tmp_path / "home").exists()
+
+
+def test_what_is_registered_by_force_says_so(tracked, tmp_path):
+    write_generator(tracked.folder, "tiny-0000")
+    export(tracked, "tiny-0000", tmp_path / "home", register_as="defaults", force=True)
+    client = MlflowClient(Store.beside(tracked.folder.parent).uri)
+    tags = client.get_model_version_by_alias("defaults", "champion").tags
+    assert tags["objections"].endswith("it is itself the tutorial's defaults")

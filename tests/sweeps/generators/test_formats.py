@@ -1,0 +1,91 @@
+"""A generator in other programs' formats, as those programs load it."""
+
+import sys
+import warnings
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+import gan_core
+from gan_core.architectures import Architecture, architectures
+from sweeps.errors import SweepError
+from sweeps.generators.formats import TOLERANCE, ModelFormat, check_installed, write_format
+
+SHAPE = (1, 16, 16)
+
+
+class Restless(nn.Module):
+    """Adds noise of its own: no two calls agree, so no copy can."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, noise):
+        images = self.network(noise)
+        return images + 0.1 * torch.rand_like(images)
+
+
+class Undecided(Restless):
+    """Goes by the values that it is given."""
+
+    def forward(self, noise):
+        return self.network(noise if float(noise.sum()) > 0 else -noise)
+
+
+def own(kind):
+    return staticmethod(lambda config, shape: kind(architectures.get("mlp").generator(config, shape)))
+
+
+class RestlessGan(Architecture):
+    generator, discriminator = own(Restless), own(Restless)
+
+
+class UndecidedGan(Architecture):
+    generator, discriminator = own(Undecided), own(Undecided)
+
+
+def generator_of(architecture):
+    config = gan_core.TrialConfig(noise_dim=8, architecture=architecture)
+    weights = architectures.get(architecture).generator(config, SHAPE).state_dict()
+    return gan_core.Generator(config, SHAPE, weights)
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "dcgan"])
+@pytest.mark.parametrize("model_format", ModelFormat)
+def test_the_snippet_makes_the_same_images_of_any_number(model_format, architecture, tmp_path, monkeypatch):
+    generator = generator_of(architecture)
+    file = write_format(generator, model_format, tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == [file.name] == [model_format.file]
+    monkeypatch.chdir(tmp_path)
+    for n in (1, 3, 70):
+        names = {"torch": torch, "onnxruntime": onnxruntime, "noise": generator.noise(n, seed=9)}
+        with warnings.catch_warnings(action="ignore"), torch.no_grad():
+            exec(model_format.snippet, names)  # noqa: S102 - what the card tells people to type
+            expected = generator(names["noise"])
+        assert np.abs(np.asarray(names["images"]) - expected.numpy()).max() <= TOLERANCE
+
+
+@pytest.mark.parametrize("model_format", ModelFormat)
+def test_what_makes_other_images_once_it_is_loaded_is_refused(model_format, tmp_path):
+    generator = generator_of(f"{__name__}:RestlessGan")
+    with pytest.raises(SweepError, match=f"--format {model_format} does not hold this generator.*differ by"):
+        write_format(generator, model_format, tmp_path)
+
+
+@pytest.mark.parametrize("model_format", [ModelFormat.PT2, ModelFormat.ONNX])
+def test_what_a_format_cannot_express_is_told_in_one_line(model_format, tmp_path):
+    with pytest.raises(SweepError, match=f"--format {model_format} cannot hold this generator") as told:
+        write_format(generator_of(f"{__name__}:UndecidedGan"), model_format, tmp_path)
+    assert len(str(told.value).splitlines()) == 1
+
+
+def test_what_onnx_needs_is_said_where_it_is_missing(monkeypatch):
+    check_installed(ModelFormat.ONNX)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(SweepError, match=r"needs onnxruntime: pip install 'gan-sweep\[onnx\]'"):
+        check_installed(ModelFormat.ONNX)
+    check_installed(ModelFormat.PT2)

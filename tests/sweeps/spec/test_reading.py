@@ -1,0 +1,154 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from gan_core import TrialConfig
+from sweeps.cli import main
+from sweeps.errors import SpecError
+from sweeps.spec.domains import Choice, Fixed, IntUniform, LogUniform, Uniform
+from sweeps.spec.model import SweepSpec
+from sweeps.spec.reading import load_spec
+from sweeps.spec.source import Override, parse_setting
+from tests.sweeps.specs import GOOD, write
+
+FOLDER = Path(__file__).parent
+BAD = sorted((FOLDER / "bad_specs").glob("*.yaml"))
+WANDB = sorted((FOLDER / "wandb_specs").glob("*.yaml"))
+EXPECTED = "# expected "
+
+
+def expected(file):
+    """Return the messages that the comments at a file's end expect."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [line.removeprefix(EXPECTED) for line in lines if line.startswith(EXPECTED)]
+
+
+def test_there_are_bad_specs_of_many_kinds():
+    assert len(BAD) >= 60
+
+
+@pytest.mark.parametrize("file", BAD, ids=lambda file: file.stem)
+def test_each_fault_exits_with_2_and_has_its_line_and_its_rule(monkeypatch, capsys, tmp_path, file):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["gan-sweep", str(file), "--allow-imports"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    lines, patterns = capsys.readouterr().err.splitlines(), expected(file)
+    assert len(lines) == len(patterns) > 0
+    for line, pattern in zip(lines, patterns, strict=True):
+        assert line.startswith(f"{file}:")
+        assert re.search(pattern, line), line
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("file", WANDB, ids=lambda file: file.stem)
+def test_a_sweep_file_of_wandbs_is_read_or_refused_with_the_replacement(file):
+    patterns = expected(file)
+    if not patterns:
+        spec = load_spec(file)
+        assert spec.searched
+        assert SweepSpec.model_validate(spec.model_dump(mode="json")) == spec
+        return
+    with pytest.raises(SpecError) as caught:
+        load_spec(file)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == len(patterns), lines
+    for line, pattern in zip(lines, patterns, strict=True):
+        assert re.search(pattern, line), line
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(SpecError, match="there is no such file"):
+        load_spec(tmp_path / "nowhere.yaml")
+
+
+def test_a_good_file_is_read(tmp_path):
+    spec = load_spec(write(tmp_path, GOOD))
+    assert spec.parameters == {
+        "loss": Choice(values=["bce", "lsgan"]),
+        "lr": LogUniform(distribution="log_uniform_values", min=1e-4, max=1e-2),
+        "beta1": Uniform(min=0, max=0.9),
+        "noise_dim": IntUniform(min=16, max=128),
+        "steps": Fixed(value=20),
+        "report_every": Fixed(value=10),
+    }
+    assert list(spec.searched) == ["loss", "lr", "beta1", "noise_dim"]
+    assert spec.reports_per_trial == 2
+
+
+def test_a_folder_is_absolute_and_has_its_sizes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    folder = GOOD.replace("dataset: mnist-5k", "dataset: folder:photos\nimage_size: 32")
+    spec = load_spec(write(tmp_path, folder))
+    assert spec.data == {"name": f"folder:{tmp_path / 'photos'}", "image_size": 32, "channels": None}
+
+
+def test_what_a_trial_may_have_of_a_component(tmp_path):
+    spec = load_spec(
+        write(tmp_path, GOOD.replace("[bce, lsgan]", "[lsgan, hinge]") + "  architecture: dcgan\n")
+    )
+    assert spec.values_of("loss") == ["bce", "lsgan", "hinge"]
+    assert spec.values_of("architecture") == ["dcgan"]
+    assert spec.values_of("penalty") == ["none"]
+
+
+def test_the_baseline_comes_first_and_points_are_filled_up_with_defaults(tmp_path):
+    spec = load_spec(write(tmp_path, GOOD + "points: [{lr: 1e-3}, {}]\n"))
+    defaults = {"loss": "bce", "lr": 3e-4, "beta1": 0.5, "noise_dim": 96}
+    assert spec.first_points() == [defaults, defaults | {"lr": 1e-3}]
+
+
+def test_the_default_slope_is_the_architectures(tmp_path):
+    searched = GOOD + "  leaky_slope: {min: 0.0, max: 0.4}\n"
+    assert load_spec(write(tmp_path, searched)).baseline["leaky_slope"] == 0.2
+    assert load_spec(write(tmp_path, searched + "  architecture: dcgan\n")).baseline["leaky_slope"] == 0.01
+
+
+def test_each_trial_has_a_seed_of_its_own_unless_the_file_fixes_it(tmp_path):
+    spec = load_spec(write(tmp_path, GOOD))
+    params = spec.baseline
+    assert spec.trial_config(params, 1) == spec.trial_config(params, 1)
+    assert spec.trial_config(params, 1).seed != spec.trial_config(params, 2).seed
+    assert spec.trial_config(params, 1) == TrialConfig(
+        **params, steps=20, report_every=10, seed=spec.trial_config(params, 1).seed
+    )
+    fixed = load_spec(write(tmp_path, GOOD + "  seed: 7\n"))
+    assert fixed.trial_config(params, 1).seed == 7
+
+
+def test_settings_replace_values_and_are_checked_like_the_file(tmp_path):
+    file = write(tmp_path, GOOD)
+    settings = ["parameters.steps=500", "parameters.lr.max=1e-3", "early_terminate.eta=4", "trials=7"]
+    spec = load_spec(file, [parse_setting(setting) for setting in settings])
+    assert spec.parameters["steps"] == Fixed(value=500)
+    assert spec.parameters["lr"].max == 1e-3
+    assert (spec.early_terminate.eta, spec.trials) == (4, 7)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (
+            "parameters.steps=many",
+            "--set parameters.steps=many: steps is 'many': input should be a valid integer",
+        ),
+        ("parameters.lr.max=0", "--set parameters.lr.max=0: "),
+        ("name.x=1", "--set name.x=1: name is not a mapping, it is 'tiny'"),
+        ("steps", "--set steps: expected KEY=VALUE"),
+        ("a..b=1", "--set a..b=1: expected KEY=VALUE"),
+        ("trials=[", "--set trials=[: '[' is not a YAML value"),
+    ],
+)
+def test_a_bad_setting_names_itself(tmp_path, setting, message):
+    file = write(tmp_path, GOOD)
+    with pytest.raises(SpecError, match=f"^{re.escape(message)}"):
+        load_spec(file, [parse_setting(setting)])
+
+
+def test_an_override_from_python_names_itself(tmp_path):
+    file = write(tmp_path, GOOD)
+    with pytest.raises(SpecError, match=r"overrides\['trials'\]: trials is -1"):
+        load_spec(file, [Override("overrides['trials']", ("trials",), -1)])
