@@ -18,7 +18,6 @@ from ray._private.services import find_bootstrap_address
 from ray.exceptions import RayError
 
 import gan_core
-import sweeps
 from gan_core.errors import in_one_line
 from sweeps.errors import SweepError
 from sweeps.spec.sections import Resources
@@ -127,7 +126,7 @@ def running_cluster(address: str, import_paths: Iterable[str]) -> Iterator[None]
     answering = _answering(address)
     os.environ |= _SETTINGS
     logging.getLogger("ray").setLevel(logging.CRITICAL)
-    code = sorted({Path(sweeps.__file__).parent, Path(gan_core.__file__).parent, *users_code(import_paths)})
+    code = sorted({Path(__file__).parents[1], Path(gan_core.__file__).parent, *users_code(import_paths)})
     try:
         ray.init(
             address=answering,
