@@ -23,7 +23,7 @@ from sweeps.analysis.rows import (
     trial_row,
 )
 from sweeps.errors import SweepError, UnknownTrialError
-from sweeps.record.layout import samples_file, weights_file
+from sweeps.record.layout import samples_file
 from sweeps.record.reading import Record, read_reports
 from sweeps.record.status import FAILURES, Stage, Status
 
@@ -426,65 +426,23 @@ class Sweep:
             raise UnknownTrialError(f"the trial {trial_id} of the sweep {self.name} made no report")
         return samples_file(self.folder, trial_id, of_step)
 
-    def best_with_weights(self) -> str:
-        """Return the trial to take home: the confirmation's winner, else the best of those kept.
-
-        Raises:
-            UnknownTrialError: No generator is kept, or not that of the winner.
-        """
-        confirmed = self.confirmed()
-        winner = confirmed.winner if confirmed else None
-        if winner and not weights_file(self.folder, winner).exists():
-            raise UnknownTrialError(
-                f"{winner} won the confirmation, and its generator is not kept: it was stopped early, or keep"
-                f" in its file is too small; --trial {self._best_kept()} takes the best that is"
-            )
-        return winner or self._best_kept()
-
-    def _best_kept(self) -> str:
-        for trial_id in self.rank()["trial_id"]:
-            if weights_file(self.folder, trial_id).exists():
-                return str(trial_id)
-        raise UnknownTrialError(
-            f"{self.name} keeps no generator: no trial was trained to its end yet, or keep is 0 in its file"
-        )
-
-    def weights_file(self, trial_id: str) -> Path:
-        """Return the file that holds a trial's generator.
-
-        Raises:
-            UnknownTrialError: There is no such trial, or its generator is not kept; the message says why, and
-                which trial has one.
-        """
-        self.config_of(trial_id)
-        file = weights_file(self.folder, trial_id)
-        if file.exists():
-            return file
-        statuses = {row["trial_id"]: Status(row["status"]) for row in (*self._rows, *self._replica_rows)}
-        why = f"it is {statuses[trial_id].words}, and only trials trained to their end have one"
-        if statuses[trial_id] is Status.COMPLETED:
-            why = "only those of the search's best trials are kept (keep in its file)"
-        raise UnknownTrialError(
-            f"the generator of {trial_id} is not there: {why}; {self._best_kept()} has one"
-        )
-
     def generator(self, trial_id: str | None = None, *, allow_imports: bool = False) -> "Generator":
-        """Return a trial's generator in eval mode, by default that of the best.
+        """Load a trial's generator in eval mode (:func:`sweeps.generators.kept.load_generator`).
 
         Args:
-            trial_id: The trial.
-            allow_imports: Whether components that it names by their import paths are imported, which runs
+            trial_id: The trial; the confirmation's winner, or the best trial with a kept generator, if it is
+                None.
+            allow_imports: Whether to import the components that the trial names by import path, which runs
                 their code.
 
         Raises:
-            UnknownTrialError: It is not kept.
-            ImportPathError: It names components by their import paths, and that is not allowed.
-            CorruptedCheckpointError: Its file is damaged.
+            UnknownTrialError: The sweep does not keep that generator.
+            ImportPathError: The trial names components by import path, and ``allow_imports`` is False.
+            CorruptedCheckpointError: The file is damaged.
         """
-        file = self.weights_file(trial_id or self.best_with_weights())
-        from gan_core import load_generator
+        from sweeps.generators.kept import load_generator
 
-        return load_generator(file, allow_imports=allow_imports)
+        return load_generator(self, trial_id, allow_imports=allow_imports)
 
     def config_of(self, trial_id: str) -> dict[str, Any]:
         """Return every parameter of a trial.

@@ -13,6 +13,7 @@ from sweeps.analysis.sweep import Sweep
 from sweeps.analysis.verdict import judge
 from sweeps.errors import SweepError
 from sweeps.generators.formats import TOLERANCE, ModelFormat, check_installed, write_format
+from sweeps.generators.kept import best_trial, generator_file
 from sweeps.record.status import SPEED
 from sweeps.tracking.registry import register
 from sweeps.tracking.store import Store
@@ -61,8 +62,8 @@ def export(
         SweepError: There is something against it, and no force; the folder holds files already or cannot be
             made; a format cannot be written; or MLflow cannot register it.
     """
-    trial_id = trial_id or sweep.best_with_weights()
-    weights = sweep.weights_file(trial_id)
+    trial_id = trial_id or best_trial(sweep)
+    weights = generator_file(sweep, trial_id)
     objections = _objections(sweep, trial_id)
     if objections and not force:
         raise SweepError(_refusal(sweep, trial_id, objections))
