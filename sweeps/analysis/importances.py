@@ -1,8 +1,4 @@
-"""What the trials of a sweep say together, as functions of frames as :attr:`sweeps.Sweep.trials` is.
-
-Trials are compared by the score that the search was told (``search_fid``), which rests on as many samples in
-all of them. One that diverged or failed has no score, whatever it reported before.
-"""
+"""How much each searched parameter matters."""
 
 import warnings
 from collections.abc import Collection, Sequence
@@ -11,27 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sweeps.record.status import FAILURES, Status
-from sweeps.spec.sections import GOALS
-
-BAND = (0.1, 0.9)
-"""The quantiles that :func:`expected_best` gives beside the mean."""
-
-
-def less_is_better(metric: str) -> bool:
-    """Return whether a lower score of a metric is a better one."""
-    return GOALS.get(metric, "minimize") == "minimize"
-
-
-def score_of(trials: pd.DataFrame, metric: str) -> pd.Series:
-    """Return what the search was told of each trial; nothing of those that failed."""
-    told = trials[f"search_{metric}"].astype(float)
-    return told.mask(trials["status"].isin(FAILURES))
-
-
-def is_scored(trials: pd.DataFrame, metric: str) -> pd.Series:
-    """Return which trials have a score."""
-    return score_of(trials, metric).notna()
+from sweeps.analysis.columns import is_number
+from sweeps.analysis.search_scores import is_scored, less_is_better, score_of
 
 
 def parameter_importances(
@@ -79,49 +56,6 @@ def parameter_importances(
     return shares.combine_first(nothing).fillna(0.0).sort_values(ascending=False)
 
 
-def expected_best(
-    scores: Sequence[float] | pd.Series, metric: str = "fid", *, n_diverged: int = 0
-) -> pd.DataFrame:
-    """Return the best of k trials drawn without replacement, by k from 1 to all of them.
-
-    The comparison by budget of "Are GANs Created Equal?" (Lucic et al., 2018, arXiv:1711.10337), not by
-    bootstrap but exactly: of n trials, k draws miss the best i with probability C(n - i, k) / C(n, k).
-
-    Args:
-        scores: Of trials that have one.
-        metric: Whose scores, which says whether less is better.
-        n_diverged: Further trials, which have none: what is expected is then of draws with at least one.
-
-    Returns:
-        ``trials`` (k), ``mean``, and ``low`` and ``high``, the 10 % and 90 % quantiles.
-    """
-    sign = 1.0 if less_is_better(metric) else -1.0
-    ordered = np.sort(sign * np.asarray(scores, dtype=float))
-    n = len(ordered) + n_diverged
-    missed = np.ones(len(ordered))
-    rows = []
-    for k in range(1, n + 1):
-        missed = missed * np.clip(n - np.arange(1, len(ordered) + 1) - (k - 1), 0, None) / (n - (k - 1))
-        chances = -np.diff(missed, prepend=1.0)
-        chances /= chances.sum()
-        low, high = (ordered[_quantile(chances, share)] for share in BAND)
-        rows.append((k, sign * chances @ ordered, *sorted((sign * low, sign * high))))
-    return pd.DataFrame(rows, columns=["trials", "mean", "low", "high"])
-
-
-def expected_best_of(trials: pd.DataFrame, metric: str = "fid") -> pd.DataFrame:
-    """Return :func:`expected_best` of some trials, a row each.
-
-    Those that crashed, and those that have no score yet, are left out; those that diverged have none.
-    """
-    scores = score_of(trials, metric)[is_scored(trials, metric)]
-    return expected_best(scores, metric, n_diverged=int((trials["status"] == Status.DIVERGED).sum()))
-
-
-def _quantile(chances: np.ndarray, share: float) -> int:
-    return min(int(np.searchsorted(chances.cumsum(), share)), len(chances) - 1)
-
-
 def _distribution(values: pd.Series, *, log: bool) -> Any:  # noqa: ANN401 - one of Optuna's distributions
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -136,13 +70,3 @@ def _distribution(values: pd.Series, *, log: bool) -> Any:  # noqa: ANN401 - one
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - a scalar of pandas
     return value.item() if isinstance(value, np.generic) else value
-
-
-def is_number(values: pd.Series) -> bool:
-    """Return whether a column is of numbers, truth values not among them."""
-    return pd.api.types.is_numeric_dtype(values.infer_objects()) and not is_bool(values)
-
-
-def is_bool(values: pd.Series) -> bool:
-    """Return whether a column is of truth values."""
-    return bool(values.map(lambda value: isinstance(value, bool | np.bool_)).any())

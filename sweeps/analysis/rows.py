@@ -63,7 +63,7 @@ def row_scores(row: dict[str, Any]) -> dict[str, Any]:
     return {"samples": row["config"]["eval_samples"] if best else None, **scores}
 
 
-def row_in_short(row: dict[str, Any], metric: str) -> dict[str, Any]:
+def trial_summary(row: dict[str, Any], metric: str) -> dict[str, Any]:
     """Return a trial's scores, flags and searched parameters as JSON values."""
     scores = row_scores(row)
     return {
@@ -90,7 +90,7 @@ def kind_of_failure(row: dict[str, Any]) -> str:
     return str(row["status"])
 
 
-def as_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def json_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return a frame's rows as JSON values, None where a cell is empty."""
     records = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return [{str(name): value for name, value in record.items()} for record in records]

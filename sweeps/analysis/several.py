@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from sweeps.analysis.replicas import UNRANKED
+from sweeps.analysis.confirmation import UNRANKED
 from sweeps.analysis.statistics import Scale
 from sweeps.analysis.sweep import Sweep
 from sweeps.errors import SweepError

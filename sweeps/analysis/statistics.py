@@ -62,12 +62,12 @@ class Scale:
         """Whether means are geometric, and differences ratios."""
         return self.metric in LOGARITHMIC
 
-    def of(self, scores: Array) -> Array:
+    def to_scale(self, scores: Array) -> Array:
         """Return scores on the scale; NaN stays NaN."""
         values = np.log(np.maximum(scores, SMALLEST)) if self.is_logarithmic else np.asarray(scores)
         return self.sign * values
 
-    def back(self, values: Array) -> Array:
+    def from_scale(self, values: Array) -> Array:
         """Return values on the scale as scores; differences as ratios, or as differences of scores."""
         signed = self.sign * values
         return np.exp(signed) if self.is_logarithmic else signed

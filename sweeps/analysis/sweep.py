@@ -14,13 +14,13 @@ from sweeps.analysis.leaderboard import matching_trials, on_the_front
 from sweeps.analysis.rows import (
     COLUMN_TYPES,
     COLUMNS,
-    as_records,
     column_of,
+    json_records,
     kind_of_failure,
-    row_in_short,
     row_scores,
     same_but_for_the_seed,
     trial_row,
+    trial_summary,
 )
 from sweeps.errors import SweepError, UnknownTrialError
 from sweeps.record.layout import samples_file
@@ -29,7 +29,7 @@ from sweeps.record.status import FAILURES, Stage, Status
 
 if TYPE_CHECKING:
     from gan_core import Generator
-    from sweeps.analysis.replicas import Confirmed, Replicas
+    from sweeps.analysis.confirmation import ConfirmationResult, SeedScores
     from sweeps.analysis.statistics import Scale
 
 
@@ -138,8 +138,9 @@ class Sweep:
         Args:
             by: The metric; the sweep's own where it is not given.
             top: How many rows to return; all where it is not given.
-            stage: ``search``, or ``confirm`` for what the confirmation has found (see
-                :meth:`sweeps.analysis.replicas.Confirmed.frame`, with the score of the search beside it).
+            stage: ``search``, or ``confirm`` for the finalists over fresh seeds: the columns of
+                :meth:`sweeps.analysis.confirmation.ConfirmationResult.frame`, with the search's score beside
+                them.
             where: Which trials: a condition as :func:`sweeps.analysis.where.matching` reads it.
 
         Returns:
@@ -202,12 +203,12 @@ class Sweep:
 
     def _with_seeds(self, frame: pd.DataFrame, scale: "Scale") -> pd.DataFrame:
         """Return the trials with what the seeds of a confirmation say of them."""
-        from sweeps.analysis.replicas import TIE, WINNER
+        from sweeps.analysis.confirmation import TIE, WINNER
 
         replicas = self._replicas_of(None, scale)
         frame = frame.join(replicas.means()[["mean", "low", "high", "seeds"]], on="trial_id")
         frame["seeds"] = frame["seeds"].astype("Int64")
-        values = scale.of(frame[scale.metric].where(frame["has_final"]).to_numpy(dtype=float))
+        values = scale.to_scale(frame[scale.metric].where(frame["has_final"]).to_numpy(dtype=float))
         behind = pd.Series(values - np.nanmin(values, initial=np.inf), index=frame.index)
         noise = replicas.noise()
         tie = (behind <= noise).astype("boolean").where(behind.notna() & ~np.isnan(noise))
@@ -238,7 +239,9 @@ class Sweep:
         frame.insert(list(frame.columns).index("floor") + 1, "gain", gain)
         return frame if where is None else frame[matching_trials(frame, where)]
 
-    def confirmed(self, by: str | None = None, among: Sequence[str] | None = None) -> "Confirmed | None":
+    def confirmed(
+        self, by: str | None = None, among: Sequence[str] | None = None
+    ) -> "ConfirmationResult | None":
         """Return what the last confirmation has found, by the sweep's metric or another; None without one.
 
         Args:
@@ -248,22 +251,22 @@ class Sweep:
         facts = self.facts.get("confirmation")
         if facts is None:
             return None
-        from sweeps.analysis.replicas import Confirmed
+        from sweeps.analysis.confirmation import ConfirmationResult
         from sweeps.spec.sections import Confirm
 
         settings = Confirm.model_validate(facts["settings"])
-        return Confirmed(
+        return ConfirmationResult(
             self._replicas_of(among or facts["finalists"], self.scale(by)),
             settings.looks,
             settings.until_resolved,
             facts["status"] == Status.COMPLETED,
         )
 
-    def _replicas_of(self, names: Sequence[str] | None, scale: "Scale") -> "Replicas":
-        from sweeps.analysis.replicas import Replicas
+    def _replicas_of(self, names: Sequence[str] | None, scale: "Scale") -> "SeedScores":
+        from sweeps.analysis.confirmation import SeedScores
 
         rows = self._replica_rows
-        return Replicas.read(rows, names or list(dict.fromkeys(row["of"] for row in rows)), scale)
+        return SeedScores.read(rows, names or list(dict.fromkeys(row["of"] for row in rows)), scale)
 
     def finalists(self, top: int) -> list[dict[str, Any]]:
         """Return the ledger's rows of the best configurations, and of the seed tutorial's defaults.
@@ -321,7 +324,7 @@ class Sweep:
     def best_of_k(self, by: str | None = None) -> pd.DataFrame:
         """Return the score to expect of the best of k trials, for each value of a parameter.
 
-        What a budget of k trials buys: :func:`sweeps.analysis.importances.expected_best_of`. Those stopped
+        What a budget of k trials buys: :func:`sweeps.analysis.best_of_k.expected_best_of`. Those stopped
         early count as far as they came. What a sampler has learnt makes its trials better than those of a
         random search.
 
@@ -334,7 +337,8 @@ class Sweep:
         Raises:
             SweepError: There is no such parameter.
         """
-        from sweeps.analysis.importances import expected_best_of, is_scored
+        from sweeps.analysis.best_of_k import expected_best_of
+        from sweeps.analysis.search_scores import is_scored
 
         if by is not None and by not in self.trials.columns:
             raise SweepError(f"no parameter {by!r}; {allowed_and_closest(by, self.searched)}")
@@ -377,7 +381,7 @@ class Sweep:
         """Return the sweep in a few JSON values: counts by status, best trial, baseline, floors."""
         board = self._rank_searched(None, None)
         ranked = board["trial_id"][board["rank"].notna()].tolist()
-        in_short = {row["trial_id"]: row_in_short(row, self.metric) for row in self._rows}
+        in_short = {row["trial_id"]: trial_summary(row, self.metric) for row in self._rows}
         baseline = next((row["trial_id"] for row in self._rows if row["is_baseline"]), None)
         return {
             "name": self.name,
@@ -390,7 +394,7 @@ class Sweep:
             "fid_floor": self.facts.get("floors", {}).get("fid"),
             "floors": self.facts.get("floors"),
             "extractor": self.facts.get("extractor"),
-            "confirmation": self._confirmation_in_short(),
+            "confirmation": self._confirmation_summary(),
         }
 
     def _seconds(self) -> float | None:
@@ -399,7 +403,7 @@ class Sweep:
         since = facts.get("since", facts["started_at"])
         return None if ended_at is None else float(facts.get("before_s", 0.0) + ended_at - since)
 
-    def _confirmation_in_short(self) -> dict[str, Any] | None:
+    def _confirmation_summary(self) -> dict[str, Any] | None:
         confirmed = self.confirmed()
         if confirmed is None:
             return None
@@ -411,7 +415,7 @@ class Sweep:
             "winner": confirmed.winner,
             "tied": confirmed.tied,
             "conclusion": confirmed.conclusion(),
-            "finalists": as_records(self.rank(stage=Stage.CONFIRM)),
+            "finalists": json_records(self.rank(stage=Stage.CONFIRM)),
         }
 
     def samples_file(self, trial_id: str, step: int | None = None) -> Path:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from sweeps.analysis.replicas import FAILED, TIE
+from sweeps.analysis.confirmation import FAILED, TIE
 from sweeps.analysis.sweep import Sweep
 from sweeps.record.status import Stage, Status
 from sweeps.words import counted
 
 if TYPE_CHECKING:
-    from sweeps.analysis.replicas import Confirmed
+    from sweeps.analysis.confirmation import ConfirmationResult
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,20 @@ class Judgement:
     """Whether a gain over the tutorial's defaults is more than the luck of a seed.
 
     Args:
-        is_beyond_noise: Whether it is; None where that cannot be told.
+        is_significant: Whether it is; None where that cannot be told.
         reason: What tells, or why nothing does.
     """
 
-    is_beyond_noise: bool | None
+    is_significant: bool | None
     reason: str
 
-    def of(self, gain: str) -> str:
+    def sentence(self, subject: str) -> str:
         """Return what is judged of a gain, which goes by that name, as the end of a sentence."""
-        if self.is_beyond_noise is None:
-            return f"whether {gain} is beyond the noise cannot be told, as {self.reason}"
-        return f"{gain} {'is beyond the noise' if self.is_beyond_noise else 'may be noise'}, as {self.reason}"
+        if self.is_significant is None:
+            return f"whether {subject} is beyond the noise cannot be told, as {self.reason}"
+        return (
+            f"{subject} {'is beyond the noise' if self.is_significant else 'may be noise'}, as {self.reason}"
+        )
 
 
 def verdict(sweep: Sweep) -> str:
@@ -84,10 +86,10 @@ def _of_the_search(sweep: Sweep, summary: dict[str, Any]) -> str:
     comparable = metric if baseline["samples"] == best["samples"] else f"search_{metric}"
     scores = Estimate(best[comparable]), Estimate(baseline[comparable])
     gain = _gain(*scores, less_is_better=sweep.less_is_better)
-    return f"{found}, {gain}{real}; {judge(sweep, best['trial_id']).of('that gain')}"
+    return f"{found}, {gain}{real}; {judge(sweep, best['trial_id']).sentence('that gain')}"
 
 
-def _of_fresh_seeds(sweep: Sweep, confirmed: "Confirmed") -> str:
+def _of_fresh_seeds(sweep: Sweep, confirmed: "ConfirmationResult") -> str:
     frame = sweep.rank(stage=Stage.CONFIRM)
     winner, others = frame.iloc[0], frame.iloc[1:]
     is_baseline = others["is_baseline"].astype(bool)
@@ -112,9 +114,9 @@ def _against_defaults(sweep: Sweep, winner: pd.Series, defaults: pd.Series) -> s
     judged = judge(sweep, winner["trial_id"])
     if defaults["verdict"] == FAILED or pd.isna(defaults["mean"]):
         failed = f" ({defaults['failed']})" if defaults["failed"] else ""
-        return f"; {judged.of('its gain over the defaults')}{failed}"
+        return f"; {judged.sentence('its gain over the defaults')}{failed}"
     gain = _gain(_estimate(winner), _estimate(defaults), less_is_better=sweep.less_is_better)
-    return f", {gain}; {judged.of('that gain')}"
+    return f", {gain}; {judged.sentence('that gain')}"
 
 
 def _estimate(row: pd.Series) -> Estimate:
@@ -134,7 +136,7 @@ def judge(sweep: Sweep, trial_id: str) -> Judgement:
     """
     defaults = str(sweep.trials["trial_id"][sweep.trials["is_baseline"]].iloc[0])
     if trial_id == defaults:
-        return Judgement(is_beyond_noise=False, reason="it is itself the tutorial's defaults")
+        return Judgement(is_significant=False, reason="it is itself the tutorial's defaults")
     confirmed = sweep.confirmed()
     if confirmed is None:
         return Judgement(
@@ -147,17 +149,17 @@ def judge(sweep: Sweep, trial_id: str) -> Judgement:
     return _by_others_seeds(sweep, trial_id, defaults)
 
 
-def _by_its_seeds(sweep: Sweep, confirmed: "Confirmed", trial_id: str, defaults: str) -> Judgement:
+def _by_its_seeds(sweep: Sweep, confirmed: "ConfirmationResult", trial_id: str, defaults: str) -> Judgement:
     """Judge the winner among all finalists, as the confirmation's table does; another by the two alone."""
     if trial_id != confirmed.winner:
         confirmed = sweep.confirmed(among=[trial_id, defaults]) or confirmed
     if confirmed.winner != trial_id:
-        return Judgement(is_beyond_noise=False, reason="the defaults are no worse on fresh seeds")
+        return Judgement(is_significant=False, reason="the defaults are no worse on fresh seeds")
     if defaults in confirmed.tied:
-        return Judgement(is_beyond_noise=False, reason="fresh seeds do not tell it from the defaults")
+        return Judgement(is_significant=False, reason="fresh seeds do not tell it from the defaults")
     words = confirmed.frame().set_index("trial_id")["verdict"]
     told = "failed more often" if words[defaults] == FAILED else "are worse"
-    return Judgement(is_beyond_noise=True, reason=f"the defaults {told} on the same fresh seeds")
+    return Judgement(is_significant=True, reason=f"the defaults {told} on the same fresh seeds")
 
 
 def _by_others_seeds(sweep: Sweep, trial_id: str, defaults: str) -> Judgement:
@@ -168,7 +170,7 @@ def _by_others_seeds(sweep: Sweep, trial_id: str, defaults: str) -> Judgement:
     if isnan(noise):
         return Judgement(None, "no configuration has a score on two fresh seeds")
     finals = sweep.trials.set_index("trial_id")[sweep.metric].loc[[trial_id, defaults]]
-    found, of_defaults = sweep.scale().of(finals.to_numpy(dtype=float))
+    found, of_defaults = sweep.scale().to_scale(finals.to_numpy(dtype=float))
     is_beyond = bool(of_defaults - found > noise)
     differ = "less" if is_beyond else "as much"
     return Judgement(is_beyond, f"two seeds of one configuration differ by {differ}")

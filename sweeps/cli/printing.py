@@ -75,7 +75,7 @@ def print_confirmation(sweep: Sweep, frame: pd.DataFrame) -> None:
     winner, finalists = confirmed.winner, set(sweep.replicas["of"])
     defaults = set(sweep.trials["trial_id"][sweep.trials["is_baseline"]])
     if winner and defaults & finalists - {winner}:
-        print(f"gain      {judge(sweep, winner).of('that over the defaults')}")
+        print(f"gain      {judge(sweep, winner).sentence('that over the defaults')}")
 
 
 def print_leaderboard(sweep: "Sweep | Sweeps", frame: pd.DataFrame, by: str | None = None) -> None:

@@ -186,9 +186,9 @@ def ui_command(
 
 def _print_data(frame: "DataFrame", format_: Format) -> None:
     """Print a frame for programs to read."""
-    from sweeps.analysis.rows import as_records
+    from sweeps.analysis.rows import json_records
 
     if format_ is Format.CSV:
         print(frame.to_csv(index=False), end="")
     else:
-        print(json_text(as_records(frame)))
+        print(json_text(json_records(frame)))

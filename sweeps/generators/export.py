@@ -8,7 +8,7 @@ from shutil import copyfile, rmtree
 from typing import Any
 
 from gan_core.registry import imports_are_allowed, is_import_path
-from sweeps.analysis.replicas import FAILED, TIE, UNKNOWN, WINNER, WORSE
+from sweeps.analysis.confirmation import FAILED, TIE, UNKNOWN, WINNER, WORSE
 from sweeps.analysis.sweep import Sweep
 from sweeps.analysis.verdict import judge
 from sweeps.errors import SweepError
@@ -119,7 +119,7 @@ def _new_folder(out: Path) -> Iterator[None]:
 def _objections(sweep: Sweep, trial_id: str) -> list[str]:
     """Return what speaks against giving a generator to anybody, a clause each."""
     judged = judge(sweep, trial_id)
-    against = [] if judged.is_beyond_noise else [judged.of("its gain over the tutorial's defaults")]
+    against = [] if judged.is_significant else [judged.sentence("its gain over the tutorial's defaults")]
     memorisation = sweep.scores_of(trial_id).get("memorisation")
     if memorisation is None:
         return [*against, "its memorisation was not measured"]
@@ -135,7 +135,7 @@ def _refusal(sweep: Sweep, trial_id: str, objections: list[str]) -> str:
     """Return why a generator is not exported, and what to type."""
     lines = [f"{trial_id} is not exported:", *objections]
     is_baseline = trial_id in set(sweep.trials["trial_id"][sweep.trials["is_baseline"]])
-    if not judge(sweep, trial_id).is_beyond_noise and not is_baseline:
+    if not judge(sweep, trial_id).is_significant and not is_baseline:
         more = " --until-resolved" if sweep.confirmed() else ""
         lines.append(f"gan-sweep confirm {sweep.name}{more} trains it and the defaults on fresh seeds")
     return "\n".join([*lines, "--force exports it all the same, and its card says so"])
@@ -172,7 +172,7 @@ def _about(sweep: Sweep, trial_id: str, image_shape: list[int]) -> dict[str, Any
         "scores": {name: value for name, value in scores.items() if name != SPEED},
         "floors": sweep.facts.get("floors"),
         "confirmed": _confirmed(sweep, trial_id),
-        "judged": judge(sweep, trial_id).of("its gain over the tutorial's defaults"),
+        "judged": judge(sweep, trial_id).sentence("its gain over the tutorial's defaults"),
         "written_by": sweep.facts.get("written_by"),
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sweeps.analysis.importances import is_number
+from sweeps.analysis.columns import is_number
 
 SPAN_OF_A_LOG_AXIS = 10.0
 """How many times the least score the greatest must be for a logarithmic axis."""

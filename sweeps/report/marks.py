@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from sweeps.analysis.importances import score_of
+from sweeps.analysis.search_scores import score_of
 from sweeps.record.status import FAILURES, Status
 from sweeps.report.axes import axis_label
 from sweeps.report.look import BLUE, DEFAULTS, GREEN, GREY, LOOKS, ORANGE, POINT_PX, RED

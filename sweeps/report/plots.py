@@ -16,14 +16,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from sweeps.analysis.importances import (
-    expected_best_of,
-    is_number,
-    is_scored,
-    less_is_better,
-    parameter_importances,
-    score_of,
-)
+from sweeps.analysis.best_of_k import expected_best_of
+from sweeps.analysis.columns import is_number
+from sweeps.analysis.importances import parameter_importances
+from sweeps.analysis.search_scores import is_scored, less_is_better, score_of
 from sweeps.record.status import FAILURES, Status
 from sweeps.report.axes import (
     are_whole,

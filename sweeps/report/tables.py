@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from sweeps.analysis.replicas import WINNER
+from sweeps.analysis.confirmation import WINNER
 from sweeps.analysis.sweep import Sweep
 from sweeps.analysis.verdict import number
 from sweeps.record.status import Stage, Status

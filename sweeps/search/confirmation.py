@@ -125,7 +125,7 @@ class Confirmation(Searcher):
         failed = np.array([[score is None for score in row] for row in scores])
         metric = self._spec.metric[0]
         scale = Scale(metric.name, less_is_better=metric.goal == "minimize")
-        so_far = race(scale.of(np.array(scores, dtype=float)), failed, self._looks)
+        so_far = race(scale.to_scale(np.array(scores, dtype=float)), failed, self._looks)
         if so_far.is_resolved:
             return so_far.n_seeds, []
         later = [look for look in self._looks if look > so_far.n_seeds]

@@ -31,8 +31,8 @@ def heavy_tail(rng, shape):
 @pytest.mark.parametrize("shape", [normal, log_normal, heavy_tail])
 def test_intervals_cover_the_truth(shape, n_seeds):
     scores, truth = shape(np.random.default_rng(1), (REPETITIONS, n_seeds))
-    found = interval(FID.of(scores))
-    low, high = FID.back(found.low), FID.back(found.high)
+    found = interval(FID.to_scale(scores))
+    low, high = FID.from_scale(found.low), FID.from_scale(found.high)
     assert 0.93 <= ((low <= truth) & (truth <= high)).mean() <= 0.97
 
 
@@ -44,12 +44,12 @@ def test_an_interval_on_known_numbers():
 
 
 def test_fid_is_compared_by_ratios_and_other_metrics_by_differences():
-    assert FID.back(interval(FID.of(np.array([50.0, 200.0]))).mean) == pytest.approx(100)
+    assert FID.from_scale(interval(FID.to_scale(np.array([50.0, 200.0]))).mean) == pytest.approx(100)
     precision = Scale("precision", less_is_better=False)
-    values = precision.of(np.array([[0.5, 0.6], [0.7, 0.8]]))
+    values = precision.to_scale(np.array([[0.5, 0.6], [0.7, 0.8]]))
     compared = compare(values, never(values))
     assert compared.winner == 1
-    assert precision.back(compared.differences.mean).tolist() == pytest.approx([-0.2, 0.0])
+    assert precision.from_scale(compared.differences.mean).tolist() == pytest.approx([-0.2, 0.0])
 
 
 @pytest.mark.parametrize("n_configurations", [2, 4])

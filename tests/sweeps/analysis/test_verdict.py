@@ -152,13 +152,13 @@ SEEDS = {
 )
 def test_a_confirmation_judges_a_gain(tmp_path, trial_id, scores, expected):
     folder = write_search(tmp_path, 400.0, 100.0, 110.0, 104.0, 390.0)
-    assert judge(write_confirmation(folder, SEEDS | scores), trial_id).of("it").endswith(expected)
+    assert judge(write_confirmation(folder, SEEDS | scores), trial_id).sentence("it").endswith(expected)
 
 
 def test_an_unfinished_confirmation_judges_nothing(tmp_path):
     folder = write_search(tmp_path, 400.0, 100.0, 110.0)
     judged = judge(write_confirmation(folder, SEEDS, Status.INTERRUPTED), "tiny-0001")
-    assert judged.is_beyond_noise is None
-    assert judged.of("it") == (
+    assert judged.is_significant is None
+    assert judged.sentence("it") == (
         "whether it is beyond the noise cannot be told, as its confirmation is not finished"
     )

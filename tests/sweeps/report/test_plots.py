@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import sweeps
-from sweeps.analysis.importances import expected_best
+from sweeps.analysis.best_of_k import expected_best
 from sweeps.record.status import Status
 from sweeps.report import plots
 from tests.sweeps.ledgers import scores_of, write_confirmation, write_sweep

@@ -15,7 +15,7 @@ from sweeps.record.status import Status
 
 
 @dataclass(frozen=True)
-class Replicas:
+class SeedScores:
     """The scores of configurations over seeds.
 
     Args:
@@ -33,7 +33,7 @@ class Replicas:
     scale: Scale
 
     @classmethod
-    def read(cls, rows: Sequence[dict[str, Any]], names: Sequence[str], scale: Scale) -> "Replicas":
+    def read(cls, rows: Sequence[dict[str, Any]], names: Sequence[str], scale: Scale) -> "SeedScores":
         """Read the trainings of some configurations from a ledger's rows."""
         seeds = list(dict.fromkeys(row["config"]["seed"] for row in rows))
         scores = np.full((len(names), len(seeds)), np.nan)
@@ -54,7 +54,7 @@ class Replicas:
     @property
     def values(self) -> Array:
         """The scores on the scale that they are compared on."""
-        return self.scale.of(self.scores)
+        return self.scale.to_scale(self.scores)
 
     def means(self) -> pd.DataFrame:
         """Return a row a configuration: ``mean``, ``low``, ``high``, ``seeds`` (with a score), ``failed``.
@@ -62,10 +62,12 @@ class Replicas:
         The mean of fid is geometric; the interval is that of :func:`sweeps.analysis.statistics.interval`.
         """
         found = interval(self.values)
-        ends = np.sort(np.stack([self.scale.back(found.low), self.scale.back(found.high)]), axis=0)
+        ends = np.sort(
+            np.stack([self.scale.from_scale(found.low), self.scale.from_scale(found.high)]), axis=0
+        )
         return pd.DataFrame(
             {
-                "mean": self.scale.back(found.mean),
+                "mean": self.scale.from_scale(found.mean),
                 "low": ends[0],
                 "high": ends[1],
                 "seeds": (~np.isnan(self.scores)).sum(axis=1),
@@ -96,7 +98,7 @@ UNRANKED = (FAILED, UNKNOWN)
 
 
 @dataclass(frozen=True)
-class Confirmed:
+class ConfirmationResult:
     """What a confirmation has found.
 
     Args:
@@ -106,7 +108,7 @@ class Confirmed:
         is_finished: Whether all has been trained.
     """
 
-    replicas: Replicas
+    replicas: SeedScores
     looks: tuple[int, ...]
     until_resolved: bool
     is_finished: bool
@@ -141,10 +143,12 @@ class Confirmed:
         """
         compared, scale = self._race.comparison, self.replicas.scale
         differences = compared.differences
-        ends = np.sort(np.stack([scale.back(differences.low), scale.back(differences.high)]), axis=0)
+        ends = np.sort(
+            np.stack([scale.from_scale(differences.low), scale.from_scale(differences.high)]), axis=0
+        )
         frame = self.replicas.means().reset_index()
         frame.insert(1, "verdict", self._words())
-        frame["vs_winner"], frame["vs_low"], frame["vs_high"] = scale.back(differences.mean), *ends
+        frame["vs_winner"], frame["vs_low"], frame["vs_high"] = scale.from_scale(differences.mean), *ends
         place = frame["verdict"].map({WINNER: 0, TIE: 1, WORSE: 1} | dict.fromkeys(UNRANKED, 2))
         means = frame["mean"] if scale.less_is_better else -frame["mean"]
         return (
