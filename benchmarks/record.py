@@ -23,13 +23,13 @@ from scipy.stats import qmc
 
 from gan_core import Evaluator, ImageDataset, TrainingDiverged, TrialConfig, load_dataset, train
 from gan_core.precision import gains_from_bf16
-from sweeps.spec.domains import Choice, Domain, IntUniform, LogUniform, Scalar, Uniform
+from sweeps.spec.domains import AnyDomain, Choice, IntUniform, LogUniform, Scalar, Uniform
 
 DATASET = "mnist-5k"
 SOBOL_POWER = 8
 SOBOL_SEED = 0
 
-SPACE: dict[str, Domain] = {
+SPACE: dict[str, AnyDomain] = {
     "loss": Choice(values=["bce", "lsgan"]),
     "noise_dim": IntUniform(min=16, max=256),
     "lr": LogUniform(distribution="log_uniform_values", min=1e-5, max=1e-2),
@@ -74,7 +74,7 @@ class Design:
         return SHARED | sizes
 
     @property
-    def space(self) -> dict[str, Domain]:
+    def space(self) -> dict[str, AnyDomain]:
         """What differs between its trials."""
         return SPACE | {"loss": Choice(values=list(self.losses))}
 
@@ -133,7 +133,7 @@ def plan(design: Design, n: int | None = None) -> list[Job]:
     ]
 
 
-def _value(domain: Domain, u: float) -> Scalar:
+def _value(domain: AnyDomain, u: float) -> Scalar:
     """Return what lies at the share ``u`` in [0, 1) of a domain."""
     if isinstance(domain, Choice):
         return domain.values[int(u * len(domain.values))]

@@ -1,46 +1,61 @@
-"""What can go wrong in :mod:`sweeps`; each message says what to do about it.
+"""The errors that :mod:`sweeps` raises on purpose; each message says what is wrong and what to do.
 
 ::
 
-    SweepError                 ends a command with exit code 2
-    ├── SpecError              the search-space file, or an override, has faults (also a ValueError)
-    ├── DiskFullError          there is no room for what a sweep writes
-    ├── SweepExistsError       a sweep of the name asked for is there already
-    ├── UnknownSweepError      no sweep of this name, or no sweep at all
-    └── UnknownTrialError      the sweep has no such trial, or none with what is asked for
-    DamagedLedgerWarning       a ledger is read as far as it is whole
-    SweepInterrupted           a signal ended a sweep (a KeyboardInterrupt)
+    Exception
+    └── SweepError                 every error on purpose; it ends a command with exit code 2
+        ├── SpecError              a search-space file, override or option has faults (also a ValueError)
+        ├── DiskFullError          the disk has too little space for the sweep
+        ├── SweepExistsError       the results folder has a sweep of this name already
+        ├── UnknownSweepError      the results folder has no sweep of this name
+        └── UnknownTrialError      the sweep has no trial of this name, or none that fits the request
+    UserWarning
+    └── DamagedLedgerWarning       the record is damaged; reading falls back to its undamaged part
+    KeyboardInterrupt
+    └── SweepInterrupted           a signal ended the sweep
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from signal import Signals
 
+KeyPath = tuple[str | int, ...]
+"""The keys and list indices that lead to a value of a search-space file: ``("parameters", "lr", "min")``."""
+
 
 class SweepError(Exception):
-    """Base of every error that sweeps raises on purpose."""
+    """The base of every error that sweeps raises on purpose.
+
+    The message is complete without a traceback: it names the file, sweep or option, and says what to do.
+    """
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with a spec.
+    """One thing that is wrong with a search-space file, an override or an option.
 
     Args:
-        place: Where: ``FILE:LINE:COLUMN``, ``FILE``, or the override as it was typed.
-        message: What is wrong and what is allowed.
-        path: The keys that lead to it; none where it is wrong as a whole.
+        place: Where: ``FILE:LINE:COLUMN``, ``FILE``, or the option as the user typed it.
+        message: What is wrong, what is allowed and what to type.
+        path: The path of the faulty value; empty if the fault concerns the whole file.
     """
 
     place: str
     message: str
-    path: tuple[str | int, ...] = ()
+    path: KeyPath = ()
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"
 
 
 class SpecError(SweepError, ValueError):
-    """A spec has faults; the message has one line for each."""
+    """A search-space file, an override or an option has faults.
+
+    The message has one line for each fault: ``PLACE: MESSAGE``.
+
+    Args:
+        faults: All faults, in the order of the message.
+    """
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = list(faults)
@@ -48,32 +63,49 @@ class SpecError(SweepError, ValueError):
 
 
 class DiskFullError(SweepError):
-    """A sweep finds no room on the disk that it is kept on; what it has written is whole."""
+    """The disk has too little space for a sweep; all files written so far are complete.
+
+    The message names the folder, the needed and the free space, and how to go on.
+    """
 
 
 class SweepExistsError(SweepError):
-    """The name that was asked for is taken."""
+    """The results folder has a sweep of the requested name already.
+
+    The message names the sweep and the folder, and how to resume it or choose another name.
+    """
+
+
+class UnknownSweepError(SweepError):
+    """The results folder has no sweep of the requested name.
+
+    The message names the folder and the sweeps in it.
+    """
+
+
+class UnknownTrialError(SweepError):
+    """The sweep has no trial of the requested name, or no trial that fits the request.
+
+    The message names the sweep or the trial, and what is missing.
+    """
 
 
 class DamagedLedgerWarning(UserWarning):
-    """A ledger is damaged; what is read is the newest that is whole."""
+    """The record of a sweep is damaged; reading falls back to its newest undamaged part.
+
+    The message names the file and what was lost.
+    """
 
 
 class SweepInterrupted(KeyboardInterrupt):
     """SIGINT, SIGTERM or SIGHUP ended a sweep.
 
+    The message is ``stopped by`` and the signal's name.
+
     Args:
-        signal_number: Which.
+        signal_number: The number of the signal.
     """
 
     def __init__(self, signal_number: int) -> None:
         self.signal_number = signal_number
         super().__init__(f"stopped by {Signals(signal_number).name}")
-
-
-class UnknownTrialError(SweepError):
-    """The sweep has no trial of this name, or it has not what is asked for."""
-
-
-class UnknownSweepError(SweepError):
-    """No sweep has this name."""

@@ -1,4 +1,4 @@
-"""Values as people and other programs read them."""
+"""Format values as text: parameters, sizes, durations, counts and JSON; the patterns of names."""
 
 import json
 from collections.abc import Mapping
@@ -7,16 +7,16 @@ from pathlib import Path
 from shlex import quote
 
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-"""Of a sweep's name, which is a folder's too."""
+"""A sweep's name, which is also the name of its folder."""
 
 RESULTS = Path("results")
-"""Where sweeps are kept unless something else is said."""
+"""The default folder of sweeps."""
 
 
-def params_in_short(params: Mapping[str, bool | int | float | str]) -> str:
+def format_params(params: Mapping[str, bool | int | float | str]) -> str:
     """Return parameters on one line.
 
-    >>> params_in_short({"lr": 0.00123456, "noise_dim": 96})
+    >>> format_params({"lr": 0.00123456, "noise_dim": 96})
     'lr=0.00123 noise_dim=96'
     """
     return " ".join(
@@ -26,7 +26,7 @@ def params_in_short(params: Mapping[str, bool | int | float | str]) -> str:
 
 
 def megabytes(n_bytes: float) -> str:
-    """Return a size on a disk.
+    """Return a number of bytes in megabytes.
 
     >>> megabytes(2_340_000)
     '2 MB'
@@ -35,7 +35,7 @@ def megabytes(n_bytes: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a rough duration.
+    """Return a duration in seconds, rounded, with a suitable unit.
 
     >>> duration(40), duration(200), duration(9000)
     ('40 s', '3 min', '2.5 h')
@@ -48,7 +48,7 @@ def duration(seconds: float) -> str:
 
 
 def json_text(value: object) -> str:
-    """Return a value as JSON, which knows no infinity: null stands for what is not finite.
+    """Return a value as JSON; numbers that are not finite become null, because JSON has no infinity.
 
     >>> print(json_text({"gain": float("inf"), "scores": [1.5, 2]}))
     {
@@ -71,7 +71,7 @@ def _finite(value: object) -> object:
 
 
 def counted(n: int, noun: str) -> str:
-    """Return a number of things.
+    """Return a number with its noun, in the plural unless it is 1.
 
     >>> counted(1, "trial"), counted(1200, "trial")
     ('1 trial', '1,200 trials')
@@ -80,7 +80,7 @@ def counted(n: int, noun: str) -> str:
 
 
 def results_option(results: Path) -> str:
-    """Return what a command needs to find ``results``; nothing where it is where it looks first.
+    """Return the option with which a command finds ``results``; empty for the default folder.
 
     >>> results_option(Path("results")), results_option(Path("my results"))
     ('', " --results 'my results'")

@@ -12,7 +12,7 @@ from sweeps.analysis.verdict import judge
 from sweeps.record.layout import report_file
 from sweeps.record.reading import standing
 from sweeps.record.status import Stage, Status
-from sweeps.words import duration, params_in_short, results_option
+from sweeps.words import duration, format_params, results_option
 
 if TYPE_CHECKING:
     from sweeps.analysis.several import Sweeps
@@ -39,7 +39,7 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
     best, baseline = summary["best"], summary["baseline"]
     metric, less_is_better = sweep.metric, sweep.less_is_better
     if best:
-        params = params_in_short(best["params"])
+        params = format_params(best["params"])
         yield "best", f"{metric} {best[metric]:.4g}  {best['trial_id']}  {params}"
     if best and baseline:
         comparable = metric if baseline["samples"] == best["samples"] else f"search_{metric}"

@@ -209,8 +209,8 @@ def rerun_command(
 
 def _checked(spec: Path, settings: list[str] | None, options: dict[str, Any]) -> "SweepSpec":
     """Read and check a file under ``--set`` and other options; what would not be used is said."""
+    from sweeps.spec.overrides import Override, parse_setting
     from sweeps.spec.reading import read_spec
-    from sweeps.spec.source import Override, parse_setting
 
     overrides = [parse_setting(setting) for setting in settings or []]
     for option, value in options.items():

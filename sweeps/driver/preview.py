@@ -15,7 +15,7 @@ from rich.tree import Tree
 
 from gan_core.config import TrialConfig
 from sweeps.driver.disk import bytes_needed, image_shape
-from sweeps.spec.domains import Domain_, Scalar
+from sweeps.spec.domains import Domain, Scalar
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.space import RandomTrial
 from sweeps.words import duration, megabytes
@@ -65,12 +65,12 @@ def _in_words(spec: SweepSpec) -> str:
     return f"{spec.trials} trials on {spec.dataset} by {spec.method}, for {metrics}"
 
 
-def _leaf(name: str, domain: Domain_) -> str:
+def _leaf(name: str, domain: Domain) -> str:
     condition = ", ".join(
         f"{other} is {' or '.join(map(str, values))}" for other, values in domain.when.items()
     )
     where = f"  [dim]where {escape(condition)}[/dim]" if condition else ""
-    return f"{name}: {escape(domain.in_short())}{where}"
+    return f"{name}: {escape(domain.summary())}{where}"
 
 
 def _examples(spec: SweepSpec) -> Table:
@@ -100,7 +100,7 @@ def _size(spec: SweepSpec) -> Iterator[str]:
         yield "distinct  no end of configurations"
         return
     outside = not spec.space.contains(spec.baseline)
-    n_tried = spec.most_trials - outside
+    n_tried = spec.max_trials - outside
     enough = "each will be tried once" if n_tried == size else f"{n_tried} of them will be tried"
     beside = ", and the defaults, which are none of them" if outside else ""
     yield f"distinct  {size:,} configurations: {enough}{beside}"
@@ -133,7 +133,7 @@ class Confirmation:
         """Count a spec's confirmation, None where it asks for none."""
         if spec.confirm is None:
             return None
-        most_trials = spec.most_trials
+        most_trials = spec.max_trials
         n, steps = min(spec.confirm.top + 1, most_trials), spec.trial_config(spec.baseline, 0).steps
         least, most = spec.confirm.looks[0], spec.confirm.looks[-1]
         return cls(n, least, n * least, n * least * steps, most, n * most, n * most * steps)

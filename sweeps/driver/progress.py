@@ -14,7 +14,7 @@ from rich.text import Text
 from sweeps.record.status import Status
 from sweeps.record.trial import Trial
 from sweeps.spec.sections import Metric
-from sweeps.words import duration, params_in_short
+from sweeps.words import duration, format_params
 
 
 @contextmanager
@@ -95,9 +95,7 @@ class Display:
 
     def take_over(self, trial: Trial, donor: str, step: int) -> None:
         """Show that a trial goes on with another one's weights."""
-        self._line(
-            f"{trial.trial_id} goes on from {donor} at step {step} with {params_in_short(trial.params)}"
-        )
+        self._line(f"{trial.trial_id} goes on from {donor} at step {step} with {format_params(trial.params)}")
 
     def mishap(self, trial: Trial, reason: str) -> None:
         """Show what happened to a trial that goes on."""
@@ -111,7 +109,7 @@ class Display:
         because = f" ({reason})" if reason else ""
         self._line(
             f"[{self._ended.total()}/{self._trials}] {trial.trial_id} {status.words}"
-            f" at step {step}{scored}{because}  {params_in_short(trial.params)}"
+            f" at step {step}{scored}{because}  {format_params(trial.params)}"
         )
 
     def __rich__(self) -> Group:
@@ -128,7 +126,7 @@ class Display:
                     "  best ",
                     (f"{self._metric} {score:.4g}", "bold green"),
                     f" {trial.trial_id}  ",
-                    params_in_short(trial.params),
+                    format_params(trial.params),
                 )
             )
         if self._running:
@@ -158,7 +156,7 @@ class Display:
         for trial, step, score in list(self._running.values()):
             reached = "" if score is None else f"{self._metric} {score:.4g}"
             steps = f"step {step}/{trial.config['steps']}"
-            table.add_row(f"  {trial.trial_id}", steps, reached, params_in_short(trial.params), style="dim")
+            table.add_row(f"  {trial.trial_id}", steps, reached, format_params(trial.params), style="dim")
         return table
 
     def _line(self, text: str) -> None:

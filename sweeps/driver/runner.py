@@ -25,9 +25,9 @@ from sweeps.record.past import Past
 from sweeps.record.reading import Record, read_ledger
 from sweeps.record.status import Stage, Status
 from sweeps.spec.model import SweepSpec
+from sweeps.spec.overrides import Override
 from sweeps.spec.reading import load_spec
 from sweeps.spec.sections import Confirm
-from sweeps.spec.source import Override
 from sweeps.tracking.store import Store
 from sweeps.words import RESULTS
 
@@ -200,7 +200,7 @@ def resume(
     changes = {"time_budget": time_budget} | ({} if trials is None else {"trials": trials})
     spec, past = _spec_again(name, record.facts["spec"] | changes), Past.read(record)
     is_closed = record.facts["status"] == Status.COMPLETED
-    searches = bool(past.unfinished) or len(past.rows) < spec.most_trials or not is_closed
+    searches = bool(past.unfinished) or len(past.rows) < spec.max_trials or not is_closed
     settings = _unconfirmed(spec, record, searches=searches)
     if not searches and settings is None:
         return Outcome(_load(record.folder), None, out_of_time=False, tracking_failure=None)

@@ -147,7 +147,7 @@ class Session:
             past=before,
             n_trials=spec.trials,
             rule=_rule(spec),
-            at_once=spec.trials if spec.exchanges else None,
+            at_once=spec.trials if spec.is_population_based else None,
             remarks=[ledger.repaired] if ledger.repaired else [],
         )
         status = self._train(stage, ledger)
@@ -251,7 +251,7 @@ class Session:
     def _working_folder(self) -> "Iterator[tuple[FileSystem | None, str]]":
         """Give Tune a folder that is thrown away; one of the storage's where trials exchange their states."""
         site = self._site
-        if site.is_cluster and site.storage and site.storage.uri and self._spec.exchanges:
+        if site.is_cluster and site.storage and site.storage.uri and self._spec.is_population_based:
             yield site.storage.working_folder()
             return
         with TemporaryDirectory(prefix="gan-sweep-") as working:

@@ -61,7 +61,7 @@ def prepared_site(
     check()
     if storage is not None:
         storage.prepare()
-        if spec.exchanges and storage.uri is None and len(alive()) > 1:
+        if spec.is_population_based and storage.uri is None and len(alive()) > 1:
             raise SweepError(
                 "pbt on several nodes needs --storage DIR: trials take over one another's states from there"
             )

@@ -14,7 +14,7 @@ from sweeps.record.status import Status
 from sweeps.report.contact_sheet import contact_sheet
 from sweeps.report.figures import as_page_json, plots_of
 from sweeps.report.tables import cell, confirmation_table, failures_table, trial_table
-from sweeps.spec.source import spec_as_yaml
+from sweeps.spec.yaml_text import spec_as_yaml
 from sweeps.words import counted, duration, results_option
 
 

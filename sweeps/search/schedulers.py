@@ -20,7 +20,7 @@ from ray.tune.schedulers.pbt import _PBTTrialState
 
 from sweeps.record.past import Past
 from sweeps.search.suggestion import SCORE
-from sweeps.spec.domains import Choice, Domain_, Scalar
+from sweeps.spec.domains import Choice, Domain, Scalar
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.sections import Metric
 from sweeps.spec.space import RandomTrial
@@ -170,7 +170,7 @@ class _Population(PopulationBasedTraining):
         config = self._spec.trial_config(params, trial.config["number"]).model_dump()
         return {**trial.config, "params": params, "config": config, "best": {}}, operations
 
-    def _drawn(self, domain: Domain_) -> Scalar:
+    def _drawn(self, domain: Domain) -> Scalar:
         return domain.suggest(RandomTrial(random), "")  # type: ignore[arg-type] # it chooses as Optuna's do
 
 
@@ -180,7 +180,7 @@ def scheduler(spec: SweepSpec, past: Past | None = None) -> TrialScheduler:
     if rules.type == "none":
         return FIFOScheduler()
     mode = "min" if spec.metric[0].goal == "minimize" else "max"
-    if spec.exchanges:
+    if spec.is_population_based:
         return _Population(spec, past or Past([], {}), mode)
     common = {"time_attr": TIME, "metric": SCORE, "mode": mode, "grace_period": rules.first_rung}
     if rules.type == "median":

@@ -22,7 +22,7 @@ from sweeps.search.study import DIVERGED, KeptStudy
 from sweeps.search.suggestion import SCORE, status_of, suggestion
 from sweeps.spec.domains import Scalar
 from sweeps.spec.model import SweepSpec
-from sweeps.spec.space import MOST_POINTS
+from sweeps.spec.space import MAX_POINTS
 
 WORST_SCORE = 1e6
 
@@ -111,7 +111,9 @@ class Search(OptunaSearch):
         self._running[trial_id] = trial
         if trial_id in self._ot_trials:
             self._ot_trials[trial_id].set_user_attr("trial_id", trial.trial_id)
-        own = {"stop_on": self._spec.stop_on} | ({"checkpoint_every_s": 0.0} if self._spec.exchanges else {})
+        own = {"stop_on": self._spec.stop_on} | (
+            {"checkpoint_every_s": 0.0} if self._spec.is_population_based else {}
+        )
         return suggestion(self._spec, self._folder, trial, self._past) | own
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
@@ -185,7 +187,7 @@ class Search(OptunaSearch):
         study, spec = self._ot_study, self._spec
         keeps_state = spec.method in {"cmaes", "nsga2"}
         study.sampler = sampler_for(spec, row["number"]) if keeps_state else RandomSampler(seed=0)
-        study.enqueue_trial(row["drawn"] or spec.space.to_optuna(row["params"]))
+        study.enqueue_trial(row["drawn"] or spec.space.optuna_params(row["params"]))
         trial = study.ask()
         spec.space.suggest(trial)
         trial.set_user_attr("trial_id", row["trial_id"])
@@ -222,7 +224,7 @@ class Search(OptunaSearch):
         params = self._asked(trial_id, number)
         if params not in self._untried:
             self._ot_study.tell(self._ot_trials.pop(trial_id), state=TrialState.FAIL)
-            self._ot_study.enqueue_trial(self._spec.space.to_optuna(self._untried[0]))
+            self._ot_study.enqueue_trial(self._spec.space.optuna_params(self._untried[0]))
             params = self._asked(trial_id, number)
         if params not in self._untried:
             self._ot_study.tell(self._ot_trials.pop(trial_id), state=TrialState.FAIL)
@@ -282,13 +284,13 @@ def _worst(goal: str, values: list[float]) -> float:
 def _enqueued(spec: SweepSpec, tried: list[dict[str, Scalar]]) -> list[dict[str, Scalar]]:
     """Return what is tried first, of what lies in the space and was not tried yet, in Optuna's terms."""
     points = [point for point in spec.first_points() if spec.space.contains(point) and point not in tried]
-    return [spec.space.to_optuna(point) for point in points]
+    return [spec.space.optuna_params(point) for point in points]
 
 
 def _untried(spec: SweepSpec, tried: list[dict[str, Scalar]]) -> list[dict[str, Scalar]] | None:
     """Return the points of a space of finitely many but for those tried, shuffled; None for another space."""
     size = spec.space.size()
-    points = spec.space.points() if size is not None and size <= MOST_POINTS else None
+    points = spec.space.points() if size is not None and size <= MAX_POINTS else None
     if points is None:
         return None
     shuffled = [point for point in points if point not in tried]

@@ -1,1 +1,1 @@
-"""What a search-space file asks for."""
+"""Read search-space files, check them and describe their search space."""

@@ -1,40 +1,39 @@
-"""The values that one parameter may take."""
+"""Domains: the values that one parameter may take, by the kind of its distribution."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import ceil, floor, isfinite, log10
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    PlainValidator,
-    Tag,
-    model_validator,
-)
+from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag, model_validator
+
+from sweeps.spec.sections import StrictModel
 
 if TYPE_CHECKING:
     import optuna
 
 Scalar = bool | int | float | str
 
-LEAST_PROBABILITY = 1e-3
+MIN_PROBABILITY = 1e-3
 
-TAIL = 4.0
-"""Standard deviations at which a normal distribution is cut."""
+MAX_SIGMAS = 4.0
+"""Standard deviations from the mean at which a normal distribution is truncated."""
+
+MAX_LISTED = 10_000
+"""The most numbers that a range lists as a finite set of values."""
+
+MAX_MULTIPLES = 1_000_000
+"""The most multiples of ``q`` in a range."""
 
 
 def _check_scalar(value: object) -> object:
     if isinstance(value, bool | int | str) or (isinstance(value, float) and isfinite(value)):
         return value
-    raise ValueError("expected a finite number or a word")
+    raise ValueError("expected a finite number, a string, true or false")
 
 
 ScalarField = Annotated[Scalar, PlainValidator(_check_scalar, json_schema_input_type=Scalar)]
-"""A scalar in a model: one message where it is none, not one for each type that it might have been."""
+"""A scalar in a model: any other value gives one message, not one for each type of a scalar."""
 
 
 def _as_list(values: object) -> object:
@@ -48,46 +47,45 @@ Alternatives = Annotated[
 ]
 
 
-class Domain_(BaseModel):  # noqa: N801 - Domain is the union of its kinds
-    """What a parameter may be, and in which trials there is any choice of it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+class Domain(StrictModel):
+    """The values that a parameter may take, and the conditions under which a trial has the parameter."""
 
     when: dict[str, Alternatives] = Field(
-        default={}, description="Other parameters and the values with which a trial has this one."
+        default={},
+        description="Conditions: a trial has this parameter only if these parameters have these values.",
     )
 
     def suggest(self, trial: "optuna.trial.BaseTrial", name: str) -> Scalar:
-        """Return the value that a sampler of Optuna's chooses for ``trial``."""
+        """Return the value that Optuna's sampler chooses for ``trial``."""
         raise NotImplementedError
 
-    def to_optuna(self, value: Scalar) -> Scalar:
-        """Return what Optuna's trial holds where :meth:`suggest` returns ``value``."""
+    def optuna_value(self, value: Scalar) -> Scalar:
+        """Return what Optuna's trial stores when :meth:`suggest` returns ``value``."""
         return value
 
     def contains(self, value: Scalar | None) -> bool:
-        """Return whether the parameter may take ``value``; None, an unset default, it may not."""
+        """Return whether the parameter may take ``value``; no domain contains None, an unset default."""
         raise NotImplementedError
 
     def nearest(self, value: Scalar) -> Scalar:
-        """Return the value that the parameter may take which is nearest to a number."""
+        """Return the value of the domain that is nearest to a number."""
         return value
 
-    def extremes(self) -> list[tuple[str, Scalar]]:
-        """Return the values to check the parameter's own limits with, each with the key it is under."""
+    def boundary_values(self) -> list[tuple[str, Scalar]]:
+        """Return the outermost values, each with its key in the file, to check the trial's limits with."""
         raise NotImplementedError
 
     def all_values(self) -> list[Scalar] | None:
-        """Return every value, or None where they are not finitely many."""
+        """Return every value, or None if there are infinitely many or more than :data:`MAX_LISTED`."""
         return None
 
-    def in_short(self) -> str:
-        """Return the values in a few words."""
+    def summary(self) -> str:
+        """Return a short description of the values."""
         raise NotImplementedError
 
 
-class Fixed(Domain_):
-    """One value for every trial."""
+class Fixed(Domain):
+    """The same value in every trial."""
 
     distribution: Literal["constant"] = "constant"
     value: ScalarField
@@ -98,43 +96,45 @@ class Fixed(Domain_):
     def contains(self, value: Scalar | None) -> bool:  # noqa: D102
         return value == self.value
 
-    def extremes(self) -> list[tuple[str, Scalar]]:  # noqa: D102
+    def boundary_values(self) -> list[tuple[str, Scalar]]:  # noqa: D102
         return [("value", self.value)]
 
     def all_values(self) -> list[Scalar]:  # noqa: D102
         return [self.value]
 
-    def in_short(self) -> str:  # noqa: D102
+    def summary(self) -> str:  # noqa: D102
         return str(self.value)
 
 
-class Choice(Domain_):
-    """One of several values, in no order."""
+class Choice(Domain):
+    """One of several values, without an order."""
 
     distribution: Literal["categorical"] = "categorical"
     values: list[ScalarField] = Field(min_length=1)
     probabilities: list[float] | None = Field(
-        None, description="How likely each value is; equally, where they are left out."
+        None, description="The probability of each value; equal by default."
     )
 
     @model_validator(mode="after")
     def _check(self) -> "Choice":
-        if len(set(self.values)) < len(self.values):
-            raise ValueError("a value is listed twice")
+        for index, value in enumerate(self.values):
+            if value in self.values[:index]:
+                raise ValueError(f"the value {value!r} is listed twice: remove one")
         if self.probabilities is not None:
-            if len(self.probabilities) != len(self.values):
-                raise ValueError(f"{len(self.values)} values have {len(self.probabilities)} probabilities")
-            if min(self.probabilities) < LEAST_PROBABILITY or abs(sum(self.probabilities) - 1) > 1e-6:
-                raise ValueError(f"probabilities must be at least {LEAST_PROBABILITY:g} and add up to 1")
+            n_values, n_probabilities = len(self.values), len(self.probabilities)
+            if n_probabilities != n_values:
+                raise ValueError(f"{n_values} values need {n_values} probabilities, not {n_probabilities}")
+            if min(self.probabilities) < MIN_PROBABILITY or abs(sum(self.probabilities) - 1) > 1e-6:
+                raise ValueError(f"probabilities must be at least {MIN_PROBABILITY:g} and add up to 1")
         return self
 
     def suggest(self, trial: "optuna.trial.BaseTrial", name: str) -> Scalar:  # noqa: D102
         if self.probabilities is None:
             return cast("Scalar", trial.suggest_categorical(name, self.values))
-        share = trial.suggest_float(name, 0, 1)
-        return next((value for value, end in self._shares() if share < end), self.values[-1])
+        probability = trial.suggest_float(name, 0, 1)
+        return next((value for value, end in self._cumulative() if probability < end), self.values[-1])
 
-    def to_optuna(self, value: Scalar) -> Scalar:  # noqa: D102
+    def optuna_value(self, value: Scalar) -> Scalar:  # noqa: D102
         if self.probabilities is None:
             return value
         index = self.values.index(value)
@@ -143,27 +143,27 @@ class Choice(Domain_):
     def contains(self, value: Scalar | None) -> bool:  # noqa: D102
         return value in self.values
 
-    def extremes(self) -> list[tuple[str, Scalar]]:  # noqa: D102
+    def boundary_values(self) -> list[tuple[str, Scalar]]:  # noqa: D102
         return [("values", value) for value in self.values]
 
     def all_values(self) -> list[Scalar]:  # noqa: D102
         return list(self.values)
 
-    def in_short(self) -> str:  # noqa: D102
+    def summary(self) -> str:  # noqa: D102
         if self.probabilities is None:
             return ", ".join(map(str, self.values))
         pairs = zip(self.values, self.probabilities, strict=True)
-        return ", ".join(f"{value} ({share:.0%})" for value, share in pairs)
+        return ", ".join(f"{value} ({probability:.0%})" for value, probability in pairs)
 
-    def _shares(self) -> Iterator[tuple[Scalar, float]]:
+    def _cumulative(self) -> Iterator[tuple[Scalar, float]]:
         end = 0.0
-        for value, share in zip(self.values, self.probabilities or (), strict=True):
-            end += share
+        for value, probability in zip(self.values, self.probabilities or (), strict=True):
+            end += probability
             yield value, end
 
 
-class Range(Domain_):
-    """Numbers between two ends, both included."""
+class Range(Domain):
+    """The numbers from ``min`` to ``max``, both included."""
 
     min: float
     max: float
@@ -180,15 +180,15 @@ class Range(Domain_):
     def nearest(self, value: Scalar) -> Scalar:  # noqa: D102
         return min(max(cast("float", value), self.min), self.max)
 
-    def extremes(self) -> list[tuple[str, Scalar]]:  # noqa: D102
+    def boundary_values(self) -> list[tuple[str, Scalar]]:  # noqa: D102
         return [("min", self.min), ("max", self.max)]
 
-    def in_short(self) -> str:  # noqa: D102
+    def summary(self) -> str:  # noqa: D102
         return f"{self.min:g} to {self.max:g}"
 
 
 class Uniform(Range):
-    """A real number, every value as likely."""
+    """A real number with a uniform distribution."""
 
     distribution: Literal["uniform"] = "uniform"
 
@@ -197,7 +197,7 @@ class Uniform(Range):
 
 
 class LogUniform(Range):
-    """A positive real number, every order of magnitude as likely."""
+    """A positive real number with a uniform distribution of its logarithm."""
 
     distribution: Literal["log_uniform_values"]
     min: float = Field(gt=0)
@@ -205,45 +205,51 @@ class LogUniform(Range):
     def suggest(self, trial: "optuna.trial.BaseTrial", name: str) -> Scalar:  # noqa: D102
         return trial.suggest_float(name, self.min, self.max, log=True)
 
-    def in_short(self) -> str:  # noqa: D102
-        return f"{super().in_short()}, logarithmic"
+    def summary(self) -> str:  # noqa: D102
+        return f"{super().summary()}, logarithmic"
 
 
 class _Quantized(Range):
-    """Multiples of ``q`` between two ends."""
+    """The multiples of ``q`` from ``min`` to ``max``."""
 
-    q: float = Field(1.0, gt=0, description="The values are multiples of it.")
+    q: float = Field(1.0, gt=0, description="Every value is a multiple of q.")
 
     @model_validator(mode="after")
     def _check_multiples(self) -> "_Quantized":
-        if (self.max - self.min) / self.q > MOST_MULTIPLES:
-            raise ValueError(f"q {self.q:g} is too small: there are over a million multiples of it")
-        first, last = self._ends()
+        if (self.max - self.min) / self.q > MAX_MULTIPLES:
+            raise ValueError(
+                f"q {self.q:g} is too small: at most {MAX_MULTIPLES:,} multiples may lie from min to max"
+            )
+        first, last = self._index_range()
         if first >= last:
-            raise ValueError(f"there are no two multiples of q {self.q:g} from {self.min:g} to {self.max:g}")
+            raise ValueError(
+                f"fewer than two multiples of q {self.q:g} lie from {self.min:g} to {self.max:g}:"
+                " type a wider range or a smaller q"
+            )
         return self
 
     def contains(self, value: Scalar | None) -> bool:
         return super().contains(value) and abs(cast("float", value) / self.q % 1 - 0.5) > 0.5 - 1e-6
 
     def nearest(self, value: Scalar) -> Scalar:
-        first, last = self._ends()
+        first, last = self._index_range()
         return self._multiple(min(max(round(cast("float", value) / self.q), first), last))
 
-    def extremes(self) -> list[tuple[str, Scalar]]:
-        first, last = self._ends()
+    def boundary_values(self) -> list[tuple[str, Scalar]]:
+        first, last = self._index_range()
         return [("min", self._multiple(first)), ("max", self._multiple(last))]
 
     def all_values(self) -> list[Scalar] | None:
-        first, last = self._ends()
-        if last - first >= MOST_LISTED:
+        first, last = self._index_range()
+        if last - first >= MAX_LISTED:
             return None
         return [self._multiple(index) for index in range(first, last + 1)]
 
-    def in_short(self) -> str:
-        return f"{super().in_short()}, multiples of {self.q:g}"
+    def summary(self) -> str:
+        return f"{super().summary()}, multiples of {self.q:g}"
 
-    def _ends(self) -> tuple[int, int]:
+    def _index_range(self) -> tuple[int, int]:
+        """Return the first and the last multiple, in units of ``q``."""
         return ceil(self.min / self.q - 1e-9), floor(self.max / self.q + 1e-9)
 
     def _multiple(self, index: int) -> float:
@@ -251,19 +257,19 @@ class _Quantized(Range):
 
 
 class QUniform(_Quantized):
-    """A multiple of ``q``, every one as likely."""
+    """A multiple of ``q`` with a uniform distribution."""
 
     distribution: Literal["q_uniform"]
 
     def suggest(self, trial: "optuna.trial.BaseTrial", name: str) -> Scalar:  # noqa: D102
-        return self._multiple(trial.suggest_int(name, *self._ends()))
+        return self._multiple(trial.suggest_int(name, *self._index_range()))
 
-    def to_optuna(self, value: Scalar) -> Scalar:  # noqa: D102
+    def optuna_value(self, value: Scalar) -> Scalar:  # noqa: D102
         return round(cast("float", value) / self.q)
 
 
 class QLogUniform(_Quantized):
-    """A multiple of ``q``, every order of magnitude as likely."""
+    """A multiple of ``q`` with a uniform distribution of its logarithm."""
 
     distribution: Literal["q_log_uniform_values"]
     min: float = Field(gt=0)
@@ -271,43 +277,45 @@ class QLogUniform(_Quantized):
     def suggest(self, trial: "optuna.trial.BaseTrial", name: str) -> Scalar:  # noqa: D102
         return self.nearest(trial.suggest_float(name, self.min, self.max, log=True))
 
-    def in_short(self) -> str:  # noqa: D102
-        return f"{super().in_short()}, logarithmic"
+    def summary(self) -> str:  # noqa: D102
+        return f"{super().summary()}, logarithmic"
 
 
-class Normal(Domain_):
-    """A real number, normally distributed, cut at four standard deviations from its mean."""
+class Normal(Domain):
+    """A real number with a normal distribution, truncated four standard deviations from its mean."""
 
     distribution: Literal["normal"]
     mu: float = Field(0.0, description="The mean.")
     sigma: float = Field(1.0, gt=0, description="The standard deviation.")
-    _SHARE: ClassVar[float] = NormalDist().cdf(-TAIL)
+    _TAIL: ClassVar[float] = NormalDist().cdf(-MAX_SIGMAS)
 
     def suggest(self, trial: "optuna.trial.BaseTrial", name: str) -> Scalar:  # noqa: D102
-        share = trial.suggest_float(name, self._SHARE, 1 - self._SHARE)
+        probability = trial.suggest_float(name, self._TAIL, 1 - self._TAIL)
         decimals = 9 - floor(log10(self.sigma))
-        return round(NormalDist(self.mu, self.sigma).inv_cdf(share), decimals)
+        return round(NormalDist(self.mu, self.sigma).inv_cdf(probability), decimals)
 
-    def to_optuna(self, value: Scalar) -> Scalar:  # noqa: D102
+    def optuna_value(self, value: Scalar) -> Scalar:  # noqa: D102
         return NormalDist(self.mu, self.sigma).cdf(cast("float", value))
 
     def contains(self, value: Scalar | None) -> bool:  # noqa: D102
-        return isinstance(value, int | float) and abs(value - self.mu) <= TAIL * self.sigma
+        return isinstance(value, int | float) and abs(value - self.mu) <= MAX_SIGMAS * self.sigma
 
     def nearest(self, value: Scalar) -> Scalar:  # noqa: D102
-        low, high = self.mu - TAIL * self.sigma, self.mu + TAIL * self.sigma
+        low, high = self._limits()
         return min(max(cast("float", value), low), high)
 
-    def extremes(self) -> list[tuple[str, Scalar]]:  # noqa: D102
-        ends = (self.mu - TAIL * self.sigma, self.mu + TAIL * self.sigma)
-        return [("mu", float(f"{end:.6g}")) for end in ends]
+    def boundary_values(self) -> list[tuple[str, Scalar]]:  # noqa: D102
+        return [("mu", float(f"{limit:.6g}")) for limit in self._limits()]
 
-    def in_short(self) -> str:  # noqa: D102
+    def summary(self) -> str:  # noqa: D102
         return f"normal, {self.mu:g} ± {self.sigma:g}"
+
+    def _limits(self) -> tuple[float, float]:
+        return self.mu - MAX_SIGMAS * self.sigma, self.mu + MAX_SIGMAS * self.sigma
 
 
 class IntUniform(Range):
-    """A whole number, both ends included, every value as likely."""
+    """A whole number from ``min`` to ``max``, both included, with a uniform distribution."""
 
     distribution: Literal["int_uniform"] = "int_uniform"
     min: int = Field(ge=-(2**63), lt=2**63)
@@ -320,59 +328,51 @@ class IntUniform(Range):
         return isinstance(value, int) and super().contains(value)
 
     def all_values(self) -> list[Scalar] | None:  # noqa: D102
-        return list(range(self.min, self.max + 1)) if self.max - self.min < MOST_LISTED else None
+        return list(range(self.min, self.max + 1)) if self.max - self.min < MAX_LISTED else None
 
 
-MOST_LISTED = 10_000
-"""Numbers in a range that is still called finite."""
-
-MOST_MULTIPLES = 1_000_000
-
-KINDS: dict[str, type[Domain_]] = {
-    kind.__name__: kind
-    for kind in (Fixed, Choice, Uniform, LogUniform, QUniform, QLogUniform, Normal, IntUniform)
+DOMAINS: dict[str, type[Domain]] = {
+    "categorical": Choice,
+    "constant": Fixed,
+    "int_uniform": IntUniform,
+    "log_uniform_values": LogUniform,
+    "normal": Normal,
+    "q_log_uniform_values": QLogUniform,
+    "q_uniform": QUniform,
+    "uniform": Uniform,
 }
-
-DISTRIBUTIONS = {
-    "categorical": "Choice",
-    "constant": "Fixed",
-    "int_uniform": "IntUniform",
-    "log_uniform_values": "LogUniform",
-    "normal": "Normal",
-    "q_log_uniform_values": "QLogUniform",
-    "q_uniform": "QUniform",
-    "uniform": "Uniform",
-}
+"""The domains by the names of their distributions, which are W&B's."""
 
 
-def _kind(parameter: Any) -> str | None:  # noqa: ANN401 - whatever stands in the file
-    """Return the kind of a parameter by its keys: W&B's rules where no distribution is named."""
-    if isinstance(parameter, Domain_):
-        return type(parameter).__name__
+def _distribution(parameter: Any) -> str | None:  # noqa: ANN401 - a mapping or a domain
+    """Return the name of a parameter's distribution; without one, W&B's rules infer it from the keys."""
+    if not isinstance(parameter, Mapping):
+        return str(parameter.distribution)
     if "distribution" in parameter:
-        return DISTRIBUTIONS.get(str(parameter["distribution"]))
+        return str(parameter["distribution"])
     if "values" in parameter:
-        return "Choice"
+        return "categorical"
     if {"mu", "sigma"} & parameter.keys():
-        return "Normal"
+        return "normal"
     if {"min", "max"} & parameter.keys():
-        whole = all(isinstance(parameter.get(key, 0), int) for key in ("min", "max"))
-        return "IntUniform" if whole else "Uniform"
-    return "Fixed"
+        is_whole = all(isinstance(parameter.get(key, 0), int) for key in ("min", "max"))
+        return "int_uniform" if is_whole else "uniform"
+    return "constant"
 
 
-Domain = Annotated[
-    Annotated[Fixed, Tag("Fixed")]
-    | Annotated[Choice, Tag("Choice")]
-    | Annotated[Uniform, Tag("Uniform")]
-    | Annotated[LogUniform, Tag("LogUniform")]
-    | Annotated[QUniform, Tag("QUniform")]
-    | Annotated[QLogUniform, Tag("QLogUniform")]
-    | Annotated[Normal, Tag("Normal")]
-    | Annotated[IntUniform, Tag("IntUniform")],
+AnyDomain = Annotated[
+    Annotated[Choice, Tag("categorical")]
+    | Annotated[Fixed, Tag("constant")]
+    | Annotated[IntUniform, Tag("int_uniform")]
+    | Annotated[LogUniform, Tag("log_uniform_values")]
+    | Annotated[Normal, Tag("normal")]
+    | Annotated[QLogUniform, Tag("q_log_uniform_values")]
+    | Annotated[QUniform, Tag("q_uniform")]
+    | Annotated[Uniform, Tag("uniform")],
     Discriminator(
-        _kind,
+        _distribution,
         custom_error_type="unknown_distribution",
-        custom_error_message=f"unknown distribution; allowed: {', '.join(DISTRIBUTIONS)}",
+        custom_error_message=f"unknown distribution; allowed: {', '.join(DOMAINS)}",
     ),
 ]
+"""A domain in a model: pydantic takes the class of the parameter's distribution."""

@@ -1,168 +1,105 @@
-"""A search-space file: read, checked as a whole, and frozen."""
+"""The model of a search-space file: its keys and defaults, and what follows from them."""
 
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from gan_core.config import TrialConfig
 from gan_core.datasets import FOLDER, check_dataset
 from gan_core.registry import is_import_path
-from sweeps.spec.domains import Domain, Domain_, Fixed, Scalar, ScalarField
-from sweeps.spec.published import PUBLISHED, published_points
-from sweeps.spec.sections import Confirm, EarlyTerminate, Metric, Resources, Section, as_seconds
+from sweeps.spec.domains import Domain, Fixed, Scalar
+from sweeps.spec.fields import Channels, Method, Name, Parameter, Points, as_seconds
+from sweeps.spec.published import published_points
+from sweeps.spec.sections import Confirm, EarlyTerminate, Metric, Resources, StrictModel
 from sweeps.spec.space import Space
-from sweeps.words import NAME_PATTERN
 
 FIRST_FRESH_SEED = 2**32
-"""Trials of a search have seeds below it, unless their file gives them others."""
+"""Seeds of a search lie below it, unless the file sets ``seed`` otherwise."""
+
 COMPONENTS = ("architecture", "loss", "penalty")
-"""The parameters whose values may be a user's own."""
-RESERVED_NAMES = {"mlflow.db", "mlflow.lock", "mlartifacts", "README.md"}
-
-POINT = "point"
-"""What pydantic calls an item of ``points`` that is a mapping, in the paths of its errors."""
+"""The parameters that name a component: one of gan_core's, or a user's import path."""
 
 
-def _as_points(points: object) -> object:
-    return [points] if points == PUBLISHED else points
+class SweepSpec(StrictModel):
+    """A sweep: what it searches, by which method and metric, and with what budget."""
 
-
-def _wandbs_method(method: object) -> object:
-    return "tpe" if method == "bayes" else method
-
-
-def valid_name(name: str) -> str:
-    """Return a sweep's name unchanged.
-
-    Raises:
-        ValueError: It cannot name a folder in results.
-    """
-    if not re.fullmatch(NAME_PATTERN, name):
-        raise ValueError("a name is letters, digits, '.', '_' and '-', 64 at most, a letter or digit first")
-    if name in RESERVED_NAMES:
-        raise ValueError("this name is taken by what lies beside the sweeps in results")
-    return name
-
-
-def _check_channels(channels: int) -> int:
-    if channels not in {1, 3}:
-        raise ValueError("allowed: 1, grey, or 3, colour")
-    return channels
-
-
-def _as_domain(parameter: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
-    """Read a bare scalar as a fixed value: ``steps: 500`` is ``steps: {value: 500}``."""
-    return {"value": parameter} if isinstance(parameter, Scalar) else parameter
-
-
-def _check_mapping(parameter: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
-    if not isinstance(parameter, Mapping | BaseModel):
-        raise ValueError("a parameter is a value, or a mapping with value, values, or min and max")  # noqa: TRY004
-    return parameter
-
-
-Parameter = Annotated[
-    Domain,
-    BeforeValidator(_check_mapping),
-    BeforeValidator(_as_domain, json_schema_input_type=Domain | Scalar),
-]
-
-
-def _kind_of_point(point: object) -> str:
-    return POINT if isinstance(point, Mapping) else "word"
-
-
-Points = list[
-    Annotated[
-        Annotated[dict[str, ScalarField], Tag(POINT)] | Annotated[Literal["published"], Tag("word")],
-        Discriminator(_kind_of_point),
-    ]
-]
-
-
-class SweepSpec(Section):
-    """What a sweep searches, how, and with what budget."""
-
-    name: Annotated[str, AfterValidator(valid_name)] = Field(
-        description="Names the sweep's folder in results/."
-    )
+    name: Name = Field(description="The name of the sweep and of its folder in results/.")
     dataset: Annotated[str, AfterValidator(check_dataset)] = Field(
-        "mnist-5k", description="What to learn: a name, folder:PATH or MODULE:NAME."
+        "mnist-5k", description="The images to learn: a name, folder:PATH or MODULE:NAME."
     )
     image_size: int | None = Field(
-        None, ge=4, le=1024, multiple_of=4, description="Height and width of a folder's images."
+        None,
+        ge=4,
+        le=1024,
+        multiple_of=4,
+        description="Height and width of the images of folder:PATH, in pixels.",
     )
-    channels: Annotated[int, AfterValidator(_check_channels)] | None = Field(
-        None, description="1 makes a folder's images grey, 3 coloured."
+    channels: Channels | None = Field(
+        None, description="Channels of the images of folder:PATH: 1 is grey, 3 is colour."
     )
-    description: str | None = Field(None, description="What the sweep asks, in words.")
-    method: Annotated[
-        Literal["tpe", "gp", "cmaes", "nsga2", "random", "grid"], BeforeValidator(_wandbs_method)
-    ] = Field("tpe", description="What chooses the next configuration; W&B's bayes is tpe.")
+    description: str | None = Field(None, description="The question of the sweep, in words.")
+    method: Method = Field("tpe", description="The sampler of configurations; W&B's bayes is tpe.")
     extractor: Literal["classifier", "inception"] = Field(
         "classifier",
-        description="What images are compared by: a small classifier of theirs, or Inception v3.",
+        description="The feature extractor of the scores: a small classifier trained on the dataset, or"
+        " Inception v3.",
     )
     metric: list[Metric] = Field(
         default_factory=lambda: [Metric()],
         min_length=1,
-        description="What is searched by; of several, the first also stops trials and ranks them.",
+        description="The objectives; the first one also ranks trials and stops them early.",
     )
-    trials: int = Field(24, ge=1, le=10**6, description="Configurations to train; W&B's run_cap.")
+    trials: int = Field(
+        24, ge=1, le=10**6, description="The number of configurations to train; W&B's run_cap."
+    )
     time_budget: Annotated[
         float | None, BeforeValidator(as_seconds, json_schema_input_type=float | str | None)
-    ] = Field(None, gt=0, description="When to end, running trials included: seconds, or such as 90m or 2h.")
+    ] = Field(
+        None,
+        gt=0,
+        description="The time after which the sweep ends, also its running trials: seconds, or 90m, 2h, 1d.",
+    )
     checkpoint_every: Annotated[float, BeforeValidator(as_seconds, json_schema_input_type=float | str)] = (
         Field(
             30.0,
             ge=0,
-            description="The most that a kill costs a trial: seconds, or such as 5m; with a report.",
+            description="The time between two checkpoints of a trial, which is the most that a kill costs:"
+            " seconds, or 5m.",
         )
     )
     retries: int = Field(
         2,
         ge=0,
         le=100,
-        description="How often a trial is trained again from its last checkpoint after its worker died:"
-        " killed, or out of memory. What its code raises is not tried again.",
+        description="How often a trial resumes from its last checkpoint after its worker was killed or ran"
+        " out of memory. A trial that raises an exception is not retried.",
     )
-    seed: int = Field(0, ge=0, lt=2**31, description="Fixes the suggestions and every trial's own seed.")
-    parameters: dict[str, Parameter] = Field(description="Each trial parameter's value or values.")
+    seed: int = Field(
+        0, ge=0, lt=2**31, description="Determines the suggestions and the seed of every trial."
+    )
+    parameters: dict[str, Parameter] = Field(description="The value or the domain of each hyperparameter.")
     early_terminate: EarlyTerminate = Field(default_factory=EarlyTerminate)
     stop_on: list[Literal["collapse", "discriminator-won"]] = Field(
-        default=[], description="Flags that stop a trial; they are always recorded."
+        default=[], description="Flags that stop a trial; flags are recorded in any case."
     )
-    points: Annotated[
-        Points, BeforeValidator(_as_points, json_schema_input_type=Points | Literal["published"])
-    ] = Field(
+    points: Points = Field(
         default=[{}],
-        description="Tried first; what a point leaves out has the seed tutorial's default. published:"
-        " what papers recommend for the losses that are searched.",
+        description="Configurations to try first; a parameter that a point leaves out has the tutorial's"
+        " default. published: the settings that papers recommend for the searched losses.",
     )
     resources: Resources = Field(default_factory=Resources)
     keep: int = Field(
         5,
         ge=0,
         le=10**6,
-        description="Of how many of the best trials the generator is kept, beside the defaults and the"
-        " finalists of a confirmation; 0 keeps none at all.",
+        description="The number of best trials with a kept generator, besides the defaults and the finalists"
+        " of the confirmation; 0 keeps no generator.",
     )
     confirm: Confirm | None = Field(
-        None, description="Train the best configurations again on fresh seeds once the search is done."
+        None, description="Train the best configurations again on fresh seeds after the search."
     )
 
     @field_validator("image_size", "channels")
@@ -170,23 +107,28 @@ class SweepSpec(Section):
     def _check_folder(cls, value: int | None, others: ValidationInfo) -> int | None:
         dataset = others.data.get("dataset", FOLDER)
         if value is not None and not dataset.startswith(FOLDER):
-            raise ValueError(f"only a dataset {FOLDER}PATH has it, {dataset} has its own: leave it out")
+            raise ValueError(
+                f"only for a dataset {FOLDER}PATH, the images of {dataset} have a fixed size: remove it"
+            )
         return value
 
     @model_validator(mode="after")
     def _check_classes(self) -> "SweepSpec":
         if self.extractor == "inception" and any(metric.name == "class_kl" for metric in self.metric):
-            raise ValueError("class_kl needs an extractor that knows the images' classes: classifier")
+            raise ValueError("class_kl needs the classes of the images: type extractor: classifier")
         return self
 
     @field_validator("metric")
     @classmethod
     def _check_metrics(cls, metrics: list[Metric]) -> list[Metric]:
         if metrics[0].name == "images_per_s":
-            raise ValueError("images_per_s says nothing of the samples: name a score of theirs first")
+            raise ValueError(
+                "images_per_s does not measure the quality of samples: type another metric first"
+            )
         names = [metric.name for metric in metrics]
-        if len(set(names)) < len(names):
-            raise ValueError("a metric is listed twice")
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"the metric {name} is listed twice: remove one")
         return metrics
 
     @property
@@ -196,18 +138,18 @@ class SweepSpec(Section):
 
     @property
     def import_paths(self) -> list[str]:
-        """The dataset and the components that are a user's own, as ``MODULE:NAME``."""
-        named = [self.dataset, *(str(value) for name in COMPONENTS for value in self.values_of(name))]
-        return [name for name in named if is_import_path(name) and not name.startswith(FOLDER)]
+        """The user's own dataset and components, each as ``MODULE:NAME``."""
+        names = [self.dataset, *(str(value) for name in COMPONENTS for value in self.values_of(name))]
+        return [name for name in names if is_import_path(name) and not name.startswith(FOLDER)]
 
     @property
-    def exchanges(self) -> bool:
-        """Whether trials take over one another's weights and parameters."""
+    def is_population_based(self) -> bool:
+        """Whether trials copy one another's weights and parameters (population based training)."""
         return self.early_terminate.type == "pbt"
 
     @property
-    def searched(self) -> dict[str, Domain_]:
-        """The parameters that differ between trials, or that some trials do not have."""
+    def searched(self) -> dict[str, Domain]:
+        """The domains of the parameters that differ between trials or have conditions."""
         return {
             name: domain
             for name, domain in self.parameters.items()
@@ -216,47 +158,47 @@ class SweepSpec(Section):
 
     @cached_property
     def space(self) -> Space:
-        """What is searched, with its conditions."""
+        """The search space: the searched parameters with their conditions."""
         return Space(self.searched, TrialConfig(**self._fixed).model_dump())
 
     @property
     def baseline(self) -> dict[str, Scalar]:
-        """The searched parameters at the seed tutorial's defaults."""
-        return self.space.filled({}, self.defaults)
+        """The point of the tutorial's defaults."""
+        return self.space.with_defaults({}, self.defaults)
 
     @property
-    def most_trials(self) -> int:
-        """How many trials there are at the most: a finite space ends, with the defaults beside its points."""
+    def max_trials(self) -> int:
+        """The most trials: ``trials``, or the points of a finite space and the baseline if they are fewer."""
         size = self.space.size()
         if size is None:
             return self.trials
         return min(self.trials, size + (not self.space.contains(self.baseline)))
 
     def first_points(self) -> list[dict[str, Scalar]]:
-        """Return the points to try first, whole: always the baseline, then those of the file."""
+        """Return the points to try first, with all parameters: the baseline, then those of the file."""
         points = [self.baseline]
         for point in self.points:
             if isinstance(point, dict):
-                points += [self.filled(point)] if point else []
+                points += [self.with_defaults(point)] if point else []
             else:
                 published = published_points(self.searched, self.defaults)
-                points += [whole for whole in map(self.filled, published) if self.space.contains(whole)]
+                points += [full for full in map(self.with_defaults, published) if self.space.contains(full)]
         return [point for index, point in enumerate(points) if point not in points[:index]]
 
-    def filled(self, point: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """Return a whole point: what it leaves out has the seed tutorial's default for its architecture."""
+    def with_defaults(self, point: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """Return a full point: a parameter that ``point`` leaves out has its architecture's default."""
         architecture = {name: value for name, value in point.items() if name == "architecture"}
-        return self.space.filled(point, TrialConfig(**self._fixed | architecture).model_dump())
+        return self.space.with_defaults(point, TrialConfig(**self._fixed | architecture).model_dump())
 
     def trial_config(self, params: Mapping[str, Scalar], number: int) -> TrialConfig:
-        """Return the whole configuration of trial ``number`` with the searched parameters ``params``."""
+        """Return the configuration of trial ``number``: the fixed parameters, and the searched ``params``."""
         digest = sha256(f"{self.seed}/{number}".encode()).digest()
         return TrialConfig.model_validate(
             {"seed": int.from_bytes(digest[:4], "big"), **self._fixed, **params}
         )
 
     def fresh_seed(self, place: int) -> int:
-        """Return a seed for a confirmation, ``place`` from 0; no trial of the search has it."""
+        """Return seed number ``place`` of a confirmation, from 0; no trial of the search has this seed."""
         digest = sha256(f"{self.seed}/{place}/confirm".encode()).digest()
         seed = FIRST_FRESH_SEED + int.from_bytes(digest[:4], "big")
         own = self.parameters.get("seed")
@@ -265,9 +207,11 @@ class SweepSpec(Section):
         return seed
 
     def values_of(self, name: str) -> list[Scalar]:
-        """Return what a parameter without a range may be in a trial, the baseline's value first."""
+        """Return the values of a parameter that is fixed or a choice; the baseline's value comes first."""
         first = self.trial_config(self.baseline, 0).model_dump()[name]
-        listed = [value for _, value in self.parameters[name].extremes()] if name in self.parameters else []
+        listed = (
+            [value for _, value in self.parameters[name].boundary_values()] if name in self.parameters else []
+        )
         return list(dict.fromkeys([first, *listed]))
 
     @property
@@ -280,12 +224,12 @@ class SweepSpec(Section):
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """Every parameter as a trial has it where nothing is searched."""
+        """The configuration of a trial without the searched parameters: the fixed values and the defaults."""
         return TrialConfig(**self._fixed).model_dump()
 
     @property
     def reports_per_trial(self) -> int:
-        """The most reports that a trial can make."""
+        """The most reports that one trial can make."""
         steps, every = self._largest("steps"), self._smallest("report_every")
         return -(-steps // every)
 
@@ -296,5 +240,7 @@ class SweepSpec(Section):
         return min(self._bounds(name))
 
     def _bounds(self, name: str) -> list[int]:
-        listed = [value for _, value in self.parameters[name].extremes()] if name in self.searched else []
+        listed = (
+            [value for _, value in self.parameters[name].boundary_values()] if name in self.searched else []
+        )
         return [int(value) for value in (*listed, self.defaults[name])]

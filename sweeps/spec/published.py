@@ -1,20 +1,20 @@
-"""Settings that papers recommend for their loss, as points to try first: ``points: published``."""
+"""The settings that papers recommend for their losses, as first points: ``points: published``."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from sweeps.spec.domains import Domain_, Scalar
+from sweeps.spec.domains import Domain, Scalar
 
 PUBLISHED = "published"
 
 
 @dataclass(frozen=True)
-class Published:
-    """What a paper trained its GAN with, in so far as it is a parameter here.
+class PublishedSetting:
+    """The hyperparameters of a paper's GAN.
 
     Args:
         source: The paper.
-        params: The parameters, ``loss`` among them.
+        params: The hyperparameters that are also parameters here, including ``loss``.
     """
 
     source: str
@@ -24,15 +24,15 @@ class Published:
 _ADAM_OF_DCGAN = {"lr": 2e-4, "beta1": 0.5, "beta2": 0.999}
 
 SETTINGS = (
-    Published(
+    PublishedSetting(
         "DCGAN: Radford et al., 2016, arXiv:1511.06434",
         {"loss": "bce", "penalty": "none", **_ADAM_OF_DCGAN, "noise_dim": 100, "leaky_slope": 0.2},
     ),
-    Published(
+    PublishedSetting(
         "LSGAN: Mao et al., 2017, arXiv:1611.04076",
         {"loss": "lsgan", "penalty": "none", "lr": 1e-3, "beta1": 0.5, "beta2": 0.999},
     ),
-    Published(
+    PublishedSetting(
         "WGAN-GP: Gulrajani et al., 2017, arXiv:1704.00028",
         {
             "loss": "wasserstein",
@@ -44,7 +44,7 @@ SETTINGS = (
             "beta2": 0.9,
         },
     ),
-    Published(
+    PublishedSetting(
         "SAGAN: Zhang et al., 2019, arXiv:1805.08318",
         {
             "loss": "hinge",
@@ -56,11 +56,11 @@ SETTINGS = (
             "beta2": 0.9,
         },
     ),
-    Published(
+    PublishedSetting(
         "Relativistic GAN: Jolicoeur-Martineau, 2018, arXiv:1807.00734",
         {"loss": "relativistic", "penalty": "none", **_ADAM_OF_DCGAN},
     ),
-    Published(
+    PublishedSetting(
         "R1: Mescheder et al., 2018, arXiv:1801.04406, whose RMSProp is Adam without momentum",
         {
             "loss": "bce",
@@ -75,20 +75,20 @@ SETTINGS = (
 
 
 def published_points(
-    searched: Mapping[str, Domain_], others: Mapping[str, Scalar | None]
+    searched: Mapping[str, Domain], fixed: Mapping[str, Scalar | None]
 ) -> Iterator[dict[str, Scalar]]:
-    """Yield the settings that lie in a space, each with what of it is searched.
+    """Yield the searched parameters of each published setting that lies in the search space.
 
-    One is left out where its loss or penalty is not the sweep's, or where a searched parameter may not have
-    its value.
+    A setting lies outside if the sweep has another loss or penalty, or if the domain of a searched parameter
+    does not contain the setting's value.
 
     Args:
         searched: The searched parameters.
-        others: The value that every other parameter has.
+        fixed: The values of all other parameters.
     """
     for setting in SETTINGS:
-        kind = {name: setting.params[name] for name in ("loss", "penalty")}
-        is_ours = all(name in searched or others[name] == value for name, value in kind.items())
+        objective = {name: setting.params[name] for name in ("loss", "penalty")}
+        is_searched = all(name in searched or fixed[name] == value for name, value in objective.items())
         point = {name: value for name, value in setting.params.items() if name in searched}
-        if is_ours and all(searched[name].contains(value) for name, value in point.items()):
+        if is_searched and all(searched[name].contains(value) for name, value in point.items()):
             yield point

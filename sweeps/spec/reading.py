@@ -1,4 +1,4 @@
-"""Read and check search-space files and options."""
+"""Read and check search-space files, and the options of the command line that replace their values."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -8,49 +8,43 @@ from typing import Any
 from pydantic import ValidationError
 
 from sweeps.errors import Fault, SpecError
-from sweeps.spec.faults import (
-    condition_faults,
-    method_faults,
-    parameter_faults,
-    point_faults,
-    population_faults,
-    shape_faults,
-    sound_part,
-    unused_parameters,
-)
-from sweeps.spec.model import SweepSpec, valid_name
-from sweeps.spec.sections import Confirm, parse_seconds
-from sweeps.spec.source import Override, Source
+from sweeps.spec import fields
+from sweeps.spec.conflicts import conflicts, unused_parameters
+from sweeps.spec.faults import parameter_faults, rule, schema_faults
+from sweeps.spec.model import SweepSpec
+from sweeps.spec.overrides import Override
+from sweeps.spec.sections import Confirm
+from sweeps.spec.source import Source
 
 
 def check_name(name: str | None) -> None:
-    """Check a sweep's name as it was given with ``--name``.
+    """Check the sweep's name of the option ``--name``; None means that the option is absent.
 
     Raises:
-        SpecError: It cannot be a folder's name.
+        SpecError: The name cannot be the name of a folder in results.
     """
     try:
-        valid_name(name or "free")
+        fields.check_name(name or "free")
     except ValueError as error:
         raise SpecError([Fault(f"--name {name}", str(error))]) from None
 
 
 def parse_budget(budget: str | None) -> float | None:
-    """Read a time budget as it was given with ``--time-budget``: seconds, or such as 90m.
+    """Return the time budget of the option ``--time-budget`` in seconds.
 
     Raises:
-        SpecError: It is no duration.
+        SpecError: The budget is not a duration.
     """
     if budget is None:
         return None
     try:
-        return parse_seconds(budget)
+        return fields.parse_seconds(budget)
     except ValueError as error:
         raise SpecError([Fault(f"--time-budget {budget}", str(error))]) from None
 
 
 def confirm_settings(of_spec: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Confirm:
-    """Return how to confirm: as a spec says, or by default, but for the options of the command line.
+    """Return how to confirm: the spec's settings, or the defaults, replaced by the given options.
 
     Raises:
         SpecError: An option has a fault.
@@ -66,20 +60,19 @@ def confirm_settings(of_spec: Mapping[str, Any] | None, options: Mapping[str, An
         for detail in error.errors(include_url=False):
             option = "".join(f"--{str(part).replace('_', '-')}" for part in detail["loc"])
             place = f"{option} {detail['input']}" if option else "confirm"
-            message = detail["msg"].removeprefix("Value error, ")
-            faults.append(Fault(place, f"{message[0].lower()}{message[1:]}"))
+            faults.append(Fault(place, rule(detail["msg"])))
         raise SpecError(faults) from None
 
 
 def load_spec(file: Path | str, overrides: Sequence[Override] = ()) -> SweepSpec:
-    """Read and check a search-space file, warning of what in it would not be used.
+    """Read and check a search-space file, and warn of the parts that no trial would use.
 
     Args:
         file: A YAML 1.2 file.
-        overrides: Values that replace those of the file, checked like them.
+        overrides: Values that replace those of the file and are checked like them.
 
     Raises:
-        SpecError: The file cannot be read or has faults: all of them are listed.
+        SpecError: The file cannot be read or has faults; the message lists all of them.
     """
     spec, remarks = read_spec(file, overrides)
     for remark in remarks:
@@ -88,16 +81,14 @@ def load_spec(file: Path | str, overrides: Sequence[Override] = ()) -> SweepSpec
 
 
 def read_spec(file: Path | str, overrides: Sequence[Override] = ()) -> tuple[SweepSpec, list[Fault]]:
-    """Return what :func:`load_spec` does, and what in the file would not be used.
+    """Return the spec that :func:`load_spec` returns, and its warnings.
 
     Raises:
-        SpecError: The file cannot be read or has faults: all of them are listed.
+        SpecError: The file cannot be read or has faults; the message lists all of them.
     """
     source = Source.read(Path(file), overrides)
-    faults = [*source.faults(), *shape_faults(source), *parameter_faults(source)]
-    for faults_of_the_whole in (condition_faults, method_faults, population_faults, point_faults):
-        sound = sound_part(source.content, [fault.path for fault in faults])
-        faults += [] if sound is None else faults_of_the_whole(sound, source)
+    faults = [*source.faults(), *schema_faults(source), *parameter_faults(source)]
+    faults += conflicts(source, faults)
     if faults:
         raise SpecError(sorted(faults, key=source.order))
     spec = SweepSpec.model_validate(source.content)

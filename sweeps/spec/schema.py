@@ -1,18 +1,18 @@
-"""The JSON Schema of search-space files, for editors that complete and check them."""
+"""Build the JSON Schema of search-space files, with which editors complete and check them."""
 
 from typing import Any
 
 from gan_core.config import TrialConfig
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.sections import GOALS
-from sweeps.spec.wandb import RENAMED
+from sweeps.spec.wandb import ALIASES
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the schema of what :func:`sweeps.spec.reading.load_spec` reads, W&B's words included.
+    """Return the schema of the files that :func:`sweeps.spec.reading.load_spec` reads.
 
-    It is made of the model, with what is read into the model's words added: one metric for a list of them,
-    nested ``parameters``, ``bayes`` and ``run_cap``.
+    To the schema of the model it adds what the reader translates: a single metric, nested ``parameters``,
+    and W&B's ``bayes`` and ``run_cap``.
     """
     schema = SweepSpec.model_json_schema()
     properties, definitions = schema["properties"], schema["$defs"]
@@ -25,8 +25,8 @@ def json_schema() -> dict[str, Any]:
         "anyOf": [*a_metric, {"type": "array", "minItems": 1, "items": {"anyOf": a_metric}}],
     }
     properties["method"]["enum"].append("bayes")
-    for theirs, ours in RENAMED.items():
-        properties[theirs] = {**properties[ours], "description": f"W&B's name of {ours}."}
+    for alias, key in ALIASES.items():
+        properties[alias] = {**properties[key], "description": f"W&B's name of {key}."}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
@@ -37,7 +37,7 @@ def json_schema() -> dict[str, Any]:
 def _parameters(description: str) -> dict[str, Any]:
     group = {
         "type": "object",
-        "description": "W&B's nested parameters: a way to write them in order.",
+        "description": "A group of parameters, as in W&B's nested files; it only arranges the file.",
         "properties": {"parameters": {"$ref": "#/$defs/Parameters"}},
         "required": ["parameters"],
         "additionalProperties": False,
@@ -55,7 +55,7 @@ def _parameters(description: str) -> dict[str, Any]:
 
 
 def _any_of(schema: Any) -> Any:  # noqa: ANN401 - a JSON value
-    """Return a schema whose alternatives may overlap: a range of whole numbers is one of real ones too."""
+    """Return a schema in which alternatives may overlap: a range of integers is also one of real numbers."""
     if isinstance(schema, dict):
         return {
             "anyOf" if key == "oneOf" else key: _any_of(each)

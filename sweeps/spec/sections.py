@@ -1,6 +1,5 @@
 """The nested sections of a search-space file."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -17,7 +16,7 @@ from pydantic import (
 
 from gan_core.errors import allowed_and_closest
 
-MOST_GPUS = 64
+MAX_GPUS = 64
 DEFAULT_MAX_SEEDS = 10
 
 GOALS: dict[str, Literal["minimize", "maximize"]] = {
@@ -29,53 +28,42 @@ GOALS: dict[str, Literal["minimize", "maximize"]] = {
     "class_kl": "minimize",
     "images_per_s": "maximize",
 }
-"""What a trial can be searched by, and which way is better."""
-
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+"""The metrics that a sweep can optimise, each with its goal."""
 
 
-class Section(BaseModel):
-    """A mapping of a search-space file: frozen, strict, and without unknown keys."""
+class StrictModel(BaseModel):
+    """A mapping of a search-space file: frozen, with strict types, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def _check_metric(name: str) -> str:
     if name in {"d_loss", "g_loss"}:
-        raise ValueError(f"a GAN loss says nothing of the samples; allowed: {', '.join(GOALS)}")
+        raise ValueError(f"a GAN loss does not measure the quality of samples; allowed: {', '.join(GOALS)}")
     if name not in GOALS:
         raise ValueError(f"unknown metric; {allowed_and_closest(name, GOALS)}")
     return name
 
 
-def as_seconds(budget: object) -> object:
-    """Read a duration such as ``90m`` as seconds; leave any other value as it is."""
-    return parse_seconds(budget) if isinstance(budget, str) else budget
-
-
-def parse_seconds(budget: str) -> float:
-    """Read a duration such as ``90m`` as seconds."""
-    duration = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", budget)
-    if duration is None:
-        raise ValueError("expected seconds, or a number with s, m, h or d, such as 90m or 2h")
-    return float(duration[1]) * SECONDS[duration[2] or "s"]
-
-
 def _check_gpu(gpu: object) -> object:
-    whole = range(2, MOST_GPUS + 1)
+    whole = range(2, MAX_GPUS + 1)
     is_amount = isinstance(gpu, int | float) and not isinstance(gpu, bool) and (0 <= gpu <= 1 or gpu in whole)
     if gpu == "auto" or is_amount:
         return gpu
-    raise ValueError("allowed: auto, a share from 0 to 1, or a whole number")
+    raise ValueError(f"allowed: auto, a fraction from 0 to 1, or a whole number up to {MAX_GPUS}")
 
 
-class Metric(Section):
-    """What says which trial is better."""
+class Metric(StrictModel):
+    """A metric that ranks trials, and its goal."""
 
     name: Annotated[str, AfterValidator(_check_metric)] = Field(
-        "fid", description="A score of the samples, or images_per_s.", json_schema_extra={"enum": [*GOALS]}
+        "fid",
+        description="A score of the samples, or images_per_s, the speed of training.",
+        json_schema_extra={"enum": [*GOALS]},
     )
-    goal: Literal["minimize", "maximize"] = Field("minimize", description="Which way is better.")
+    goal: Literal["minimize", "maximize"] = Field(
+        "minimize", description="Whether lower or higher values are better; fixed by the metric."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -89,80 +77,98 @@ class Metric(Section):
     def _check_goal(cls, goal: str, others: ValidationInfo) -> str:
         name = others.data.get("name")
         if name is not None and goal != GOALS[name]:
-            raise ValueError(f"{name} is better when it is {'more' if goal == 'minimize' else 'less'}")
+            raise ValueError(
+                f"{name} is better when it is {'higher' if goal == 'minimize' else 'lower'}:"
+                f" type goal: {GOALS[name]}, or leave goal out"
+            )
         return goal
 
 
-class EarlyTerminate(Section):
-    """What is done with a trial because others did better with as many reports."""
+class EarlyTerminate(StrictModel):
+    """The rule that stops or changes a trial because other trials score better after as many reports."""
 
     type: Literal["asha", "hyperband", "median", "pbt", "none"] = Field(
         "asha",
-        description="ASHA (arXiv:1810.05934), W&B's hyperband; the median rule; population based training"
-        " (arXiv:1711.09846), which stops none: a trial takes over a better one's weights; or nothing.",
+        description="asha: ASHA (arXiv:1810.05934), also called hyperband as in W&B; median: the median"
+        " stopping rule; pbt: population based training (arXiv:1711.09846), which stops no trial but copies"
+        " the weights of better trials into worse ones; none: no early stopping.",
     )
     min_iter: int | None = Field(
-        None, ge=1, description="Reports before a trial may be stopped (1); with pbt, between two take-overs."
+        None,
+        ge=1,
+        description="Reports before a trial may be stopped (default 1); with pbt, between two exchanges.",
     )
     eta: int = Field(
         3,
         ge=2,
         le=10**6,
-        description="One in eta trials goes on at each rung; with pbt, one in eta takes over, and is taken"
-        " over from.",
+        description="At each rung, one in eta trials continues; with pbt, the worst one in eta trials copies"
+        " the best one in eta.",
     )
     max_iter: int | None = Field(
-        None, ge=1, le=10**9, description="W&B's other way to give min_iter: max_iter / eta ** s."
+        None, ge=1, le=10**9, description="W&B's alternative to min_iter, which is then max_iter / eta ** s."
     )
-    s: int | None = Field(None, ge=1, le=30, description="Rungs below max_iter.")
+    s: int | None = Field(None, ge=1, le=30, description="The number of rungs below max_iter.")
 
     @model_validator(mode="after")
     def _check_rungs(self) -> "EarlyTerminate":
         if (self.max_iter is None) != (self.s is None):
-            raise ValueError("max_iter and s belong together; or give min_iter alone")
+            raise ValueError("max_iter and s need each other: type both, or min_iter alone")
         if self.max_iter is not None and self.min_iter is not None:
-            raise ValueError("give min_iter, or max_iter and s")
+            raise ValueError("min_iter excludes max_iter and s: type min_iter alone, or max_iter and s")
         return self
 
     @property
     def first_rung(self) -> int:
-        """Reports before a trial may be stopped."""
+        """The number of reports before a trial may be stopped."""
         if self.max_iter is None or self.s is None:
             return self.min_iter or 1
         return max(1, int(self.max_iter / self.eta**self.s))
 
 
-class Resources(Section):
-    """What one trial runs on."""
+class Resources(StrictModel):
+    """The cores and GPUs of one trial."""
 
-    cpu: int = Field(1, ge=1, le=4096, description="Cores, and torch threads, of a trial.")
+    cpu: int = Field(1, ge=1, le=4096, description="Cores of a trial, and torch threads.")
     gpu: Annotated[Literal["auto"] | float, PlainValidator(_check_gpu)] = Field(
-        "auto", description="GPUs of a trial; auto is one where there are any."
+        "auto",
+        description="GPUs of a trial: auto (one if the machine has any), a fraction, or a whole number.",
     )
 
 
-class Confirm(Section):
-    """How the best configurations are trained again, on fresh seeds."""
+class Confirm(StrictModel):
+    """The confirmation: the best configurations are trained again on fresh seeds."""
 
-    top: int = Field(3, ge=1, le=100, description="Configurations, beside the seed tutorial's defaults.")
-    seeds: int = Field(3, ge=2, le=1000, description="Seeds of each, the same ones.")
+    top: int = Field(
+        3,
+        ge=1,
+        le=100,
+        description="Number of finalists: the best configurations, besides the tutorial's defaults.",
+    )
+    seeds: int = Field(
+        3, ge=2, le=1000, description="Fresh seeds of every finalist; all finalists have the same seeds."
+    )
     until_resolved: bool = Field(
-        default=False, description="Go on with further seeds where the best is not told from others yet."
+        default=False,
+        description="Add seeds until the best is significantly better than every other finalist.",
     )
     max_seeds: int | None = Field(
-        None, ge=2, le=1000, description="The most seeds of one, where it goes on until resolved (10)."
+        None, ge=2, le=1000, description="With until_resolved: the most seeds of one finalist (default 10)."
     )
 
     @model_validator(mode="after")
     def _check_seeds(self) -> "Confirm":
         if self.max_seeds is not None and not self.until_resolved:
-            raise ValueError("max_seeds is for until_resolved: true; without it there are as many as seeds")
+            raise ValueError("max_seeds needs until_resolved: true; without it, seeds is the number of seeds")
         if self.max_seeds is not None and self.max_seeds < self.seeds:
-            raise ValueError(f"max_seeds is {self.max_seeds}: there are {self.seeds} seeds to begin with")
+            raise ValueError(f"max_seeds is {self.max_seeds}: it must be at least seeds, {self.seeds}")
         return self
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """The numbers of seeds that configurations are compared at, ascending."""
+        """The looks: the numbers of seeds after which the finalists are compared, ascending.
+
+        A sequential test looks at its data several times and corrects its level for the number of looks.
+        """
         most = self.max_seeds or max(DEFAULT_MAX_SEEDS, self.seeds)
         return tuple(range(self.seeds, most + 1)) if self.until_resolved else (self.seeds,)

@@ -1,33 +1,34 @@
-"""How W&B's sweep files are read, and what to type instead of what cannot be honoured here."""
+"""Translate W&B's sweep files: supported aliases, and replacements for unsupported keys and distributions."""
 
 from collections.abc import Iterator, Mapping
 from math import exp
 from typing import Any
 
-Path_ = tuple[str | int, ...]
+from sweeps.errors import KeyPath
 
-RENAMED = {"run_cap": "trials"}
-"""W&B's keys that are another name for one of ours."""
+ALIASES = {"run_cap": "trials"}
+"""W&B's names of keys that have another name here."""
 
-REFUSED = {
-    "program": "gan-sweep trains its own GANs: remove it, and name networks of your own with"
+UNSUPPORTED_KEYS = {
+    "program": "gan-sweep trains its own GANs: remove it, and select your own networks with"
     " parameters: {architecture: MODULE:NAME}",
-    "command": "gan-sweep starts no program of yours: remove it, and fix parameters with"
+    "command": "gan-sweep does not start your programs: remove it, and fix parameters with"
     " parameters: {NAME: VALUE}",
     "controller": "gan-sweep is its own controller: remove it",
-    "entity": "there are no accounts: remove it",
-    "project": "remove it; name is what a sweep and its folder are called",
-    "job": "gan-sweep starts no job of yours: remove it",
-    "image_uri": "gan-sweep starts no image of yours: remove it",
+    "entity": "gan-sweep has no accounts: remove it",
+    "project": "remove it; the key name names a sweep and its folder",
+    "job": "gan-sweep does not start your jobs: remove it",
+    "image_uri": "gan-sweep does not start containers: remove it",
 }
+"""W&B's keys without a counterpart, each with the reason and what to type."""
 
-OUR_PARAMETERS = {
+SYNONYMS = {
     "learning_rate": "lr",
     "lr_g": "lr",
     "g_lr": "lr",
     "d_lr": "lr_d",
-    "epochs": "steps, counted in updates of the generator",
-    "n_epochs": "steps, counted in updates of the generator",
+    "epochs": "steps, which counts updates of the generator",
+    "n_epochs": "steps, which counts updates of the generator",
     "max_steps": "steps",
     "latent_dim": "noise_dim",
     "latent_size": "noise_dim",
@@ -43,17 +44,19 @@ OUR_PARAMETERS = {
     "ema": "ema_decay",
     "model": "architecture",
 }
-"""What others call a parameter of ours."""
+"""Other tools' names of parameters, each with the name here."""
 
-NO_PARAMETER = {
+UNSUPPORTED_PARAMETERS = {
     "optimizer": "Adam is the only optimiser: remove it",
     "optim": "Adam is the only optimiser: remove it",
-    "dropout": "no network here has dropout: remove it, or name your own with architecture: MODULE:NAME",
+    "dropout": "the built-in networks have no dropout: remove it, or type architecture: MODULE:NAME",
     "weight_decay": "Adam is used without weight decay: remove it",
 }
-"""Parameters of others that there is nothing like here, and why."""
+"""Other tools' parameters without a counterpart, each with the reason and what to type."""
 
-EXPONENTS = ("log_uniform", "q_log_uniform", "inv_log_uniform")
+EXPONENT_DISTRIBUTIONS = ("log_uniform", "q_log_uniform", "inv_log_uniform")
+"""W&B's distributions with exponents of e as bounds."""
+
 REPLACEMENTS = {
     "inv_log_uniform_values": "log_uniform_values, with 1 / max as min and 1 / min as max",
     "q_normal": "normal",
@@ -64,13 +67,13 @@ REPLACEMENTS = {
 }
 
 
-def refusal_of_distribution(parameter: Mapping[str, Any]) -> str | None:
-    """Return why a parameter's distribution cannot be honoured, and what to type instead."""
+def unsupported_distribution(parameter: Mapping[str, Any]) -> str | None:
+    """Return why a parameter's distribution is not supported and what to type, or None if it is supported."""
     distribution = parameter.get("distribution")
-    if distribution in EXPONENTS:
+    if distribution in EXPONENT_DISTRIBUTIONS:
         return f"the bounds of {distribution} are exponents: type {_with_values(parameter)}"
     if isinstance(distribution, str) and distribution in REPLACEMENTS:
-        return f"the distribution {distribution} is none here: type {REPLACEMENTS[distribution]}"
+        return f"the distribution {distribution} is not supported: type {REPLACEMENTS[distribution]}"
     return None
 
 
@@ -86,28 +89,28 @@ def _with_values(parameter: Mapping[str, Any]) -> str:
     return f"distribution: {name}, min: {low:.4g}, max: {high:.4g}"
 
 
-def flattened(parameters: Mapping[str, Any], above: Path_) -> Iterator[tuple[str, Any, Path_]]:
-    """Yield each parameter with its name and path, those within nested ``parameters`` too.
+def flatten(parameters: Mapping[str, Any], above: KeyPath) -> Iterator[tuple[str, Any, KeyPath]]:
+    """Yield the name, content and path of each parameter, including those in nested ``parameters``.
 
-    A trial's parameters have no groups: W&B's nesting is read as a way to write them in order.
+    A trial's parameters have no groups: W&B's nested groups only arrange the file.
     """
     for name, parameter in parameters.items():
         path = (*above, name)
         if is_group(parameter):
-            yield from flattened(parameter["parameters"], (*path, "parameters"))
+            yield from flatten(parameter["parameters"], (*path, "parameters"))
         else:
             yield name, parameter, path
 
 
 def is_group(parameter: object) -> bool:
-    """Return whether what stands for a parameter is a group of them, and nothing else."""
+    """Return whether the content of a parameter is a group of parameters instead."""
     return isinstance(parameter, Mapping) and isinstance(parameter.get("parameters"), Mapping)
 
 
-def beside_groups(parameters: Mapping[str, Any], above: Path_) -> Iterator[Path_]:
-    """Yield the path of each key that stands beside the ``parameters`` of a group."""
+def keys_beside_groups(parameters: Mapping[str, Any], above: KeyPath) -> Iterator[KeyPath]:
+    """Yield the path of each key in a group other than ``parameters``."""
     for name, parameter in parameters.items():
         if is_group(parameter):
             path = (*above, name)
             yield from ((*path, key) for key in parameter if key != "parameters")
-            yield from beside_groups(parameter["parameters"], (*path, "parameters"))
+            yield from keys_beside_groups(parameter["parameters"], (*path, "parameters"))

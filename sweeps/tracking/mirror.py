@@ -21,7 +21,7 @@ from sweeps.record.status import Status
 from sweeps.tracking.refusals import FILES, is_refusal
 from sweeps.tracking.store import Store, open_store
 from sweeps.tracking.view import VIEW, view
-from sweeps.words import params_in_short
+from sweeps.words import format_params
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
@@ -250,7 +250,7 @@ class Mirror:
             "seed": str(row["config"].get("seed")),
             **({"of": row["of"]} if row["of"] else {}),
         }
-        name = f"{row['trial_id']} {params_in_short(row['params'])}"
+        name = f"{row['trial_id']} {format_params(row['params'])}"
         run = self.client.create_run(self._experiment_id, _ms(row["started_at"]), tags, name)
         return self._children.setdefault(row["trial_id"], _Run(run.info.run_id))
 
@@ -445,6 +445,6 @@ def _ms(seconds: float) -> int:
 
 
 def _spec_file(facts: Mapping[str, Any]) -> str:
-    from sweeps.spec.source import spec_as_yaml
+    from sweeps.spec.yaml_text import spec_as_yaml
 
     return spec_as_yaml(facts["spec"])

@@ -165,7 +165,7 @@ def test_until_resolved_goes_on_where_seeds_do_not_tell(workplace, resumed):
     [
         (["confirm", "nowhere"], "no sweep 'nowhere' in results"),
         (["confirm", "tiny", "--seeds", "1"], "--seeds 1: input should be greater than or equal to 2"),
-        (["confirm", "tiny", "--max-seeds", "9"], "max_seeds is for until_resolved"),
+        (["confirm", "tiny", "--max-seeds", "9"], "max_seeds needs until_resolved"),
     ],
 )
 def test_what_cannot_be_confirmed_is_told(workplace, resumed, arguments, message):

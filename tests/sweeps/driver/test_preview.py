@@ -65,7 +65,7 @@ def test_defaults_outside_the_space_take_a_trial_of_their_own(tmp_path, trials, 
     shown = StringIO()
     print_preview(spec, Console(file=shown, width=TABLE_WIDTH))
     assert f"2 configurations: {told}" in shown.getvalue()
-    assert spec.most_trials == most
+    assert spec.max_trials == most
 
 
 def test_a_fault_is_told_as_a_run_would(tmp_path):

@@ -19,7 +19,7 @@ from sweeps.report.figures import plots_of
 from sweeps.report.page import render, write_report
 from sweeps.report.tables import MOST_ROWS
 from sweeps.spec.reading import load_spec
-from sweeps.spec.source import spec_as_yaml
+from sweeps.spec.yaml_text import spec_as_yaml
 from tests.sweeps.ledgers import HOSTILE, STATUSES, write_confirmation, write_sweep
 
 COMMAND = Path(sys.executable).with_name("gan-sweep")

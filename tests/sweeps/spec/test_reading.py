@@ -8,8 +8,8 @@ from sweeps.cli import main
 from sweeps.errors import SpecError
 from sweeps.spec.domains import Choice, Fixed, IntUniform, LogUniform, Uniform
 from sweeps.spec.model import SweepSpec
+from sweeps.spec.overrides import Override, parse_setting
 from sweeps.spec.reading import load_spec
-from sweeps.spec.source import Override, parse_setting
 from tests.sweeps.specs import GOOD, write
 
 FOLDER = Path(__file__).parent
@@ -136,7 +136,7 @@ def test_settings_replace_values_and_are_checked_like_the_file(tmp_path):
             "--set parameters.steps=many: steps is 'many': input should be a valid integer",
         ),
         ("parameters.lr.max=0", "--set parameters.lr.max=0: "),
-        ("name.x=1", "--set name.x=1: name is not a mapping, it is 'tiny'"),
+        ("name.x=1", "--set name.x=1: name is 'tiny': expected a mapping"),
         ("steps", "--set steps: expected KEY=VALUE"),
         ("a..b=1", "--set a..b=1: expected KEY=VALUE"),
         ("trials=[", "--set trials=[: '[' is not a YAML value"),

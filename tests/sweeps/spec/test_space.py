@@ -7,7 +7,7 @@ from optuna.samplers import RandomSampler
 from pydantic import TypeAdapter
 
 from sweeps.driver.preview import drawn
-from sweeps.spec.domains import Domain, Fixed
+from sweeps.spec.domains import AnyDomain, Fixed
 from sweeps.spec.reading import load_spec
 from tests.sweeps.specs import write
 
@@ -25,7 +25,7 @@ DOMAINS = {
 
 
 def domain(content):
-    return TypeAdapter(Domain).validate_python(content)
+    return TypeAdapter(AnyDomain).validate_python(content)
 
 
 def suggested(kind, n):
@@ -44,7 +44,7 @@ def test_what_is_suggested_is_contained_and_can_be_enqueued(content):
     for value in suggested(kind, 30):
         assert kind.contains(value)
         study = optuna.create_study(sampler=RandomSampler(seed=1))
-        study.enqueue_trial({"x": kind.to_optuna(value)})
+        study.enqueue_trial({"x": kind.optuna_value(value)})
         assert kind.suggest(study.ask(), "x") == pytest.approx(value)
 
 
@@ -114,10 +114,13 @@ def test_a_point_has_the_defaults_of_what_it_leaves_out_and_should_have(tmp_path
 @pytest.mark.parametrize(
     ("parameters", "warning"),
     [
-        ("penalty_weight: {min: 1.0, max: 2.0}", "no trial uses penalty_weight: penalty is always none"),
+        (
+            "penalty_weight: {min: 1.0, max: 2.0}",
+            "no trial uses penalty_weight: penalty is always none; remove penalty_weight",
+        ),
         (
             "penalty_weight: {min: 1.0, max: 2.0}\n  penalty: {values: [none, r1]}",
-            r"penalty is none does not use penalty_weight: add when: {penalty: \[r1\]}",
+            r"a trial with penalty: none does not use penalty_weight: add when: {penalty: \[r1\]}",
         ),
     ],
 )

@@ -1,0 +1,171 @@
+"""Find the faults between parts of a search-space file: conditions, the method, pbt and points."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from gan_core.config import CHANGEABLE, UNUSED_WITH, TrialConfig
+from gan_core.errors import allowed_and_closest
+from sweeps.errors import Fault, KeyPath
+from sweeps.spec.domains import MAX_LISTED, Fixed, Scalar
+from sweeps.spec.faults import rejection, shown
+from sweeps.spec.model import SweepSpec
+from sweeps.spec.source import Source
+from sweeps.spec.space import CycleError, Space
+
+
+def conflicts(source: Source, faults: Sequence[Fault]) -> list[Fault]:
+    """Return the faults between the parts of a file that have no faults themselves.
+
+    Each check leaves out the parts that ``faults`` or an earlier check found fault with: all faults of a
+    file are reported at once, and none of them twice.
+    """
+    found = list(faults)
+    for check in (condition_faults, method_faults, population_faults, point_faults):
+        spec = _valid_part(source.content, [fault.path for fault in found])
+        found += [] if spec is None else check(spec, source)
+    return found[len(faults) :]
+
+
+def _valid_part(content: Mapping[str, Any], faulty: Sequence[KeyPath]) -> SweepSpec | None:
+    """Return a spec without the faulty parts and what depends on them, or None if that is not valid."""
+    parameters = content.get("parameters")
+    if not isinstance(parameters, dict) or ("parameters",) in faulty:
+        return None
+    absent = {path[1] for path in faulty if path[:1] == ("parameters",)}
+    while depending := {
+        name for name in parameters.keys() - absent if _conditions(parameters[name]) & absent
+    }:
+        absent |= depending
+    valid = {key: value for key, value in content.items() if key not in {path[0] for path in faulty if path}}
+    valid["parameters"] = {name: each for name, each in parameters.items() if name not in absent}
+    if isinstance(valid.get("points"), list):
+        valid["points"] = [{} if absent & {*point} else point for point in valid["points"]]
+    try:
+        return SweepSpec.model_validate({"name": "valid"} | valid)
+    except ValidationError:
+        return None
+
+
+def _conditions(parameter: object) -> set[str]:
+    """Return the names in the conditions of a parameter, which may not be well-formed."""
+    when = parameter.get("when") if isinstance(parameter, Mapping) else None
+    return set(when) if isinstance(when, Mapping) else set()
+
+
+def condition_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+    """Yield the conditions that name an unknown parameter, never hold, or form a cycle."""
+    for name, domain in spec.parameters.items():
+        for other, allowed in domain.when.items():
+            path: KeyPath = ("parameters", name, "when", other)
+            if other not in TrialConfig.model_fields:
+                closest = allowed_and_closest(other, TrialConfig.model_fields)
+                yield source.fault(path, f"unknown parameter {other!r}; {closest}", of_key=True)
+                continue
+            typed = source.content["parameters"][name]["when"][other]
+            for index, value in enumerate(allowed):
+                message = rejection(other, value) or _never(spec, other, value)
+                if message:
+                    yield source.fault((*path, index) if isinstance(typed, list) else path, message)
+    try:
+        _ = Space(spec.searched, {})
+    except CycleError as cycle:
+        path = ("parameters", cycle.names[0], "when")
+        yield source.fault(path, f"the conditions form a cycle: {cycle}")
+
+
+def _never(spec: SweepSpec, name: str, value: Scalar) -> str | None:
+    """Return why the parameter ``name`` never has ``value``, or None if it can have it."""
+    default = spec.defaults[name]
+    domain = spec.parameters.get(name) or (None if default is None else Fixed(value=default))
+    if domain is None:
+        return f"{name} is never {shown(value)}: it is not set; add {name} to parameters"
+    return None if domain.contains(value) else f"{name} is never {shown(value)}; allowed: {domain.summary()}"
+
+
+def method_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+    """Yield the parameters and metrics that the method cannot search."""
+    if spec.method == "grid":
+        for name, domain in spec.searched.items():
+            if domain.all_values() is None:
+                message = (
+                    f"grid tries at most {MAX_LISTED:,} values of a parameter, and {name} has more:"
+                    " type values, or a distribution with a q"
+                )
+                yield source.fault(("parameters", name), message)
+    if len(spec.metric) > 1 and spec.method in {"gp", "cmaes"}:
+        message = f"{spec.method} optimises one metric: type one, or method: tpe, nsga2, random or grid"
+        yield source.fault(("method",), message)
+
+
+def population_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+    """Yield the searched parameters that population based training cannot change during a training."""
+    if not spec.is_population_based:
+        return
+    for name, domain in spec.searched.items():
+        path: KeyPath = ("parameters", name)
+        if name not in CHANGEABLE:
+            message = (
+                f"pbt changes parameters during a training, and {name} must not change: type one value for"
+                f" {name}; pbt can search {', '.join(CHANGEABLE)}"
+            )
+            yield source.fault(path, message, of_key=True)
+        elif domain.when:
+            message = f"pbt changes {name} during a training, and conditions must not change: remove when"
+            yield source.fault((*path, "when"), message, of_key=True)
+
+
+def point_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+    """Yield the points that name a parameter that is not searched, or that lie outside the search space.
+
+    The empty point is the baseline, which the sweep tries even if it lies outside.
+    """
+    own = ((index, point) for index, point in enumerate(spec.points) if isinstance(point, dict))
+    for index, point in own:
+        unknown = sorted(point.keys() - spec.searched.keys())
+        for name in unknown:
+            message = f"{name!r} is not searched; {allowed_and_closest(name, spec.searched)}"
+            yield source.fault(("points", index, name), message, of_key=True)
+        known = {name: value for name, value in point.items() if name not in unknown}
+        rejections = {name: reason for name, value in known.items() if (reason := rejection(name, value))}
+        for name, reason in rejections.items():
+            yield source.fault(("points", index, name), reason)
+        if point and not unknown and not rejections:
+            yield from _outside_space(spec, source, index, point)
+
+
+def _outside_space(
+    spec: SweepSpec, source: Source, index: int, point: Mapping[str, Scalar]
+) -> Iterator[Fault]:
+    full = spec.with_defaults(point)
+    for name in point.keys() - full.keys():
+        message = f"this point does not meet the conditions of {name}: see {name}'s when, or remove it here"
+        yield source.fault(("points", index, name), message, of_key=True)
+    for name, value in full.items():
+        domain = spec.searched[name]
+        if not domain.contains(value):
+            path = ("points", index, name) if name in point else ("points", index)
+            origin = "" if name in point else ", its default, because this point leaves it out"
+            message = (
+                f"{name} is {shown(value)}{origin}: outside the search space; allowed: {domain.summary()}"
+            )
+            yield source.fault(path, message)
+
+
+def unused_parameters(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+    """Yield a warning for each parameter that some trials would have without using it."""
+    for name, domain in spec.parameters.items():
+        for other, unused_with in UNUSED_WITH.get(name, {}).items():
+            known = spec.parameters.get(other, Fixed(value=spec.defaults[other]))
+            possible = [*(known.all_values() or []), *([spec.defaults[other]] if known.when else [])]
+            possible = [each for each in possible if each in domain.when.get(other, possible)]
+            used_with = [each for each in possible if each != unused_with]
+            if not used_with:
+                message = f"no trial uses {name}: {other} is always {unused_with}; remove {name}"
+            elif unused_with in possible and name in spec.searched:
+                when = f"{{{other}: [{', '.join(map(str, used_with))}]}}"
+                message = f"a trial with {other}: {unused_with} does not use {name}: add when: {when}"
+            else:
+                continue
+            yield source.fault(("parameters", name), message, of_key=True)

@@ -1,0 +1,60 @@
+"""Overrides: values from the command line or from Python that replace those of a search-space file."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from sweeps.errors import Fault, SpecError
+from sweeps.spec.wandb import ALIASES
+from sweeps.spec.yaml_text import YAML_ERRORS, loader
+
+
+@dataclass(frozen=True)
+class Override:
+    """A value that replaces one of a file.
+
+    Args:
+        place: What the user typed, for messages: ``--set parameters.steps=500``.
+        path: The keys that lead to the value: ``("parameters", "steps")``.
+        value: The value.
+    """
+
+    place: str
+    path: tuple[str, ...]
+    value: Any
+
+
+def parse_setting(setting: str) -> Override:
+    """Return the override that ``KEY=VALUE`` describes: a dotted key, and a value in YAML.
+
+    Raises:
+        SpecError: There is no key or no ``=``, or the value is not YAML.
+    """
+    place = f"--set {setting}"
+    key, equals, text = setting.partition("=")
+    if not equals or not re.fullmatch(r"[^.\s]+(\.[^.\s]+)*", key):
+        raise SpecError([Fault(place, "expected KEY=VALUE, for example parameters.steps=500")])
+    try:
+        value = loader().load(text)
+    except YAML_ERRORS:
+        raise SpecError([Fault(place, f"{text[:80]!r} is not a YAML value")]) from None
+    return Override(place, tuple(key.split(".")), value)
+
+
+def apply(override: Override, content: dict[str, Any]) -> None:
+    """Set an override's value in a file's content; a value of ``trials`` also replaces ``run_cap``.
+
+    Raises:
+        SpecError: A key on the override's path has a value that is not a mapping.
+    """
+    parent = content
+    for alias, key in ALIASES.items():
+        if override.path == (key,):
+            content.pop(alias, None)
+    for key in override.path[:-1]:
+        child = parent.get(key, {})
+        if not isinstance(child, dict):
+            raise SpecError([Fault(override.place, f"{key} is {child!r}: expected a mapping")])
+        parent[key] = dict(child)
+        parent = parent[key]
+    parent[override.path[-1]] = override.value
