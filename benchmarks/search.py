@@ -514,17 +514,21 @@ def told(replays: Mapping[str, Sequence[Replay]]) -> Table:
 
 def plot(curves: Curves, title: str, file: Path) -> None:
     """Draw the medians against the steps spent, each in the band of its quartiles."""
-    from matplotlib import pyplot as plt
+    import plotly.graph_objects as go
 
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    for method, each in curves.items():
+    from sweeps.report.look import COLORWAY, template
+
+    figure = go.Figure(layout={"template": template(), "title": {"text": title}})
+    for color, (method, each) in zip(COLORWAY, curves.items(), strict=False):
         steps = np.arange(1, each.shape[1] + 1) * SHORT.report_every
         low, middle, high = np.percentile(each, [25, 50, 75], axis=0)
-        (line,) = axes.plot(steps, middle, label=method)
-        axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.12)
-    axes.set(xlabel="training steps spent", ylabel="fid of the incumbent", yscale="log", title=title)
-    axes.legend()
-    figure.savefig(file, dpi=120)
+        edge = {"mode": "lines", "line": {"width": 0, "color": color}, "showlegend": False}
+        figure.add_scatter(x=steps, y=low, legendgroup=method, **edge)
+        figure.add_scatter(x=steps, y=high, fill="tonexty", legendgroup=method, **edge)
+        figure.add_scatter(x=steps, y=middle, name=method, legendgroup=method, line={"color": color})
+    figure.update_xaxes(title="training steps spent")
+    figure.update_yaxes(title="fid of the incumbent", type="log")
+    figure.write_html(file)
 
 
 def main() -> None:
@@ -534,7 +538,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=24, help="full trials whose steps are spent (24)")
     parser.add_argument("--processes", type=int, default=2, help="replays at a time (2)")
     parser.add_argument("--recorded", type=Path, default=SHORT.output, help="the recorded trials")
-    parser.add_argument("--plot", type=Path, help="a PNG of the noise-free medians")
+    parser.add_argument("--plot", type=Path, help="an HTML page with a plot of the noise-free medians")
     arguments = parser.parse_args()
     recording, console = load(arguments.recorded), Console()
     surrogate, errors, candidates = choose(recording)

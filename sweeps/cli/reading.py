@@ -102,7 +102,12 @@ def export_command(
     trial: TrialOrBest = None,
     formats: Annotated[
         list[ModelFormat] | None,
-        typer.Option("--format", help="Write this too, beside the safetensors. Repeatable."),
+        typer.Option(
+            "--format",
+            metavar="|".join(ModelFormat),
+            parser=ModelFormat.named,
+            help="Add a file in this format. Repeatable.",
+        ),
     ] = None,
     register: Annotated[
         str | None,

@@ -1,4 +1,4 @@
-"""A generator in formats that other programs load: TorchScript, ONNX and torch.export's."""
+"""Write generators in formats that other programs load: ONNX and torch.export's pt2."""
 
 import warnings
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gan_core.errors import allowed_and_closest, in_one_line
 from sweeps.errors import SweepError
 
 if TYPE_CHECKING:
@@ -15,36 +16,53 @@ if TYPE_CHECKING:
 
     from gan_core import Generator
 
+WEIGHTS = "generator.safetensors"
+"""The file of the weights, which every export has."""
+
 TOLERANCE = 1e-3
-"""How far an image's values, in [-1, 1], may be from the original's: an eighth of a grey level."""
+"""The largest difference from the original's pixel values, in [-1, 1]: an eighth of a grey level."""
 
 NEEDED_FOR_ONNX = ("onnx", "onnxscript", "onnxruntime")
-TRACED_WITH, COMPARED_WITH = 2, (1, 5)
-"""Batch sizes: one for the trace, and others, as a batch of any size is promised."""
+EXPORT_BATCH, CHECK_BATCHES = 2, (1, 5)
+"""Batch sizes: one for the export, and others for the check, because files promise any batch size."""
 
 
 class ModelFormat(StrEnum):
-    """What a generator is written as, beside its weights."""
+    """A format for a generator, beside the safetensors of its weights."""
 
-    TORCHSCRIPT = "torchscript"
     ONNX = "onnx"
     PT2 = "pt2"
 
+    @classmethod
+    def named(cls, name: str) -> "ModelFormat":
+        """Return the format of this name.
+
+        Raises:
+            SweepError: There is none; the message lists the names.
+        """
+        if name == "torchscript":
+            raise SweepError(
+                "--format torchscript is gone, because PyTorch deprecates TorchScript: type --format pt2 for"
+                " torch.export.load, or --format onnx for ONNX Runtime"
+            )
+        if name not in [*cls]:
+            raise SweepError(f"--format {name}: {allowed_and_closest(name, map(str, cls))}")
+        return cls(name)
+
     @property
     def file(self) -> str:
-        """The name of its file."""
-        return {"torchscript": "generator.pt", "onnx": "generator.onnx", "pt2": "generator.pt2"}[self]
+        """The file's name."""
+        return f"generator.{self}"
 
     @property
     def is_code(self) -> bool:
-        """Whether loading a file of it may run code that the file holds."""
-        return self is not ModelFormat.ONNX
+        """Whether a file of this format can run code when a program loads it."""
+        return self is ModelFormat.PT2
 
     @property
     def snippet(self) -> str:
-        """Python that loads the file and makes images of ``noise``, float32 ``(N, noise_dim)``."""
+        """Python that loads the file and makes images from ``noise``, float32 ``(N, noise_dim)``."""
         return {
-            "torchscript": f'images = torch.jit.load("{self.file}")(noise)',
             "onnx": f'session = onnxruntime.InferenceSession("{self.file}")\n'
             'images = session.run(None, {"noise": noise.numpy()})[0]',
             "pt2": f'images = torch.export.load("{self.file}").module()(noise)',
@@ -52,10 +70,10 @@ class ModelFormat(StrEnum):
 
 
 def check_installed(model_format: ModelFormat) -> None:
-    """Check, before anything is written, that what a format needs is installed.
+    """Check that the packages that a format needs are installed.
 
     Raises:
-        SweepError: It is not.
+        SweepError: A package is missing.
     """
     missing = [name for name in NEEDED_FOR_ONNX if find_spec(name) is None]
     if model_format is ModelFormat.ONNX and missing:
@@ -63,38 +81,34 @@ def check_installed(model_format: ModelFormat) -> None:
 
 
 def write_format(generator: "Generator", model_format: ModelFormat, folder: Path) -> Path:
-    """Write a generator, from noise ``(N, noise_dim)`` to images in [-1, 1]; load it again and compare.
+    """Write a generator, load the file again and compare the images; return the file.
+
+    The file maps noise, float32 ``(N, noise_dim)``, to images in [-1, 1], ``(N, C, H, W)``.
 
     Raises:
-        SweepError: The format cannot express the generator, or what was written makes other images.
+        SweepError: The format cannot express the generator, or the file makes other images.
     """
     import torch
 
     network = deepcopy(generator.network).to(memory_format=torch.contiguous_format)
     file = folder / model_format.file
+    write, load = _WRITERS[model_format], _LOADERS[model_format]
     try:
         with warnings.catch_warnings(action="ignore"), torch.no_grad():
-            _WRITERS[model_format](network, generator.noise(TRACED_WITH), file)
-            load = _LOADERS[model_format](file)
-            noises = [generator.noise(n, seed=n) for n in COMPARED_WITH]
-            apart = max(float((load(noise) - generator(noise)).abs().max()) for noise in noises)
+            write(network, generator.noise(EXPORT_BATCH), file)
+            loaded = load(file)
+            noises = [generator.noise(n, seed=n) for n in CHECK_BATCHES]
+            difference = max(float((loaded(noise) - generator(noise)).abs().max()) for noise in noises)
     except Exception as error:
-        told = str(error).strip().partition("\n")[0]
         raise SweepError(
-            f"--format {model_format} cannot hold this generator: {type(error).__name__}: {told}"
+            f"--format {model_format} cannot express this generator: {in_one_line(error)}"
         ) from error
-    if not apart <= TOLERANCE:
+    if not difference <= TOLERANCE:
         raise SweepError(
-            f"--format {model_format} does not hold this generator: loaded again, its images differ by"
-            f" {apart:.2g} from the original's, more than {TOLERANCE:g}"
+            f"--format {model_format} does not reproduce this generator: the images of the file differ by"
+            f" {difference:.2g} from the original's; {TOLERANCE:g} is allowed"
         )
     return file
-
-
-def _write_torchscript(network: "nn.Module", noise: "Tensor", file: Path) -> None:
-    import torch
-
-    torch.jit.trace(network, noise, check_trace=False).save(str(file))
 
 
 def _write_onnx(network: "nn.Module", noise: "Tensor", file: Path) -> None:
@@ -120,13 +134,6 @@ def _write_pt2(network: "nn.Module", noise: "Tensor", file: Path) -> None:
     torch.export.save(torch.export.export(network, (noise,), dynamic_shapes=({0: batch},)), file)
 
 
-def _load_torchscript(file: Path) -> "Callable[[Tensor], Tensor]":
-    import torch
-
-    loaded: Callable[[Tensor], Tensor] = torch.jit.load(str(file))
-    return loaded
-
-
 def _load_onnx(file: Path) -> "Callable[[Tensor], Tensor]":
     import onnxruntime
     import torch
@@ -142,12 +149,10 @@ def _load_pt2(file: Path) -> "Callable[[Tensor], Tensor]":
 
 
 _WRITERS: "dict[ModelFormat, Callable[[nn.Module, Tensor, Path], None]]" = {
-    ModelFormat.TORCHSCRIPT: _write_torchscript,
     ModelFormat.ONNX: _write_onnx,
     ModelFormat.PT2: _write_pt2,
 }
 _LOADERS: "dict[ModelFormat, Callable[[Path], Callable[[Tensor], Tensor]]]" = {
-    ModelFormat.TORCHSCRIPT: _load_torchscript,
     ModelFormat.ONNX: _load_onnx,
     ModelFormat.PT2: _load_pt2,
 }

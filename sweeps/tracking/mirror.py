@@ -349,14 +349,11 @@ class Mirror:
         self._stand(child, status, row["ended_at"])
 
     def _log_pictures(self, run_id: str, row: Mapping[str, Any]) -> None:
-        from sweeps.report.pictures import curves_png
-
         reports = self._ledger.reports_of(row["trial_id"])
         if not reports:
             return
         best = samples_file(self._folder, row["trial_id"], row["best_step"])
         with self._artifacts(run_id) as folder:
-            (folder / "curves.png").write_bytes(curves_png(reports, self._metric, row["trial_id"]))
             (folder / "spec.yaml").write_text(_spec_file(self._facts), encoding="utf-8")
             if best.exists():
                 (folder / "best.png").write_bytes(best.read_bytes())
@@ -403,8 +400,7 @@ class Mirror:
     def _log_story(self, run_id: str) -> None:
         """Send the leaderboard, the contact sheet and the report page, in place of earlier ones."""
         from sweeps.analysis.loading import load
-        from sweeps.report.contact_sheet import contact_sheet
-        from sweeps.report.pictures import sheet_png
+        from sweeps.report.contact_sheet import contact_sheet, sheet_png
 
         sweep = load(self._folder.name, self._folder.parent)
         board, page = sweep.rank(), report_page(self._folder)
@@ -412,7 +408,7 @@ class Mirror:
             return
         with self._artifacts(run_id) as folder:
             board.to_csv(folder / "leaderboard.csv", index=False)
-            if (sheet := contact_sheet(sweep)).has_pictures:
+            if (sheet := contact_sheet(sweep)).has_images:
                 (folder / "contact_sheet.png").write_bytes(sheet_png(sheet))
             if page.exists():
                 (folder / page.name).write_bytes(page.read_bytes())

@@ -1,4 +1,4 @@
-"""Taking a generator home, from a sweep that the test writes."""
+"""Exporting a generator, from a sweep that the test writes."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ ALIKE = {"tiny-0001": [30.0, 90.0, 31.0], "tiny-0000": [90.0, 31.0, 35.0]}
 
 
 def swept(results, scores=None, **written):
-    """A sweep, confirmed where there are scores of its replicas."""
+    """Write a sweep, and a confirmation of it if there are scores of replicas."""
     folder = write_kept(results, **written)
     return write_confirmation(folder, scores) if scores else sweeps.load(folder.name, results)
 
@@ -33,7 +33,7 @@ def in_one_line(file):
     return " ".join(file.read_text(encoding="utf-8").split())
 
 
-def test_what_is_exported_draws_without_the_sweep(tmp_path):
+def test_an_exported_generator_draws_without_the_sweep(tmp_path):
     sweep, out = swept(tmp_path, FAR_APART), tmp_path / "home"
     assert [file.name for file in export(sweep, None, out)] == [
         "README.md",
@@ -55,7 +55,7 @@ def test_what_is_exported_draws_without_the_sweep(tmp_path):
     assert (about["trial_id"], about["samples"], about["scores"]["fid"]) == ("tiny-0001", 10000, 30.0)
     assert (about["formats"], about["objections"]) == (["safetensors"], [])
     card = in_one_line(out / "README.md")
-    for told in (
+    for text in (
         "10,000 images",
         "| fid | 30 | 7 |",
         "| memorisation | 0.9 | - |",
@@ -63,9 +63,9 @@ def test_what_is_exported_draws_without_the_sweep(tmp_path):
         "| seed | 1 |",
         "in that confirmation it is the winner. By that, its gain over the tutorial's defaults is beyond",
     ):
-        assert told in card
+        assert text in card
     assert "--force" not in card
-    with pytest.raises(SweepError, match="holds files already"):
+    with pytest.raises(SweepError, match="is not empty"):
         export(sweep, None, out)
 
 
@@ -79,19 +79,19 @@ def test_what_is_exported_draws_without_the_sweep(tmp_path):
             "gan-sweep confirm tiny ",
         ),
         (ALIKE, 0.9, ["may be noise, as fresh seeds do not tell"], "confirm tiny --until-resolved "),
-        (FAR_APART, 0.4, ["it fails the memorisation check with 0.4: below 0.5"], "--force"),
-        (FAR_APART, float("nan"), ["it fails the memorisation check with nan"], "--force"),
-        (ALIKE, 0.1, ["may be noise", "memorisation check with 0.1"], "--force"),
+        (FAR_APART, 0.4, ["its memorisation score is 0.4, and the check requires 0.5"], "--force"),
+        (FAR_APART, float("nan"), ["its memorisation score is nan"], "--force"),
+        (ALIKE, 0.1, ["may be noise", "memorisation score is 0.1"], "--force"),
     ],
 )
-def test_what_may_be_noise_or_copies_is_exported_only_by_force(
+def test_a_gain_that_may_be_noise_and_copies_are_exported_only_with_force(
     tmp_path, scores, memorisation, reasons, to_type
 ):
     sweep, out = swept(tmp_path, scores, memorisation=memorisation), tmp_path / "home"
-    with pytest.raises(SweepError, match="tiny-0001 is not exported") as refused:
+    with pytest.raises(SweepError, match="tiny-0001 cannot be exported without --force") as refused:
         export(sweep, None, out)
-    for told in (*reasons, to_type, "--force exports it all the same, and its card says so"):
-        assert told in str(refused.value)
+    for text in (*reasons, to_type, "with --force, the model card names these reasons"):
+        assert text in str(refused.value)
     assert ("gan-sweep confirm" in str(refused.value)) == ("noise" in reasons[0] or scores is None)
     assert not out.exists()
     export(sweep, None, out, force=True)
@@ -104,49 +104,49 @@ def test_what_may_be_noise_or_copies_is_exported_only_by_force(
         assert objection in card
 
 
-def test_other_formats_lie_beside_and_the_card_says_how_they_are_loaded(tmp_path):
+def test_the_card_says_how_to_load_each_format(tmp_path):
     out = tmp_path / "home"
     export(swept(tmp_path, FAR_APART), None, out, formats=[*ModelFormat])
     names = {file.name for file in out.iterdir()}
-    assert names > {"generator.safetensors", "generator.pt", "generator.onnx", "generator.pt2"}
+    assert names > {"generator.safetensors", "generator.onnx", "generator.pt2"}
     card = (out / "README.md").read_text(encoding="utf-8")
     for model_format in ModelFormat:
         assert f"```python\n{model_format.snippet}\n```" in card
-    assert card.count("may run code that it holds") == 2
+    assert card.count("can run code") == 1
     assert "within 0.001 of the original's" in in_one_line(out / "README.md")
     assert "float32 `(N, 8)`" in card
 
 
-def test_where_a_format_fails_nothing_is_left(tmp_path):
+def test_a_format_that_fails_leaves_nothing(tmp_path):
     sweep = swept(tmp_path, FAR_APART, architecture="tests.sweeps.generators.test_formats:RestlessGan")
-    with pytest.raises(SweepError, match="--format pt2 does not hold this generator"):
+    with pytest.raises(SweepError, match="--format pt2 does not reproduce this generator"):
         export(sweep, None, tmp_path / "home", formats=[ModelFormat.PT2])
     assert not (tmp_path / "home").exists()
 
 
 def test_the_command_takes_formats_and_force(tmp_path):
     swept(tmp_path / "results")
-    command = [COMMAND, "export", "tiny", "--out", "home", "--format", "torchscript"]
+    command = [COMMAND, "export", "tiny", "--out", "home", "--format", "pt2"]
     refused = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "--force exports it all the same" in refused.stderr
+    assert "cannot be exported without --force" in refused.stderr
     done = subprocess.run([*command, "--force"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "home/generator.pt\n" in done.stdout
+    assert "home/generator.pt2\n" in done.stdout
 
 
 @pytest.fixture(scope="module")
 def tracked(tmp_path_factory):
-    """A sweep that MLflow knows too."""
+    """Write a sweep that MLflow knows too."""
     results = tmp_path_factory.mktemp("results")
     sweep = swept(results, FAR_APART)
     assert not sync(sweep.folder, Store.beside(results))
     return sweep
 
 
-def test_what_is_registered_is_the_champion_and_loads_as_safetensors(tracked, tmp_path):
+def test_a_registered_model_is_the_champion_and_loads_as_safetensors(tracked, tmp_path):
     store = Store.beside(tracked.folder.parent)
-    for version, formats in ((1, []), (2, [ModelFormat.TORCHSCRIPT])):
+    for version, formats in ((1, []), (2, [ModelFormat.PT2])):
         out = tmp_path / f"home-{version}"
         export(tracked, None, out, register_as="digits", formats=formats)
         client = MlflowClient(store.uri, store.uri)
@@ -177,14 +177,14 @@ def test_a_name_that_mlflow_refuses_leaves_nothing(tracked, tmp_path, name):
     assert not (tmp_path / "home").exists()
 
 
-def test_a_trial_that_mlflow_lacks_is_told(tmp_path):
+def test_a_trial_that_mlflow_does_not_have_is_refused(tmp_path):
     sweep = swept(tmp_path, FAR_APART)
     with pytest.raises(SweepError, match="has no run of tiny-0001; gan-sweep sync tiny sends it"):
         export(sweep, None, tmp_path / "home", register_as="digits")
     assert not (tmp_path / "home").exists()
 
 
-def test_what_is_registered_by_force_says_so(tracked, tmp_path):
+def test_a_model_registered_by_force_is_tagged_with_the_objections(tracked, tmp_path):
     write_generator(tracked.folder, "tiny-0000")
     export(tracked, "tiny-0000", tmp_path / "home", register_as="defaults", force=True)
     client = MlflowClient(Store.beside(tracked.folder.parent).uri)

@@ -1,4 +1,4 @@
-"""A generator in other programs' formats, as those programs load it."""
+"""Generators in the formats of other programs, loaded as those programs load them."""
 
 import sys
 import warnings
@@ -18,7 +18,7 @@ SHAPE = (1, 16, 16)
 
 
 class Restless(nn.Module):
-    """Adds noise of its own: no two calls agree, so no copy can."""
+    """Adds random values to its images: no two calls agree, so no copy can."""
 
     def __init__(self, network):
         super().__init__()
@@ -30,7 +30,7 @@ class Restless(nn.Module):
 
 
 class Undecided(Restless):
-    """Goes by the values that it is given."""
+    """Branches on the values of its input."""
 
     def forward(self, noise):
         return self.network(noise if float(noise.sum()) > 0 else -noise)
@@ -70,22 +70,32 @@ def test_the_snippet_makes_the_same_images_of_any_number(model_format, architect
 
 
 @pytest.mark.parametrize("model_format", ModelFormat)
-def test_what_makes_other_images_once_it_is_loaded_is_refused(model_format, tmp_path):
+def test_a_file_that_makes_other_images_is_refused(model_format, tmp_path):
     generator = generator_of(f"{__name__}:RestlessGan")
-    with pytest.raises(SweepError, match=f"--format {model_format} does not hold this generator.*differ by"):
+    with pytest.raises(
+        SweepError, match=f"--format {model_format} does not reproduce this generator.*differ by"
+    ):
         write_format(generator, model_format, tmp_path)
 
 
-@pytest.mark.parametrize("model_format", [ModelFormat.PT2, ModelFormat.ONNX])
-def test_what_a_format_cannot_express_is_told_in_one_line(model_format, tmp_path):
-    with pytest.raises(SweepError, match=f"--format {model_format} cannot hold this generator") as told:
+@pytest.mark.parametrize("model_format", ModelFormat)
+def test_a_generator_that_a_format_cannot_express_is_refused_in_one_line(model_format, tmp_path):
+    with pytest.raises(SweepError, match=f"--format {model_format} cannot express this generator") as refused:
         write_format(generator_of(f"{__name__}:UndecidedGan"), model_format, tmp_path)
-    assert len(str(told.value).splitlines()) == 1
+    assert len(str(refused.value).splitlines()) == 1
 
 
-def test_what_onnx_needs_is_said_where_it_is_missing(monkeypatch):
+def test_a_package_that_onnx_needs_and_that_is_missing_is_named(monkeypatch):
     check_installed(ModelFormat.ONNX)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(SweepError, match=r"needs onnxruntime: pip install 'gan-sweep\[onnx\]'"):
         check_installed(ModelFormat.ONNX)
     check_installed(ModelFormat.PT2)
+
+
+def test_an_unknown_format_is_refused_and_torchscript_has_a_successor():
+    assert ModelFormat.named("pt2") is ModelFormat.PT2
+    with pytest.raises(SweepError, match=r"--format onx: allowed: onnx, pt2; did you mean 'onnx'\?"):
+        ModelFormat.named("onx")
+    with pytest.raises(SweepError, match=r"deprecates TorchScript: type --format pt2 .* or --format onnx"):
+        ModelFormat.named("torchscript")

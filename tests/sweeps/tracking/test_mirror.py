@@ -137,7 +137,7 @@ def test_a_sweep_is_a_parent_run_with_a_child_a_trial(ledger, tmp_path):
     images = [file.path for file in client.list_artifacts(child.info.run_id, "images")]
     assert [sum(f"samples+step+{step}+" in path for path in images) for step in (10, 20)] == [2, 2]
     pictures = {file.path for file in client.list_artifacts(child.info.run_id)}
-    assert pictures == {"images", "best.png", "curves.png", "spec.yaml"}
+    assert pictures == {"images", "best.png", "spec.yaml"}
 
 
 def test_sending_again_changes_nothing(ledger, tmp_path):

@@ -1,0 +1,117 @@
+"""Write the model card of an exported generator."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sweeps.analysis.confirmation import FAILED, TIE, UNKNOWN, WINNER, WORSE
+from sweeps.analysis.sweep import Sweep
+from sweeps.generators.formats import TOLERANCE, WEIGHTS, ModelFormat
+from sweeps.generators.objections import LEAST_MEMORISATION
+
+
+def model_card(sweep: Sweep, about: dict[str, Any], formats: Sequence[ModelFormat]) -> str:
+    """Return the model card as Markdown."""
+    scores = "\n".join(
+        f"| {name} | {value:.4g} | {_floor(about, name)} |" for name, value in about["scores"].items()
+    )
+    params = "\n".join(f"| {name} | {value} |" for name, value in about["config"].items())
+    return f"""\
+# {about["trial_id"]}
+{_warning(about["objections"])}
+The generator of a GAN, trained on {about["dataset"]}: trial {about["trial_id"]} of the sweep
+{about["sweep"]}.
+
+![64 samples](samples.png)
+
+## Load it
+
+`python draw.py` draws 64 images; it needs torch and gan_core. `{WEIGHTS}` holds the weights, the config
+and the image shape, and no code.
+{"".join(_of_format(model_format, about) for model_format in formats)}
+## Scores
+
+{about["samples"]:,} images from fresh noise, compared with held-out images in the features of
+`{about["extractor"]}`. Scores in other features, published ones included, are not comparable.
+
+| score | this generator | real images |
+| --- | --- | --- |
+{scores}
+
+{_of_seeds(sweep, about["confirmed"])} By that, {about["judged"]}.
+
+Memorisation is the distance of samples to the nearest training images, divided by that of held-out images:
+about 1 or more without copying, towards 0 for copies. The check requires {LEAST_MEMORISATION:g}.
+
+## Trained with
+
+| parameter | value |
+| --- | --- |
+{params}
+
+To train it again, beside the sweep's results: `gan-sweep rerun {about["sweep"]} {about["trial_id"]}`
+({about["written_by"]}).
+"""
+
+
+def _warning(objections: list[str]) -> str:
+    """Return the warning at the top of a card, if there are objections."""
+    if not objections:
+        return ""
+    reasons = "".join(f"> - {reason}\n" for reason in objections)
+    return f"\n> **Exported with `--force`.** Without `--force`, the export is refused:\n>\n{reasons}"
+
+
+def _of_format(model_format: ModelFormat, about: dict[str, Any]) -> str:
+    """Return the card's section on one format: how to load the file, and whether loading it can run code."""
+    needs, warning = ("torch", _RUNS_CODE) if model_format.is_code else ("onnxruntime", "")
+    shape = f"(N, {about['config']['noise_dim']})"
+    return f"""
+`{model_format.file}` ({model_format}) maps noise, float32 `{shape}` for any N, to images in [-1, 1]; it
+needs {needs} alone. The export loaded the file again: its images were within {TOLERANCE:g} of the
+original's.{warning}
+
+```python
+{model_format.snippet}
+```
+"""
+
+
+_RUNS_CODE = (
+    " Loading this file can run code: if you do not trust the person who gave it to you, load"
+    f" `{WEIGHTS}` instead."
+)
+
+
+def _floor(about: dict[str, Any], name: str) -> str:
+    floor = (about["floors"] or {}).get(name)
+    return "-" if floor is None else f"{floor:.4g}"
+
+
+_VERDICTS = {
+    WINNER: "is the winner",
+    TIE: "is not significantly worse than the winner",
+    WORSE: "is significantly worse than the winner",
+    FAILED: "failed more often than the winner",
+    UNKNOWN: "has no score",
+}
+
+
+def _of_seeds(sweep: Sweep, confirmed: dict[str, Any] | None) -> str:
+    """Return the card's sentence on fresh seeds: the mean with its interval, and the verdict."""
+    if confirmed is None:
+        return (
+            "These are the scores of one training with one seed, chosen among many, and therefore"
+            " too good: its configuration was not trained again on fresh seeds."
+        )
+    failed = f"; {confirmed['failed']}" if confirmed["failed"] else ""
+    seeds = ", ".join(map(str, confirmed["training_seeds"]))
+    between = (
+        "" if confirmed["low"] is None else f" (95 %: {confirmed['low']:.4g} to {confirmed['high']:.4g})"
+    )
+    mean = "-" if confirmed["mean"] is None else f"{confirmed['mean']:.4g}"
+    kind = "geometric mean" if sweep.scale().is_logarithmic else "mean"
+    return (
+        f"Its configuration, trained again on {confirmed['seeds']} fresh seeds ({seeds}), has a {kind}"
+        f" {sweep.metric} of {mean}{between}{failed};"
+        f" in that confirmation it {_VERDICTS[confirmed['verdict']]}."
+    )
