@@ -105,10 +105,7 @@ class World(Protocol):
 
 
 class MemorySearch(Search):
-    """The project's search without its study's file: the same suggestions, in less time."""
-
-    def __init__(self, spec: SweepSpec, name: str, study_file: Path) -> None:
-        super().__init__(spec, name, study_file, keeps_study=False)
+    """The project's search, which counts its trials."""
 
     def states(self) -> Counter[str]:
         """Return how many trials the study was told in which state."""
@@ -178,7 +175,7 @@ def replay(method: Method, seed: int, world: World, budget: int) -> Replay:
     spec = method.spec(seed)
     asha, done, incumbent = scheduler(spec), Replay(), None
     with TemporaryDirectory() as folder:
-        search = (NaiveSearch if method.naive else MemorySearch)(spec, spec.name, Path(folder) / "study.db")
+        search = (NaiveSearch if method.naive else MemorySearch)(spec, spec.name, Path(folder))
         running = [_start(search, asha, world, seed, str(worker)) for worker in range(WORKERS)]
         for turn in range(budget):
             trial = running[turn % WORKERS]

@@ -31,9 +31,10 @@ from sweeps.record.past import Past
 from sweeps.record.reading import read_facts, read_ledger
 from sweeps.record.status import Stage, Status
 from sweeps.search.confirmation import Confirmation, asked_for
+from sweeps.search.replay import WARM_START
 from sweeps.search.schedulers import scheduler
 from sweeps.search.searcher import Search
-from sweeps.search.warmstart import told_trials
+from sweeps.search.warmstart import scored_trials
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.sections import Confirm
 from sweeps.tracking.store import Store
@@ -41,9 +42,6 @@ from sweeps.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
-
-WARM_START = "warm_start"
-"""The fact that holds what an earlier sweep's sampler was told."""
 
 STATES_KEPT = 4
 """Of a trial that a scheduler pauses, or has others take over from, in Ray's working folder."""
@@ -138,9 +136,9 @@ class Session:
         spec, before = self._spec, past or Past([], {})
         ledger = Ledger(self._folder, self._content)
         if earlier is not None:
-            ledger.describe({WARM_START: told_trials(spec, earlier)})
-        told = read_facts(self._folder).get(WARM_START, [])
-        searcher = Search(spec, self._folder.name, self._folder / "study.db", told, past)
+            ledger.describe({WARM_START: scored_trials(spec, earlier)})
+        given = read_facts(self._folder).get(WARM_START, [])
+        searcher = Search(spec, self._folder.name, self._folder, given, past)
         stage = _Stage(
             searcher=searcher,
             scheduler=scheduler(spec, before),
@@ -150,10 +148,7 @@ class Session:
             at_once=spec.trials if spec.is_population_based else None,
             remarks=[ledger.repaired] if ledger.repaired else [],
         )
-        status = self._train(stage, ledger)
-        for remark in searcher.study_remarks:
-            self._say(remark)
-        return status
+        return self._train(stage, ledger)
 
     def confirm(self, settings: Confirm) -> Status:
         """Confirm the best configurations, if there are any, and return whether all trainings have ended."""

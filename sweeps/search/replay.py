@@ -1,54 +1,159 @@
-"""Earlier trials as Optuna's trials."""
+"""Rebuild, from the record, the trials that a sampler was given."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from math import inf
 from typing import Any
 
 from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
+from sweeps.record.past import UNFINISHED, Past
 from sweeps.record.status import Status
+from sweeps.search.penalty import WorstScores
 from sweeps.search.suggestion import SCORE
-from sweeps.spec.model import SweepSpec
+from sweeps.spec.sections import Metric
+from sweeps.spec.space import Space
+
+WARM_START = "warm_start"
+"""The fact of a record that holds an earlier sweep's trials, which the sampler was given first."""
+
+TRIAL_ID, DIVERGED = "trial_id", "diverged"
+"""The attributes of Optuna's trials that hold the trial's name, and why it diverged."""
 
 
-def told_trial(spec: SweepSpec, told: Mapping[str, Any]) -> FrozenTrial:
-    """Return the trial that a mapping of :func:`told_trials` describes."""
-    fixed = FixedTrial(told["params"])
-    spec.space.suggest(fixed)
+def earlier_trial(space: Space, content: Mapping[str, Any]) -> FrozenTrial:
+    """Return the trial of an earlier sweep that :func:`sweeps.search.warmstart.scored_trials` describes."""
+    fixed = FixedTrial(content["params"])
+    space.suggest(fixed)
     return create_trial(
-        state=TrialState[told["state"]],
-        values=told["values"],
+        state=TrialState[content["state"]],
+        values=content["values"],
         params=fixed.params,
         distributions=fixed.distributions,
-        intermediate_values={int(step): score for step, score in told["reports"]},
+        intermediate_values={int(step): score for step, score in content["reports"]},
     )
 
 
-def results_of(
-    row: Mapping[str, Any], reports: Sequence[Mapping[str, Any]], spec: SweepSpec
-) -> Iterator[dict[str, Any]]:
-    """Yield what was told of a trial's reports: the best score so far, while its parameters are its own.
+def ended_trials(
+    space: Space, metrics: Sequence[Metric], past: Past, earlier: Sequence[FrozenTrial] = ()
+) -> list[FrozenTrial]:
+    """Return every ended trial of a search as a sampler that reads the record is given it.
 
-    The last report of a trial that took all its steps was told as its value.
+    A trial outside of the space is left out: its sampler knows nothing of it.
+
+    Args:
+        space: The searched space.
+        metrics: The metrics, the one that is searched by first.
+        past: The search's trials.
+        earlier: The trials that the sampler was given before them.
     """
-    metric = spec.metric[0]
-    better = min if metric.goal == "minimize" else max
-    own = row["take_overs"][0]["step"] if row["take_overs"] else inf
-    scores: list[float] = []
+    rows = [row for row in past.rows if space.contains(row["params"])]
+    penalties = _penalties(rows, metrics, past, earlier)
+    return [
+        _ended_trial(space, metrics, row, past, penalties.get(row["trial_id"]))
+        for row in rows
+        if row["status"] not in UNFINISHED
+    ]
+
+
+def _penalties(
+    rows: Sequence[Mapping[str, Any]], metrics: Sequence[Metric], past: Past, earlier: Sequence[FrozenTrial]
+) -> dict[str, list[float]]:
+    """Return the scores that the sampler is given for each trial that diverged.
+
+    They are the worst of the trials before it or, if none of those has a score, up to the first score.
+    """
+    worst, waiting, penalties = WorstScores(metrics), list[str](), dict[str, list[float]]()
+    for trial in earlier:
+        for scores in scores_of(trial):
+            worst.add(scores)
+    for row in rows:
+        for report in reported_scores(row, past, metrics):
+            worst.add([report[SCORE]])
+        if row["status"] in UNFINISHED or row["status"] == Status.CRASHED:
+            continue
+        if _state(row) is TrialState.COMPLETE:
+            if row["status"] == Status.DIVERGED:
+                waiting.append(row["trial_id"])
+            else:
+                worst.add(last_result(row, metrics)["objectives"])
+        if worst.is_known:
+            penalties |= dict.fromkeys(waiting, worst.values)
+            waiting.clear()
+    return penalties | dict.fromkeys(waiting, worst.values)
+
+
+def _ended_trial(
+    space: Space,
+    metrics: Sequence[Metric],
+    row: Mapping[str, Any],
+    past: Past,
+    penalty: list[float] | None,
+) -> FrozenTrial:
+    fixed = FixedTrial(row["drawn"] or space.optuna_params(row["params"]))
+    space.suggest(fixed)
+    state, values = _state(row), None
+    reported = {report["step"]: report[SCORE] for report in reported_scores(row, past, metrics)}
+    if state is TrialState.COMPLETE:
+        values = penalty or last_result(row, metrics)["objectives"]
+    elif state is TrialState.PRUNED and reported:
+        values = [[*reported.values()][-1]]
+    trial = create_trial(
+        state=state,
+        values=values,
+        params=fixed.params,
+        distributions=fixed.distributions,
+        intermediate_values=reported,
+        user_attrs={TRIAL_ID: row["trial_id"]} | ({DIVERGED: row["reason"]} if penalty else {}),
+    )
+    trial.datetime_start = datetime.fromtimestamp(row["started_at"])
+    trial.datetime_complete = datetime.fromtimestamp(row["ended_at"])
+    return trial
+
+
+def _state(row: Mapping[str, Any]) -> TrialState:
+    """Return the state in which an ended trial is in the study."""
+    if row["status"] == Status.CRASHED:
+        return TrialState.FAIL
+    is_pruned = row["take_overs"] or row["status"] == Status.PRUNED
+    return TrialState.PRUNED if is_pruned else TrialState.COMPLETE
+
+
+def scores_of(trial: FrozenTrial) -> list[list[float]]:
+    """Return the scores of a trial: of each report, and its value."""
+    reported = [[score] for score in trial.intermediate_values.values()]
+    return [*reported, trial.values] if trial.state is TrialState.COMPLETE else reported
+
+
+def reported_scores(
+    row: Mapping[str, Any], past: Past, metrics: Sequence[Metric]
+) -> Iterator[dict[str, Any]]:
+    """Yield the step and score of each report that the sampler was given, as a trial's result holds them.
+
+    The score is the best so far, while the trial has the suggested parameters. Of a trial that took all its
+    steps the last score is its value instead. Optuna takes no reports of several metrics.
+    """
+    if len(metrics) > 1:
+        return
+    better = min if metrics[0].goal == "minimize" else max
+    reports = past.reports.get(row["trial_id"], [])
+    taken_over_at = row["take_overs"][0]["step"] if row["take_overs"] else inf
+    best: float | None = None
     for report in reports[:-1] if row["status"] == Status.COMPLETED else reports:
-        scores.append(report[metric.name])
-        if report["step"] <= own:
-            yield {"step": report["step"], SCORE: better(scores)}
+        score = report[metrics[0].name]
+        best = score if best is None else better(best, score)
+        if report["step"] <= taken_over_at:
+            yield {"step": report["step"], SCORE: best}
 
 
-def last_result(row: Mapping[str, Any], spec: SweepSpec) -> dict[str, Any]:
-    """Return what was told of how a trial ended."""
-    best = {spec.metric[0].name: row["score"], **(row["best_metrics"] or {})}
+def last_result(row: Mapping[str, Any], metrics: Sequence[Metric]) -> dict[str, Any]:
+    """Return the last result of a trial of the record."""
+    best = {metrics[0].name: row["score"], **(row["best_metrics"] or {})}
     return {
         "status": row["status"],
         "reason": row["reason"],
         "donor": bool(row["take_overs"]),
         "step": row["step"],
         SCORE: row["score"],
-        "objectives": [best.get(metric.name) for metric in spec.metric],
+        "objectives": [best.get(metric.name) for metric in metrics],
     }

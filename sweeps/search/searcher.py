@@ -1,4 +1,4 @@
-"""What to try next: a spec's search, by Optuna; the only place that imports its samplers."""
+"""What to try next: Ray Tune's bridge to Optuna, which gives the sampler how trials really ended."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -8,23 +8,22 @@ from typing import Any
 
 import optuna
 from optuna.samplers import RandomSampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.storages import InMemoryStorage
 from optuna.trial import Trial as OptunaTrial
+from optuna.trial import TrialState
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from sweeps.record.past import UNFINISHED, Past
 from sweeps.record.status import Status
 from sweeps.record.trial import Trial
-from sweeps.search.replay import last_result, results_of, told_trial
+from sweeps.search.penalty import WorstScores
+from sweeps.search.replay import DIVERGED, TRIAL_ID, earlier_trial, last_result, reported_scores, scores_of
 from sweeps.search.samplers import sampler_for
-from sweeps.search.study import DIVERGED, KeptStudy
 from sweeps.search.suggestion import SCORE, status_of, suggestion
 from sweeps.spec.domains import Scalar
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.space import MAX_POINTS
-
-WORST_SCORE = 1e6
 
 
 class Search(OptunaSearch):
@@ -42,26 +41,24 @@ class Search(OptunaSearch):
     Args:
         spec: What to search, and how.
         name: The sweep's name; trials are called after it.
-        study_file: The SQLite file that Optuna's study is kept in, beside the ledger.
-        earlier: What the sampler of an earlier sweep was told (:func:`told_trials`); its space is this one's.
+        folder: The sweep's folder.
+        earlier: The trials of an earlier sweep of the same space, as
+            :func:`sweeps.search.warmstart.scored_trials` returns them.
         past: What an earlier run of this sweep has done; its unfinished trials are suggested first.
-        keeps_study: Whether the file is written.
     """
 
     def __init__(
         self,
         spec: SweepSpec,
         name: str,
-        study_file: Path,
+        folder: Path,
         earlier: Sequence[Mapping[str, Any]] = (),
         past: Past | None = None,
-        *,
-        keeps_study: bool = True,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._spec = spec
         self._name = name
-        self._folder = study_file.parent
+        self._folder = folder
         self._past = past or Past([], {})
         self._waiting = self._past.unfinished
         self._running: dict[str, Trial] = {}
@@ -72,28 +69,26 @@ class Search(OptunaSearch):
         self._numbers = [number for number in range(spec.trials - 1, -1, -1) if number not in suggested]
         self._untried = _untried(spec, tried)
         goals = ["min" if metric.goal == "minimize" else "max" for metric in spec.metric]
-        self._kept = storage = KeptStudy(study_file)
         super().__init__(
             space=spec.space.suggest,
             metric=[metric.name for metric in spec.metric] if len(goals) > 1 else SCORE,
             mode=goals if len(goals) > 1 else goals[0],
             sampler=sampler_for(spec, 0),
             study_name=name,
-            storage=storage,
+            storage=InMemoryStorage(),
         )
-        self._ot_study.add_trials([told_trial(spec, told) for told in earlier])
+        self._worst = WorstScores(spec.metric)
+        for content in earlier:
+            self._add_earlier(content)
         for row in self._past.rows:
             if spec.space.contains(row["params"]):
                 self._tell_again(row)
         for point in _enqueued(spec, tried):
             self._ot_study.enqueue_trial(point)
-        if keeps_study:
-            storage.keep(self._ot_study)
 
-    @property
-    def study_remarks(self) -> list[str]:
-        """What was wrong with the study's file; complete once the search is closed."""
-        return self._kept.remarks
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave everything out: Tune saves its searcher for a restore that is not used here."""
+        return {}
 
     @property
     def exhausted(self) -> bool:
@@ -110,7 +105,7 @@ class Search(OptunaSearch):
             return None if self._running else str(Searcher.FINISHED)
         self._running[trial_id] = trial
         if trial_id in self._ot_trials:
-            self._ot_trials[trial_id].set_user_attr("trial_id", trial.trial_id)
+            self._ot_trials[trial_id].set_user_attr(TRIAL_ID, trial.trial_id)
         own = {"stop_on": self._spec.stop_on} | (
             {"checkpoint_every_s": 0.0} if self._spec.is_population_based else {}
         )
@@ -157,6 +152,7 @@ class Search(OptunaSearch):
         if result.get("donor"):
             self._ot_study.tell(trial, state=TrialState.PRUNED)
         elif status is Status.COMPLETED:
+            self._worst.add(result["objectives"])
             self._ot_study.tell(trial, result["objectives"])
         elif status is Status.DIVERGED:
             trial.set_user_attr(DIVERGED, result["reason"])
@@ -167,11 +163,13 @@ class Search(OptunaSearch):
         self._tell_diverged()
 
     def close(self) -> None:
-        """Tell the study that trials still running were interrupted, and wait until its file has all."""
+        """Tell the study that trials still running were interrupted."""
         self._tell_diverged(at_last=True)
         for trial in (*self._ot_trials.values(), *self._asked_again.values()):
             self._ot_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-        self._kept.close()
+
+    def save(self, checkpoint_path: str) -> None:
+        """Save nothing: a sweep resumes from its record."""
 
     def _next_unfinished(self, trial_id: str) -> Trial | None:
         """Return a trial to go on with, after making it a running one of the study's again."""
@@ -190,14 +188,13 @@ class Search(OptunaSearch):
         study.enqueue_trial(row["drawn"] or spec.space.optuna_params(row["params"]))
         trial = study.ask()
         spec.space.suggest(trial)
-        trial.set_user_attr("trial_id", row["trial_id"])
-        reports = self._past.reports.get(row["trial_id"], [])
-        for result in results_of(row, reports, spec):
+        trial.set_user_attr(TRIAL_ID, row["trial_id"])
+        for result in reported_scores(row, self._past, spec.metric):
             self._report(trial, result)
         if row["status"] in UNFINISHED:
             self._asked_again[row["trial_id"]] = trial
         else:
-            self._tell(trial, None if row["status"] == Status.CRASHED else last_result(row, spec))
+            self._tell(trial, None if row["status"] == Status.CRASHED else last_result(row, spec.metric))
 
     def _next_new(self, trial_id: str) -> Trial | None:
         if not self._numbers:
@@ -248,37 +245,24 @@ class Search(OptunaSearch):
         """Report a trial's score, once a step; Optuna takes none of several metrics."""
         frozen = self._ot_study._storage.get_trial(trial._trial_id)  # noqa: SLF001 - Optuna's copies are slow
         if len(self._spec.metric) == 1 and result["step"] not in frozen.intermediate_values:
+            self._worst.add([result[SCORE]])
             trial.report(result[SCORE], result["step"])
 
     def _tell_diverged(self, *, at_last: bool = False) -> None:
         """Tell the scores of trials that diverged once there are others to be no better than."""
         if not self._diverged:
             return
-        trials = self._ot_study.get_trials(deepcopy=False)
-        if at_last or any(_values(trial, 0) for trial in trials):
+        if at_last or self._worst.is_known:
             for trial in self._diverged:
-                self._ot_study.tell(trial, self._worst_scores())
+                self._ot_study.tell(trial, self._worst.values)
             self._diverged.clear()
 
-    def _worst_scores(self) -> list[float]:
-        """Return, for each metric, a value no better than the worst seen."""
-        trials = self._ot_study.get_trials(deepcopy=False)
-        return [
-            _worst(metric.goal, [value for trial in trials for value in _values(trial, index)])
-            for index, metric in enumerate(self._spec.metric)
-        ]
-
-
-def _values(trial: FrozenTrial, index: int) -> list[float]:
-    """Return what a trial was told of the metric at ``index``."""
-    told = [trial.values[index]] if trial.state is TrialState.COMPLETE and trial.values else []
-    return [*told, *trial.intermediate_values.values()] if index == 0 else told
-
-
-def _worst(goal: str, values: list[float]) -> float:
-    if goal == "minimize":
-        return max(values, default=WORST_SCORE)
-    return min([*values, 0.0])
+    def _add_earlier(self, content: Mapping[str, Any]) -> None:
+        """Give the sampler a trial of an earlier sweep."""
+        trial = earlier_trial(self._spec.space, content)
+        self._ot_study.add_trial(trial)
+        for scores in scores_of(trial):
+            self._worst.add(scores)
 
 
 def _enqueued(spec: SweepSpec, tried: list[dict[str, Scalar]]) -> list[dict[str, Scalar]]:

@@ -1,129 +1,107 @@
-"""Optuna's study of a sweep: in memory while it runs, and in a file for people who open it."""
+"""Keep Optuna's study of a sweep in a file, for optuna-dashboard and the like."""
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import optuna
-from optuna.storages import InMemoryStorage, RDBStorage
+from optuna.storages import RDBStorage
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
+from pydantic import TypeAdapter
 from sqlalchemy.exc import SQLAlchemyError
 
 from gan_core.errors import in_one_line
-from sweeps.record.seals import set_aside
+from sweeps.errors import SweepError
+from sweeps.record.past import Past
+from sweeps.record.reading import Record, read_ledger
+from sweeps.search.replay import TRIAL_ID, WARM_START, earlier_trial, ended_trials
+from sweeps.spec.domains import Domain, Fixed
+from sweeps.spec.sections import Metric
+from sweeps.spec.space import Space
 
-BROKEN = (SQLAlchemyError, optuna.exceptions.StorageInternalError, ValueError, KeyError)
-"""What Optuna raises of a file that is locked, gone, damaged or somebody else's."""
+Goal = Literal["minimize", "maximize"]
 
-DIVERGED = "diverged"
-"""The attribute of a trial that diverged, which has no score of its own."""
-
-_ENDED = [state for state in TrialState if state.is_finished()]
+FAULTS = (OSError, RuntimeError, ValueError, KeyError, SQLAlchemyError, optuna.exceptions.OptunaError)
+"""What Optuna raises of a file that is locked, gone, damaged, of another version or not a study."""
 
 
-class KeptStudy(InMemoryStorage):
-    """A study in memory, of whose trials a SQLite file is given those that end, by a thread of its own.
+def bring_up(folder: Path) -> None:
+    """Add every ended trial of the search that ``study.db`` in a sweep's folder is missing.
 
-    A sampler reads all trials for each parameter that it suggests; a database has it wait for every one. The
-    file is for Optuna's dashboard and the like: nothing is read from it and nothing waits for it but
-    :meth:`close`; the ledger is what a sweep goes on from.
+    A file that cannot be read, or that holds a trial which the record does not, is written anew. Nothing but
+    people reads the file: a sweep resumes from its record, and its sampler works on a study in memory, since
+    samplers read all trials again for each parameter. One process at a time may call this.
 
-    Args:
-        file: The SQLite file.
-
-    Attributes:
-        remarks: What was wrong with the file; complete once it is closed.
+    Raises:
+        UnknownSweepError: There is no sweep in the folder.
+        SweepError: The record cannot be read, or the file cannot be written.
     """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    record, file = read_ledger(folder.name, folder.parent), folder / "study.db"
+    metrics = TypeAdapter(list[Metric]).validate_python(record.facts["spec"]["metric"])
+    directions: list[Goal] = [metric.goal for metric in metrics]
+    trials = _trials(record, metrics)
+    if file.exists() and _is_brought_up(file, directions, trials):
+        return
+    draft = file.with_name("study.draft.db")
+    try:
+        for outdated in (draft, file.with_name(f"{file.name}-journal")):
+            outdated.unlink(missing_ok=True)
+        with _opened(draft, folder.name, directions) as study:
+            study.add_trials(trials)
+        draft.replace(file)
+    except FAULTS as error:
+        raise SweepError(f"{file} cannot be written: {in_one_line(error)}") from error
 
-    def __init__(self, file: Path) -> None:
-        super().__init__()
-        self._file = file
-        self._writer: ThreadPoolExecutor | None = None
-        self._kept: Study | None = None
-        self.remarks: list[str] = []
 
-    def __getstate__(self) -> dict[Any, Any]:
-        """Leave everything out: Tune saves its searcher for a restore that is not used here."""
-        return {}
+def _is_brought_up(file: Path, directions: Sequence[Goal], trials: Sequence[FrozenTrial]) -> bool:
+    """Add what is missing, and return whether the file now holds these trials and no other."""
+    with suppress(*FAULTS), _opened(file, file.parent.name, directions) as study:
+        known = {_key(trial) for trial in study.get_trials(deepcopy=False)}
+        is_ours = known <= {_key(trial) for trial in trials}
+        if is_ours and [direction.name.lower() for direction in study.directions] == directions:
+            study.add_trials(trial for trial in trials if _key(trial) not in known)
+            return True
+    return False
 
-    def keep(self, study: Study) -> None:
-        """Have the file brought up to the study, from now on too.
 
-        One that is damaged, or that has trials which the study has not, is put aside and written again.
-        """
-        self._writer = ThreadPoolExecutor(1, "study")
-        self._writer.submit(self._attempt, self._bring_up, study, study.get_trials(states=_ENDED))
+def _key(trial: FrozenTrial) -> tuple[Any, ...]:
+    """Return what tells a trial from all others: one that is trained again ends at another time."""
+    if WARM_START in trial.user_attrs:
+        return WARM_START, trial.user_attrs[WARM_START]
+    return trial.user_attrs.get(TRIAL_ID), trial.datetime_complete
 
-    def set_trial_state_values(
-        self,
-        trial_id: int,
-        state: TrialState,
-        values: Any = None,  # noqa: ANN401 - Optuna's signature
-    ) -> bool:
-        """Set how a trial stands, and keep it where it has ended."""
-        is_set = super().set_trial_state_values(trial_id, state, values)
-        if self._writer and state.is_finished():
-            self._writer.submit(self._attempt, self._add, self.get_trial(trial_id))
-        return is_set
 
-    def close(self) -> None:
-        """Wait until the file has all trials that have ended, or does not take them."""
-        if self._writer:
-            self._writer.shutdown()
-
-    def _attempt(self, job: Callable[..., None], *arguments: object) -> None:
-        """Write to the file; once it has refused, no more."""
-        try:
-            job(*arguments)
-        except Exception as error:  # noqa: BLE001 - told at the end; nothing depends on the file
-            self._kept = None
-            self.remarks.append(f"{self._file} takes no trials any more: {in_one_line(error)}")
-
-    def _add(self, trial: FrozenTrial) -> None:
-        if self._kept:
-            self._kept.add_trial(trial)
-
-    def _bring_up(self, study: Study, ended: Sequence[FrozenTrial]) -> None:
-        remark = None
-        try:
-            known = self._opened(study)
-            missing = Counter(map(_told, known.get_trials(deepcopy=False)))
-        except BROKEN as error:
-            remark = f"was damaged ({type(error).__name__})"
-        else:
-            if (missing - Counter(map(_told, ended))).keys() - {None}:
-                remark = "had trials that the ledger has not"
-        if remark is not None:
-            aside = set_aside(self._file, "study.damaged.db")
-            known, missing = self._opened(study), Counter()
-            self.remarks.append(
-                f"{self._file} {remark}: it is kept as {aside.name}, and written again from the ledger"
-            )
-        for trial in ended:
-            if missing[_told(trial)]:
-                missing[_told(trial)] -= 1
-            else:
-                known.add_trial(trial)
-        self._kept = known
-
-    def _opened(self, study: Study) -> Study:
-        return optuna.create_study(
-            storage=RDBStorage(f"sqlite:///{self._file.resolve()}"),
-            study_name=study.study_name,
-            directions=study.directions,
-            load_if_exists=True,
+@contextmanager
+def _opened(file: Path, name: str, directions: Sequence[Goal]) -> Iterator[Study]:
+    storage = RDBStorage(f"sqlite:///{file.resolve()}")
+    try:
+        yield optuna.create_study(
+            storage=storage, study_name=name, directions=directions, load_if_exists=True
         )
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
-def _told(trial: FrozenTrial) -> tuple[Any, ...] | None:
-    """Return what a sampler was told of a trial; None of one that failed, which tells nothing.
+def _trials(record: Record, metrics: Sequence[Metric]) -> list[FrozenTrial]:
+    """Return the trials of the record's study: those of an earlier sweep, then the ended ones."""
+    if not record.trials:
+        return []
+    space = _space(record)
+    earlier = [earlier_trial(space, content) for content in record.facts.get(WARM_START, [])]
+    for number, trial in enumerate(earlier):
+        trial.set_user_attr(WARM_START, number)
+    return [*earlier, *ended_trials(space, metrics, Past.read(record), earlier)]
 
-    Of one that diverged it is the worst score of any, which differs as other trials end before it or after.
-    """
-    if trial.state is TrialState.FAIL:
-        return None
-    values = () if DIVERGED in trial.user_attrs else trial.values or ()
-    return trial.state, *sorted(trial.params.items()), *values, *trial.intermediate_values.items()
+
+def _space(record: Record) -> Space:
+    """Return the searched space; validating the whole spec would import a user's own components."""
+    content = record.facts["spec"]["parameters"]
+    parameters: dict[str, Any] = TypeAdapter(dict[str, Domain]).validate_python(content)
+    searched = {
+        name: domain for name, domain in parameters.items() if not isinstance(domain, Fixed) or domain.when
+    }
+    return Space(searched, record.trials[0]["config"])

@@ -10,21 +10,18 @@ from sweeps.analysis.loading import load
 from sweeps.errors import SweepError
 from sweeps.record.past import Past
 from sweeps.record.reading import read_ledger
-from sweeps.search.searcher import Search
+from sweeps.search.replay import ended_trials
 from sweeps.spec.model import SweepSpec
 
 
-def told_trials(spec: SweepSpec, folder: Path) -> list[dict[str, Any]]:
-    """Return, as JSON values, the trials of a sweep that its sampler was told a score of.
+def scored_trials(spec: SweepSpec, folder: Path) -> list[dict[str, Any]]:
+    """Return, as JSON values, the trials of a sweep whose sampler was given a score of them.
 
     Args:
         spec: A spec of the same space.
         folder: The sweep's folder.
     """
     past = Past.read(read_ledger(folder.name, folder.parent))
-    search = Search(spec, folder.name, folder / "study.db", past=past, keeps_study=False)
-    search.close()
-    told = search._ot_study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))  # noqa: SLF001
     return [
         {
             "params": trial.params,
@@ -32,7 +29,8 @@ def told_trials(spec: SweepSpec, folder: Path) -> list[dict[str, Any]]:
             "values": trial.values if trial.state is TrialState.COMPLETE else None,
             "reports": [*trial.intermediate_values.items()],
         }
-        for trial in told
+        for trial in ended_trials(spec.space, spec.metric, past)
+        if trial.state is not TrialState.FAIL
     ]
 
 

@@ -167,7 +167,7 @@ def _what_is_wrong_with(results, name, expected):
         if [row["trial_id"] for row in mended.trials] != [row["trial_id"] for row in record.trials]:
             return [f"{name}: it was mended to something else"]
         spec = SweepSpec.model_validate(mended.facts["spec"] | {"trials": 20})
-        search = Search(spec, name, record.folder / "study.db", past=Past.read(mended), keeps_study=False)
+        search = Search(spec, name, record.folder, past=Past.read(mended))
         search.suggest("next")
     except SweepError as error:
         return [f"{name}: lost as a whole: {error}"]

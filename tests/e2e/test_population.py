@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 from optuna.trial import TrialState
 
 import sweeps
+from sweeps.search.study import bring_up
 from sweeps.tracking.store import Store
 from tests.e2e.commands import board, gan_sweep, killed_after
 
@@ -71,6 +72,7 @@ def test_the_best_step_is_one_that_the_trial_made_with_its_last_weights(sweep):
 
 
 def test_the_sampler_is_told_of_a_suggestion_as_long_as_it_is_the_trials(sweep, workplace):
+    bring_up(sweep.folder)
     study = optuna.load_study(study_name="population", storage=f"sqlite:///{sweep.folder / 'study.db'}")
     assert len(study.trials) == 3  # the baseline's lr_d is unset, which lies outside of the space
     for trial in study.trials:
@@ -112,5 +114,6 @@ def test_killed_it_goes_on(workplace):
     assert json.loads(done.stdout)["trials"] == {"completed": 4}
     killed = sweeps.load("killed", workplace / "results")
     assert set(killed.trials["step"]) == {60}
+    bring_up(killed.folder)
     study = optuna.load_study(study_name="killed", storage=f"sqlite:///{killed.folder / 'study.db'}")
     assert not study.get_trials(states=(TrialState.RUNNING,))

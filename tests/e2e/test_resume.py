@@ -16,6 +16,7 @@ from gan_core.checkpoint import previous
 from sweeps.record.layout import checkpoint_file
 from sweeps.record.ledger import Ledger
 from sweeps.record.reading import read_ledger
+from sweeps.search.study import bring_up
 from sweeps.tracking.store import Store
 from tests.e2e.commands import COMMAND, board, gan_sweep, killed_after, n_reports
 
@@ -67,6 +68,7 @@ def test_killed_twice_and_resumed_it_ends_as_if_nothing_had_happened(workplace, 
     assert all(states[trial_id] == "interrupted" for trial_id, _ in again)
     assert len(again) <= 1
 
+    bring_up(workplace / "results" / "killed")
     study = optuna.load_study(
         study_name="killed", storage=f"sqlite:///{workplace / 'results' / 'killed' / 'study.db'}"
     )

@@ -5,6 +5,7 @@ import json
 import optuna
 import pytest
 
+from sweeps.search.study import bring_up
 from tests.e2e.commands import gan_sweep
 
 GRID = """\
@@ -44,6 +45,7 @@ def test_a_finite_space_is_tried_once_and_what_diverged_is_told_as_no_better_tha
 ):
     assert finished["status"] == "completed"
     assert finished["trials"] == {"completed": 2, "diverged": 2}
+    bring_up(workplace / "results" / "grid")
     study = optuna.load_study(
         study_name="grid", storage=f"sqlite:///{workplace / 'results' / 'grid' / 'study.db'}"
     )
@@ -94,6 +96,7 @@ def test_a_warm_start_begins_from_a_sweep_of_the_same_space_alone(finished, work
     assert not (workplace / "results" / "warm").exists()
     done = gan_sweep(*warm, "--trials", "1", "--json", cwd=workplace)
     assert done.returncode == 0, done.stderr
+    bring_up(workplace / "results" / "warm")
     study = optuna.load_study(
         study_name="warm", storage=f"sqlite:///{workplace / 'results' / 'warm' / 'study.db'}"
     )

@@ -1,14 +1,12 @@
 import json
 from dataclasses import asdict
 
-import optuna
 import pytest
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from sweeps.record.past import Past
 from sweeps.search.searcher import Search
-from sweeps.search.study import KeptStudy
 from sweeps.search.suggestion import trial_of
 from sweeps.spec.reading import load_spec
 from tests.sweeps.specs import GOOD, write
@@ -16,18 +14,17 @@ from tests.sweeps.specs import GOOD, write
 
 @pytest.fixture
 def make_search(tmp_path):
-    def make(text=GOOD, study="study", trials=20):
+    def make(text=GOOD, trials=20):
         text = text.replace("trials: 3", f"trials: {trials}")
-        return Search(load_spec(write(tmp_path, text)), "tiny", tmp_path / f"{study}.db")
+        return Search(load_spec(write(tmp_path, text)), "tiny", tmp_path)
 
     return make
 
 
-def study_trials(search, tmp_path):
-    """Return what a search has left in its file, once it is closed."""
+def study_trials(search):
+    """Return the trials that the sampler was given, once the search is closed."""
     search.close()
-    storage = f"sqlite:///{tmp_path / 'study.db'}"
-    return optuna.load_study(study_name="tiny", storage=storage).get_trials()
+    return search._ot_study.get_trials()
 
 
 def result(status, score=None, step=10, **more):
@@ -69,8 +66,8 @@ def test_a_default_that_is_unset_can_be_searched(make_search):
 
 def test_one_seed_suggests_the_same(make_search):
     suggested = []
-    for study in ("one", "two"):
-        search = make_search(study=study)
+    for _ in range(2):
+        search = make_search()
         suggested.append([search.suggest(str(number)) for number in range(5)])
     assert suggested[0] == suggested[1]
     assert len({str(suggestion["params"]) for suggestion in suggested[0]}) == 5
@@ -86,7 +83,7 @@ def test_the_sampler_is_told_the_truth(make_search, tmp_path):
     search.on_trial_complete(trial_id="c", result=result("diverged", reason="d_loss is nan at step 3"))
     search.on_trial_complete(trial_id="d", error=True)
     search.give_up("d")
-    trials = study_trials(search, tmp_path)
+    trials = study_trials(search)
     states = [TrialState.COMPLETE, TrialState.PRUNED, TrialState.COMPLETE, TrialState.FAIL, TrialState.FAIL]
     assert [trial.state for trial in trials] == states
     assert trials[0].value == 50.0
@@ -102,14 +99,14 @@ def test_a_first_trial_that_diverges_waits_for_a_score_to_be_no_better_than(make
     search.on_trial_complete(trial_id="a", result=result("diverged", reason="g_loss is inf at step 1"))
     assert search._ot_study.get_trials(states=[TrialState.COMPLETE]) == []
     search.on_trial_complete(trial_id="b", result=result("completed", 70.0))
-    assert sorted(trial.value for trial in study_trials(search, tmp_path)) == [70.0, 70.0]
+    assert sorted(trial.value for trial in study_trials(search)) == [70.0, 70.0]
 
 
 def test_where_all_diverged_they_are_told_a_finite_score(make_search, tmp_path):
     search = make_search()
     search.suggest("a")
     search.on_trial_complete(trial_id="a", result=result("diverged", reason="g_loss is inf at step 1"))
-    assert study_trials(search, tmp_path)[0].value == 1e6
+    assert study_trials(search)[0].value == 1e6
 
 
 FINITE = "name: tiny\nparameters:\n  loss: {values: [bce, lsgan]}\n  noise_dim: {values: [16, 96, 128]}\n"
@@ -126,7 +123,7 @@ def test_a_finite_space_is_tried_whole_and_nothing_twice(make_search, tmp_path, 
     assert params[0] == {"loss": "bce", "noise_dim": 96}
     assert search.exhausted
     assert search.suggest("7") == "FINISHED"
-    states = [trial.state for trial in study_trials(search, tmp_path)]
+    states = [trial.state for trial in study_trials(search)]
     assert states.count(TrialState.COMPLETE) == 6
     assert TrialState.RUNNING not in states
 
@@ -135,8 +132,8 @@ def test_a_finite_space_is_tried_whole_and_nothing_twice(make_search, tmp_path, 
 def test_every_method_suggests_within_the_space_and_repeats_itself(make_search, method):
     text = f"method: {method}\n{GOOD}  beta2: {{values: [0.99, 0.999], when: {{loss: lsgan}}}}\n"
     suggested = []
-    for study in ("one", "two"):
-        search = make_search(text, study=study)
+    for _ in range(2):
+        search = make_search(text)
         params = []
         for number in range(14):
             trial = trial_of(search.suggest(str(number)))
@@ -159,7 +156,7 @@ def test_several_metrics_are_all_told(make_search, tmp_path):
     search.on_trial_complete(trial_id="a", result=result("completed", 50.0) | {"objectives": [50.0, 900.0]})
     search.on_trial_complete(trial_id="b", result=result("running", 70.0))
     search.on_trial_complete(trial_id="c", result=result("diverged", reason="d_loss is nan at step 3"))
-    trials = study_trials(search, tmp_path)
+    trials = study_trials(search)
     assert [trial.state.name for trial in trials] == ["COMPLETE", "PRUNED", "COMPLETE"]
     assert [trials[0].values, trials[2].values] == [[50.0, 900.0], [50.0, 0.0]]
 
@@ -174,14 +171,12 @@ def test_a_resumed_search_knows_what_was_told_and_what_is_left_of_its_points(mak
         asdict(trial) | left | {"status": status}
         for trial, status in ((first, "completed"), (second, "running"))
     ]
-    search._kept.close()
-    resumed = Search(search._spec, "tiny", tmp_path / "study.db", past=Past(rows, {}))
+    resumed = Search(search._spec, "tiny", tmp_path, past=Past(rows, {}))
     again, third = (trial_of(resumed.suggest(tune_id)) for tune_id in "cd")
     assert again == second
     assert (third.number, third.params["lr"]) == (2, 0.003)
     resumed.on_trial_complete(trial_id="c", result=result("completed", 40.0))
-    told = study_trials(resumed, tmp_path)
-    assert not resumed.study_remarks
+    told = study_trials(resumed)
     assert [trial.value for trial in told] == [50.0, 40.0, None]
     assert told[1].params["lr"] == second.params["lr"]
 
@@ -234,7 +229,7 @@ def test_a_search_rebuilt_from_its_ledger_suggests_what_the_unbroken_one_does(ma
         trials.append(trial_of(search.suggest(tune_id)))
         tell(search, tune_id, *told)
     rows, reports = as_rows(trials, RESULTS)
-    rebuilt = Search(search._spec, "tiny", tmp_path / "rebuilt.db", past=Past(rows, reports))
+    rebuilt = Search(search._spec, "tiny", tmp_path, past=Past(rows, reports))
     known, told = (
         [(trial.state, trial.values, trial.params, trial.intermediate_values) for trial in study.get_trials()]
         for study in (search._ot_study, rebuilt._ot_study)
@@ -263,10 +258,8 @@ def test_what_was_rounded_is_told_again_as_it_was_drawn(make_search, tmp_path):
         rows.append(json.loads(json.dumps(asdict(trial))) | told | {"status": "completed"})
     unbroken = trial_of(search.suggest("next"))
     search.close()
-    resumed = Search(search._spec, "tiny", tmp_path / "study.db", past=Past(rows, {}))
+    resumed = Search(search._spec, "tiny", tmp_path, past=Past(rows, {}))
     assert trial_of(resumed.suggest("next")) == unbroken
-    resumed.close()
-    assert resumed.study_remarks == []
 
 
 def test_a_trial_whose_worker_died_is_suggested_again_and_is_one_of_the_studys(make_search, tmp_path):
@@ -283,55 +276,13 @@ def test_a_trial_whose_worker_died_is_suggested_again_and_is_one_of_the_studys(m
     for tune_id in "ac":
         search.on_trial_complete(trial_id=tune_id, result=result("completed", 70.0, 20))
     assert search.suggest("d") == Searcher.FINISHED
-    assert [trial.state for trial in study_trials(search, tmp_path)] == [TrialState.COMPLETE] * 2
+    assert [trial.state for trial in study_trials(search)] == [TrialState.COMPLETE] * 2
 
 
 def test_a_trial_that_the_ledger_has_lost_is_suggested_anew(make_search, tmp_path):
     search = make_search(trials=4)
     trials = [trial_of(search.suggest(tune_id)) for tune_id in "abc"]
     rows, reports = as_rows(trials[::2], RESULTS[::2][:2])
-    rebuilt = Search(search._spec, "tiny", tmp_path / "rebuilt.db", past=Past(rows, reports))
+    rebuilt = Search(search._spec, "tiny", tmp_path, past=Past(rows, reports))
     assert [trial_of(rebuilt.suggest(tune_id)).number for tune_id in "de"] == [1, 3]
     assert rebuilt.suggest("f") is None
-
-
-def test_a_study_that_cannot_be_written_is_told_once_and_stops_nothing(tmp_path):
-    study = KeptStudy(tmp_path / "no folder" / "study.db")
-    kept = optuna.create_study(storage=study, study_name="tiny")
-    study.keep(kept)
-    for value in (3.0, 2.0):
-        kept.tell(kept.ask(), value)
-    study.close()
-    [remark] = study.remarks
-    assert remark.startswith(f"{tmp_path / 'no folder' / 'study.db'} takes no trials any more: ")
-    assert kept.best_value == 2.0
-
-
-def test_what_a_diverged_trial_is_told_may_differ_as_others_end_before_it_or_after(make_search, tmp_path):
-    search = make_search(trials=3)
-    trials = [trial_of(search.suggest(tune_id)) for tune_id in "abc"]
-    results = [("completed", 50.0), ("diverged", 60.0), ("completed", 900.0)]
-    for tune_id, index in (("a", 0), ("c", 2), ("b", 1)):
-        tell(search, tune_id, *results[index])
-    search.close()
-    resumed = Search(search._spec, "tiny", tmp_path / "study.db", past=Past(*as_rows(trials, results)))
-    assert len(study_trials(resumed, tmp_path)) == 3
-    assert not resumed.study_remarks
-
-
-@pytest.mark.parametrize("damage", [b"not a database", None])
-def test_a_study_that_is_damaged_or_disagrees_is_put_aside_and_written_again(make_search, tmp_path, damage):
-    search = make_search()
-    first = trial_of(search.suggest("a"))
-    search.on_trial_complete(trial_id="a", result=result("completed", 50.0))
-    search.close()
-    if damage:
-        (tmp_path / "study.db").write_bytes(damage)
-    rows, reports = as_rows([first], [("completed", 60.0)])
-    resumed = Search(search._spec, "tiny", tmp_path / "study.db", past=Past(rows, reports))
-    told = study_trials(resumed, tmp_path)
-    why = "was damaged" if damage else "had trials that the ledger has not"
-    [remark] = resumed.study_remarks
-    assert remark.startswith(f"{tmp_path / 'study.db'} {why}")
-    assert (tmp_path / "study.damaged.db").exists()
-    assert [trial.value for trial in told] == [60.0]

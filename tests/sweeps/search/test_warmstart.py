@@ -6,7 +6,7 @@ from sweeps.record.ledger import Ledger
 from sweeps.record.status import Status
 from sweeps.search.searcher import Search
 from sweeps.search.suggestion import trial_of
-from sweeps.search.warmstart import earlier_sweep, told_trials
+from sweeps.search.warmstart import earlier_sweep, scored_trials
 from sweeps.spec.reading import load_spec
 from tests.sweeps.specs import GOOD, write
 
@@ -21,7 +21,7 @@ def earlier(tmp_path, spec):
     """A sweep of three trials that were told and one that crashed; its lower learning rates are better."""
     folder = create_sweep_folder(tmp_path, "old", exact=True)
     ledger = Ledger(folder, spec.model_dump(mode="json"))
-    search = Search(spec, "old", folder / "study.db")
+    search = Search(spec, "old", folder)
     for tune_id in "abcd":
         trial = trial_of(search.suggest(tune_id))
         score = 1000 * trial.params["lr"]
@@ -34,7 +34,7 @@ def earlier(tmp_path, spec):
 
 def test_the_sampler_begins_with_what_the_earlier_one_was_told(tmp_path, spec, earlier):
     assert earlier_sweep(spec, "old", tmp_path) == earlier
-    search = Search(spec, "new", tmp_path / "new.db", told_trials(spec, earlier))
+    search = Search(spec, "new", tmp_path, scored_trials(spec, earlier))
     assert trial_of(search.suggest("a")).is_baseline
     states = [trial.state.name for trial in search._ot_study.get_trials()]
     assert states.count("COMPLETE") == 3
