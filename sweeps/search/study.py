@@ -17,7 +17,7 @@ from sweeps.errors import SweepError
 from sweeps.record.past import Past
 from sweeps.record.reading import Record, read_ledger
 from sweeps.search.replay import TRIAL_ID, WARM_START, earlier_trial, ended_trials
-from sweeps.spec.domains import Domain, Fixed
+from sweeps.spec.domains import AnyDomain, Fixed
 from sweeps.spec.sections import Metric
 from sweeps.spec.space import Space
 
@@ -100,7 +100,7 @@ def _trials(record: Record, metrics: Sequence[Metric]) -> list[FrozenTrial]:
 def _space(record: Record) -> Space:
     """Return the searched space; validating the whole spec would import a user's own components."""
     content = record.facts["spec"]["parameters"]
-    parameters: dict[str, Any] = TypeAdapter(dict[str, Domain]).validate_python(content)
+    parameters: dict[str, Any] = TypeAdapter(dict[str, AnyDomain]).validate_python(content)
     searched = {
         name: domain for name, domain in parameters.items() if not isinstance(domain, Fixed) or domain.when
     }
