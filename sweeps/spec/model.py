@@ -66,8 +66,7 @@ class SweepSpec(StrictModel):
         Field(
             30.0,
             ge=0,
-            description="The time between two checkpoints of a trial, which is the most that a kill costs:"
-            " seconds, or 5m.",
+            description="The time, in seconds or as 5m, after which the next report writes a checkpoint.",
         )
     )
     retries: int = Field(

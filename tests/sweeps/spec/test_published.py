@@ -14,7 +14,7 @@ parameters:
 """
 
 
-def test_the_published_settings_within_a_space_come_after_the_baseline(tmp_path):
+def test_the_published_settings_in_the_search_space_follow_the_baseline(tmp_path):
     points = load_spec(write(tmp_path, SPACE)).first_points()
     assert points == [
         {"loss": "bce", "penalty": "none", "lr": 3e-4, "beta1": 0.5},
@@ -31,7 +31,7 @@ def test_the_published_settings_within_a_space_come_after_the_baseline(tmp_path)
     ]
 
 
-def test_they_stand_beside_points_of_ones_own(tmp_path):
+def test_published_settings_follow_the_files_own_points(tmp_path):
     text = SPACE.replace("points: published", "points: [{lr: 1e-2}, published]")
     spec = load_spec(write(tmp_path, text.replace("[bce, lsgan, wasserstein]", "[hinge, bce]")))
     learning_rates = [(point["loss"], point["lr"]) for point in spec.first_points()]
@@ -39,7 +39,7 @@ def test_they_stand_beside_points_of_ones_own(tmp_path):
     assert learning_rates == [("bce", 3e-4), ("bce", 1e-2), *papers]
 
 
-def test_each_names_its_paper_and_is_a_configuration(tmp_path):
+def test_each_published_setting_names_its_paper_and_is_a_valid_configuration(tmp_path):
     spec = load_spec(write(tmp_path, SPACE))
     for setting in SETTINGS:
         assert "arXiv:" in setting.source

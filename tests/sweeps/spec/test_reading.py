@@ -19,7 +19,7 @@ EXPECTED = "# expected "
 
 
 def expected(file):
-    """Return the messages that the comments at a file's end expect."""
+    """Return the patterns of the expected messages, from the comments at the end of a file."""
     lines = file.read_text(encoding="utf-8").splitlines()
     return [line.removeprefix(EXPECTED) for line in lines if line.startswith(EXPECTED)]
 
@@ -29,7 +29,7 @@ def test_there_are_bad_specs_of_many_kinds():
 
 
 @pytest.mark.parametrize("file", BAD, ids=lambda file: file.stem)
-def test_each_fault_exits_with_2_and_has_its_line_and_its_rule(monkeypatch, capsys, tmp_path, file):
+def test_each_fault_exits_with_2_and_names_its_line_and_rule(monkeypatch, capsys, tmp_path, file):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["gan-sweep", str(file), "--allow-imports"])
     with pytest.raises(SystemExit) as ended:
@@ -44,7 +44,7 @@ def test_each_fault_exits_with_2_and_has_its_line_and_its_rule(monkeypatch, caps
 
 
 @pytest.mark.parametrize("file", WANDB, ids=lambda file: file.stem)
-def test_a_sweep_file_of_wandbs_is_read_or_refused_with_the_replacement(file):
+def test_a_wandb_sweep_file_is_read_or_refused_with_a_replacement(file):
     patterns = expected(file)
     if not patterns:
         spec = load_spec(file)
@@ -59,7 +59,7 @@ def test_a_sweep_file_of_wandbs_is_read_or_refused_with_the_replacement(file):
         assert re.search(pattern, line), line
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_the_message_names_a_missing_file(tmp_path):
     with pytest.raises(SpecError, match="there is no such file"):
         load_spec(tmp_path / "nowhere.yaml")
 
@@ -78,7 +78,7 @@ def test_a_good_file_is_read(tmp_path):
     assert spec.reports_per_trial == 2
 
 
-def test_a_folder_is_absolute_and_has_its_sizes(tmp_path, monkeypatch):
+def test_the_path_of_a_folder_becomes_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
     folder = GOOD.replace("dataset: mnist-5k", "dataset: folder:photos\nimage_size: 32")
@@ -86,7 +86,7 @@ def test_a_folder_is_absolute_and_has_its_sizes(tmp_path, monkeypatch):
     assert spec.data == {"name": f"folder:{tmp_path / 'photos'}", "image_size": 32, "channels": None}
 
 
-def test_what_a_trial_may_have_of_a_component(tmp_path):
+def test_values_of_a_component_start_with_the_default(tmp_path):
     spec = load_spec(
         write(tmp_path, GOOD.replace("[bce, lsgan]", "[lsgan, hinge]") + "  architecture: dcgan\n")
     )
@@ -95,19 +95,19 @@ def test_what_a_trial_may_have_of_a_component(tmp_path):
     assert spec.values_of("penalty") == ["none"]
 
 
-def test_the_baseline_comes_first_and_points_are_filled_up_with_defaults(tmp_path):
+def test_the_baseline_comes_first_and_points_have_defaults(tmp_path):
     spec = load_spec(write(tmp_path, GOOD + "points: [{lr: 1e-3}, {}]\n"))
     defaults = {"loss": "bce", "lr": 3e-4, "beta1": 0.5, "noise_dim": 96}
     assert spec.first_points() == [defaults, defaults | {"lr": 1e-3}]
 
 
-def test_the_default_slope_is_the_architectures(tmp_path):
+def test_the_default_slope_depends_on_the_architecture(tmp_path):
     searched = GOOD + "  leaky_slope: {min: 0.0, max: 0.4}\n"
     assert load_spec(write(tmp_path, searched)).baseline["leaky_slope"] == 0.2
     assert load_spec(write(tmp_path, searched + "  architecture: dcgan\n")).baseline["leaky_slope"] == 0.01
 
 
-def test_each_trial_has_a_seed_of_its_own_unless_the_file_fixes_it(tmp_path):
+def test_each_trial_has_its_own_seed_unless_the_file_fixes_the_seed(tmp_path):
     spec = load_spec(write(tmp_path, GOOD))
     params = spec.baseline
     assert spec.trial_config(params, 1) == spec.trial_config(params, 1)
@@ -119,7 +119,7 @@ def test_each_trial_has_a_seed_of_its_own_unless_the_file_fixes_it(tmp_path):
     assert fixed.trial_config(params, 1).seed == 7
 
 
-def test_settings_replace_values_and_are_checked_like_the_file(tmp_path):
+def test_settings_replace_values_of_the_file(tmp_path):
     file = write(tmp_path, GOOD)
     settings = ["parameters.steps=500", "parameters.lr.max=1e-3", "early_terminate.eta=4", "trials=7"]
     spec = load_spec(file, [parse_setting(setting) for setting in settings])
@@ -142,13 +142,13 @@ def test_settings_replace_values_and_are_checked_like_the_file(tmp_path):
         ("trials=[", "--set trials=[: '[' is not a YAML value"),
     ],
 )
-def test_a_bad_setting_names_itself(tmp_path, setting, message):
+def test_the_message_of_a_bad_setting_quotes_the_setting(tmp_path, setting, message):
     file = write(tmp_path, GOOD)
     with pytest.raises(SpecError, match=f"^{re.escape(message)}"):
         load_spec(file, [parse_setting(setting)])
 
 
-def test_an_override_from_python_names_itself(tmp_path):
+def test_the_message_of_a_bad_override_names_the_override(tmp_path):
     file = write(tmp_path, GOOD)
     with pytest.raises(SpecError, match=r"overrides\['trials'\]: trials is -1"):
         load_spec(file, [Override("overrides['trials']", ("trials",), -1)])

@@ -17,12 +17,12 @@ PROMISED = {
 }
 
 
-def test_the_promised_spaces_are_there():
+def test_all_promised_files_exist():
     assert {file.stem for file in FILES} == PROMISED
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_each_is_valid_and_says_what_it_asks_and_how_long_it_takes(file):
+def test_each_file_is_valid_and_starts_with_its_question_and_duration(file):
     spec, remarks = read_spec(file)
     assert remarks == []
     assert spec.name == file.stem
@@ -33,7 +33,7 @@ def test_each_is_valid_and_says_what_it_asks_and_how_long_it_takes(file):
     assert "lr" in spec.searched
 
 
-def test_all_losses_and_penalties_are_compared():
+def test_losses_yaml_compares_all_losses_and_penalties():
     spec, _ = read_spec(next(file for file in FILES if file.stem == "losses"))
     assert len(spec.values_of("loss")) == 6
     assert len(spec.values_of("penalty")) == 4

@@ -39,7 +39,7 @@ def silent():
 
 
 @pytest.mark.parametrize("content", DOMAINS.values(), ids=DOMAINS.keys())
-def test_what_is_suggested_is_contained_and_can_be_enqueued(content):
+def test_suggested_values_are_in_the_domain_and_can_be_enqueued(content):
     kind = domain(content)
     for value in suggested(kind, 30):
         assert kind.contains(value)
@@ -48,7 +48,7 @@ def test_what_is_suggested_is_contained_and_can_be_enqueued(content):
         assert kind.suggest(study.ask(), "x") == pytest.approx(value)
 
 
-def test_multiples_are_of_the_numbers_own_kind():
+def test_multiples_of_a_whole_q_are_whole_numbers():
     assert set(suggested(domain(DOMAINS["multiples"]), 50)) == {0.25, 0.5, 0.75}
     values = suggested(domain(DOMAINS["whole multiples"]), 50)
     assert set(values) == {16, 32, 48, 64}
@@ -57,7 +57,7 @@ def test_multiples_are_of_the_numbers_own_kind():
     assert not domain(DOMAINS["whole multiples"]).contains(20)
 
 
-def test_a_normal_is_normal_and_probabilities_are_shares():
+def test_suggestions_follow_the_distribution():
     values = suggested(domain(DOMAINS["normal"]), 400)
     assert mean(values) == pytest.approx(0.5, abs=0.02)
     assert stdev(values) == pytest.approx(0.1, rel=0.1)
@@ -74,7 +74,7 @@ parameters:
 """
 
 
-def test_a_parameter_is_there_just_where_its_conditions_hold(tmp_path):
+def test_a_trial_has_a_parameter_exactly_if_its_conditions_hold(tmp_path):
     spec = load_spec(write(tmp_path, CONDITIONAL))
     for params in drawn(spec, 50):
         assert ("penalty_weight" in params) == (params["penalty"] != "none")
@@ -83,7 +83,7 @@ def test_a_parameter_is_there_just_where_its_conditions_hold(tmp_path):
     assert spec.trial_config(spec.baseline, 0).d_steps == 1
 
 
-def test_a_space_knows_its_points(tmp_path):
+def test_a_finite_space_lists_its_points(tmp_path):
     space = load_spec(write(tmp_path, CONDITIONAL)).space
     points = list(space.points())
     assert len(points) == space.size() == 1 + 2 * (1 + 2)
@@ -93,7 +93,7 @@ def test_a_space_knows_its_points(tmp_path):
     assert not space.contains({"penalty": "r1"})
 
 
-def test_a_fixed_value_with_a_condition_is_for_the_trials_that_have_it(tmp_path):
+def test_a_fixed_value_with_a_condition_applies_only_if_the_condition_holds(tmp_path):
     conditional = CONDITIONAL + "  lr: {value: 0.01, when: {penalty: r1}}\n"
     spec = load_spec(write(tmp_path, conditional))
     configs = [spec.trial_config(params, 1) for params in drawn(spec, 20)]
@@ -101,7 +101,7 @@ def test_a_fixed_value_with_a_condition_is_for_the_trials_that_have_it(tmp_path)
     assert isinstance(spec.searched["lr"], Fixed)
 
 
-def test_a_point_has_the_defaults_of_what_it_leaves_out_and_should_have(tmp_path):
+def test_a_point_has_defaults_for_the_active_parameters_that_it_leaves_out(tmp_path):
     points = CONDITIONAL + "points: [{penalty: r1, d_steps: 5, penalty_weight: 10}, {penalty: r1}]\n"
     spec = load_spec(write(tmp_path, points))
     assert spec.first_points() == [
@@ -124,12 +124,12 @@ def test_a_point_has_the_defaults_of_what_it_leaves_out_and_should_have(tmp_path
         ),
     ],
 )
-def test_what_would_not_be_used_is_a_warning(tmp_path, parameters, warning):
+def test_a_parameter_that_trials_would_not_use_gives_a_warning(tmp_path, parameters, warning):
     with pytest.warns(UserWarning, match=rf":3:3: .*{warning}"):
         load_spec(write(tmp_path, f"name: tiny\nparameters:\n  {parameters}\n"))
 
 
-def test_what_is_used_where_it_is_there_is_none(tmp_path):
+def test_a_parameter_with_a_condition_gives_no_warning(tmp_path):
     load_spec(write(tmp_path, CONDITIONAL))
 
 
@@ -147,7 +147,7 @@ def test_what_is_used_where_it_is_there_is_none(tmp_path):
         ("choice", "b", "b"),
     ],
 )
-def test_what_was_changed_is_brought_back_into_its_domain(name, value, nearest):
+def test_nearest_returns_a_value_of_the_domain(name, value, nearest):
     found = domain(DOMAINS[name]).nearest(value)
     assert found == pytest.approx(nearest) if isinstance(value, float) else found == nearest
     assert domain(DOMAINS[name]).contains(found)
