@@ -31,10 +31,11 @@ from benchmarks.figures import Figure, conclude
 from gan_core import TrialConfig, load_dataset
 from gan_core.images import png_grid
 from sweeps.driver import session
-from sweeps.driver.progress import Display
+from sweeps.driver.progress import Display, Terminal
 from sweeps.driver.recorder import Recorder
 from sweeps.record.layout import create_sweep_folder
 from sweeps.record.ledger import Ledger
+from sweeps.record.past import Past
 from sweeps.record.status import Status
 from sweeps.record.trial import Trial
 from sweeps.spec.reading import load_spec
@@ -160,13 +161,13 @@ def callback_times_s(n_trials: int, n_reports: int) -> tuple[list[float], list[f
 def recorder_in(results: Path, n_trials: int) -> Iterator[Recorder]:
     """Give the callback that a sweep gives to Tune, with a tracker beside it as in a sweep."""
     spec = load_spec(SPEC)
-    no_weights: Any = SimpleNamespace(add=lambda *_: None)
+    nothing, terminal = Past([], {}), Terminal(Console(), is_quiet=True)
     no_searcher: Any = SimpleNamespace()
     with (
         recording(results) as ledger,
-        Display(Console(), "lsgan", n_trials, spec.metric[0], quiet=True) as display,
+        Display(terminal, "lsgan", n_trials, spec.metric[0], nothing) as display,
     ):
-        recorder = Recorder(ledger, display, no_weights, no_searcher, spec, 0)
+        recorder = Recorder(ledger, display, no_searcher, spec, nothing)
         yield recorder
         recorder.close()
 

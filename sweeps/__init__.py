@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sweeps.analysis.loading import load
     from sweeps.analysis.sweep import Sweep
-    from sweeps.driver.runner import run
+    from sweeps.driver.api import run
     from sweeps.errors import SpecError, SweepError, UnknownSweepError
     from sweeps.report import plots
 
@@ -23,7 +23,7 @@ _HOME = {
     "SweepError": "errors",
     "UnknownSweepError": "errors",
     "load": "analysis.loading",
-    "run": "driver.runner",
+    "run": "driver.api",
 }
 
 

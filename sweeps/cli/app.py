@@ -1,4 +1,4 @@
-"""The command ``gan-sweep``; whatever is heavy is imported by the command that needs it."""
+"""The command ``gan-sweep``; each subcommand imports what it needs, so that the command starts fast."""
 
 import sys
 import warnings
@@ -58,7 +58,7 @@ for _name, _command in _COMMANDS.items():
 
 
 def main() -> None:
-    """Run the command line; errors that a user can mend are one message a fault, and exit code 2.
+    """Run the command line; an error that a user can fix is one line a fault, and exit code 2.
 
     Users' own components may lie in the directory that the command is started in, as for ``python -m``.
     """
@@ -75,7 +75,7 @@ def main() -> None:
 def _show_warning(
     usual: Callable[..., None], message: Warning | str, category: type[Warning], *where: object
 ) -> None:
-    """Show what a person is to know in a line, and what a developer is to know as usual."""
+    """Print warnings for users as one line, and all others in Python's way."""
     if issubclass(category, DamagedLedgerWarning):
         print(f"warning: {message}", file=sys.stderr)
     else:

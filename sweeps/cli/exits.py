@@ -1,4 +1,4 @@
-"""Exit codes."""
+"""Exit codes of the command."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ SIGNAL_EXIT_BASE = 128
 
 @contextmanager
 def signals_as_exit_codes() -> Iterator[None]:
-    """Exit as shells have it where a signal came before the sweep had begun."""
+    """Exit with 128 plus the signal's number after a signal that came before the sweep had begun."""
     try:
         yield
     except SweepInterrupted as interruption:

@@ -10,7 +10,7 @@ from gan_core.registry import allow_imports
 
 
 class Format(StrEnum):
-    """How a leaderboard is printed."""
+    """The format of a printed table."""
 
     TABLE = "table"
     CSV = "csv"
@@ -25,39 +25,37 @@ Settings = Annotated[
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")]
 TrialOrBest = Annotated[str | None, typer.Option(metavar="T", help="A trial; by default the best.")]
 TimeBudget = Annotated[
-    str | None, typer.Option("--time-budget", metavar="T", help="When to end: 90m, 2h or seconds.")
+    str | None, typer.Option("--time-budget", metavar="T", help="Stop after this time: 90m, 2h or seconds.")
 ]
 TrackingUri = Annotated[
     str | None,
-    typer.Option(
-        "--tracking-uri", metavar="URI", help="Where MLflow keeps runs: http://HOST:PORT or the like."
-    ),
+    typer.Option("--tracking-uri", metavar="URI", help="MLflow's tracking URI, such as http://HOST:PORT."),
 ]
 Address = Annotated[
     str | None,
-    typer.Option(
-        "--address", metavar="auto|HOST:PORT", help="Run on a Ray cluster that runs already, not here."
-    ),
+    typer.Option("--address", metavar="auto|HOST:PORT", help="Run on a running Ray cluster."),
 ]
 StorageOption = Annotated[
     str | None,
     typer.Option(
         "--storage",
         metavar="DIR|s3://...|gs://...",
-        help="Where all nodes keep the states of unfinished trials.",
+        help="Keep the states of unfinished trials where all nodes see them.",
     ),
 ]
-Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Where sweeps are kept.")]
+Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="The folder of all sweeps.")]
 AllowImports = Annotated[
     bool,
     typer.Option(
         "--allow-imports",
-        help="Import components that are named MODULE:NAME, which runs their code: only if you trust it.",
+        help="Import components named MODULE:NAME, which runs their code: only if you trust it.",
         callback=lambda allowed: _allow_imports(allowed),
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document; the rest goes to stderr.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing while it runs.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document; everything else goes to stderr.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 
 
 def _allow_imports(allowed: bool) -> bool:

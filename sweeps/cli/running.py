@@ -1,4 +1,4 @@
-"""The commands that train."""
+"""The commands that train: run, resume, confirm, rerun, and preview."""
 
 import sys
 from contextlib import redirect_stdout
@@ -24,6 +24,7 @@ from sweeps.cli.options import (
 from sweeps.words import json_text, results_option
 
 if TYPE_CHECKING:
+    from sweeps.driver.request import Request
     from sweeps.driver.runner import Outcome
     from sweeps.spec.model import SweepSpec
 
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 def run_command(
     spec: SpecFile,
     set_: Settings = None,
-    trials: Annotated[int | None, typer.Option(metavar="N", help="How many configurations to train.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(metavar="N", help="The number of configurations to train.")
+    ] = None,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="The sweep's name; it must be free.")
     ] = None,
@@ -42,24 +45,23 @@ def run_command(
     time_budget: TimeBudget = None,
     warm_start: Annotated[
         str | None,
-        typer.Option("--warm-start", metavar="NAME", help="Begin with what an earlier sweep was told."),
+        typer.Option(
+            "--warm-start", metavar="NAME", help="Pass the trials of an earlier sweep to the sampler first."
+        ),
     ] = None,
     tracking_uri: TrackingUri = None,
     address: Address = None,
     storage: StorageOption = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be run, as preview does; start nothing.")
+        bool, typer.Option("--dry-run", help="Show what would run, like preview; start nothing.")
     ] = False,
     json_: Json = False,
     quiet: Quiet = False,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
     """Run the sweep that a file describes."""
-    from rich.console import Console
-
     from sweeps.cluster.storage import storage_uri
     from sweeps.driver.runner import execute
-    from sweeps.driver.site import Target
     from sweeps.spec.reading import check_name
 
     options = {"trials": trials, "seed": seed, "time_budget": time_budget}
@@ -74,25 +76,16 @@ def run_command(
             earlier_sweep(checked, warm_start, results)
         _show(checked, json_=json_)
         return
-    console = Console(stderr=True)
+    request = _request(results, tracking_uri, address, storage, quiet=quiet)
     with signals_as_exit_codes():
-        outcome = execute(
-            checked,
-            name=name,
-            results=results,
-            console=console,
-            quiet=quiet,
-            warm_start=warm_start,
-            tracking_uri=tracking_uri,
-            target=Target(address, storage),
-        )
+        outcome = execute(checked, request, name=name, warm_start=warm_start)
     _conclude(outcome, results, json_=json_)
 
 
 def resume_command(
     name: Name,
     trials: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="How many trials it shall have in all.")
+        int | None, typer.Option(metavar="N", min=1, help="The number of trials in all.")
     ] = None,
     time_budget: TimeBudget = None,
     tracking_uri: TrackingUri = None,
@@ -103,26 +96,14 @@ def resume_command(
     quiet: Quiet = False,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
-    """Go on with a sweep that was stopped, in whatever way, or extend one."""
-    from rich.console import Console
-
-    from sweeps.driver.runner import resume
-    from sweeps.driver.site import Target
+    """Resume a sweep that was stopped, in whatever way, or extend one."""
+    from sweeps.driver.runner import resume_sweep
     from sweeps.spec.reading import parse_budget
 
     seconds = parse_budget(time_budget)
-    console = Console(stderr=True)
+    request = _request(results, tracking_uri, address, storage, quiet=quiet)
     with signals_as_exit_codes():
-        outcome = resume(
-            name,
-            trials=trials,
-            time_budget=seconds,
-            tracking_uri=tracking_uri,
-            target=Target(address, storage),
-            results=results,
-            console=console,
-            quiet=quiet,
-        )
+        outcome = resume_sweep(name, request, trials=trials, time_budget=seconds)
     _conclude(outcome, results, json_=json_)
 
 
@@ -139,14 +120,14 @@ def preview_command(
 def confirm_command(
     name: Name,
     top: Annotated[
-        int | None, typer.Option(metavar="K", help="The K best configurations, beside the defaults.")
+        int | None, typer.Option(metavar="K", help="Train the K best configurations, and the defaults.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option(metavar="S", help="On how many fresh seeds.")] = None,
+    seeds: Annotated[int | None, typer.Option(metavar="S", help="The number of fresh seeds.")] = None,
     until_resolved: Annotated[
-        bool, typer.Option("--until-resolved", help="Train further seeds where the order is still open.")
+        bool, typer.Option("--until-resolved", help="Train more seeds while the order is open.")
     ] = False,
     max_seeds: Annotated[
-        int | None, typer.Option("--max-seeds", metavar="N", help="The most seeds, until resolved.")
+        int | None, typer.Option("--max-seeds", metavar="N", help="The most seeds, with --until-resolved.")
     ] = None,
     tracking_uri: TrackingUri = None,
     address: Address = None,
@@ -156,28 +137,17 @@ def confirm_command(
     quiet: Quiet = False,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
-    """Train the best configurations and the defaults again on fresh seeds, and say which is best."""
-    from rich.console import Console
-
+    """Train the best configurations and the defaults again on fresh seeds, and compare them."""
     from sweeps.analysis.loading import load
-    from sweeps.driver.runner import confirm
-    from sweeps.driver.site import Target
+    from sweeps.driver.runner import confirm_sweep
     from sweeps.spec.reading import confirm_settings
 
     options = {"top": top, "seeds": seeds, "until_resolved": until_resolved or None, "max_seeds": max_seeds}
     settings = confirm_settings(load(name, results).facts["spec"].get("confirm"), options)
-    console = Console(stderr=True)
+    request = _request(results, tracking_uri, address, storage, quiet=quiet)
     with signals_as_exit_codes():
-        outcome = confirm(
-            name,
-            settings,
-            tracking_uri=tracking_uri,
-            target=Target(address, storage),
-            results=results,
-            console=console,
-            quiet=quiet,
-        )
-    _tell_what_is_missing(outcome, results)
+        outcome = confirm_sweep(name, settings, request)
+    _report_failures(outcome, results)
     if json_:
         print(json_text(outcome.sweep.summary()["confirmation"]))
     else:
@@ -193,7 +163,7 @@ def rerun_command(
     results: Results = Path("results"),
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
-    """Train a trial again, outside of Ray, and compare it with what was recorded; 1 where it differs."""
+    """Train a trial again, outside of Ray, and compare it with the record; exit with 1 if it differs."""
     from sweeps.analysis.loading import load
     from sweeps.driver.rerun import rerun
 
@@ -201,14 +171,25 @@ def rerun_command(
     equal = True
     for report in rerun(sweep, trial):
         now, then = report.metrics[sweep.metric], report.recorded[sweep.metric]
-        verdict = "as recorded" if report.is_equal else f"recorded {then:.6g}: not the same"
+        verdict = "as recorded" if report.is_equal else f"differs: recorded {then:.6g}"
         print(f"step {report.step}  {sweep.metric} {now:.6g}  {verdict}", flush=True)
         equal = equal and report.is_equal
     raise typer.Exit(0 if equal else EXIT_DIFFERENT)
 
 
+def _request(
+    results: Path, tracking_uri: str | None, address: str | None, storage: str | None, *, quiet: bool
+) -> "Request":
+    from rich.console import Console
+
+    from sweeps.driver.progress import Terminal
+    from sweeps.driver.request import Request
+
+    return Request(results, tracking_uri, address, storage, Terminal(Console(stderr=True), quiet))
+
+
 def _checked(spec: Path, settings: list[str] | None, options: dict[str, Any]) -> "SweepSpec":
-    """Read and check a file under ``--set`` and other options; what would not be used is said."""
+    """Return the spec of a file with the options' values, and warn of parameters that no trial uses."""
     from sweeps.spec.overrides import Override, parse_setting
     from sweeps.spec.reading import read_spec
 
@@ -235,8 +216,8 @@ def _show(spec: "SweepSpec", *, json_: bool) -> None:
 
 
 def _conclude(outcome: "Outcome", results: Path, *, json_: bool) -> None:
-    """Print how a sweep ended, and exit."""
-    _tell_what_is_missing(outcome, results)
+    """Print the summary of a sweep, and exit."""
+    _report_failures(outcome, results)
     if json_:
         print(json_text(outcome.sweep.summary()))
     else:
@@ -246,7 +227,7 @@ def _conclude(outcome: "Outcome", results: Path, *, json_: bool) -> None:
     raise typer.Exit(exit_code_of(outcome))
 
 
-def _tell_what_is_missing(outcome: "Outcome", results: Path) -> None:
+def _report_failures(outcome: "Outcome", results: Path) -> None:
     if outcome.report_failure:
         failure = outcome.report_failure
         print(f"the report page was not written: {type(failure).__name__}: {failure}", file=sys.stderr)
@@ -255,6 +236,6 @@ def _tell_what_is_missing(outcome: "Outcome", results: Path) -> None:
         uri = " --tracking-uri URI, with its credentials if it asks for any" if is_elsewhere else ""
         command = f"gan-sweep sync {outcome.sweep.name}{results_option(results)}{uri}"
         print(
-            f"MLflow lacks a part of this sweep: {outcome.tracking_failure}; to send it: {command}",
+            f"MLflow is missing a part of this sweep: {outcome.tracking_failure}; to upload it: {command}",
             file=sys.stderr,
         )

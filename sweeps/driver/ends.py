@@ -1,4 +1,4 @@
-"""What ends a sweep before its last trial: a signal, or its time budget."""
+"""Stop a sweep before its last trial: on a signal, or at the end of its time budget."""
 
 import signal
 import threading
@@ -13,10 +13,10 @@ from sweeps.errors import SweepInterrupted
 
 
 class Signals:
-    """Notes the first SIGINT, SIGTERM or SIGHUP, to be raised where a sweep can end.
+    """Remembers the first SIGINT, SIGTERM or SIGHUP, and raises it where a sweep can stop.
 
-    Stopping by Tune's own means would wait for the workers; nothing of theirs is needed any more. A second
-    signal has its usual effect.
+    Ray Tune's own way to stop would wait for the workers, and nothing they still do is needed. A second
+    signal has its default effect.
     """
 
     _CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -25,7 +25,7 @@ class Signals:
         self.number: int | None = None
 
     def check(self) -> None:
-        """Raise SweepInterrupted where a signal came."""
+        """Raise SweepInterrupted after a signal."""
         if self.number is not None:
             raise SweepInterrupted(self.number)
 
@@ -33,7 +33,7 @@ class Signals:
     def caught(self) -> Iterator[None]:
         """Catch the signals until the end of the block.
 
-        Between its start and the next ``catch``, Ray answers SIGTERM by exiting with that number.
+        Until the next call of ``catch``, Ray's own handler of SIGTERM exits with the signal's number.
         """
         before = {number: signal.getsignal(number) for number in self._CAUGHT}
         self.catch()
@@ -47,7 +47,7 @@ class Signals:
             _set_handlers(before)
 
     def catch(self) -> None:
-        """Catch the signals, again where Ray has installed handlers of its own."""
+        """Install the handlers, also over those that Ray has installed."""
         _set_handlers(dict.fromkeys(self._CAUGHT, self._note))
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
@@ -57,25 +57,25 @@ class Signals:
 
 
 def _set_handlers(handlers: Mapping[signal.Signals, Any]) -> None:
-    """Set signal handlers, which only the main thread can."""
+    """Set signal handlers, in the main thread; no other thread can."""
     if threading.current_thread() is threading.main_thread():
         for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
-class BudgetOver(Exception):  # noqa: N818 - an end like another
-    """The time that a sweep was given is over."""
+class BudgetOver(Exception):  # noqa: N818 - no error: the sweep ends as planned
+    """The time budget of a sweep is used up."""
 
 
 class Budget:
-    """The time that a sweep may take from now on, in seconds; None is no end."""
+    """A time budget in seconds, from now on; None for no end."""
 
     def __init__(self, seconds: float | None) -> None:
         self._end = monotonic() + (inf if seconds is None else seconds)
         self.is_over = False
 
     def check(self) -> None:
-        """Raise BudgetOver where the time is over."""
+        """Raise BudgetOver once the time is used up."""
         if monotonic() > self._end:
             self.is_over = True
             raise BudgetOver

@@ -1,4 +1,4 @@
-"""What a sweep ran on: the versions that its results depend on, and the machine."""
+"""Describe what a sweep runs on: versions and the machine."""
 
 import os
 import platform
@@ -11,11 +11,11 @@ PACKAGES = ("gan-sweep", "torch", "ray", "optuna", "mlflow", "numpy")
 
 
 def environment(gpus: float = 0, n_nodes: int | None = None) -> dict[str, str]:
-    """Return the versions of what trains and searches, and the machine in words.
+    """Return the versions of the packages that train and search, and a description of the machine.
 
     Args:
-        gpus: How many GPUs trials may use.
-        n_nodes: Of the cluster, of which this machine is one; None where trials run on this machine.
+        gpus: The number of GPUs that Ray has.
+        n_nodes: The number of nodes of the cluster; None for this machine alone.
     """
     versions = {package: _version(package) for package in PACKAGES}
     return {
@@ -31,7 +31,7 @@ def environment(gpus: float = 0, n_nodes: int | None = None) -> dict[str, str]:
 
 
 def _git_commit() -> dict[str, str]:
-    """Return the commit that the current folder is at, with ``-dirty`` where it was changed since."""
+    """Return the git commit of the current folder, with ``-dirty`` after uncommitted changes."""
     git = shutil.which("git")
     if git is None:
         return {}
@@ -48,7 +48,7 @@ def _version(package: str) -> str:
 
 
 def _processor() -> str:
-    """Return the processor's name: Linux says it in a file alone."""
+    """Return the processor's name, which Linux has in a file alone."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,4 +1,4 @@
-"""What a sweep would be: its space, examples of it, and what it would cost; nothing is started or written."""
+"""Show the space of a sweep, example configurations and the cost, without starting or writing anything."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -24,23 +24,23 @@ TABLE_WIDTH = 240
 EXAMPLES = 10
 WARM_STEPS, TIMED_SECONDS = 2, 2.0
 EVALUATION_OVER_GENERATION = 3
-"""How much longer it takes to make and score a report's samples than to make them, measured on digits."""
+"""Time to generate and score a report's samples, over the time to generate them: measured on digits."""
 
 
 def print_preview(spec: SweepSpec, console: Console, *, timed: bool = True) -> None:
-    """Print the space as a tree, ten configurations drawn from it, how many there are, and what it costs.
+    """Print the space as a tree, ten random configurations, the size of the space, and the cost of the sweep.
 
     Args:
         spec: The sweep.
-        console: Where to print.
-        timed: Whether to time a handful of real steps, for which torch is imported.
+        console: Prints it.
+        timed: Whether to time a few real training steps, which imports torch.
     """
     console.print(_tree(spec))
     console.print(_examples(spec))
     for line in (*_size(spec), *_confirmation(spec)):
         console.print(line, markup=False)
     if timed:
-        with console.status("Timing a handful of steps"):
+        with console.status("Timing a few training steps"):
             lines = [*_time(spec)]
         for line in lines:
             console.print(line, markup=False)
@@ -48,8 +48,8 @@ def print_preview(spec: SweepSpec, console: Console, *, timed: bool = True) -> N
 
 
 def _tree(spec: SweepSpec) -> Tree:
-    """Draw the parameters; one with a condition hangs from those that it depends on."""
-    root = Tree(f"[bold]{spec.name}[/bold]: {escape(_in_words(spec))}")
+    """Return the parameters as a tree: a parameter with a condition is a branch of those it depends on."""
+    root = Tree(f"[bold]{spec.name}[/bold]: {escape(_title(spec))}")
     branches: dict[str, Tree] = {}
     waiting = dict(spec.parameters)
     while waiting:
@@ -60,7 +60,7 @@ def _tree(spec: SweepSpec) -> Tree:
     return root
 
 
-def _in_words(spec: SweepSpec) -> str:
+def _title(spec: SweepSpec) -> str:
     metrics = " and ".join(f"{metric.name} ({metric.goal})" for metric in spec.metric)
     return f"{spec.trials} trials on {spec.dataset} by {spec.method}, for {metrics}"
 
@@ -77,7 +77,7 @@ def _examples(spec: SweepSpec) -> Table:
     table = Table(title="Drawn at random", title_justify="left", box=None, pad_edge=False)
     for name in spec.searched:
         table.add_column(name, justify="right")
-    for params in drawn(spec, EXAMPLES):
+    for params in sample_configurations(spec, EXAMPLES):
         table.add_row(*(_cell(params.get(name)) for name in spec.searched))
     return table
 
@@ -88,8 +88,8 @@ def _cell(value: Scalar | None) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def drawn(spec: SweepSpec, n: int) -> list[dict[str, Scalar]]:
-    """Return ``n`` configurations as a random search would choose them."""
+def sample_configurations(spec: SweepSpec, n: int) -> list[dict[str, Scalar]]:
+    """Return ``n`` configurations of a random search."""
     trial: Any = RandomTrial(Random(spec.seed))  # noqa: S311 - no secret
     return [spec.space.suggest(trial) for _ in range(n)]
 
@@ -97,27 +97,27 @@ def drawn(spec: SweepSpec, n: int) -> list[dict[str, Scalar]]:
 def _size(spec: SweepSpec) -> Iterator[str]:
     size = spec.space.size()
     if size is None:
-        yield "distinct  no end of configurations"
+        yield "distinct  infinitely many configurations"
         return
     outside = not spec.space.contains(spec.baseline)
     n_tried = spec.max_trials - outside
-    enough = "each will be tried once" if n_tried == size else f"{n_tried} of them will be tried"
-    beside = ", and the defaults, which are none of them" if outside else ""
+    enough = "each will be trained once" if n_tried == size else f"{n_tried} of them will be trained"
+    beside = ", and the defaults, which lie outside of the space" if outside else ""
     yield f"distinct  {size:,} configurations: {enough}{beside}"
 
 
 @dataclass(frozen=True)
 class Confirmation:
-    """What a confirmation trains once the search is done.
+    """The size of a confirmation.
 
     Args:
-        configurations: The best, and the defaults.
-        seeds: Of each.
-        trainings: Of all of them together.
-        steps: Of all trainings together, at the baseline.
-        most_seeds: Of each, where it goes on until resolved; as many as ``seeds`` where it does not.
-        most_trainings: With those.
-        most_steps: With those.
+        configurations: The number of configurations, the defaults included.
+        seeds: The number of seeds of each configuration.
+        trainings: The number of trainings in all.
+        steps: The number of steps in all, at the baseline's steps a training.
+        most_seeds: The most seeds of each configuration, until resolved; else ``seeds``.
+        most_trainings: The most trainings in all.
+        most_steps: The most steps in all.
     """
 
     configurations: int
@@ -129,8 +129,8 @@ class Confirmation:
     most_steps: int
 
     @classmethod
-    def of(cls, spec: SweepSpec) -> "Confirmation | None":
-        """Count a spec's confirmation, None where it asks for none."""
+    def from_spec(cls, spec: SweepSpec) -> "Confirmation | None":
+        """Return the size of a spec's confirmation; None without one."""
         if spec.confirm is None:
             return None
         most_trials = spec.max_trials
@@ -140,7 +140,7 @@ class Confirmation:
 
 
 def _confirmation(spec: SweepSpec) -> Iterator[str]:
-    counted = Confirmation.of(spec)
+    counted = Confirmation.from_spec(spec)
     if counted is None:
         return
     trainings, steps = f"{counted.trainings:,} trainings", f"{counted.steps:,} steps"
@@ -153,51 +153,52 @@ def _confirmation(spec: SweepSpec) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a trial takes at the baseline.
+    """The time of a trial at the baseline.
 
     Args:
         step_s: Seconds a step.
-        report_s: Seconds to score a report's samples, about.
-        final_s: Seconds to score the last weights', about.
+        report_s: Estimated seconds to score a report's samples.
+        final_s: Estimated seconds for the final score.
     """
 
     step_s: float
     report_s: float
     final_s: float
 
-    def of(self, config: TrialConfig, steps: float) -> float:
-        """Return the seconds that ``steps`` steps take, with their reports."""
+    def seconds(self, config: TrialConfig, steps: float) -> float:
+        """Return the seconds of ``steps`` steps and their reports."""
         return steps * (self.step_s + self.report_s / config.report_every)
 
 
 def _time(spec: SweepSpec) -> Iterator[str]:
-    """Yield how many trials run at a time and, where images can be had without loading any, for how long."""
+    """Yield the number of trials at a time and, if the image shape is known, the estimated time."""
     slots = _slots(spec)
     yield f"at a time {slots} trials on the {os.cpu_count()} cores of this machine"
     shape = image_shape(spec)
     if shape is None:
-        yield f"time      not estimated: {spec.dataset} would have to be loaded"
+        yield f"time      not estimated: {spec.dataset} would have to be loaded first"
         return
     config = spec.trial_config(spec.baseline, 0)
     cost = _timed(config, shape, spec.resources.cpu)
-    full = cost.of(config, config.steps) + cost.final_s
+    full = cost.seconds(config, config.steps) + cost.final_s
     longest = spec.trials * full / slots
-    told = f"about {duration(longest)} in all"
+    estimate = f"about {duration(longest)} in all"
     if spec.early_terminate.type in {"asha", "hyperband"}:
-        others = (spec.trials - 1) * cost.of(config, _steps_with_stops(spec, config))
-        told += f", {duration((full + others) / slots)} where one in {spec.early_terminate.eta} goes on"
-    confirmation = Confirmation.of(spec)
+        others = (spec.trials - 1) * cost.seconds(config, _steps_with_stops(spec, config))
+        eta = spec.early_terminate.eta
+        estimate += f", {duration((full + others) / slots)} if one in {eta} continues at each rung"
+    confirmation = Confirmation.from_spec(spec)
     if confirmation is not None:
         seconds = [ceil(n / slots) * full for n in (confirmation.trainings, confirmation.most_trainings)]
         up_to = f" up to {duration(seconds[1])}" if seconds[1] > seconds[0] else ""
-        told += f", and {duration(seconds[0])}{up_to} more for the confirmation"
+        estimate += f", and {duration(seconds[0])}{up_to} more for the confirmation"
     if spec.time_budget is not None:
-        told += f"; it ends after {duration(spec.time_budget)}"
-    yield f"time      {told}: {1 / cost.step_s:.1f} steps/s now"
+        estimate += f"; the time budget ends it after {duration(spec.time_budget)}"
+    yield f"time      {estimate}: {1 / cost.step_s:.1f} steps/s now"
 
 
 def _steps_with_stops(spec: SweepSpec, config: TrialConfig) -> float:
-    """Return the steps of a trial on average where one in eta goes on at each rung of ASHA's."""
+    """Return the mean number of steps of a trial if one in eta continues at each rung of ASHA."""
     rung = spec.early_terminate.first_rung * config.report_every
     expected, reached, share = 0.0, 0, 1.0
     while reached < config.steps:
@@ -208,7 +209,7 @@ def _steps_with_stops(spec: SweepSpec, config: TrialConfig) -> float:
 
 
 def _timed(config: TrialConfig, shape: tuple[int, int, int], threads: int) -> Cost:
-    """Time real steps, of random images: what they show makes no difference."""
+    """Time real training steps on random images."""
     import torch
 
     from gan_core import Trainer
@@ -236,24 +237,24 @@ def _timed(config: TrialConfig, shape: tuple[int, int, int], threads: int) -> Co
 
 
 def disk_bytes(spec: SweepSpec, n_ended: int = 0) -> float:
-    """Return about how much a sweep and its confirmation write, in bytes, but for what has ended."""
-    confirmation = Confirmation.of(spec)
+    """Estimate how much a sweep and its confirmation write, in bytes, without the trials that have ended."""
+    confirmation = Confirmation.from_spec(spec)
     trainings = spec.trials + (confirmation.most_trainings if confirmation else 0)
     return bytes_needed(spec, max(0, trainings - n_ended), _slots(spec))
 
 
 def _slots(spec: SweepSpec) -> int:
-    """Return how many trials run at a time on the cores of this machine."""
+    """Return the number of trials at a time on the cores of this machine."""
     return max(1, (os.cpu_count() or 1) // spec.resources.cpu)
 
 
 def as_json(spec: SweepSpec) -> Mapping[str, Any]:
-    """Return the preview without its timing as JSON values."""
-    confirmation = Confirmation.of(spec)
+    """Return the preview as JSON values, without times."""
+    confirmation = Confirmation.from_spec(spec)
     return {
         "name": spec.name,
         "searched": {name: domain.model_dump(mode="json") for name, domain in spec.searched.items()},
-        "examples": drawn(spec, EXAMPLES),
+        "examples": sample_configurations(spec, EXAMPLES),
         "distinct": spec.space.size(),
         "trials": spec.trials,
         "confirmation": confirmation and asdict(confirmation),

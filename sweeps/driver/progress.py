@@ -1,8 +1,9 @@
-"""What a person sees while a sweep runs."""
+"""Show a sweep while it runs."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import monotonic
 
 from rich.console import Console, Group
@@ -11,60 +12,74 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from sweeps.record.status import Status
+from sweeps.record.past import Past
+from sweeps.record.status import FAILURES, Status
 from sweeps.record.trial import Trial
 from sweeps.spec.sections import Metric
 from sweeps.words import duration, format_params
 
 
-@contextmanager
-def announced(console: Console, what: str, *, quiet: bool) -> Iterator[None]:
-    """Say what is being done while it is done."""
-    if quiet:
-        yield
-    elif console.is_terminal:
-        with console.status(Text(what)):
+@dataclass(frozen=True)
+class Terminal:
+    """Shows what is being done.
+
+    Args:
+        console: A terminal, a notebook, or a file that gets one line an event.
+        is_quiet: Whether to show nothing.
+    """
+
+    console: Console
+    is_quiet: bool = False
+
+    @property
+    def is_live(self) -> bool:
+        """Whether what is shown can be drawn again in place."""
+        return not self.is_quiet and (self.console.is_terminal or self.console.is_jupyter)
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        if not self.is_quiet:
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def announced(self, activity: str) -> Iterator[None]:
+        """Show an activity, with a spinner in a terminal, until the end of the block."""
+        if self.is_live:
+            with self.console.status(Text(activity)):
+                yield
+        else:
+            self.say(activity)
             yield
-    else:
-        console.print(what, markup=False, highlight=False, soft_wrap=True)
-        yield
 
 
 class Display:
-    """One live display in a terminal; a line for each event elsewhere; nothing where it is quiet.
+    """Shows the trials of a stage: drawn in place in a terminal or a notebook, else a line for each event.
 
     Args:
-        console: Where to draw.
+        terminal: Shows it.
         name: The sweep's name.
-        trials: How many trials there will be.
-        metric: What says which is better.
-        ended: How trials ended in an earlier run.
-        quiet: Whether to draw nothing.
+        n_trials: The number of trials, those of earlier runs included.
+        metric: The metric to compare trials by.
+        past: The trials of earlier runs.
     """
 
-    def __init__(
-        self,
-        console: Console,
-        name: str,
-        trials: int,
-        metric: Metric,
-        *,
-        ended: Iterable[Status] = (),
-        quiet: bool = False,
-    ) -> None:
+    def __init__(self, terminal: Terminal, name: str, n_trials: int, metric: Metric, past: Past) -> None:
         self._metric = metric.name
         self._sign = 1 if metric.goal == "minimize" else -1
-        self._console = console
+        self._terminal = terminal
         self._name = name
-        self._trials = trials
-        self._ended = Counter(ended)
+        self._n_trials = n_trials
+        self._ended = Counter(past.ended.values())
         self._ended_before = self._ended.total()
         self._running: dict[str, tuple[Trial, int, float | None]] = {}
-        self._best: tuple[float, Trial] | None = None
+        self._best_scores = {
+            row["trial_id"]: (row["score"], past.trial(row["trial_id"]))
+            for row in past.rows
+            if row["score"] is not None and row["status"] not in FAILURES
+        }
         self._note = ""
         self._started = monotonic()
-        self._quiet = quiet
-        self._live = None if quiet or not console.is_terminal else Live(self, console=console, transient=True)
+        self._live = Live(self, console=terminal.console, transient=True) if terminal.is_live else None
 
     def __enter__(self) -> "Display":
         if self._live:
@@ -76,7 +91,7 @@ class Display:
             self._live.stop()
 
     def say(self, note: str) -> None:
-        """Show what is being done before the first trial runs, or after the last."""
+        """Show an activity before the first trial runs, or after the last one."""
         self._note = note
         self._line(note)
 
@@ -90,37 +105,41 @@ class Display:
     def report(self, trial: Trial, step: int, score: float) -> None:
         """Show a trial's score at a step."""
         self._running[trial.trial_id] = (trial, step, score)
-        if self._best is None or self._sign * score < self._sign * self._best[0]:
-            self._best = (score, trial)
+        before, _ = self._best_scores.get(trial.trial_id, (score, trial))
+        self._best_scores[trial.trial_id] = min(before, score, key=lambda value: self._sign * value), trial
 
     def take_over(self, trial: Trial, donor: str, step: int) -> None:
-        """Show that a trial goes on with another one's weights."""
-        self._line(f"{trial.trial_id} goes on from {donor} at step {step} with {format_params(trial.params)}")
+        """Show that a trial continues from the weights of another trial, its donor."""
+        self._line(
+            f"{trial.trial_id} continues from {donor} at step {step} with {format_params(trial.params)}"
+        )
 
     def mishap(self, trial: Trial, reason: str) -> None:
-        """Show what happened to a trial that goes on."""
+        """Show a fault that a trial survived."""
         self._line(f"{trial.trial_id}: {reason}")
 
     def end(self, trial: Trial, status: Status, score: float | None, reason: str | None = None) -> None:
         """Show how a trial ended."""
         _, step, _ = self._running.pop(trial.trial_id)
         self._ended[status] += 1
+        if status in FAILURES:
+            self._best_scores.pop(trial.trial_id, None)
         scored = "" if score is None else f" {self._metric} {score:.4g}"
         because = f" ({reason})" if reason else ""
         self._line(
-            f"[{self._ended.total()}/{self._trials}] {trial.trial_id} {status.words}"
+            f"[{self._ended.total()}/{self._n_trials}] {trial.trial_id} {status.words}"
             f" at step {step}{scored}{because}  {format_params(trial.params)}"
         )
 
     def __rich__(self) -> Group:
-        """Draw the display as it stands."""
+        """Return the display, to be drawn by rich."""
         bar = Progress(
             TextColumn("[bold]{task.description}"), BarColumn(40), TextColumn("{task.fields[state]}")
         )
-        bar.add_task(self._name, total=self._trials, completed=self._ended.total(), state=self._state())
+        bar.add_task(self._name, total=self._n_trials, completed=self._ended.total(), state=self._state())
         parts: list[Progress | Text | Table] = [bar]
-        if self._best:
-            score, trial = self._best
+        if self._best_scores:
+            score, trial = min(self._best_scores.values(), key=lambda best: self._sign * best[0])
             parts.append(
                 Text.assemble(
                     "  best ",
@@ -138,7 +157,7 @@ class Display:
             return self._note
         diverged = f", {self._ended[Status.DIVERGED]} diverged" if self._ended[Status.DIVERGED] else ""
         counts = (
-            f"{self._ended.total()}/{self._trials} trials, {len(self._running)} running,"
+            f"{self._ended.total()}/{self._n_trials} trials, {len(self._running)} running,"
             f" {self._ended[Status.PRUNED]} stopped early{diverged}, {self._ended[Status.CRASHED]} failed"
         )
         return f"{counts}{self._time_left()}"
@@ -148,7 +167,7 @@ class Display:
         now = done - self._ended_before
         if now < 2:
             return ""
-        seconds = (monotonic() - self._started) / now * (self._trials - done)
+        seconds = (monotonic() - self._started) / now * (self._n_trials - done)
         return f", about {duration(seconds)} left"
 
     def _running_table(self) -> Table:
@@ -160,5 +179,5 @@ class Display:
         return table
 
     def _line(self, text: str) -> None:
-        if not self._quiet and not self._live:
-            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        if not self._live:
+            self._terminal.say(text)

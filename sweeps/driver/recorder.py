@@ -1,5 +1,6 @@
-"""What a sweep keeps of its trials as Ray Tune runs them."""
+"""Record and show what happens to trials while Ray Tune runs them."""
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,8 +12,9 @@ from ray.exceptions import RayTaskError
 from ray.tune.experiment import Trial as TuneTrial
 
 from sweeps.cluster.storage import Storage
-from sweeps.driver.disk import full, is_full
+from sweeps.driver.disk import disk_full_error, is_full
 from sweeps.driver.progress import Display
+from sweeps.driver.request import OnReport
 from sweeps.record.layout import checkpoint_file, discard_checkpoints, samples_file, weights_file
 from sweeps.record.ledger import Ledger
 from sweeps.record.past import Past
@@ -26,7 +28,7 @@ from sweeps.spec.model import SweepSpec
 
 
 class BestWeights:
-    """Keeps the generators of the best trials, of the defaults and of finalists, and drops the others'."""
+    """Keeps the generators of the best trials, of the defaults and of finalists, and deletes all others."""
 
     def __init__(self, folder: Path, spec: SweepSpec, past: Past) -> None:
         self._folder = folder
@@ -41,7 +43,7 @@ class BestWeights:
                 self.add(row["trial_id"], score, is_baseline=bool(row["is_baseline"]))
 
     def add(self, trial_id: str, score: float, *, is_baseline: bool) -> None:
-        """Take in a trial that was trained to its end."""
+        """Rank a trial that was trained to its end, and delete the worst generator if there are too many."""
         if self._keep and (is_baseline or trial_id in self._finalists):
             return
         self._kept = sorted([*self._kept, (self._sign * score, trial_id)])
@@ -51,23 +53,24 @@ class BestWeights:
 
 
 class Recorder(tune.Callback):
-    """Passes what happens to trials on: to the ledger first, then to those who show it.
+    """Records every event of a trial, and then shows it.
 
-    A trial whose worker died is trained again from its last checkpoint, under a new name of Tune's and its
-    own in the ledger. What its own code raised, it would raise again: that trial has failed.
+    If a worker dies, its trial is trained again from its last checkpoint: under a new name in Ray Tune, under
+    the same name in the record. If the code of a trial raises, it would raise again: the trial has failed.
 
-    A full disk ends the sweep before anything else is recorded: its trials go on when it is resumed.
+    A full disk stops the sweep before anything else is recorded. Its trials continue once it is resumed.
 
     Args:
-        ledger: Where it is recorded.
-        display: Where it is shown.
-        weights: What is kept of generators.
-        searcher: What suggests a trial again.
+        ledger: The record of the sweep.
+        display: Shows the trials.
+        searcher: Suggests a trial again.
         spec: The sweep.
-        n_ended: How many trials an earlier run has ended.
+        past: The trials of earlier runs.
+        storage: Where the states of unfinished trials are kept; None for the sweep's folder.
+        on_report: Called after each report has been recorded.
 
     Attributes:
-        ended: How many have ended by now.
+        ended: The number of trials that have ended, those of earlier runs included.
         is_full: Whether the disk is full.
     """
 
@@ -75,14 +78,15 @@ class Recorder(tune.Callback):
         self,
         ledger: Ledger,
         display: Display,
-        weights: BestWeights,
         searcher: Search | Confirmation,
         spec: SweepSpec,
-        n_ended: int,
+        past: Past,
         storage: Storage | None = None,
+        on_report: OnReport | None = None,
     ) -> None:
-        self._weights = weights
+        self._weights = BestWeights(ledger.folder, spec, past)
         self._storage = storage
+        self._on_report = on_report
         self._searcher = searcher
         self._retries = spec.retries
         self._metric = spec.metric[0].name
@@ -95,15 +99,15 @@ class Recorder(tune.Callback):
         self._scores: dict[str, float] = {}
         self._places: dict[str, dict[str, Any]] = {}
         self._is_described = False
-        self.ended = n_ended
+        self.ended = len(past.ended)
         self.is_full = False
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave everything out: Tune saves its callbacks for a restore that is not used here."""
+        """Return nothing: Tune pickles its callbacks for a restore that is not used here."""
         return {}
 
     def on_trial_start(self, trial: TuneTrial, **_info: object) -> None:
-        """Record that a trial has started; that it goes on is nothing new."""
+        """Record that a trial has started, unless Tune only continues it."""
         if trial.trial_id in self._running:
             return
         started = trial_of(trial.config)
@@ -115,17 +119,17 @@ class Recorder(tune.Callback):
         self._display.start(started)
 
     def check(self) -> None:
-        """Raise DiskFullError where the disk is full: Tune would take that for a failure of the trial's."""
+        """Raise DiskFullError if the disk is full: raised elsewhere, Tune would blame the trial."""
         if self.is_full:
-            raise full(self._folder)
+            raise disk_full_error(self._folder)
 
     def on_trial_result(self, trial: TuneTrial, result: dict[str, Any], **_info: object) -> None:
-        """Record a report, its samples and its weights; what is large is taken out of the result."""
-        with self._noting_a_full_disk():
+        """Record a report, its samples and its weights, and remove the large ones from the result."""
+        with self._remembering_a_full_disk():
             self._record_report(trial, result)
 
     @contextmanager
-    def _noting_a_full_disk(self) -> Iterator[None]:
+    def _remembering_a_full_disk(self) -> Iterator[None]:
         try:
             yield
         except (OSError, sqlite3.OperationalError) as error:
@@ -155,15 +159,17 @@ class Recorder(tune.Callback):
             _write_whole(weights_file(self._folder, reporting.trial_id), weights)
         self._ledger.report(reporting.trial_id, step, metrics, result["score"], result["flags"])
         self._display.report(reporting, step, metrics[self._metric])
+        if self._on_report:
+            self._on_report(reporting.trial_id, step, dict(metrics))
 
     def _note_place(self, tune_id: str, place: dict[str, Any]) -> None:
-        """Record where a trial runs, once, and again where it has moved."""
+        """Record the node that a trial runs on, at first and after each move."""
         if self._places.get(tune_id) != place:
             self._places[tune_id] = place
             self._ledger.place(self._running[tune_id].trial_id, place)
 
     def _note_take_over(self, trial: TuneTrial, result: Mapping[str, Any]) -> None:
-        """Record that a trial has changed, once a result was made with what it is now."""
+        """Record that a trial continued from another one's state, once it has reported since."""
         now, lineage = trial_of(result["config"]), (result["donor"], result["donor_step"])
         if now != self._running[trial.trial_id] or lineage != self._lineages[trial.trial_id]:
             self._running[trial.trial_id], self._lineages[trial.trial_id] = now, lineage
@@ -171,18 +177,18 @@ class Recorder(tune.Callback):
             self._display.take_over(now, result["donor"], result["donor_step"])
 
     def on_trial_complete(self, trial: TuneTrial, **_info: object) -> None:
-        """Record how a trial ended, unless its last report found no room."""
+        """Record how a trial ended, unless the disk was full at its last report."""
         if self.is_full:
             return
         result = trial.last_result
-        with self._noting_a_full_disk():
+        with self._remembering_a_full_disk():
             self._end(trial.trial_id, status_of(result), result.get("reason"), final=result.get("final"))
             self.ended += 1
         _forget_statistics(trial)
 
     def on_trial_error(self, trial: TuneTrial, **_info: object) -> None:
-        """Have a trial whose worker died trained again; record that it crashed where it is not."""
-        with self._noting_a_full_disk():
+        """Retry a trial after its worker died; else record that the trial crashed."""
+        with self._remembering_a_full_disk():
             self._record_failure(trial)
 
     def _record_failure(self, trial: TuneTrial) -> None:
@@ -193,15 +199,15 @@ class Recorder(tune.Callback):
             self.on_trial_start(trial)
         traceback = Path(trial.error_file).read_text(encoding="utf-8")
         death = _death(trial.get_pickled_error(), traceback)
-        if death and self._is_tried_again(trial.trial_id, death):
+        if death and self._retry(trial.trial_id, death):
             return
         reason = death or traceback.strip().splitlines()[-1]
         self._searcher.give_up(trial.trial_id)
         self.ended += 1
         self._end(trial.trial_id, Status.CRASHED, reason, traceback)
 
-    def _is_tried_again(self, tune_id: str, death: str) -> bool:
-        """Have a trial whose worker died trained again, unless it happens too often; return whether."""
+    def _retry(self, tune_id: str, death: str) -> bool:
+        """Train a trial again after its worker died, and return True; False without retries left."""
         failed = self._running[tune_id]
         past = Past.read(read_ledger(self._folder.name, self._folder.parent), failed.stage)
         n_deaths = past.n_mishaps(failed.trial_id, Mishap.DEATH)
@@ -215,11 +221,11 @@ class Recorder(tune.Callback):
 
     @property
     def running(self) -> int:
-        """How many trials are running, or wait to be tried again."""
+        """The number of trials that run or wait for a retry."""
         return len(self._running) + len(self._waiting)
 
     def close(self) -> None:
-        """Record that the trials still running were interrupted."""
+        """Record that the trials that still run were interrupted."""
         self._running |= self._waiting
         for tune_id in list(self._running):
             self._end(tune_id, Status.INTERRUPTED)
@@ -243,7 +249,7 @@ class Recorder(tune.Callback):
         self._display.end(trial, status, final.get(self._metric, score) if final else score, reason)
 
     def _drop_state(self, trial_id: str) -> None:
-        """Delete the state of a trial that has ended from where it is kept for others."""
+        """Delete the state of an ended trial from the storage."""
         if self._storage is None:
             return
         try:
@@ -253,31 +259,36 @@ class Recorder(tune.Callback):
 
 
 def _forget_statistics(trial: TuneTrial) -> None:
-    """Drop what Tune keeps of each number in a trial's results: 100 KB a trial, which nothing asks for."""
+    """Delete Tune's statistics of a trial's results: 100 KB a trial, and nothing reads them."""
     trial.run_metadata.metric_analysis.clear()
     trial.run_metadata.metric_n_steps.clear()
 
 
 def _write_whole(file: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all."""
+    """Write a file atomically: after a crash it is whole or missing."""
     draft = file.with_name(f"{file.name}.draft")
-    draft.write_bytes(content)
+    with draft.open("wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
     draft.replace(file)
 
 
 _OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}
 
 
-def _death(error: Exception | None, told: str) -> str | None:
-    """Return of what a trial's worker died; None where the trial failed by what its code or ours raised.
+def _death(error: Exception | None, message: str) -> str | None:
+    """Return why a trial's worker died; None if the code of the trial or of gan-sweep raised.
 
-    Tune keeps no error that is neither a task's nor an actor's, and what is ``told`` of one that was raised
-    in this process is its traceback.
-    Memory is short for what else runs at the time: a trial that lacked it did not fail by itself.
+    Args:
+        error: Tune's error, which is None for an exception that was raised in this process.
+        message: Tune's text of the error: of an exception in this process, its traceback.
+
+    Out of memory counts as a death: other trials may have used the memory up.
     """
     cause = error.cause if isinstance(error, RayTaskError) else error
     if type(cause).__name__ in _OUT_OF_MEMORY:
         return "OutOfMemory: the worker had too little memory"
     is_raised = isinstance(error, RayTaskError) or getattr(error, "actor_init_failed", False)
-    is_raised = is_raised or (error is None and "Traceback (most recent call last)" in told)
+    is_raised = is_raised or (error is None and "Traceback (most recent call last)" in message)
     return None if is_raised else "WorkerDied: it was killed, ran out of memory, or crashed"

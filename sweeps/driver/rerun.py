@@ -1,4 +1,4 @@
-"""A trial trained again, outside of Ray: the same, bit for bit, on the same CPU."""
+"""Train a trial again, outside of Ray: equal bit for bit on the same CPU."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from sweeps.record.status import SPEED
 
 @dataclass(frozen=True)
 class Repetition:
-    """A report, beside the one that the ledger holds of the same step.
+    """A report beside the recorded report of the same step.
 
     Args:
         step: Steps taken.
-        metrics: What it says now.
-        recorded: What the ledger holds.
+        metrics: The metrics of the new report.
+        recorded: The metrics of the recorded report.
     """
 
     step: int
@@ -24,24 +24,27 @@ class Repetition:
 
     @property
     def is_equal(self) -> bool:
-        """Whether every metric but the speed is the same, bit for bit."""
+        """Whether every metric except the speed is equal, bit for bit."""
         return all(self.metrics[name] == value for name, value in self.recorded.items() if name != SPEED)
 
 
 def rerun(sweep: Sweep, trial_id: str) -> Iterator[Repetition]:
-    """Train a trial again, as far as it came, and compare each report with the ledger's.
+    """Train a trial again up to its last report, and yield each report beside the recorded one.
 
-    With as many torch threads as the trial had, as rounding depends on them; afterwards there are as many as
-    before.
+    Training uses the trial's number of torch threads, because rounding depends on it, and restores the number
+    afterwards.
 
     Raises:
-        UnknownTrialError: The sweep has no such trial, it made no report, or it took over another's state.
+        UnknownTrialError: The sweep has no such trial, the trial made no report, or it continued from the
+            state of another trial.
         GanCoreError: The dataset cannot be loaded, or the training fails.
     """
     config, recorded = sweep.config_of(trial_id), sweep.reports_of(trial_id)
     if take_overs := sweep.take_overs_of(trial_id):
         donors = ", ".join(take_over["trial_id"] for take_over in take_overs)
-        raise UnknownTrialError(f"{trial_id} cannot be trained alone: it took over the weights of {donors}")
+        raise UnknownTrialError(
+            f"{trial_id} cannot be trained alone: it continued from the weights of {donors}"
+        )
 
     import torch
 

@@ -1,4 +1,4 @@
-"""Trains the trials of a sweep with Ray Tune, stage by stage."""
+"""Train the trials of a sweep with Ray Tune: first the search, then the confirmation."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
-from rich.console import Console
 
 from sweeps.analysis.loading import load
 from sweeps.analysis.sweep import Sweep
@@ -22,8 +21,9 @@ from sweeps.cluster.resources import alive, slots
 from sweeps.cluster.trainable import GanTrainable
 from sweeps.driver.ends import Budget, BudgetOver, Signals
 from sweeps.driver.environment import environment
-from sweeps.driver.progress import Display, announced
-from sweeps.driver.recorder import BestWeights, Recorder
+from sweeps.driver.progress import Display
+from sweeps.driver.recorder import Recorder
+from sweeps.driver.request import Request
 from sweeps.driver.site import Site
 from sweeps.errors import SweepError, SweepInterrupted, UnknownTrialError
 from sweeps.record.ledger import Ledger
@@ -44,21 +44,21 @@ if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
 STATES_KEPT = 4
-"""Of a trial that a scheduler pauses, or has others take over from, in Ray's working folder."""
+"""Checkpoints in Ray's working folder of a trial that is paused, or that other trials continue from."""
 
 
 @dataclass(frozen=True)
 class _Stage:
-    """Trials that Ray Tune runs.
+    """The trials of a search or of a confirmation.
 
     Args:
-        searcher: Says which.
-        scheduler: Stops them early.
-        past: What an earlier run has done of them.
-        n_trials: How many there will be, those of the past included.
-        at_once: How many are under way at a time, where it is not as many as fit.
-        rule: What is done, in words.
-        remarks: What was found damaged, and what of it was lost.
+        searcher: Suggests the trials.
+        scheduler: Stops trials early.
+        past: The trials of earlier runs.
+        n_trials: The number of trials, those of earlier runs included.
+        rule: What the trials are compared by, for the user.
+        at_once: The number of trials at a time; None for as many as fit.
+        remarks: What was damaged and repaired, for the user.
     """
 
     searcher: Search | Confirmation
@@ -71,19 +71,18 @@ class _Stage:
 
 
 class Session:
-    """Trains a sweep's trials, stage by stage, recording them.
+    """Trains and records the trials of a sweep.
 
     Args:
         spec: The sweep.
-        folder: Its folder.
-        store: Where MLflow keeps its runs.
-        site: Where its trials run.
-        ends: What ends it before its end.
-        console: Where to show it.
-        quiet: Whether to show nothing.
+        folder: The sweep's folder.
+        store: Where MLflow keeps the sweep's runs.
+        site: Where the trials run.
+        ends: What can stop the sweep before its last trial.
+        request: Where the sweep is shown.
 
     Attributes:
-        tracking_failure: Why MLflow lacks a part of the sweep, or None.
+        tracking_failure: Why MLflow is missing a part of the sweep, or None.
         report_failure: Why the report page was not written, or None.
     """
 
@@ -94,9 +93,7 @@ class Session:
         store: Store,
         site: Site,
         ends: Sequence[Signals | Budget],
-        console: Console,
-        *,
-        quiet: bool,
+        request: Request,
     ) -> None:
         self._spec = spec
         self._content = spec.model_dump(mode="json")
@@ -104,8 +101,8 @@ class Session:
         self._store = store
         self._site = site
         self._ends = ends
-        self._console = console
-        self._quiet = quiet
+        self._terminal = request.terminal
+        self._on_report = request.on_report
         self._tracker: Tracker | None = None
         self.tracking_failure: str | None = None
         self.report_failure: Exception | None = None
@@ -115,24 +112,20 @@ class Session:
 
     def __exit__(self, *_exception: object) -> None:
         if self._tracker:
-            with announced(self._console, "Writing what is left to MLflow", quiet=self._quiet):
+            with self._terminal.announced("Uploading the last results to MLflow"):
                 self._tracker.close(is_hurried=self._is_stopped)
             self.tracking_failure = self._tracker.failure
 
     def _is_stopped(self) -> bool:
-        """Return whether a signal came."""
+        """Return whether a signal stopped the sweep."""
         return any(isinstance(end, Signals) and end.number is not None for end in self._ends)
 
-    def _say(self, text: str) -> None:
-        if not self._quiet:
-            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-
     def _track(self) -> None:
-        """Have MLflow follow, once."""
-        self._tracker = self._tracker or Tracker(self._folder, self._store, self._say)
+        """Start the uploads to MLflow, once."""
+        self._tracker = self._tracker or Tracker(self._folder, self._store, self._terminal.say)
 
     def search(self, earlier: Path | None, past: Past | None) -> Status:
-        """Search, and return whether all trials have ended."""
+        """Search, and return COMPLETED once all trials have ended, else INTERRUPTED."""
         spec, before = self._spec, past or Past([], {})
         ledger = Ledger(self._folder, self._content)
         if earlier is not None:
@@ -151,7 +144,7 @@ class Session:
         return self._train(stage, ledger)
 
     def confirm(self, settings: Confirm) -> Status:
-        """Confirm the best configurations, if there are any, and return whether all trainings have ended."""
+        """Confirm the best configurations, if any, and return COMPLETED once all trainings have ended."""
         record = read_ledger(self._folder.name, self._folder.parent)
         try:
             finalists = Sweep(record).finalists(settings.top)
@@ -174,17 +167,16 @@ class Session:
         return self._train(stage, ledger)
 
     def _train(self, stage: _Stage, ledger: Ledger) -> Status:
-        """Train every trial of a stage, recording it, and return whether all have ended."""
-        metric, ended, folder = self._spec.metric[0], stage.past.ended, self._folder
+        """Train and record every trial of a stage, and return COMPLETED once all have ended."""
+        metric, folder = self._spec.metric[0], self._folder
         gpus, storage = ray.cluster_resources().get("GPU", 0), self._site.storage
         n_nodes = len(alive()) if self._site.is_cluster else None
         facts = {"environment": environment(gpus, n_nodes), "tracking_uri": self._store.kept}
         ledger.describe(facts | {"storage": storage and asdict(storage)})
-        with Display(
-            self._console, folder.name, stage.n_trials, metric, ended=ended.values(), quiet=self._quiet
-        ) as display:
-            weights = BestWeights(folder, self._spec, stage.past)
-            recorder = Recorder(ledger, display, weights, stage.searcher, self._spec, len(ended), storage)
+        with Display(self._terminal, folder.name, stage.n_trials, metric, stage.past) as display:
+            recorder = Recorder(
+                ledger, display, stage.searcher, self._spec, stage.past, storage, self._on_report
+            )
             for remark in stage.remarks:
                 display.say(remark)
             display.say(stage.rule)
@@ -195,7 +187,7 @@ class Session:
             except SweepInterrupted:
                 display.say("Stopping")
             except BudgetOver:
-                display.say("The time budget is over")
+                display.say("The time budget is used up")
             except BaseException:
                 ledger.abandon()
                 raise
@@ -209,7 +201,7 @@ class Session:
         return status
 
     def _tune(self, stage: _Stage, recorder: Recorder) -> None:
-        """Train every trial; what Ray writes on the way is thrown away."""
+        """Train every trial; Ray's own files are deleted afterwards."""
         if stage.searcher.exhausted:
             return
         take_ready_workers()
@@ -235,7 +227,7 @@ class Session:
                     storage_filesystem=system,
                     callbacks=[
                         recorder,
-                        _Around(self._track, [end.check for end in (recorder, *self._ends)]),
+                        _StopChecks(self._track, [end.check for end in (recorder, *self._ends)]),
                     ],
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, num_to_keep=STATES_KEPT),
                     verbose=0,
@@ -244,7 +236,7 @@ class Session:
 
     @contextmanager
     def _working_folder(self) -> "Iterator[tuple[FileSystem | None, str]]":
-        """Give Tune a folder that is thrown away; one of the storage's where trials exchange their states."""
+        """Yield a temporary folder for Ray Tune, on the storage if several nodes exchange states."""
         site = self._site
         if site.is_cluster and site.storage and site.storage.uri and self._spec.is_population_based:
             yield site.storage.working_folder()
@@ -253,7 +245,7 @@ class Session:
             yield None, working
 
     def tidy(self) -> None:
-        """Leave nothing of a sweep that has ended, where it was not in its own folder; say what stays."""
+        """Delete what an ended sweep has left outside of its folder, and report what cannot be deleted."""
         storage = self._site.storage
         if storage is None:
             return
@@ -261,35 +253,37 @@ class Session:
             storage.clear()
             on_each_node(nodes.forget, storage, check=lambda: None)
         except (OSError, SweepError) as error:
-            self._say(f"Something of this sweep is left on its nodes or in its storage: {error}")
+            self._terminal.say(f"Files of this sweep are left on its nodes or in its storage: {error}")
 
 
-class _Around(tune.Callback):
-    """Does what waits for a first report, as the workers need the cores until then; and what ends the loop.
+class _StopChecks(tune.Callback):
+    """Stops Ray Tune's loop from within, and starts the uploads at the first report.
+
+    Until the first report, the workers need the cores.
 
     Args:
         on_report: Called when a trial has reported.
-        ends: Called between two steps of Tune's loop; what they raise ends it.
+        checks: Called between two steps of the loop; an exception of theirs ends it.
     """
 
-    def __init__(self, on_report: Callable[[], None], ends: Sequence[Callable[[], None]]) -> None:
+    def __init__(self, on_report: Callable[[], None], checks: Sequence[Callable[[], None]]) -> None:
         self._on_report = on_report
-        self._ends = ends
+        self._checks = checks
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave everything out: Tune saves its callbacks for a restore that is not used here."""
+        """Return nothing: Tune pickles its callbacks for a restore that is not used here."""
         return {}
 
     def on_step_begin(self, **_info: object) -> None:
-        for end in self._ends:
-            end()
+        for check in self._checks:
+            check()
 
     def on_trial_result(self, **_info: object) -> None:
         self._on_report()
 
 
 def _write_report(folder: Path) -> Exception | None:
-    """Write the report page, and return why where it was not; that costs no sweep."""
+    """Write the report page, and return the exception that prevented it, or None: the sweep is safe."""
     from sweeps.report.page import write_report
 
     try:
@@ -300,21 +294,21 @@ def _write_report(folder: Path) -> Exception | None:
 
 
 def _rule(spec: SweepSpec) -> str:
-    """Return what the search goes by, in words."""
+    """Return the metrics that the search compares trials by, for the user."""
     better = "less" if spec.metric[0].goal == "minimize" else "more"
     others = "".join(f", and by {metric.name} ({metric.goal})" for metric in spec.metric[1:])
-    return f"Searching by {spec.metric[0].name}, {better} is better, of a trial's best report so far{others}"
+    return f"Comparing trials by the {spec.metric[0].name} of their best report, {better} is better{others}"
 
 
 def _confirmation_rule(settings: Confirm, names: list[str]) -> str:
-    """Return what a confirmation trains, in words."""
+    """Return what a confirmation trains, for the user."""
     seeds = f"{settings.seeds} fresh seeds"
     if settings.until_resolved:
-        seeds += f", up to {settings.looks[-1]} where the best is not told from others"
+        seeds += f", up to {settings.looks[-1]} while the order is open"
     return f"Confirming {', '.join(names)} on {seeds}"
 
 
 def _status(stage: _Stage, recorder: Recorder) -> Status:
-    """Return whether all has been done that was to be done."""
+    """Return COMPLETED if the stage has no trials left, else INTERRUPTED."""
     exhausted = stage.searcher.exhausted and not recorder.running
     return Status.COMPLETED if recorder.ended >= stage.n_trials or exhausted else Status.INTERRUPTED

@@ -204,7 +204,7 @@ def _filled(place, disk, at_report):
     wait_for_reports(process, disk, name, at_report)
     fill(disk)
     _, told = process.communicate(timeout=PATIENCE_S)
-    if process.returncode != 2 or f"{disk / name}: its disk is full" not in told:
+    if process.returncode != 2 or f"{disk / name}: the disk is full" not in told:
         return [f"ended with {process.returncode}: {told[-300:]}"]
     (disk / "filler").unlink()
     done = gan_sweep("resume", name, *where, "--quiet", cwd=place.folder)

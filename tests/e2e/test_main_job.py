@@ -67,7 +67,9 @@ def test_what_is_seen_without_a_terminal_is_plain_lines_of_its_own(finished):
         == 4
     )
     noise = [
-        line for line in lines if not line.startswith(("[", "Searching", "Starting", "Loading", "Writing"))
+        line
+        for line in lines
+        if not line.startswith(("[", "Comparing", "Starting", "Loading", "Writing", "Uploading"))
     ]
     assert noise == []
 

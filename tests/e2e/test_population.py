@@ -44,7 +44,7 @@ def workplace(tmp_path_factory):
 def sweep(workplace):
     done = gan_sweep("spec.yaml", cwd=workplace)
     assert done.returncode == 0, done.stderr
-    assert " goes on from population-" in done.stderr
+    assert " continues from population-" in done.stderr
     return sweeps.load("population", workplace / "results")
 
 

@@ -81,7 +81,7 @@ def test_when_its_time_is_over_a_sweep_ends_with_its_verdict(workplace):
     settings = ("--set", "parameters.steps=100000", "--name", "endless", "--time-budget", "25s")
     done = gan_sweep("grid.yaml", *endless, *settings, "--json", cwd=workplace)
     summary = json.loads(done.stdout)
-    assert "The time budget is over" in done.stderr
+    assert "The time budget is used up" in done.stderr
     assert summary["status"] == "interrupted"
     assert summary["trials"].keys() == {"interrupted"}
     assert summary["best"]["fid"] > 0

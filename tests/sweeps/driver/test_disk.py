@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sweeps.driver.disk import bytes_needed, check_room, full, is_full, told_when_full
+from sweeps.driver.disk import bytes_needed, check_room, disk_full_as_error, disk_full_error, is_full
 from sweeps.errors import DiskFullError
 from sweeps.spec.reading import load_spec
 from tests.sweeps.specs import GOOD, write
@@ -31,32 +31,34 @@ def raised_from(cause):
         (None, False),
     ],
 )
-def test_a_full_disk_is_told_from_other_errors(error, expected):
+def test_a_full_disk_is_distinguished_from_other_errors(error, expected):
     assert is_full(error) is expected
 
 
-def test_what_finds_no_room_is_refused_with_the_place_and_what_is_needed(tmp_path):
+def test_a_sweep_without_room_is_refused_with_the_folder_and_the_size(tmp_path):
     check_room(tmp_path / "results", 1e6)
     with pytest.raises(
-        DiskFullError, match=r"results: the sweep needs about 1,000,000,000,000 MB, and .* free"
+        DiskFullError, match=r"results: the sweep needs about 1,000,000,000,000 MB, and the disk of .* left"
     ):
         check_room(tmp_path / "results", 1e18)
 
 
-def test_a_full_disk_is_told_with_what_to_type(tmp_path):
-    what_to_type = r"its disk is full, .* make room, then type gan-sweep resume"
-    with pytest.raises(DiskFullError, match=what_to_type), told_when_full(tmp_path):
+def test_a_full_disk_is_an_error_that_says_what_to_type(tmp_path):
+    what_to_type = r"the disk is full\. .* make room, then type gan-sweep resume"
+    with pytest.raises(DiskFullError, match=what_to_type), disk_full_as_error(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
-    with pytest.raises(KeyError), told_when_full(tmp_path):
+    with pytest.raises(KeyError), disk_full_as_error(tmp_path):
         raise KeyError("other")
 
 
-def test_where_the_temporary_folders_disk_is_the_full_one_it_is_named(tmp_path, monkeypatch):
+def test_if_the_disk_of_temporary_files_is_full_the_error_names_it(tmp_path, monkeypatch):
     free = {str(tmp_path): 10**12, gettempdir(): 10**6}
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=free[str(place)]))
-    assert str(full(tmp_path)).startswith(f"{gettempdir()}: its disk is full, 1 MB are free")
+    assert str(disk_full_error(tmp_path)).startswith(f"{gettempdir()}: the disk is full. It has 1 MB left")
     free[gettempdir()] = 10**11
-    assert str(full(tmp_path)).startswith(f"{tmp_path}: its disk is full, 1,000,000 MB are free")
+    assert str(disk_full_error(tmp_path)).startswith(
+        f"{tmp_path}: the disk is full. It has 1,000,000 MB left"
+    )
 
 
 def test_more_trials_and_more_at_once_need_more(tmp_path):

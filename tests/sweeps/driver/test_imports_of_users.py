@@ -7,7 +7,7 @@ import sweeps
 from gan_core.errors import ImportsNotAllowedError
 from gan_core.registry import allow_imports, import_attribute, imports, imports_are_allowed
 from sweeps.cli.app import app
-from sweeps.driver.runner import _spec_again
+from sweeps.driver.runner import _valid_spec
 from sweeps.errors import SpecError, SweepError
 from sweeps.spec.reading import load_spec
 from tests.sweeps.specs import GOOD, write
@@ -44,7 +44,7 @@ def test_a_file_that_names_code_is_refused_and_told_what_to_type(tmp_path, text)
 def test_nor_does_a_ledger_run_code_that_it_names(tmp_path):
     spec = load_spec(write(tmp_path, GOOD)).model_dump(mode="json")
     with pytest.raises(SweepError, match=r"evil_module:data names code"):
-        _spec_again("tiny", spec | {"dataset": "evil_module:data"})
+        _valid_spec("tiny", spec | {"dataset": "evil_module:data"})
 
 
 def test_the_option_allows_it(tmp_path):

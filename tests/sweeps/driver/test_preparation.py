@@ -5,6 +5,7 @@ from rich.console import Console
 
 from gan_core.errors import ContractError
 from sweeps.driver.preparation import _message, _with_users_components, prepare
+from sweeps.driver.progress import Terminal
 from sweeps.spec.reading import load_spec
 from tests.sweeps.specs import GOOD, write
 
@@ -18,7 +19,7 @@ def make_spec(tmp_path):
 
 def test_without_downloads_and_own_components_no_worker_is_asked(make_spec):
     console = Console(file=StringIO())
-    prepare(make_spec(GOOD), {"cpu": 1, "gpu": 0}, console, quiet=False, check=lambda: None)
+    prepare(make_spec(GOOD), {"cpu": 1, "gpu": 0}, Terminal(console), check=lambda: None)
     assert console.file.getvalue() == ""
 
 

@@ -44,7 +44,7 @@ def test_it_shows_the_space_examples_of_it_and_what_it_costs(tmp_path, arguments
     rows, costs = table.split("distinct")
     assert len(rows.strip().splitlines()) == 11
     trials = "4" if "--trials" in arguments else None
-    assert f"7 configurations: {f'{trials} of them will' if trials else 'each will'} be tried" in costs
+    assert f"7 configurations: {f'{trials} of them will' if trials else 'each will'} be trained" in costs
     assert "steps/s now" in costs
     assert "MB in results" in costs
     assert [file.name for file in tmp_path.iterdir()] == ["spec.yaml"]
@@ -53,9 +53,9 @@ def test_it_shows_the_space_examples_of_it_and_what_it_costs(tmp_path, arguments
 @pytest.mark.parametrize(
     ("trials", "told", "most"),
     [
-        (2, "1 of them will be tried, and the defaults, which are none of them", 2),
-        (3, "each will be tried once, and the defaults, which are none of them", 3),
-        (9, "each will be tried once, and the defaults, which are none of them", 3),
+        (2, "1 of them will be trained, and the defaults, which lie outside of the space", 2),
+        (3, "each will be trained once, and the defaults, which lie outside of the space", 3),
+        (9, "each will be trained once, and the defaults, which lie outside of the space", 3),
     ],
 )
 def test_defaults_outside_the_space_take_a_trial_of_their_own(tmp_path, trials, told, most):

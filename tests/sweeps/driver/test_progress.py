@@ -2,7 +2,8 @@ from io import StringIO
 
 from rich.console import Console
 
-from sweeps.driver.progress import Display
+from sweeps.driver.progress import Display, Terminal
+from sweeps.record.past import Past
 from sweeps.record.status import Status
 from sweeps.record.trial import Trial
 from sweeps.spec.sections import Metric
@@ -10,6 +11,10 @@ from sweeps.spec.sections import Metric
 
 def trial(number):
     return Trial(f"tiny-{number:04d}", number, {"lr": 0.00123}, {"lr": 0.00123, "steps": 20}, number == 0)
+
+
+def display_on(console, rows=(), **terminal):
+    return Display(Terminal(console, **terminal), "tiny", 3, Metric(), Past([*rows], {}))
 
 
 def play(display):
@@ -29,7 +34,7 @@ def rendered(display):
 
 def test_without_a_terminal_each_event_is_a_plain_line():
     console = Console(file=StringIO(), width=20)
-    with Display(console, "tiny", 3, Metric()) as display:
+    with display_on(console) as display:
         play(display)
         display.end(trial(1), Status.CRASHED, None, "ValueError: no")
     assert console.file.getvalue().splitlines() == [
@@ -41,7 +46,7 @@ def test_without_a_terminal_each_event_is_a_plain_line():
 
 def test_in_a_terminal_one_display_shows_the_state():
     console = Console(file=StringIO(), force_terminal=True, width=160)
-    with Display(console, "tiny", 3, Metric()) as display:
+    with display_on(console) as display:
         play(display)
         shown = rendered(display)
     assert "1/3 trials, 1 running, 1 stopped early, 0 failed" in shown
@@ -52,6 +57,30 @@ def test_in_a_terminal_one_display_shows_the_state():
 
 def test_quiet_shows_nothing():
     console = Console(file=StringIO(), force_terminal=True)
-    with Display(console, "tiny", 3, Metric(), quiet=True) as display:
+    with display_on(console, is_quiet=True) as display:
         play(display)
     assert console.file.getvalue() == ""
+
+
+def ended(number, status, score):
+    params = trial(number).config
+    row = {"trial_id": f"tiny-{number:04d}", "number": number, "params": params, "config": params}
+    return row | {
+        "status": status,
+        "score": score,
+        "is_baseline": 0,
+        "stage": "search",
+        "of": None,
+        "drawn": None,
+    }
+
+
+def test_a_resumed_sweep_shows_the_best_of_earlier_runs_and_none_that_failed():
+    rows = [ended(0, Status.COMPLETED, 40.0), ended(1, Status.DIVERGED, 5.0)]
+    display = display_on(Console(file=StringIO(), force_terminal=True, width=160), rows)
+    assert "best fid 40 tiny-0000" in rendered(display)
+    display.start(trial(2))
+    display.report(trial(2), 10, 30.0)
+    assert "best fid 30 tiny-0002" in rendered(display)
+    display.end(trial(2), Status.DIVERGED, None)
+    assert "best fid 40 tiny-0000" in rendered(display)

@@ -7,11 +7,12 @@ import pytest
 from ray.exceptions import ActorDiedError, OutOfMemoryError, RayTaskError
 from rich.console import Console
 
-from sweeps.driver.progress import Display
+from sweeps.driver.progress import Display, Terminal
 from sweeps.driver.recorder import Recorder, _death
 from sweeps.errors import DiskFullError
 from sweeps.record.layout import create_sweep_folder
 from sweeps.record.ledger import Ledger
+from sweeps.record.past import Past
 from sweeps.record.reading import read_ledger
 from sweeps.record.trial import Trial
 from sweeps.spec.reading import load_spec
@@ -23,7 +24,7 @@ def raised(error):
 
 
 @pytest.mark.parametrize(
-    ("error", "told", "expected"),
+    ("error", "message", "expected"),
     [
         (ActorDiedError(), "", "WorkerDied"),
         (None, "The worker died unexpectedly while executing this task.", "WorkerDied"),
@@ -34,8 +35,8 @@ def raised(error):
         (ActorDiedError(raised(ValueError("no"))), "", None),
     ],
 )
-def test_a_death_is_told_from_what_a_trials_code_raised(error, told, expected):
-    death = _death(error, told)
+def test_a_dead_worker_is_distinguished_from_an_exception_of_the_trial(error, message, expected):
+    death = _death(error, message)
     assert (death and death.partition(":")[0]) == expected
 
 
@@ -69,9 +70,9 @@ TRIAL = Trial("tiny-0000", 0, {"lr": 0.1}, {"lr": 0.1, "seed": 0}, is_baseline=T
 def recorder(tmp_path):
     spec = load_spec(write(tmp_path, GOOD))
     ledger = Ledger(create_sweep_folder(tmp_path, "tiny", exact=True), spec.model_dump(mode="json"))
-    weights = SimpleNamespace(add=lambda *_: None)
-    with Display(Console(file=StringIO()), "tiny", 1, spec.metric[0], quiet=True) as display:
-        yield Recorder(ledger, display, weights, Searcher(), spec, 0)
+    nothing, terminal = Past([], {}), Terminal(Console(file=StringIO()), is_quiet=True)
+    with Display(terminal, "tiny", 1, spec.metric[0], nothing) as display:
+        yield Recorder(ledger, display, Searcher(), spec, nothing)
 
 
 def test_a_trial_that_waits_for_its_retry_when_the_sweep_stops_is_interrupted(recorder, tmp_path):

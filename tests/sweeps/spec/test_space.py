@@ -6,7 +6,7 @@ import pytest
 from optuna.samplers import RandomSampler
 from pydantic import TypeAdapter
 
-from sweeps.driver.preview import drawn
+from sweeps.driver.preview import sample_configurations
 from sweeps.spec.domains import AnyDomain, Fixed
 from sweeps.spec.reading import load_spec
 from tests.sweeps.specs import write
@@ -76,7 +76,7 @@ parameters:
 
 def test_a_trial_has_a_parameter_exactly_if_its_conditions_hold(tmp_path):
     spec = load_spec(write(tmp_path, CONDITIONAL))
-    for params in drawn(spec, 50):
+    for params in sample_configurations(spec, 50):
         assert ("penalty_weight" in params) == (params["penalty"] != "none")
         assert ("d_steps" in params) == (params.get("penalty_weight") == 10)
     assert spec.baseline == {"penalty": "none"}
@@ -96,7 +96,7 @@ def test_a_finite_space_lists_its_points(tmp_path):
 def test_a_fixed_value_with_a_condition_applies_only_if_the_condition_holds(tmp_path):
     conditional = CONDITIONAL + "  lr: {value: 0.01, when: {penalty: r1}}\n"
     spec = load_spec(write(tmp_path, conditional))
-    configs = [spec.trial_config(params, 1) for params in drawn(spec, 20)]
+    configs = [spec.trial_config(params, 1) for params in sample_configurations(spec, 20)]
     assert {(config.penalty == "r1", config.lr) for config in configs} == {(True, 0.01), (False, 3e-4)}
     assert isinstance(spec.searched["lr"], Fixed)
 

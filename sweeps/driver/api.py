@@ -1,0 +1,185 @@
+"""Run, resume and confirm sweeps from Python."""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from gan_core.registry import imports
+from sweeps.driver.progress import Terminal
+from sweeps.driver.request import OnReport, Request
+from sweeps.driver.runner import Outcome, confirm_sweep, execute, resume_sweep
+from sweeps.errors import SweepInterrupted
+from sweeps.record.reading import read_ledger
+from sweeps.spec.model import SweepSpec
+from sweeps.spec.overrides import Override
+from sweeps.spec.reading import confirm_settings, load_spec, parse_budget
+from sweeps.words import RESULTS
+
+if TYPE_CHECKING:
+    from sweeps.analysis.sweep import Sweep
+
+
+def run(
+    spec: Path | str | SweepSpec,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    results: Path | str = RESULTS,
+    warm_start: str | None = None,
+    tracking_uri: str | None = None,
+    address: str | None = None,
+    storage: str | None = None,
+    allow_imports: bool = False,
+    quiet: bool = False,
+    on_report: OnReport | None = None,
+) -> "Sweep":
+    """Run a sweep, and return it.
+
+    Args:
+        spec: A search-space file, or a spec.
+        overrides: Values that replace those of the file, by dotted key: ``{"trials": 8}``.
+        name: The sweep's name, which must be free; by default the spec's, or the next free ``NAME-2``.
+        results: The folder that holds all sweeps.
+        warm_start: An earlier sweep of the same space; its trials are passed to the sampler first.
+        tracking_uri: MLflow's tracking URI; by default ``MLFLOW_TRACKING_URI``, or a database in ``results``.
+        address: A Ray cluster to run on, ``auto`` or ``HOST:PORT``; by default a local Ray.
+        storage: Where the states of unfinished trials are kept (:class:`sweeps.driver.request.Request`).
+        allow_imports: Whether to import components that the spec names by their import paths, which runs
+            their code.
+        quiet: Whether to show nothing while the sweep runs.
+        on_report: Called with a trial's name, the step and the metrics after each report.
+
+    Raises:
+        SpecError: The file or an override has faults. Nothing was started or written.
+        SweepExistsError: The name is taken.
+        SweepError: As for :func:`sweeps.driver.runner.execute`. Nothing was written.
+        SweepInterrupted: A signal stopped the sweep. All reports so far are recorded.
+    """
+    request = _request(results, tracking_uri, address, storage, on_report, quiet=quiet)
+    with imports(allowed=allow_imports):
+        if not isinstance(spec, SweepSpec):
+            spec = load_spec(spec, _as_settings(overrides or {}))
+        return _sweep_of(execute(spec, request, name=name, warm_start=warm_start))
+
+
+def resume(
+    name: str,
+    *,
+    trials: int | None = None,
+    time_budget: str | float | None = None,
+    results: Path | str = RESULTS,
+    tracking_uri: str | None = None,
+    address: str | None = None,
+    storage: str | None = None,
+    allow_imports: bool = False,
+    quiet: bool = False,
+    on_report: OnReport | None = None,
+) -> "Sweep":
+    """Resume or extend a sweep (:func:`sweeps.driver.runner.resume_sweep`), and return it.
+
+    Args:
+        name: The sweep.
+        trials: The number of trials in all; as before by default.
+        time_budget: Seconds until the run ends, or a duration such as ``"90m"``; no end by default.
+        results: The folder that holds all sweeps.
+        tracking_uri: MLflow's tracking URI; as before by default.
+        address: As for :func:`run`.
+        storage: As before by default.
+        allow_imports: As for :func:`run`.
+        quiet: As for :func:`run`.
+        on_report: As for :func:`run`.
+
+    Raises:
+        UnknownSweepError: There is no such sweep.
+        SweepError: Another process runs it, or as for :func:`run`.
+        SweepInterrupted: A signal stopped the sweep. All reports so far are recorded.
+    """
+    request = _request(results, tracking_uri, address, storage, on_report, quiet=quiet)
+    seconds = parse_budget(time_budget) if isinstance(time_budget, str) else time_budget
+    with imports(allowed=allow_imports):
+        return _sweep_of(resume_sweep(name, request, trials=trials, time_budget=seconds))
+
+
+def confirm(
+    name: str,
+    *,
+    top: int | None = None,
+    seeds: int | None = None,
+    until_resolved: bool | None = None,
+    max_seeds: int | None = None,
+    results: Path | str = RESULTS,
+    tracking_uri: str | None = None,
+    address: str | None = None,
+    storage: str | None = None,
+    allow_imports: bool = False,
+    quiet: bool = False,
+    on_report: OnReport | None = None,
+) -> "Sweep":
+    """Train the best configurations and the defaults again on fresh seeds, and return the sweep.
+
+    Args:
+        name: The sweep.
+        top: The number of configurations; by default as in the sweep's file, else 3.
+        seeds: The number of fresh seeds of each; by default as in the sweep's file, else 3.
+        until_resolved: Whether to train more seeds while the order is open.
+        max_seeds: The most seeds, with ``until_resolved``.
+        results: The folder that holds all sweeps.
+        tracking_uri: MLflow's tracking URI; as before by default.
+        address: As for :func:`run`.
+        storage: As before by default.
+        allow_imports: As for :func:`run`.
+        quiet: As for :func:`run`.
+        on_report: As for :func:`run`.
+
+    Raises:
+        UnknownSweepError: There is no such sweep.
+        SpecError: A setting has a fault.
+        SweepError: No trial of it has a score, another process runs it, or as for :func:`run`.
+        SweepInterrupted: A signal stopped the confirmation. All reports so far are recorded.
+    """
+    options = {"top": top, "seeds": seeds, "until_resolved": until_resolved, "max_seeds": max_seeds}
+    request = _request(results, tracking_uri, address, storage, on_report, quiet=quiet)
+    settings = confirm_settings(read_ledger(name, request.results).facts["spec"].get("confirm"), options)
+    with imports(allowed=allow_imports):
+        return _sweep_of(confirm_sweep(name, settings, request))
+
+
+def _request(
+    results: Path | str,
+    tracking_uri: str | None,
+    address: str | None,
+    storage: str | None,
+    on_report: OnReport | None,
+    *,
+    quiet: bool,
+) -> Request:
+    terminal = Terminal(_console(), is_quiet=quiet)
+    return Request(Path(results), tracking_uri, address, storage, terminal, on_report)
+
+
+def _console() -> Console:
+    """Return a console on stderr or, in a notebook, in the output of its cell."""
+    notebook = Console()
+    return notebook if notebook.is_jupyter else Console(stderr=True)
+
+
+def _as_settings(overrides: Mapping[str, Any]) -> list[Override]:
+    return [Override(f"overrides[{key!r}]", tuple(key.split(".")), value) for key, value in overrides.items()]
+
+
+def _sweep_of(outcome: Outcome) -> "Sweep":
+    """Return the sweep of an outcome, and warn of failures that did not stop it.
+
+    Raises:
+        SweepInterrupted: A signal stopped it.
+    """
+    if outcome.report_failure:
+        warnings.warn(f"the report page was not written: {outcome.report_failure}", stacklevel=3)
+    if outcome.tracking_failure:
+        warnings.warn(f"MLflow is missing a part of this sweep: {outcome.tracking_failure}", stacklevel=3)
+    if outcome.signal_number is not None:
+        raise SweepInterrupted(outcome.signal_number)
+    return outcome.sweep
