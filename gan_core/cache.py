@@ -10,7 +10,7 @@ from platformdirs import user_cache_path
 
 from gan_core.errors import CacheError
 
-VARIABLE = "GAN_SWEEP_CACHE"
+CACHE_VARIABLE = "GAN_SWEEP_CACHE"
 
 
 def cache_folder() -> Path:
@@ -18,7 +18,7 @@ def cache_folder() -> Path:
 
     It is what the environment variable ``GAN_SWEEP_CACHE`` says, or gan-sweep's in the user's caches.
     """
-    chosen = os.environ.get(VARIABLE)
+    chosen = os.environ.get(CACHE_VARIABLE)
     return Path(chosen).expanduser().absolute() if chosen else user_cache_path("gan-sweep")
 
 
@@ -36,7 +36,7 @@ def locked_cache() -> Iterator[Path]:
         lock.acquire()
     except OSError as error:
         raise CacheError(
-            f"nothing can be kept in {folder} ({error.strerror or error}): set {VARIABLE} to a"
+            f"nothing can be kept in {folder} ({error.strerror or error}): set {CACHE_VARIABLE} to a"
             f" directory that can be written"
         ) from error
     try:

@@ -19,7 +19,7 @@ def save_checkpoint(file: Path, state: dict[str, Any]) -> None:
     """Write ``state``, nested containers of tensors, numbers and text, followed by its SHA-256.
 
     The file is written beside its place, brought to disk and then renamed; the state that it replaces is kept
-    as the :func:`previous` one.
+    as the :func:`previous_checkpoint` one.
     """
     buffer = BytesIO()
     torch.save(state, buffer)
@@ -31,16 +31,16 @@ def save_checkpoint(file: Path, state: dict[str, Any]) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     if file.exists():
-        file.replace(previous(file))
+        file.replace(previous_checkpoint(file))
     draft.replace(file)
 
 
-def previous(file: Path) -> Path:
+def previous_checkpoint(file: Path) -> Path:
     """Return where the state lies that was replaced last."""
     return file.with_name(f"{file.name}.previous")
 
 
-def load_newest(
+def load_latest_checkpoint(
     file: Path, device: torch.device | str, on_damage: Callable[[str], object]
 ) -> dict[str, Any] | None:
     """Read the newest state that is whole, None where there is none.
@@ -50,7 +50,7 @@ def load_newest(
         device: Where its tensors are to be.
         on_damage: Called with what is wrong with one that is not whole, and what is done about it.
     """
-    generations = [each for each in (file, previous(file)) if each.exists()]
+    generations = [each for each in (file, previous_checkpoint(file)) if each.exists()]
     for generation in generations:
         try:
             return load_checkpoint(generation, device)

@@ -17,10 +17,10 @@ from gan_core.noise import draw_noise
 from gan_core.penalties import penalties
 from gan_core.trainer import Trainer
 
-STEPS, BATCH = 20, 8
-LR = 1e-4
-FAR = 100.0
-ROUNDING = 1e-5
+STEPS, BATCH_SIZE = 20, 8
+LEARNING_RATE = 1e-4
+LARGE_NOISE_SCALE = 100.0
+TOLERANCE = 1e-5
 
 
 def check_contract(config: TrialConfig, image_shape: ImageShape) -> None:
@@ -40,7 +40,7 @@ def check_contract(config: TrialConfig, image_shape: ImageShape) -> None:
     Raises:
         ContractError: A component does not do this; the message names it and says what it gets wrong.
     """
-    config = config.model_copy(update={"lr": LR, "lr_d": config.lr_d and LR})
+    config = config.model_copy(update={"lr": LEARNING_RATE, "lr_d": config.lr_d and LEARNING_RATE})
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config.seed)
         _Check(config, image_shape).run()
@@ -59,8 +59,8 @@ class _Check:
         self._combination = f"{self._architecture} with {self._loss} and {self._penalty}"
 
     def run(self) -> None:
-        trainer = self._built()
-        self._check_same(trainer, self._built())
+        trainer = self._build()
+        self._check_same(trainer, self._build())
         self._check_generator(trainer.generator)
         self._check_discriminator(trainer.discriminator)
         self._check_discriminator_loss(trainer)
@@ -68,8 +68,8 @@ class _Check:
         self._check_training(trainer)
         self._check_checkpoint(trainer)
 
-    def _built(self) -> Trainer:
-        with _blaming(f"{self._architecture}: building its networks"):
+    def _build(self) -> Trainer:
+        with _errors_named(f"{self._architecture}: building its networks"):
             return Trainer(self._config, self._shape)
 
     def _check_same(self, first: Trainer, second: Trainer) -> None:
@@ -82,47 +82,53 @@ class _Check:
                 )
 
     def _check_generator(self, generator: nn.Module) -> None:
-        for scale in (1.0, FAR):
-            with _blaming(f"{self._architecture}: the generator"), torch.no_grad():
-                images = generator(scale * self._noise(BATCH))
+        for scale in (1.0, LARGE_NOISE_SCALE):
+            with _errors_named(f"{self._architecture}: the generator"), torch.no_grad():
+                images = generator(scale * self._noise(BATCH_SIZE))
             self._check_images(images)
 
     def _check_images(self, images: Tensor) -> None:
         who = f"{self._architecture}: what the generator returns"
-        _require_kind(who, images, (BATCH, *self._shape))
+        _require_tensor(who, images, (BATCH_SIZE, *self._shape))
         low, high = images.min().item(), images.max().item()
-        if max(-low, high) > 1 + ROUNDING:
+        if max(-low, high) > 1 + TOLERANCE:
             raise ContractError(f"{who} must be in [-1, 1], it reaches from {low:.3g} to {high:.3g}")
 
     def _check_discriminator(self, discriminator: nn.Module) -> None:
-        with _blaming(f"{self._architecture}: the discriminator"), torch.no_grad():
-            logits = discriminator(self._real(BATCH))
-        _require_kind(f"{self._architecture}: what the discriminator returns", logits, (BATCH, 1))
+        with _errors_named(f"{self._architecture}: the discriminator"), torch.no_grad():
+            logits = discriminator(self._real(BATCH_SIZE))
+        _require_tensor(f"{self._architecture}: what the discriminator returns", logits, (BATCH_SIZE, 1))
 
     def _check_discriminator_loss(self, trainer: Trainer) -> None:
-        real, network, who = self._real(BATCH), trainer.discriminator, f"{self._loss}: the discriminator's"
+        real, network, who = (
+            self._real(BATCH_SIZE),
+            trainer.discriminator,
+            f"{self._loss}: the discriminator's",
+        )
         with torch.no_grad():
-            fake = trainer.generator(self._noise(BATCH))
-        with _blaming(who):
+            fake = trainer.generator(self._noise(BATCH_SIZE))
+        with _errors_named(who):
             loss = losses.get(self._config.loss).discriminator(network(real), network(fake))
         self._check_loss(who, loss)
         self._check_gradients("discriminator", network, loss)
-        with _blaming(self._penalty):
+        with _errors_named(self._penalty):
             penalty = penalties.get(self._config.penalty)(network, real, fake, self._rng)
         if penalty is not None:
             self._check_loss(self._penalty, penalty)
 
     def _check_generator_loss(self, trainer: Trainer) -> None:
         loss_class, who = losses.get(self._config.loss), f"{self._loss}: the generator's"
-        real_logits = trainer.discriminator(self._real(BATCH)) if loss_class.generator_uses_real else None
-        fake_logits = trainer.discriminator(trainer.generator(self._noise(BATCH)))
-        with _blaming(who):
+        real_logits = (
+            trainer.discriminator(self._real(BATCH_SIZE)) if loss_class.generator_uses_real else None
+        )
+        fake_logits = trainer.discriminator(trainer.generator(self._noise(BATCH_SIZE)))
+        with _errors_named(who):
             loss = loss_class.generator(real_logits, fake_logits)
         self._check_loss(who, loss)
         self._check_gradients("generator", trainer.generator, loss)
 
     def _check_loss(self, who: str, loss: Tensor) -> None:
-        _require_kind(who, loss, ())
+        _require_tensor(who, loss, ())
         if not loss.requires_grad:
             raise ContractError(f"{who} has no gradient: it must be made of the logits by torch's operations")
 
@@ -145,20 +151,20 @@ class _Check:
                 )
 
     def _check_training(self, trainer: Trainer) -> None:
-        before, images = _copy_of_weights(trainer), self._config.d_steps * BATCH
-        with _blaming(f"{self._combination}: training"):
+        before, images = _weights_of(trainer), self._config.d_steps * BATCH_SIZE
+        with _errors_named(f"{self._combination}: training"):
             for _ in range(STEPS):
                 trainer.step(self._real(images), self._noise(images))
-        for name, weight in _copy_of_weights(trainer).items():
+        for name, weight in _weights_of(trainer).items():
             if weight.dim() > 1 and torch.equal(weight, before[name]):
                 raise ContractError(f"{self._combination}: {STEPS} steps do not change {name}")
-        with _blaming(f"{self._architecture}: the generator in eval mode"):
-            samples = trainer.generate(self._noise(BATCH))
+        with _errors_named(f"{self._architecture}: the generator in eval mode"):
+            samples = trainer.generate(self._noise(BATCH_SIZE))
         self._check_images(samples)
 
     def _check_checkpoint(self, trainer: Trainer) -> None:
-        restored, images = self._built(), self._config.d_steps * BATCH
-        with _blaming(f"{self._architecture}: loading a checkpoint"), TemporaryDirectory() as folder:
+        restored, images = self._build(), self._config.d_steps * BATCH_SIZE
+        with _errors_named(f"{self._architecture}: loading a checkpoint"), TemporaryDirectory() as folder:
             file = Path(folder) / "checkpoint"
             save_checkpoint(file, trainer.state_dict())
             restored.load_state_dict(load_checkpoint(file))
@@ -166,8 +172,8 @@ class _Check:
         for each in (trainer, restored):
             torch.default_generator.manual_seed(self._config.seed)
             each.step(real, noise)
-        after = _copy_of_weights(restored)
-        for name, weight in _copy_of_weights(trainer).items():
+        after = _weights_of(restored)
+        for name, weight in _weights_of(trainer).items():
             if not torch.equal(weight, after[name]):
                 raise ContractError(
                     f"{self._architecture}: a checkpoint does not hold all that {name} depends on: keep what"
@@ -182,7 +188,7 @@ class _Check:
 
 
 @contextmanager
-def _blaming(who: str) -> Iterator[None]:
+def _errors_named(who: str) -> Iterator[None]:
     """Turn whatever the block raises into a ContractError that says what raised it."""
     try:
         yield
@@ -190,7 +196,7 @@ def _blaming(who: str) -> Iterator[None]:
         raise ContractError(f"{who} raised {in_one_line(error)}") from error
 
 
-def _require_kind(who: str, value: object, shape: tuple[int, ...]) -> None:
+def _require_tensor(who: str, value: object, shape: tuple[int, ...]) -> None:
     """Require a finite float32 tensor of this shape."""
     found = f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
     needed = f"{torch.float32} {shape}"
@@ -200,7 +206,7 @@ def _require_kind(who: str, value: object, shape: tuple[int, ...]) -> None:
         raise ContractError(f"{who} must be finite, it holds NaN or infinite values")
 
 
-def _copy_of_weights(trainer: Trainer) -> dict[str, Tensor]:
+def _weights_of(trainer: Trainer) -> dict[str, Tensor]:
     return {
         f"the {network}'s {name}": weight.detach().clone()
         for network in ("generator", "discriminator")

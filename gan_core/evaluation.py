@@ -9,7 +9,7 @@ from torch import Tensor
 from gan_core.datasets import ImageDataset
 from gan_core.errors import DatasetError
 from gan_core.features import ExtractorName, load_extractor
-from gan_core.images import to_unit_range
+from gan_core.images import normalize
 from gan_core.metrics import (
     COVERAGE_NEIGHBOURS,
     Gaussian,
@@ -24,7 +24,7 @@ from gan_core.metrics import (
 )
 
 FEATURE_BATCH = 250
-MOST_FLOOR_IMAGES = 10_000
+MAX_FLOOR_IMAGES = 10_000
 
 
 class Evaluator:
@@ -79,7 +79,7 @@ class Evaluator:
 
         Of 10,000 images at most; computed when they are first asked for.
         """
-        return self.score(_in_batches(_spread(self._data.train, MOST_FLOOR_IMAGES)))
+        return self.score(_in_batches(_evenly_spaced(self._data.train, MAX_FLOOR_IMAGES)))
 
     def score(self, batches: Iterable[Tensor]) -> dict[str, float]:
         """Score generated images, given in batches ``(N, C, H, W)`` in [-1, 1].
@@ -124,9 +124,9 @@ class Evaluator:
 
 def _in_batches(images: Tensor) -> Iterator[Tensor]:
     """Yield uint8 images in batches, scaled to [-1, 1]."""
-    return (to_unit_range(batch) for batch in images.split(FEATURE_BATCH))
+    return (normalize(batch) for batch in images.split(FEATURE_BATCH))
 
 
-def _spread(images: Tensor, most: int) -> Tensor:
+def _evenly_spaced(images: Tensor, most: int) -> Tensor:
     """Return ``most`` of the images, evenly spread over all, or all of them where there are fewer."""
     return images[torch.linspace(0, len(images) - 1, most).long()] if len(images) > most else images

@@ -25,7 +25,7 @@ from gan_core.architectures import ImageShape
 from gan_core.cache import cache_folder, locked_cache
 from gan_core.datasets import ImageDataset, load_dataset
 from gan_core.errors import CorruptedAssetError, ExtractorUnavailableError, UnknownNameError
-from gan_core.images import to_uint8, to_unit_range
+from gan_core.images import normalize, to_uint8
 
 ASSET = files("gan_core") / "assets" / "mnist_5k_classifier.safetensors"
 ASSET_SHA256 = "280d46ade7a1171059de8f98b3299bfeb7253912b59a88af67af2bb28c5cc3f9"
@@ -33,13 +33,13 @@ DIGITS = ("mnist", "mnist-5k")
 DIGITS_SHAPE = (1, 28, 28)
 FEATURE_DIM = 64
 
-PROCEDURE = 1
+PROCEDURE_VERSION = 1
 """Counted up when :func:`train_classifier` changes, so that no classifier of an older one is used."""
 
 WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 BATCH_SIZE = 64
-MOST_EPOCHS = 30
-MOST_STEPS = 6000
+MAX_EPOCHS = 30
+MAX_STEPS = 6000
 
 ExtractorName = Literal["classifier", "inception"]
 EXTRACTORS = get_args(ExtractorName)
@@ -105,7 +105,7 @@ def load_extractor(
             the cache directory. ``inception``: Inception v3, 2,048 features, through torchmetrics.
         data: The images.
         device: Where features are computed.
-        content: The classifier's weights, where :func:`classifier_content` has returned them already.
+        content: The classifier's weights, where :func:`classifier_bytes` has returned them already.
 
     Raises:
         UnknownNameError: There is no such extractor.
@@ -117,12 +117,12 @@ def load_extractor(
         raise UnknownNameError("extractor", name, EXTRACTORS)
     if name == "inception":
         return _inception(torch.device(device))
-    content = content or classifier_content(data)
+    content = content or classifier_bytes(data)
     classifier = _classifier(content, data).to(device).to(memory_format=torch.channels_last)
     return Extractor(sha256(content).hexdigest(), classifier)
 
 
-def classifier_content(data: ImageDataset) -> bytes:
+def classifier_bytes(data: ImageDataset) -> bytes:
     """Return the weights of the classifier of ``data`` as safetensors, trained now where there are none yet.
 
     Raises:
@@ -131,10 +131,10 @@ def classifier_content(data: ImageDataset) -> bytes:
         CacheError: It is not kept yet, and the cache directory cannot be written.
     """
     is_digits = data.name in DIGITS and data.image_shape == DIGITS_SHAPE
-    return _digits_content() if is_digits else _cached_content(data)
+    return _packaged_classifier() if is_digits else _cached_classifier(data)
 
 
-def _digits_content() -> bytes:
+def _packaged_classifier() -> bytes:
     content = ASSET.read_bytes()
     digest = sha256(content).hexdigest()
     if digest != ASSET_SHA256:
@@ -144,7 +144,7 @@ def _digits_content() -> bytes:
     return content
 
 
-def _cached_content(data: ImageDataset) -> bytes:
+def _cached_classifier(data: ImageDataset) -> bytes:
     """Return the weights of the classifier of ``data``, trained now where the cache does not hold them."""
     labels = data.train_labels
     if labels is None or not 0 <= labels.min() < labels.max():
@@ -152,13 +152,13 @@ def _cached_content(data: ImageDataset) -> bytes:
             f"{data.name} has no classes to train a classifier on: give it labels, 0 to K - 1 and two of them"
             " at least, or use extractor: inception"
         )
-    identity = sha256(f"procedure {PROCEDURE} {data.image_shape}".encode())
+    identity = sha256(f"procedure {PROCEDURE_VERSION} {data.image_shape}".encode())
     for tensor in (data.train, labels):
         identity.update(tensor.cpu().numpy().tobytes())
     file = cache_folder() / "classifiers" / f"{identity.hexdigest()}.safetensors"
     if not os.access(file, os.R_OK):
         with locked_cache():
-            _keep_classifier(file, data)
+            _train_into_cache(file, data)
     content = file.read_bytes()
     try:
         load(content)
@@ -169,7 +169,7 @@ def _cached_content(data: ImageDataset) -> bytes:
     return content
 
 
-def _keep_classifier(file: Path, data: ImageDataset) -> None:
+def _train_into_cache(file: Path, data: ImageDataset) -> None:
     """Train the classifier of ``data`` into a file, unless another process has done so meanwhile."""
     if file.exists():
         return
@@ -225,11 +225,11 @@ def _weights_only() -> Iterator[None]:
             os.environ[WEIGHTS_ONLY] = before
 
 
-def train_classifier(data: ImageDataset, *, seed: int = 0, most_steps: int = MOST_STEPS) -> Classifier:
+def train_classifier(data: ImageDataset, *, seed: int = 0, max_steps: int = MAX_STEPS) -> Classifier:
     """Train a classifier on the training images of ``data``, the same one for the same seed on one CPU.
 
     AdamW under a one-cycle learning rate, 64 images a step or all of fewer, each turned, scaled and shifted a
-    little at random, so that 4,000 digits are enough; 30 epochs, but at most ``most_steps``.
+    little at random, so that 4,000 digits are enough; 30 epochs, but at most ``max_steps``.
 
     Raises:
         ValueError: The images have no classes.
@@ -241,10 +241,10 @@ def train_classifier(data: ImageDataset, *, seed: int = 0, most_steps: int = MOS
         classifier = Classifier(data.image_shape, int(data.train_labels.max()) + 1)
         optimizer = torch.optim.AdamW(classifier.parameters(), lr=3e-3, weight_decay=1e-2)
         batch_size = min(BATCH_SIZE, len(data.train))
-        total_steps = min(most_steps, MOST_EPOCHS * (len(data.train) // batch_size))
+        total_steps = min(max_steps, MAX_EPOCHS * (len(data.train) // batch_size))
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=total_steps)
         for batch in _batches(len(data.train), batch_size, total_steps):
-            _, logits = classifier(_jitter(to_unit_range(data.train[batch])))
+            _, logits = classifier(_augment(normalize(data.train[batch])))
             loss = cross_entropy(logits, data.train_labels[batch])
             optimizer.zero_grad()
             loss.backward()
@@ -256,7 +256,7 @@ def train_classifier(data: ImageDataset, *, seed: int = 0, most_steps: int = MOS
 def accuracy(classifier: Classifier, images: Tensor, labels: Tensor) -> float:
     """Return the share of uint8 images that are given their label, in [0, 1]."""
     with torch.inference_mode():
-        _, logits = classifier(to_unit_range(images))
+        _, logits = classifier(normalize(images))
         return float((logits.argmax(1) == labels).float().mean())
 
 
@@ -270,7 +270,7 @@ def _batches(n_images: int, batch_size: int, total_steps: int) -> Iterator[Tenso
         yield epoch.pop(0)
 
 
-def _jitter(images: Tensor) -> Tensor:
+def _augment(images: Tensor) -> Tensor:
     """Turn by up to 10 degrees, scale by up to 10 % and shift by up to 2 pixels in 28, each at random."""
     n, device = len(images), images.device
     angle = (torch.rand(n, device=device) - 0.5) * 0.35

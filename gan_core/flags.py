@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-REPORTS_RUNNING = 3
-FEWEST_MODES = 2
-VANISHED = 1e-2
+CONSECUTIVE_REPORTS = 3
+MAX_COLLAPSED_MODES = 2
+VANISHING_GRADIENT_RATIO = 1e-2
 
 COLLAPSE = "collapse"
 DISCRIMINATOR_WON = "discriminator-won"
@@ -31,8 +31,8 @@ class FlagWatch:
     def update(self, step: int, signs: Mapping[str, bool]) -> None:
         """Take in whether each flag's sign is seen at a report."""
         for flag, seen in signs.items():
-            self._since[flag] = [*self._since[flag], step][:REPORTS_RUNNING] if seen else []
-            if len(self._since[flag]) == REPORTS_RUNNING:
+            self._since[flag] = [*self._since[flag], step][:CONSECUTIVE_REPORTS] if seen else []
+            if len(self._since[flag]) == CONSECUTIVE_REPORTS:
                 self.raised.setdefault(flag, self._since[flag][0])
 
     def state_dict(self) -> dict[str, Any]:
@@ -46,4 +46,4 @@ class FlagWatch:
 
 def collapsed(modes: float, of_real: float) -> bool:
     """Return whether a report's modes show a collapse; where real images have as few, nothing does."""
-    return modes <= FEWEST_MODES < of_real
+    return modes <= MAX_COLLAPSED_MODES < of_real

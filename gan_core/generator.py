@@ -13,7 +13,7 @@ from gan_core.architectures import ImageShape, architectures
 from gan_core.config import TrialConfig
 from gan_core.errors import CorruptedCheckpointError, ImportPathError, in_one_line
 from gan_core.images import to_uint8
-from gan_core.noise import draw_noise, stream
+from gan_core.noise import draw_noise, rng_for
 from gan_core.registry import import_attribute, is_import_path
 from gan_core.trainer import generate_batches
 
@@ -50,7 +50,7 @@ class Generator(nn.Module):
     def noise(self, n: int, seed: int = 0) -> Tensor:
         """Return noise ``(n, noise_dim)`` as it was trained on; a seed always draws the same."""
         device = next(self.parameters()).device
-        return draw_noise(self.config, n, stream("sample", seed)).to(device)
+        return draw_noise(self.config, n, rng_for("sample", seed)).to(device)
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """Return ``n`` images, uint8 ``(n, C, H, W)``; a seed always draws the same.

@@ -14,7 +14,7 @@ def image_gradients(discriminator: nn.Module, images: Tensor) -> Tensor:
     return gradients.flatten(1)
 
 
-def one_centred(gradients: Tensor) -> Tensor:
+def one_centered_penalty(gradients: Tensor) -> Tensor:
     """Return the mean squared distance of the gradients' norms to 1, of gradients ``(N, F)``."""
     distance: Tensor = gradients.norm(dim=1) - 1
     return distance.square().mean()

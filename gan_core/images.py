@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 
-def to_unit_range(images: Tensor) -> Tensor:
+def normalize(images: Tensor) -> Tensor:
     """Scale uint8 images in [0, 255] to float32 in [-1, 1], the range of a generator's Tanh."""
     return images.float() / 127.5 - 1
 

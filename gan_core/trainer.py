@@ -14,11 +14,11 @@ from gan_core.adam import Adam
 from gan_core.architectures import ImageShape, architectures
 from gan_core.config import Precision, TrialConfig
 from gan_core.divergence import DivergenceGuard
-from gan_core.flags import VANISHED
+from gan_core.flags import VANISHING_GRADIENT_RATIO
 from gan_core.losses import losses
-from gan_core.noise import stream
+from gan_core.noise import rng_for
 from gan_core.penalties import penalties
-from gan_core.precision import forward_pass, products
+from gan_core.precision import autocast_for, matmul_precision
 
 GENERATION_BATCH = 250
 
@@ -61,32 +61,35 @@ class Trainer:
             discriminator = architecture.discriminator(config, image_shape)
             generator = architecture.generator(config, image_shape)
             if config.spectral_norm:
-                _normalise_spectrally(discriminator)
-        self.discriminator, self.generator = self._placed(discriminator), self._placed(generator)
-        self._average = _average(self.generator, config.ema_decay) if config.ema_decay else None
+                _add_spectral_norm(discriminator)
+        self.discriminator, self.generator = self._to_device(discriminator), self._to_device(generator)
+        self._average = _averaged(self.generator, config.ema_decay) if config.ema_decay else None
         self._loss = losses.get(config.loss)
         self._penalty = penalties.get(config.penalty)
-        self._penalty_rng = stream("penalty", config.seed, device)
+        self._penalty_rng = rng_for("penalty", config.seed, device)
         self._guard = DivergenceGuard(self._device)
         self._d_optimizer = self._adam(self.discriminator, config.lr_d or config.lr)
         self._g_optimizer = self._adam(self.generator, config.lr)
         self._precision: Precision = config.precision if dtype == torch.float32 else "fp32"
-        self._g_forward = forward_pass(self._precision, self._device, self.generator)
-        self._d_forward = forward_pass(self._precision, self._device, self.discriminator)
-        self._separated = torch.zeros((), dtype=torch.bool, device=self._device)
-        self._gradient = torch.zeros((), device=self._device)
-        self._largest_gradient = torch.zeros((), device=self._device)
+        self._g_forward = autocast_for(self._precision, self._device, self.generator)
+        self._d_forward = autocast_for(self._precision, self._device, self.discriminator)
+        self._logits_separated = torch.zeros((), dtype=torch.bool, device=self._device)
+        self._g_gradient_norm = torch.zeros((), device=self._device)
+        self._max_g_gradient_norm = torch.zeros((), device=self._device)
         self.steps_taken = 0
 
     @property
-    def sampler(self) -> nn.Module:
+    def sampling_generator(self) -> nn.Module:
         """The generator that images are drawn from: the average where there is one."""
         return self._average.module if self._average else self.generator
 
     @property
     def discriminator_won(self) -> bool:
         """Whether the last step told all images apart and left the generator next to no gradient."""
-        return bool(self._separated & (self._gradient < VANISHED * self._largest_gradient))
+        return bool(
+            self._logits_separated
+            & (self._g_gradient_norm < VANISHING_GRADIENT_RATIO * self._max_g_gradient_norm)
+        )
 
     def step(self, real: Tensor, noise: Tensor) -> dict[str, Tensor]:
         """Update the discriminator ``d_steps`` times, then the generator once, on the last one's noise.
@@ -104,7 +107,7 @@ class Trainer:
                 A step on a CPU says so at once; elsewhere :meth:`check` does, so that steps need not wait.
         """
         self._check_batch(real, noise)
-        with products(self._precision, self._device):
+        with matmul_precision(self._precision, self._device):
             d_loss, g_loss = self._updates(real, noise)
         if self._average:
             self._average.update_parameters(self.generator)
@@ -119,14 +122,14 @@ class Trainer:
 
     def generate(self, noise: Tensor) -> Tensor:
         """Return images ``(N, C, H, W)`` in [-1, 1] for noise ``(N, noise_dim)``, in eval mode."""
-        return torch.cat([*generate_batches(self.sampler, noise)])
+        return torch.cat([*generate_batches(self.sampling_generator, noise)])
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that the next step depends on, for :meth:`load_state_dict`."""
         return {
             **{name: part.state_dict() for name, part in self._parts().items()},
             "penalty_rng": self._penalty_rng.get_state(),
-            "largest_gradient": self._largest_gradient,
+            "largest_gradient": self._max_g_gradient_norm,
             "steps_taken": self.steps_taken,
         }
 
@@ -141,7 +144,7 @@ class Trainer:
         self._set_adam(self._d_optimizer, self._config.lr_d or self._config.lr)
         self._set_adam(self._g_optimizer, self._config.lr)
         self._penalty_rng.set_state(state["penalty_rng"].cpu())
-        self._largest_gradient = state["largest_gradient"].to(self._device)
+        self._max_g_gradient_norm = state["largest_gradient"].to(self._device)
         self.steps_taken = state["steps_taken"]
 
     def _check_batch(self, real: Tensor, noise: Tensor) -> None:
@@ -183,7 +186,7 @@ class Trainer:
             **average,
         }
 
-    def _placed(self, network: nn.Module) -> nn.Module:
+    def _to_device(self, network: nn.Module) -> nn.Module:
         """Move a network to its device; channels last is the layout that convolutions are fast in."""
         return network.to(self._device, self._dtype).to(memory_format=torch.channels_last)
 
@@ -214,7 +217,7 @@ class Trainer:
         penalty = self._penalty(self.discriminator, real, fake, self._penalty_rng)
         if penalty is not None:
             loss = loss + self._config.penalty_weight * penalty
-        self._separated = real_logits.detach().min() > fake_logits.detach().max()
+        self._logits_separated = real_logits.detach().min() > fake_logits.detach().max()
         self._update("d", loss, self._d_optimizer)
         return loss.detach()
 
@@ -224,8 +227,8 @@ class Trainer:
         else:
             real_logits, fake_logits = None, self._logits(fake)
         loss = self._loss.generator(real_logits, fake_logits)
-        self._gradient = self._update("g", loss, self._g_optimizer)
-        self._largest_gradient = torch.maximum(self._largest_gradient, self._gradient)
+        self._g_gradient_norm = self._update("g", loss, self._g_optimizer)
+        self._max_g_gradient_norm = torch.maximum(self._max_g_gradient_norm, self._g_gradient_norm)
         return loss.detach()
 
     def _update(self, network: str, loss: Tensor, optimizer: torch.optim.Optimizer) -> Tensor:
@@ -248,11 +251,11 @@ def generate_batches(generator: nn.Module, noise: Tensor) -> Iterator[Tensor]:
         yield images
 
 
-def _average(generator: nn.Module, decay: float) -> AveragedModel:
+def _averaged(generator: nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(decay))
 
 
-def _normalise_spectrally(network: nn.Module) -> None:
+def _add_spectral_norm(network: nn.Module) -> None:
     """Divide the weight of every Linear and Conv2d layer by its largest singular value."""
     for layer in [*network.modules()]:
         if isinstance(layer, nn.Linear | nn.Conv2d):

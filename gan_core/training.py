@@ -15,15 +15,15 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from gan_core.checkpoint import load_newest, save_checkpoint
+from gan_core.checkpoint import load_latest_checkpoint, save_checkpoint
 from gan_core.config import CHANGEABLE, TrialConfig
 from gan_core.datasets import ImageDataset
 from gan_core.errors import CheckpointMismatchError, TrainingDiverged
 from gan_core.evaluation import Evaluator
 from gan_core.flags import COLLAPSE, DISCRIMINATOR_WON, FlagWatch, collapsed
-from gan_core.images import to_uint8, to_unit_range
-from gan_core.noise import draw_noise, sample_noise, stream
-from gan_core.precision import resolved
+from gan_core.images import normalize, to_uint8
+from gan_core.noise import draw_noise, fixed_noise, rng_for
+from gan_core.precision import resolve_precision
 from gan_core.trainer import Trainer, generate_batches
 
 Goal = Literal["minimize", "maximize"]
@@ -39,7 +39,7 @@ class Report:
             second, evaluation aside) and the evaluator's scores of ``config.eval_samples`` images.
         samples: 64 generated images, uint8 ``(64, C, H, W)``, from the same noise in every report.
         flags: What has gone wrong (see :class:`gan_core.flags.FlagWatch`), and since which step.
-        best_step: The step, among those reported, whose fid is the lowest, or whose ``best_by`` is the best.
+        best_step: The step, among those reported, whose fid is the lowest, or whose ``monitor`` is the best.
         weights: In the last report, the generator's weights of ``best_step``; else None.
         final: In the last report, the scores of ``config.final_samples`` images that the weights of
             ``best_step`` make of fresh noise, and their ``memorisation``; else None. The lowest of many
@@ -62,9 +62,9 @@ def train(
     device: torch.device | str = "cpu",
     checkpoint: Path | str | None = None,
     checkpoint_every_s: float = 30.0,
-    start: Mapping[str, Any] | None = None,
+    initial_state: Mapping[str, Any] | None = None,
     on_damage: Callable[[str], object] = warnings.warn,
-    best_by: str = "fid",
+    monitor: str = "fid",
     goal: Goal = "minimize",
 ) -> Iterator[Report]:
     """Train one GAN, reporting every ``config.report_every`` steps and after the last.
@@ -80,12 +80,12 @@ def train(
             report is given again and training goes on from there, to the same reports as without a stop.
         checkpoint_every_s: Seconds from one writing of it to the next, at the least; it is written before a
             report is given, the last one always.
-        start: What :func:`gan_core.checkpoint.load_checkpoint` read of another training, to go on from with
-            this config, which may differ in the seed and in :data:`gan_core.config.CHANGEABLE`; a file
-            ``checkpoint`` is then not read. The best report is the best from here on.
+        initial_state: What :func:`gan_core.checkpoint.load_checkpoint` read of another training, to go on
+            from with this config, which may differ in the seed and in :data:`gan_core.config.CHANGEABLE`; a
+            file ``checkpoint`` is then not read. The best report is the best from here on.
         on_damage: Told where a checkpoint is damaged, and whether the previous one is taken or training
             begins anew.
-        best_by: The metric that says which report is the best.
+        monitor: The metric that says which report is the best.
         goal: ``minimize`` where less of it is better, ``maximize`` where more is.
 
     Yields:
@@ -100,16 +100,16 @@ def train(
     file = Path(checkpoint) if checkpoint else None
     if file and not file.parent.is_dir():
         raise NotADirectoryError(f"there is no directory {file.parent} for the checkpoint")
-    data = data.placed(device)
+    data = data.to_if_it_fits(device)
     evaluator = evaluator or Evaluator(data, device)
-    training = _Training(config, data, evaluator, torch.device(device), best_by, goal)
-    if start is not None:
-        training.take_over(start)
+    training = _Training(config, data, evaluator, torch.device(device), monitor, goal)
+    if initial_state is not None:
+        training.warm_start(initial_state)
         if training.step >= config.steps:
             raise ValueError(
                 f"the training to go on from has taken all of its {config.steps} steps: take an earlier state"
             )
-    elif file and (state := load_newest(file, device, on_damage)):
+    elif file and (state := load_latest_checkpoint(file, device, on_damage)):
         training.load_state_dict(state)
         yield training.last_report()
     saved_at = monotonic()
@@ -134,16 +134,16 @@ class _Training:
         data: ImageDataset,
         evaluator: Evaluator,
         device: torch.device,
-        best_by: str,
+        monitor: str,
         goal: Goal,
     ) -> None:
         self._config = config
-        self._best_by, self._goal = best_by, goal
+        self._monitor, self._goal = monitor, goal
         self._data = data
         self._evaluator = evaluator
         self._device = device
         self._trainer = Trainer(config, data.image_shape, device)
-        self._noise_rng = stream("noise", config.seed, device)
+        self._noise_rng = rng_for("noise", config.seed, device)
         images_a_step = config.batch_size * config.d_steps
         self._batches = _ShuffledBatches(len(data.train), images_a_step, config.seed, data.train.device)
         self._flags = FlagWatch()
@@ -165,15 +165,15 @@ class _Training:
     def advance(self) -> Report:
         """Train up to the next report and return it."""
         next_report = self.step - self.step % self._config.report_every + self._config.report_every
-        with self._own_randomness():
+        with self._own_rng_state():
             metrics = self._train_until(min(next_report, self._config.steps))
             self._trainer.check()
             metrics |= self._evaluator.score(
-                self._images(self._trainer.sampler, self._config.eval_samples, "evaluation")
+                self._images(self._trainer.sampling_generator, self._config.eval_samples, "evaluation")
             )
-            best = self._best_with(metrics[self._best_by])
+            best = self._update_best(metrics[self._monitor])
             self._update_flags(metrics)
-            noise, is_last = sample_noise(self._config, self._device), self.step == self._config.steps
+            noise, is_last = fixed_noise(self._config, self._device), self.step == self._config.steps
             self._report = Report(
                 step=self.step,
                 metrics=metrics,
@@ -210,17 +210,17 @@ class _Training:
         report = Report(**state["report"] | {"samples": state["report"]["samples"].cpu()})
         self._report = replace(report, weights=state["best"]["weights"]) if report.final else report
 
-    def take_over(self, state: Mapping[str, Any]) -> None:
+    def warm_start(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` of another training returned, with a best report of its own.
 
         Raises:
             CheckpointMismatchError: More differs than the seed and what may change on the way.
         """
-        self._check_identity(state["identity"], but_for={"seed", *CHANGEABLE})
+        self._check_identity(state["identity"], except_for={"seed", *CHANGEABLE})
         self._load(state)
 
-    def _check_identity(self, theirs: Mapping[str, Any], but_for: Set[str] = frozenset()) -> None:
-        names = (self._identity.keys() | theirs.keys()) - but_for
+    def _check_identity(self, theirs: Mapping[str, Any], except_for: Set[str] = frozenset()) -> None:
+        names = (self._identity.keys() | theirs.keys()) - except_for
         pairs = {name: (theirs.get(name), self._identity.get(name)) for name in names}
         differing = {name: (there, here) for name, (there, here) in pairs.items() if there != here}
         if differing:
@@ -238,17 +238,17 @@ class _Training:
         """What must be equal for another training to go on from this one's state."""
         return {
             **self._config.model_dump(),
-            "precision": resolved(self._config.precision, self._device),
+            "precision": resolve_precision(self._config.precision, self._device),
             "dataset": sha256(self._data.train.cpu().numpy().tobytes()).hexdigest(),
             "extractor": self._evaluator.extractor,
-            "best_by": f"{self._goal} {self._best_by}",
+            "best_by": f"{self._goal} {self._monitor}",
         }
 
     def _train_until(self, last_step: int) -> dict[str, float]:
         """Train and return the last step's losses, and the speed."""
         started, n_images = perf_counter(), 0
         while self.step < last_step:
-            real = to_unit_range(self._data.train.index_select(0, self._batches.next()).to(self._device))
+            real = normalize(self._data.train.index_select(0, self._batches.next()).to(self._device))
             losses = self._trainer.step(real, draw_noise(self._config, len(real), self._noise_rng))
             n_images += len(real)
         metrics = {name: loss.item() for name, loss in losses.items()}
@@ -256,17 +256,19 @@ class _Training:
 
     def _images(self, generator: nn.Module, n: int, purpose: str) -> Iterator[Tensor]:
         """Yield ``n`` images in batches, of noise that depends on nothing but the purpose."""
-        noise = draw_noise(self._config, n, stream(purpose, device=self._device))
+        noise = draw_noise(self._config, n, rng_for(purpose, device=self._device))
         for images in generate_batches(generator, noise):
             if not images.isfinite().all():
                 raise TrainingDiverged(self.step, "samples", float("nan"))
             yield images
 
-    def _best_with(self, score: float) -> dict[str, Any]:
+    def _update_best(self, score: float) -> dict[str, Any]:
         """Return the best report so far, this one with its score included."""
         is_better = lt if self._goal == "minimize" else gt
         if self._best is None or is_better(score, self._best["score"]):
-            weights = {name: value.clone() for name, value in self._trainer.sampler.state_dict().items()}
+            weights = {
+                name: value.clone() for name, value in self._trainer.sampling_generator.state_dict().items()
+            }
             self._best = {"score": score, "step": self.step, "weights": weights}
         return self._best
 
@@ -276,12 +278,12 @@ class _Training:
         self._flags.update(self.step, signs)
 
     def _final_scores(self, best: Mapping[str, Any]) -> dict[str, float]:
-        generator = deepcopy(self._trainer.sampler)
+        generator = deepcopy(self._trainer.sampling_generator)
         generator.load_state_dict(best["weights"])
         return self._evaluator.final_score(self._images(generator, self._config.final_samples, "final"))
 
     @contextmanager
-    def _own_randomness(self) -> Iterator[None]:
+    def _own_rng_state(self) -> Iterator[None]:
         gpus = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(devices=gpus):
             _set_global_rng(self._global_rng, self._device)
@@ -298,7 +300,7 @@ class _ShuffledBatches:
         self._n_images = n_images
         self._batch_size = batch_size
         self._device = device
-        self._rng = stream("order", seed)
+        self._rng = rng_for("order", seed)
         self._indices = torch.empty(0, dtype=torch.long, device=device)
 
     def next(self) -> Tensor:

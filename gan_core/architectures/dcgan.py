@@ -7,7 +7,7 @@ from gan_core.architectures import Architecture, ImageShape, architectures
 from gan_core.config import TrialConfig
 from gan_core.errors import DatasetError
 
-SMALLEST, MULTIPLE = 16, 4
+MIN_SIZE, SIZE_MULTIPLE = 16, 4
 
 
 @architectures.register("dcgan")
@@ -31,10 +31,10 @@ class DCGAN(Architecture):
             nn.ReLU(),
             nn.BatchNorm1d(start_size),
             nn.Unflatten(1, start),
-            Doubling(128, 64),
+            Upsample2x(128, 64),
             nn.ReLU(),
             nn.BatchNorm2d(64),
-            Doubling(64, channels),
+            Upsample2x(64, channels),
             nn.Tanh(),
         )
 
@@ -50,10 +50,10 @@ class DCGAN(Architecture):
                 their sides are no multiples of 4, which two doublings make.
         """
         channels, height, width = image_shape
-        if min(height, width) < SMALLEST or height % MULTIPLE or width % MULTIPLE:
+        if min(height, width) < MIN_SIZE or height % SIZE_MULTIPLE or width % SIZE_MULTIPLE:
             raise DatasetError(
-                f"dcgan takes images of {SMALLEST}x{SMALLEST} or more, both sides multiples of {MULTIPLE};"
-                f" these are {height}x{width}: use mlp"
+                f"dcgan takes images of {MIN_SIZE}x{MIN_SIZE} or more, both sides multiples of"
+                f" {SIZE_MULTIPLE}; these are {height}x{width}: use mlp"
             )
         pooled_size = 64 * _pooled(_pooled(height)) * _pooled(_pooled(width))
         return nn.Sequential(
@@ -70,7 +70,7 @@ class DCGAN(Architecture):
         )
 
 
-class Doubling(nn.ConvTranspose2d):
+class Upsample2x(nn.ConvTranspose2d):
     """A 4x4 transposed convolution that doubles height and width, and adds its bias afterwards.
 
     oneDNN, which convolves on CPUs, takes a third to a half longer over one that adds it itself.

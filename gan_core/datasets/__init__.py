@@ -16,7 +16,7 @@ __all__ = ["ImageDataset", "check_dataset", "datasets", "load_dataset"]
 
 FOLDER = "folder:"
 IMAGE_SIZE, CHANNELS = 64, 3
-FEWEST_IMAGES = 2
+MIN_IMAGES = 2
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class ImageDataset:
             ("train", self.train, self.train_labels),
             ("held_out", self.held_out, self.held_out_labels),
         ):
-            misfit = _misfit_of_images(images) or _misfit_of_labels(labels, len(images))
+            misfit = _images_error(images) or _labels_error(labels, len(images))
             if misfit:
                 raise DatasetError(f"{self.name}: {part}{misfit}")
         if self.train.shape[1:] != self.held_out.shape[1:]:
@@ -77,7 +77,7 @@ class ImageDataset:
             held_out_labels=held_out_labels,
         )
 
-    def placed(self, device: "torch.device | str") -> "ImageDataset":
+    def to_if_it_fits(self, device: "torch.device | str") -> "ImageDataset":
         """Return the dataset on ``device`` where its images take at most half of what is free there.
 
         Where they take more it stays where it is, and each batch is moved by itself.
@@ -95,7 +95,7 @@ def free_bytes(device: "torch.device | str") -> float:
     return float(torch.cuda.mem_get_info(device)[0])
 
 
-def _misfit_of_images(images: object) -> str | None:
+def _images_error(images: object) -> str | None:
     """Return what is wrong with a part's images, as the end of a sentence that starts with their name."""
     import torch
 
@@ -104,15 +104,15 @@ def _misfit_of_images(images: object) -> str | None:
         return f" must be a tensor of uint8, it is {found}"
     if images.dim() != 4 or images.shape[1] not in {1, 3}:
         return f" must have the shape (N, 1 or 3, H, W), it has {tuple(images.shape)}"
-    if len(images) < FEWEST_IMAGES:
-        return f" must hold at least {FEWEST_IMAGES} images, it holds {len(images)}"
+    if len(images) < MIN_IMAGES:
+        return f" must hold at least {MIN_IMAGES} images, it holds {len(images)}"
     height, width = images.shape[2:]
     if min(height, width) < 4 or height % 4 or width % 4:
         return f": height and width must be multiples of 4, they are {height} and {width}"
     return None
 
 
-def _misfit_of_labels(labels: object, n_images: int) -> str | None:
+def _labels_error(labels: object, n_images: int) -> str | None:
     import torch
 
     if labels is None:

@@ -10,12 +10,12 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from gan_core.datasets import FOLDER, ImageDataset
-from gan_core.datasets._split import every_fifth
+from gan_core.datasets._split import held_out_mask
 from gan_core.errors import DatasetError, in_one_line
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
-FEWEST_IMAGES = 10
-LARGEST_SIZE = 1024
+MIN_IMAGES = 10
+MAX_IMAGE_SIZE = 1024
 MODES = {1: "L", 3: "RGB"}
 
 
@@ -31,17 +31,19 @@ def load_folder(folder: Path, image_size: int, channels: int) -> ImageDataset:
         DatasetError: A size does not fit, there are fewer than 10 images, a class has no training image, or
             an image cannot be read.
     """
-    if not 4 <= image_size <= LARGEST_SIZE or image_size % 4:
-        raise DatasetError(f"image_size must be a multiple of 4 from 4 to {LARGEST_SIZE}, it is {image_size}")
+    if not 4 <= image_size <= MAX_IMAGE_SIZE or image_size % 4:
+        raise DatasetError(
+            f"image_size must be a multiple of 4 from 4 to {MAX_IMAGE_SIZE}, it is {image_size}"
+        )
     if channels not in MODES:
         raise DatasetError(f"channels must be 1 (grey) or 3 (colour), it is {channels}")
     files = _image_files(folder)
-    if len(files) < FEWEST_IMAGES:
+    if len(files) < MIN_IMAGES:
         raise DatasetError(
-            f"{folder} has {len(files)} images ({', '.join(SUFFIXES)}), at least {FEWEST_IMAGES} are needed:"
+            f"{folder} has {len(files)} images ({', '.join(SUFFIXES)}), at least {MIN_IMAGES} are needed:"
             f" every fifth is held out"
         )
-    held_out, labels = every_fifth(len(files)), _labels(files)
+    held_out, labels = held_out_mask(len(files)), _labels(files)
     if labels is not None:
         _check_classes(folder, files, labels, labels[~held_out])
     images = _decode(folder, files, image_size, MODES[channels])

@@ -6,7 +6,7 @@ from torch import Tensor
 HOLD_OUT_EVERY = 5
 
 
-def every_fifth(n_images: int) -> Tensor:
+def held_out_mask(n_images: int) -> Tensor:
     """Return which of ``n_images`` are held out: bool, shape ``(n_images,)``.
 
     Of images that are sorted by class, it is about a fifth of each class.

@@ -12,18 +12,18 @@ import torch
 from torch import Tensor
 from torchvision.datasets import CIFAR10, MNIST
 
-from gan_core.cache import VARIABLE, cache_folder, locked_cache
+from gan_core.cache import CACHE_VARIABLE, cache_folder, locked_cache
 from gan_core.datasets import ImageDataset
 from gan_core.errors import DatasetUnavailableError
 
 Source = type[MNIST] | type[CIFAR10]
 
-SECONDS_WITHOUT_AN_ANSWER = 30
+DOWNLOAD_TIMEOUT_S = 30
 
-_READING = (OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AssertionError)
+_READ_ERRORS = (OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AssertionError)
 """What torchvision raises where files are missing, cut short or of another kind."""
 
-_DOWNLOADING = (*_READING, HTTPException)
+_DOWNLOAD_ERRORS = (*_READ_ERRORS, HTTPException)
 
 
 def load_torchvision(name: str, source: Source) -> ImageDataset:
@@ -40,14 +40,14 @@ def load_torchvision(name: str, source: Source) -> ImageDataset:
         DatasetUnavailableError: The files are not there or damaged, and cannot be downloaded.
         CacheError: The files are not there, and the directory cannot be written.
     """
-    with suppress(*_READING):
+    with suppress(*_READ_ERRORS):
         return _read(name, source, cache_folder(), download=False)
     with locked_cache() as folder:
         try:
-            with _in_silence():
+            with _quiet_with_timeout():
                 return _read(name, source, folder, download=True)
-        except _DOWNLOADING as error:
-            raise DatasetUnavailableError(_explanation(name, source, folder, error)) from error
+        except _DOWNLOAD_ERRORS as error:
+            raise DatasetUnavailableError(_unavailable_message(name, source, folder, error)) from error
 
 
 def _read(name: str, source: Source, folder: Path, *, download: bool) -> ImageDataset:
@@ -68,10 +68,10 @@ def _images(data: object) -> Tensor:
 
 
 @contextmanager
-def _in_silence() -> Iterator[None]:
+def _quiet_with_timeout() -> Iterator[None]:
     """Keep torchvision's progress bars off the screen, and do not wait for ever for a server's answer."""
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(SECONDS_WITHOUT_AN_ANSWER)
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_S)
     try:
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             yield
@@ -79,17 +79,17 @@ def _in_silence() -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _explanation(name: str, source: Source, cache: Path, error: BaseException) -> str:
+def _unavailable_message(name: str, source: Source, cache: Path, error: BaseException) -> str:
     """Return which dataset is not to be had, where it was looked for, why, and what to do."""
     files = _files(source, cache)
     folder = files[0].parent
     if all(file.is_file() for file in files):
-        problem = f"is cut short or altered in {folder} ({_in_few_words(error)}): delete that directory, or"
+        problem = f"is cut short or altered in {folder} ({_root_cause(error)}): delete that directory, or"
     else:
-        problem = f"is not in {folder} and cannot be downloaded ({_in_few_words(error)}):"
+        problem = f"is not in {folder} and cannot be downloaded ({_root_cause(error)}):"
     return (
-        f"{name} {problem} put its files there, or set {VARIABLE} to a directory that has them; the dataset"
-        f" mnist-5k needs no download"
+        f"{name} {problem} put its files there, or set {CACHE_VARIABLE} to a directory that has them; the"
+        f" dataset mnist-5k needs no download"
     )
 
 
@@ -101,7 +101,7 @@ def _files(source: Source, cache: Path) -> list[Path]:
     return [cache / source.__name__ / "raw" / Path(name).stem for name, _ in source.resources]
 
 
-def _in_few_words(error: BaseException) -> str:
+def _root_cause(error: BaseException) -> str:
     """Return the last line of an error's message, without the frame that urllib puts around a cause."""
     last_line = str(error).strip().splitlines()[-1:] or [type(error).__name__]
     return re.sub(r"^<urlopen error (?:\[Errno -?\d+\] )?(.*)>$", r"\1", last_line[0])

@@ -4,8 +4,8 @@ from math import log
 
 from torch import Tensor
 
-LEAST_SHARE = 0.01
-LEAST_OF_AN_EQUAL_SHARE = 0.1
+MIN_SHARE = 0.01
+MIN_RELATIVE_SHARE = 0.1
 
 
 def modes(logits: Tensor) -> int:
@@ -16,7 +16,7 @@ def modes(logits: Tensor) -> int:
     Args:
         logits: Of the samples' classes, shape ``(N, K)``.
     """
-    least = min(LEAST_SHARE, LEAST_OF_AN_EQUAL_SHARE / logits.shape[1])
+    least = min(MIN_SHARE, MIN_RELATIVE_SHARE / logits.shape[1])
     return int((_shares(logits) >= least).sum())
 
 

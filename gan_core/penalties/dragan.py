@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Tensor, nn
 
-from gan_core.gradients import image_gradients, one_centred
+from gan_core.gradients import image_gradients, one_centered_penalty
 from gan_core.penalties import penalties
 
 
@@ -17,4 +17,4 @@ def dragan(discriminator: nn.Module, real: Tensor, fake: Tensor, rng: Generator)
     the paper has normal noise of a fixed size. The paper's weight is 10.
     """
     noise = torch.rand(real.shape, generator=rng, device=real.device, dtype=real.dtype)
-    return one_centred(image_gradients(discriminator, real + 0.5 * real.std() * noise))
+    return one_centered_penalty(image_gradients(discriminator, real + 0.5 * real.std() * noise))

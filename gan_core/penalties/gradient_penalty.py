@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Tensor, nn
 
-from gan_core.gradients import image_gradients, one_centred
+from gan_core.gradients import image_gradients, one_centered_penalty
 from gan_core.penalties import penalties
 
 
@@ -16,4 +16,4 @@ def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor, rng: 
     with one :math:`\epsilon`, uniform on [0, 1), a sample. The paper's weight is 10.
     """
     epsilon = torch.rand(len(real), 1, 1, 1, generator=rng, device=real.device, dtype=real.dtype)
-    return one_centred(image_gradients(discriminator, epsilon * real + (1 - epsilon) * fake))
+    return one_centered_penalty(image_gradients(discriminator, epsilon * real + (1 - epsilon) * fake))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gan_core.checkpoint import load_checkpoint, load_newest, previous, save_checkpoint
+from gan_core.checkpoint import load_checkpoint, load_latest_checkpoint, previous_checkpoint, save_checkpoint
 from gan_core.errors import CorruptedCheckpointError
 
 STATE = {"weights": {"a": torch.arange(1000.0)}, "step": 3, "names": ["x"], "best": None}
@@ -57,7 +57,7 @@ def test_code_in_a_checkpoint_does_not_run(file, capsys):
 
 def newest(file):
     said = []
-    state = load_newest(file, "cpu", said.append)
+    state = load_latest_checkpoint(file, "cpu", said.append)
     return state and state["step"], said
 
 
@@ -67,7 +67,7 @@ def test_where_the_newest_is_damaged_the_previous_one_is_taken_and_it_is_said(fi
     file.write_bytes(file.read_bytes()[:-7])
     step, (said,) = newest(file)
     assert (step, said) == (3, f"{file} is half-written or damaged; the previous one is taken")
-    previous(file).write_bytes(b"")
+    previous_checkpoint(file).write_bytes(b"")
     step, said = newest(file)
     assert step is None
     assert [line.rpartition("; ")[2] for line in said] == ["training begins anew"]
@@ -77,5 +77,5 @@ def test_a_stop_between_the_two_renames_leaves_the_previous_state(file):
     save_checkpoint(file, STATE | {"step": 4})
     file.unlink()
     assert newest(file) == (3, [])
-    previous(file).unlink()
+    previous_checkpoint(file).unlink()
     assert newest(file) == (None, [])

@@ -13,7 +13,7 @@ from gan_core.features import accuracy, load_extractor, train_classifier
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("GAN_SWEEP_CACHE", str(tmp_path))
-    monkeypatch.setattr(features, "MOST_EPOCHS", 2)
+    monkeypatch.setattr(features, "MAX_EPOCHS", 2)
     return tmp_path
 
 
@@ -34,7 +34,7 @@ def test_a_changed_classifier_is_refused(tmp_path, monkeypatch, digits):
 def test_training_is_seeded_and_leaves_the_global_random_state_alone(digits):
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    first, second = (train_classifier(digits, seed=3, most_steps=62) for _ in range(2))
+    first, second = (train_classifier(digits, seed=3, max_steps=62) for _ in range(2))
     assert torch.equal(torch.get_rng_state(), before)
     assert all(map(torch.equal, first.state_dict().values(), second.state_dict().values()))
     assert accuracy(first, digits.held_out, digits.held_out_labels) > 0.5

@@ -9,7 +9,7 @@ import gan_core
 from gan_core import CorruptedCheckpointError, ImportPathError, TrialConfig
 from gan_core.architectures import Architecture, architectures
 from gan_core.images import to_uint8
-from gan_core.noise import draw_noise, stream
+from gan_core.noise import draw_noise, rng_for
 
 SHAPE = (1, 28, 28)
 
@@ -25,7 +25,7 @@ def test_what_was_saved_draws_the_same_images(config, tmp_path):
     assert isinstance(loaded, nn.Module)
     assert not loaded.training
     assert (loaded.config, loaded.image_shape) == (config, SHAPE)
-    noise = draw_noise(config, 5, stream("sample", 3))
+    noise = draw_noise(config, 5, rng_for("sample", 3))
     with torch.inference_mode():
         expected = to_uint8(network.eval()(noise))
     assert (loaded.sample(5, seed=3).int() - expected.int()).abs().max() <= 1
@@ -56,7 +56,7 @@ def test_the_last_report_has_the_weights_that_its_final_scores_are_of():
     *_, before, last = gan_core.train(config, gan_core.load_dataset("mnist-5k"))
     assert before.weights is None
     generator = gan_core.Generator(config, SHAPE, last.weights)
-    images = generator.network(draw_noise(config, 128, stream("final")))
+    images = generator.network(draw_noise(config, 128, rng_for("final")))
     evaluator = gan_core.Evaluator(gan_core.load_dataset("mnist-5k"))
     with torch.inference_mode():
         assert evaluator.final_score([images])["fid"] == pytest.approx(last.final["fid"], rel=1e-4)

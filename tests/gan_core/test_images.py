@@ -5,12 +5,12 @@ import pytest
 import torch
 from PIL import Image
 
-from gan_core.images import png_grid, to_uint8, to_unit_range
+from gan_core.images import normalize, png_grid, to_uint8
 
 
 def test_every_grey_level_survives_the_round_trip():
     levels = torch.arange(256, dtype=torch.uint8)
-    scaled = to_unit_range(levels)
+    scaled = normalize(levels)
     assert (scaled.min(), scaled.max()) == (-1, 1)
     assert torch.equal(to_uint8(scaled), levels)
 

@@ -9,7 +9,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from gan_core.features import load_extractor
-from gan_core.images import to_unit_range
+from gan_core.images import normalize
 from gan_core.metrics import (
     Gaussian,
     Manifold,
@@ -29,7 +29,7 @@ def features(digits):
 
     def compute(images):
         with torch.inference_mode():
-            return extractor.network(to_unit_range(images))[0]
+            return extractor.network(normalize(images))[0]
 
     return compute
 

@@ -7,8 +7,8 @@ import torch
 
 from gan_core import Trainer, TrainingDiverged, TrialConfig
 from gan_core.architectures import Architecture, architectures
-from gan_core.images import to_unit_range
-from gan_core.precision import gains_from_bf16
+from gan_core.images import normalize
+from gan_core.precision import has_fast_bf16
 from tests.gan_core.seed_loop import SeedTrainer
 
 
@@ -28,7 +28,7 @@ def test_the_step_is_the_seeds(digits, architecture, loss):
             seed.g_optimizer.load_state_dict(state["g_optimizer"])
             seed.d_optimizer.load_state_dict(state["d_optimizer"])
         batch = torch.randint(len(digits.train), (6,), generator=rng)
-        real = to_unit_range(digits.train[batch]).double()
+        real = normalize(digits.train[batch]).double()
         noise = torch.rand(6, 96, generator=rng, dtype=torch.float64) * 2 - 1
         ours, theirs = trainer.step(real, noise), seed.step(real, noise)
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=0)
@@ -48,7 +48,7 @@ def test_a_step_with_all_options_is_as_it_is_written(digits):
     g_adam = torch.optim.Adam(generator.parameters(), lr=3e-4, betas=(0.2, 0.999))
     rng = torch.Generator().manual_seed(0)
     for _ in range(5):
-        real = to_unit_range(digits.train[torch.randint(4000, (12,), generator=rng)]).double()
+        real = normalize(digits.train[torch.randint(4000, (12,), generator=rng)]).double()
         noise = torch.randn(12, 4, generator=rng, dtype=torch.float64)
         losses = trainer.step(real, noise)
         for images, z in zip(real.split(6), noise.split(6), strict=True):
@@ -129,8 +129,8 @@ def test_the_average_follows_the_generator_and_is_what_is_sampled(digits):
         trainer.step(torch.rand(8, *digits.image_shape), torch.rand(8, 4))
         for average, weight in zip(expected, trainer.generator.parameters(), strict=True):
             average.lerp_(weight.detach(), 0.5)
-    torch.testing.assert_close([*trainer.sampler.parameters()], expected)
-    assert trainer.sampler is not trainer.generator
+    torch.testing.assert_close([*trainer.sampling_generator.parameters()], expected)
+    assert trainer.sampling_generator is not trainer.generator
 
 
 def test_spectral_norm_bounds_every_layer_of_the_discriminator_and_none_of_the_generators(digits):
@@ -195,7 +195,7 @@ def test_bf16_follows_fp32(digits, architecture):
     )
     rng = torch.Generator().manual_seed(0)
     for _ in range(3):
-        real = to_unit_range(digits.train[torch.randint(4000, (16,), generator=rng)])
+        real = normalize(digits.train[torch.randint(4000, (16,), generator=rng)])
         noise = torch.rand(16, 96, generator=rng) * 2 - 1
         exact, rounded = fp32.step(real, noise), bf16.step(real, noise)
         assert rounded != exact
@@ -222,7 +222,7 @@ def multiplied_in_bf16():
     multiplication.fp32_precision = before
 
 
-@pytest.mark.skipif(not gains_from_bf16(torch.device("cpu")), reason="this CPU multiplies in float32 alone")
+@pytest.mark.skipif(not has_fast_bf16(torch.device("cpu")), reason="this CPU multiplies in float32 alone")
 def test_fp32_is_fp32_in_a_process_that_multiplies_in_less(digits, multiplied_in_bf16):
     config, batch = TrialConfig(precision="fp32"), (torch.rand(16, 1, 28, 28), torch.rand(16, 96))
     found = Trainer(config, digits.image_shape).step(*batch)

@@ -8,7 +8,7 @@ from torch import nn
 from gan_core import CheckpointMismatchError, Trainer, TrainingDiverged, TrialConfig, train
 from gan_core.architectures import Architecture
 from gan_core.checkpoint import load_checkpoint
-from gan_core.noise import sample_noise
+from gan_core.noise import fixed_noise
 
 QUICK = {"steps": 5, "report_every": 2, "batch_size": 16, "eval_samples": 128, "final_samples": 150}
 SCORES = {"fid", "kid", "precision", "recall", "coverage", "modes", "class_kl"}
@@ -54,7 +54,7 @@ def test_the_last_report_has_the_final_score_of_the_best_ones_weights(digits, ev
 def test_the_best_report_is_that_of_the_metric_that_is_named(digits, evaluator):
     goals = {"minimize": min, "maximize": max}
     for goal, best_of in goals.items():
-        reports = [*train(TrialConfig(**QUICK), digits, evaluator, best_by="d_loss", goal=goal)]
+        reports = [*train(TrialConfig(**QUICK), digits, evaluator, monitor="d_loss", goal=goal)]
         losses = {report.step: report.metrics["d_loss"] for report in reports}
         assert reports[-1].best_step == best_of(losses, key=losses.get)
 
@@ -64,7 +64,7 @@ def test_training_learns(digits, evaluator):
         lr=1e-3, beta1=0.0, batch_size=32, steps=800, report_every=800, eval_samples=500, final_samples=128
     )
     (report,) = train(config, digits, evaluator)
-    untrained = Trainer(config, digits.image_shape).generate(sample_noise(config))
+    untrained = Trainer(config, digits.image_shape).generate(fixed_noise(config))
     assert report.metrics["fid"] < 0.6 * evaluator.score([untrained])["fid"]
 
 
@@ -145,17 +145,18 @@ def test_another_trainings_state_is_gone_on_with_under_other_parameters(tmp_path
     next(train(config, digits, evaluator, checkpoint=checkpoint, checkpoint_every_s=0))
     start = load_checkpoint(checkpoint)
     same, taken_over = (
-        [*train(each, digits, evaluator, start=start, checkpoint=checkpoint)] for each in (config, other)
+        [*train(each, digits, evaluator, initial_state=start, checkpoint=checkpoint)]
+        for each in (config, other)
     )
     assert [_exact(report)[:4] for report in same] == [report[:4] for report in unbroken[1:]]
     assert [report.step for report in taken_over] == [4, 5]
     assert taken_over[0].metrics["d_loss"] != same[0].metrics["d_loss"]
     assert {report.best_step for report in (*same, *taken_over)} <= {4, 5}
     assert load_checkpoint(checkpoint)["identity"]["lr"] == other.lr
-    again = train(config, digits, evaluator, start=start)
+    again = train(config, digits, evaluator, initial_state=start)
     assert [_exact(report) for report in again] == [_exact(report) for report in same]
     with pytest.raises(ValueError, match="has taken all of its 5 steps"):
-        next(train(other, digits, evaluator, start=load_checkpoint(checkpoint)))
+        next(train(other, digits, evaluator, initial_state=load_checkpoint(checkpoint)))
 
 
 def test_parameters_are_the_trainers_own_after_another_ones_state_is_loaded(digits):
@@ -172,7 +173,7 @@ def test_the_state_of_other_networks_is_not_taken_over(tmp_path, digits, evaluat
     next(train(TrialConfig(**QUICK), digits, evaluator, checkpoint=checkpoint, checkpoint_every_s=0))
     other = TrialConfig(**QUICK, noise_dim=7, lr=0.01)
     with pytest.raises(CheckpointMismatchError, match=r"differs in noise_dim \(\d+ there, \d+ here\)$"):
-        next(train(other, digits, evaluator, start=load_checkpoint(checkpoint)))
+        next(train(other, digits, evaluator, initial_state=load_checkpoint(checkpoint)))
 
 
 def test_training_leaves_the_global_random_state_alone(digits, evaluator):
