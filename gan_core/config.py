@@ -4,9 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from gan_core.architectures import architectures
-from gan_core.losses import losses
-from gan_core.penalties import penalties
+from gan_core.components import ARCHITECTURES, LOSSES, PENALTIES
 
 DCGAN_LEAKY_SLOPE = 0.01
 """The seed tutorial's slope in its convolutional discriminator; elsewhere it has 0.2."""
@@ -35,11 +33,11 @@ class TrialConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    architecture: Annotated[str, AfterValidator(architectures.check)] = Field(
+    architecture: Annotated[str, AfterValidator(ARCHITECTURES.check)] = Field(
         "mlp", description="The pair of networks."
     )
-    loss: Annotated[str, AfterValidator(losses.check)] = Field("bce", description="The GAN loss.")
-    penalty: Annotated[str, AfterValidator(penalties.check)] = Field(
+    loss: Annotated[str, AfterValidator(LOSSES.check)] = Field("bce", description="The GAN loss.")
+    penalty: Annotated[str, AfterValidator(PENALTIES.check)] = Field(
         "none", description="The penalty on the discriminator's gradient."
     )
     penalty_weight: float = Field(10.0, ge=0, description="What the penalty is multiplied with.")

@@ -30,13 +30,11 @@ class Registry(Generic[T]):
     Args:
         kind: What the components are, for messages: ``"loss"``.
         package: The package that holds them: ``"gan_core.losses"``.
-        base: The class that they are subclasses of; None where any callable is a component.
+        base: The name of the class in ``package`` that they are subclasses of; None if any callable will do.
         forms: What else may stand where a name does, for messages.
     """
 
-    def __init__(
-        self, kind: str, package: str, base: type | None = None, forms: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, kind: str, package: str, base: str | None = None, forms: tuple[str, ...] = ()) -> None:
         self.kind = kind
         self._package = package
         self._base = base
@@ -105,10 +103,10 @@ class Registry(Generic[T]):
         found = f"what is there is of type {type(component).__name__}"
         if self._base is None:
             return None if callable(component) else f"it must be callable, {found}"
-        needed = f"{self._base.__module__}.{self._base.__name__}"
+        base, needed = getattr(import_module(self._package), self._base), f"{self._package}.{self._base}"
         if not isinstance(component, type):
             return f"it must be a subclass of {needed}, {found}"
-        if not issubclass(component, self._base):
+        if not issubclass(component, base):
             return f"the class must be a subclass of {needed}"
         lacking = ", ".join(sorted(getattr(component, "__abstractmethods__", ())))
         return f"the class must define every method of {needed}, it lacks {lacking}" if lacking else None

@@ -3,12 +3,12 @@
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from gan_core.components import ARCHITECTURES
+from gan_core.config import TrialConfig
 from gan_core.registry import Registry
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from gan_core.config import TrialConfig
 
 __all__ = ["Architecture", "ImageShape", "architectures"]
 
@@ -21,13 +21,13 @@ class Architecture(ABC):
 
     @staticmethod
     @abstractmethod
-    def generator(config: "TrialConfig", image_shape: ImageShape) -> "nn.Module":
+    def generator(config: TrialConfig, image_shape: ImageShape) -> "nn.Module":
         """Return a module from noise ``(N, noise_dim)`` to images ``(N, C, H, W)`` in [-1, 1]."""
 
     @staticmethod
     @abstractmethod
-    def discriminator(config: "TrialConfig", image_shape: ImageShape) -> "nn.Module":
+    def discriminator(config: TrialConfig, image_shape: ImageShape) -> "nn.Module":
         """Return a module from images ``(N, C, H, W)`` in [-1, 1] to logits ``(N, 1)``."""
 
 
-architectures: Registry[type[Architecture]] = Registry("architecture", __name__, Architecture)
+architectures: Registry[type[Architecture]] = ARCHITECTURES

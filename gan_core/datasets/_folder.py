@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from gan_core.datasets import FOLDER, ImageDataset
+from gan_core.datasets._image_dataset import ImageDataset
 from gan_core.datasets._split import held_out_mask
 from gan_core.errors import DatasetError, in_one_line
 
@@ -19,7 +19,7 @@ MAX_IMAGE_SIZE = 1024
 MODES = {1: "L", 3: "RGB"}
 
 
-def load_folder(folder: Path, image_size: int, channels: int) -> ImageDataset:
+def load_folder(name: str, folder: Path, image_size: int, channels: int) -> ImageDataset:
     """Load every image below ``folder`` whose name does not start with a dot, however deep.
 
     In the order of their paths every fifth image is held out. Where all images lie in subdirectories, and
@@ -48,7 +48,7 @@ def load_folder(folder: Path, image_size: int, channels: int) -> ImageDataset:
         _check_classes(folder, files, labels, labels[~held_out])
     images = _decode(folder, files, image_size, MODES[channels])
     return ImageDataset(
-        f"{FOLDER}{folder}",
+        name,
         images[~held_out],
         images[held_out],
         train_labels=None if labels is None else labels[~held_out],

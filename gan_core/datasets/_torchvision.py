@@ -13,7 +13,7 @@ from torch import Tensor
 from torchvision.datasets import CIFAR10, MNIST
 
 from gan_core.cache import CACHE_VARIABLE, cache_folder, locked_cache
-from gan_core.datasets import ImageDataset
+from gan_core.datasets._image_dataset import ImageDataset
 from gan_core.errors import DatasetUnavailableError
 
 Source = type[MNIST] | type[CIFAR10]

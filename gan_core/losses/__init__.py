@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
+from gan_core.components import LOSSES
 from gan_core.registry import Registry
 
 if TYPE_CHECKING:
@@ -32,4 +33,4 @@ class Loss(ABC):
         """Return the generator's loss; the real logits are None where ``generator_uses_real`` is False."""
 
 
-losses: Registry[type[Loss]] = Registry("loss", __name__, Loss)
+losses: Registry[type[Loss]] = LOSSES

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gan_core.components import PENALTIES
 from gan_core.registry import Registry
 
 if TYPE_CHECKING:
@@ -14,4 +15,4 @@ Penalty = Callable[["nn.Module", "Tensor", "Tensor", "Generator"], "Tensor | Non
 """From the discriminator, real and generated images ``(N, C, H, W)`` without gradient, and a source of
 randomness, to a penalty of shape ``()``, 0 or more, or to None where there is none."""
 
-penalties: Registry[Penalty] = Registry("penalty", __name__)
+penalties: Registry[Penalty] = PENALTIES

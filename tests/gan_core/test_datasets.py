@@ -232,5 +232,7 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path, content):
 
 @pytest.mark.parametrize(("spare_bytes", "device"), [(0, "meta"), (-1, "cpu")])
 def test_data_that_takes_more_than_half_of_what_is_free_stays_where_it_is(monkeypatch, spare_bytes, device):
-    monkeypatch.setattr("gan_core.datasets.free_bytes", lambda _device: 4 * GREY.nbytes + spare_bytes)
+    monkeypatch.setattr(
+        "gan_core.datasets._image_dataset.free_bytes", lambda _device: 4 * GREY.nbytes + spare_bytes
+    )
     assert ImageDataset("grey", GREY, GREY).to_if_it_fits("meta").train.device.type == device
