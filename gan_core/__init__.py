@@ -1,6 +1,6 @@
 """A small, exact GAN training library: one GAN on one device.
 
-Torch is imported on first use of a name that needs it, so that importing :mod:`gan_core` costs nothing.
+Names are imported on first use, so that ``import gan_core`` does not import torch.
 """
 
 from importlib import import_module
@@ -59,7 +59,7 @@ __all__ = [
     "train",
 ]
 
-_HOME = {
+_MODULE_OF = {
     "CacheError": "errors",
     "CheckpointMismatchError": "errors",
     "ContractError": "errors",
@@ -89,10 +89,10 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute may be anything
-    if name not in _HOME:
+    if name not in _MODULE_OF:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""The optimiser."""
+"""The optimizer."""
 
 from inspect import unwrap
 
@@ -6,10 +6,9 @@ import torch
 
 
 class Adam(torch.optim.Adam):
-    """PyTorch's Adam (Kingma and Ba, 2015, arXiv:1412.6980) as it is where nothing is compiled.
+    """Adam (Kingma and Ba, 2015, arXiv:1412.6980) without PyTorch's ``torch._dynamo`` wrappers.
 
-    What PyTorch wraps these methods in keeps its compiler away from them, and loads that compiler for it:
-    more than a second of every process that trains.
+    The wrappers import PyTorch's compiler, which costs every training process more than a second.
     """
 
     add_param_group = unwrap(torch.optim.Adam.add_param_group)

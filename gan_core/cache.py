@@ -1,4 +1,4 @@
-"""Where what is downloaded or trained once is kept."""
+"""The cache directory for downloaded datasets and trained classifiers."""
 
 import os
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ CACHE_VARIABLE = "GAN_SWEEP_CACHE"
 
 
 def cache_folder() -> Path:
-    """Return the directory of what was downloaded or trained, which need not exist.
+    """Return the path of the cache directory, which may not exist yet.
 
-    It is what the environment variable ``GAN_SWEEP_CACHE`` says, or gan-sweep's in the user's caches.
+    The environment variable ``GAN_SWEEP_CACHE`` sets it; the default is ``gan-sweep`` in the user's caches.
     """
     chosen = os.environ.get(CACHE_VARIABLE)
     return Path(chosen).expanduser().absolute() if chosen else user_cache_path("gan-sweep")
@@ -24,10 +24,10 @@ def cache_folder() -> Path:
 
 @contextmanager
 def locked_cache() -> Iterator[Path]:
-    """Make the cache directory where there is none, and give it to one process at a time to write into.
+    """Create the cache directory if it is missing, and let one process at a time write to it.
 
     Raises:
-        CacheError: It cannot be made or written.
+        CacheError: The directory cannot be created or written.
     """
     folder = cache_folder()
     lock = FileLock(folder / ".lock")
@@ -36,8 +36,8 @@ def locked_cache() -> Iterator[Path]:
         lock.acquire()
     except OSError as error:
         raise CacheError(
-            f"nothing can be kept in {folder} ({error.strerror or error}): set {CACHE_VARIABLE} to a"
-            f" directory that can be written"
+            f"cannot write to the cache directory {folder} ({error.strerror or error}): set {CACHE_VARIABLE}"
+            " to a writable directory"
         ) from error
     try:
         yield folder

@@ -1,4 +1,4 @@
-"""The state of a training, in two generations: each whole and checked, read without executing code."""
+"""Training checkpoints: the latest and the previous, each with a checksum, loaded without running code."""
 
 import hashlib
 import os
@@ -18,8 +18,8 @@ DIGEST_BYTES = hashlib.sha256().digest_size
 def save_checkpoint(file: Path, state: dict[str, Any]) -> None:
     """Write ``state``, nested containers of tensors, numbers and text, followed by its SHA-256.
 
-    The file is written beside its place, brought to disk and then renamed; the state that it replaces is kept
-    as the :func:`previous_checkpoint` one.
+    The state is written to a temporary file, flushed to disk and then renamed, so that a crash leaves no
+    partial checkpoint. The replaced file moves to :func:`previous_checkpoint`.
     """
     buffer = BytesIO()
     torch.save(state, buffer)
@@ -36,19 +36,19 @@ def save_checkpoint(file: Path, state: dict[str, Any]) -> None:
 
 
 def previous_checkpoint(file: Path) -> Path:
-    """Return where the state lies that was replaced last."""
+    """Return the path that the replaced checkpoint moves to."""
     return file.with_name(f"{file.name}.previous")
 
 
 def load_latest_checkpoint(
     file: Path, device: torch.device | str, on_damage: Callable[[str], object]
 ) -> dict[str, Any] | None:
-    """Read the newest state that is whole, None where there is none.
+    """Load the latest checkpoint that is not corrupted; return None if there is none.
 
     Args:
-        file: Where :func:`save_checkpoint` wrote.
-        device: Where its tensors are to be.
-        on_damage: Called with what is wrong with one that is not whole, and what is done about it.
+        file: The file that :func:`save_checkpoint` wrote.
+        device: The device to load the tensors to.
+        on_damage: Called with a message for each corrupted checkpoint: what is wrong, and what happens next.
     """
     generations = [each for each in (file, previous_checkpoint(file)) if each.exists()]
     for generation in generations:
@@ -57,24 +57,25 @@ def load_latest_checkpoint(
         except CorruptedCheckpointError as error:
             generation.replace(file.with_name(f"{generation.name}.damaged"))
             is_last = generation is generations[-1]
-            on_damage(f"{error}; {'training begins anew' if is_last else 'the previous one is taken'}")
+            then = "training starts over" if is_last else "falling back to the previous checkpoint"
+            on_damage(f"{error}; {then}")
     return None
 
 
 def load_checkpoint(file: Path | str, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Read what :func:`save_checkpoint` wrote, its tensors on ``device``.
+    """Load the state that :func:`save_checkpoint` wrote, with its tensors on ``device``.
 
     Raises:
-        CorruptedCheckpointError: The content does not have the SHA-256 that was written after it, or it holds
-            more than a state does, such as code.
-        FileNotFoundError: There is no such file.
+        CorruptedCheckpointError: The SHA-256 does not match the content, or the content is not plain data:
+            it contains code, for example.
+        FileNotFoundError: The file does not exist.
     """
     content = Path(file).read_bytes()
     body, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
     if hashlib.sha256(body).digest() != digest:
-        raise CorruptedCheckpointError(f"{file} is half-written or damaged")
+        raise CorruptedCheckpointError(f"{file} is truncated or corrupted")
     try:
         state: dict[str, Any] = torch.load(BytesIO(body), map_location=device, weights_only=True)
     except (UnpicklingError, RuntimeError) as error:
-        raise CorruptedCheckpointError(f"{file} holds no state of a training: {in_one_line(error)}") from None
+        raise CorruptedCheckpointError(f"{file} is not a training checkpoint: {in_one_line(error)}") from None
     return state

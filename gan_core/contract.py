@@ -1,4 +1,4 @@
-"""What every combination of components must do, checked by training a little of it."""
+"""The contract of every combination of components, checked by training it briefly."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,21 +24,21 @@ TOLERANCE = 1e-5
 
 
 def check_contract(config: TrialConfig, image_shape: ImageShape) -> None:
-    """Check a combination of components by 20 steps of training on 8 random images each, on the CPU.
+    """Train a combination of components for 20 steps of 8 random images each, on the CPU, and check it.
 
-    Both networks are the same whenever they are built from one seed; the generator returns float32 images
-    in [-1, 1] of the asked shape for any noise, also after training; the discriminator returns finite
-    logits ``(N, 1)``; both losses and the penalty are finite scalars; every parameter of both networks gets
-    a finite gradient, and training changes every weight matrix; a trainer that is loaded from a checkpoint
-    takes the same next step.
+    - The same seed always builds the same two networks.
+    - The generator returns float32 images in [-1, 1] of ``image_shape`` for any noise, also after training.
+    - The discriminator returns finite logits ``(N, 1)``; both losses and the penalty are finite scalars.
+    - Every parameter of both networks gets a finite gradient, and training changes every weight matrix.
+    - A trainer that is loaded from a checkpoint takes the same next step.
 
     Args:
-        config: The combination, with the options to build it with. Its learning rates are replaced by 1e-4:
-            no component is to blame for one that is too high or too low.
-        image_shape: Channels, height and width of the images to learn.
+        config: The combination and its hyperparameters. The check replaces the learning rates with 1e-4, so
+            that no component fails because a rate is too high or too low.
+        image_shape: Channels, height and width of the training images.
 
     Raises:
-        ContractError: A component does not do this; the message names it and says what it gets wrong.
+        ContractError: A component breaks the contract; the message names the component and the fault.
     """
     config = config.model_copy(update={"lr": LEARNING_RATE, "lr_d": config.lr_d and LEARNING_RATE})
     with torch.random.fork_rng(devices=[]):
@@ -47,7 +47,7 @@ def check_contract(config: TrialConfig, image_shape: ImageShape) -> None:
 
 
 class _Check:
-    """One run of the check: what is asked for, and the source of its images and noise."""
+    """One run of the check, with the random generator for its images and noise."""
 
     def __init__(self, config: TrialConfig, image_shape: ImageShape) -> None:
         self._config = config
@@ -77,8 +77,8 @@ class _Check:
             one, other = (getattr(trainer, network).state_dict() for trainer in (first, second))
             if one.keys() != other.keys() or not all(torch.equal(one[name], other[name]) for name in one):
                 raise ContractError(
-                    f"{self._architecture}: two {network}s built from one seed differ: its weights must be"
-                    f" drawn by torch alone"
+                    f"{self._architecture}: two {network}s built from one seed differ: draw initial weights"
+                    f" with torch only"
                 )
 
     def _check_generator(self, generator: nn.Module) -> None:
@@ -88,22 +88,22 @@ class _Check:
             self._check_images(images)
 
     def _check_images(self, images: Tensor) -> None:
-        who = f"{self._architecture}: what the generator returns"
+        who = f"{self._architecture}: the generator's output"
         _require_tensor(who, images, (BATCH_SIZE, *self._shape))
         low, high = images.min().item(), images.max().item()
         if max(-low, high) > 1 + TOLERANCE:
-            raise ContractError(f"{who} must be in [-1, 1], it reaches from {low:.3g} to {high:.3g}")
+            raise ContractError(f"{who} must be in [-1, 1], got [{low:.3g}, {high:.3g}]")
 
     def _check_discriminator(self, discriminator: nn.Module) -> None:
         with _errors_named(f"{self._architecture}: the discriminator"), torch.no_grad():
             logits = discriminator(self._real(BATCH_SIZE))
-        _require_tensor(f"{self._architecture}: what the discriminator returns", logits, (BATCH_SIZE, 1))
+        _require_tensor(f"{self._architecture}: the discriminator's output", logits, (BATCH_SIZE, 1))
 
     def _check_discriminator_loss(self, trainer: Trainer) -> None:
         real, network, who = (
             self._real(BATCH_SIZE),
             trainer.discriminator,
-            f"{self._loss}: the discriminator's",
+            f"{self._loss}: the discriminator's loss",
         )
         with torch.no_grad():
             fake = trainer.generator(self._noise(BATCH_SIZE))
@@ -117,7 +117,7 @@ class _Check:
             self._check_loss(self._penalty, penalty)
 
     def _check_generator_loss(self, trainer: Trainer) -> None:
-        loss_class, who = losses.get(self._config.loss), f"{self._loss}: the generator's"
+        loss_class, who = losses.get(self._config.loss), f"{self._loss}: the generator's loss"
         real_logits = (
             trainer.discriminator(self._real(BATCH_SIZE)) if loss_class.generator_uses_real else None
         )
@@ -130,14 +130,14 @@ class _Check:
     def _check_loss(self, who: str, loss: Tensor) -> None:
         _require_tensor(who, loss, ())
         if not loss.requires_grad:
-            raise ContractError(f"{who} has no gradient: it must be made of the logits by torch's operations")
+            raise ContractError(f"{who} has no gradient: compute it from the logits with torch operations")
 
     def _check_gradients(self, network: str, module: nn.Module, loss: Tensor) -> None:
         weights = dict(module.named_parameters())
         frozen = next((name for name, weight in weights.items() if not weight.requires_grad), None)
         if frozen:
             raise ContractError(
-                f"{self._architecture}: the {network}'s parameter {frozen} takes no gradient: use a buffer"
+                f"{self._architecture}: the {network}'s parameter {frozen} is frozen: register it as a buffer"
             )
         gradients = torch.autograd.grad(loss, [*weights.values()], allow_unused=True)
         for name, gradient in zip(weights, gradients, strict=True):
@@ -157,7 +157,7 @@ class _Check:
                 trainer.step(self._real(images), self._noise(images))
         for name, weight in _weights_of(trainer).items():
             if weight.dim() > 1 and torch.equal(weight, before[name]):
-                raise ContractError(f"{self._combination}: {STEPS} steps do not change {name}")
+                raise ContractError(f"{self._combination}: {STEPS} training steps do not change {name}")
         with _errors_named(f"{self._architecture}: the generator in eval mode"):
             samples = trainer.generate(self._noise(BATCH_SIZE))
         self._check_images(samples)
@@ -176,8 +176,8 @@ class _Check:
         for name, weight in _weights_of(trainer).items():
             if not torch.equal(weight, after[name]):
                 raise ContractError(
-                    f"{self._architecture}: a checkpoint does not hold all that {name} depends on: keep what"
-                    f" changes in parameters and buffers"
+                    f"{self._architecture}: after loading a checkpoint, a step updates {name} differently:"
+                    " keep all state in parameters and buffers"
                 )
 
     def _real(self, n: int) -> Tensor:
@@ -189,7 +189,7 @@ class _Check:
 
 @contextmanager
 def _errors_named(who: str) -> Iterator[None]:
-    """Turn whatever the block raises into a ContractError that says what raised it."""
+    """Re-raise any exception of the block as a ContractError that names its source."""
     try:
         yield
     except Exception as error:
@@ -197,13 +197,13 @@ def _errors_named(who: str) -> Iterator[None]:
 
 
 def _require_tensor(who: str, value: object, shape: tuple[int, ...]) -> None:
-    """Require a finite float32 tensor of this shape."""
+    """Raise ContractError unless ``value`` is a finite float32 tensor of this shape."""
     found = f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
     needed = f"{torch.float32} {shape}"
     if found != needed:
-        raise ContractError(f"{who} must be {needed}, it is {found}")
+        raise ContractError(f"{who} must be {needed}, got {found}")
     if isinstance(value, Tensor) and not value.isfinite().all():
-        raise ContractError(f"{who} must be finite, it holds NaN or infinite values")
+        raise ContractError(f"{who} must be finite, got NaN or infinite values")
 
 
 def _weights_of(trainer: Trainer) -> dict[str, Tensor]:

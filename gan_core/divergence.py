@@ -1,4 +1,4 @@
-"""Stops a training before it updates a network with what is not finite."""
+"""Stop training before a loss or gradient that is not finite updates a network."""
 
 from math import isfinite
 
@@ -9,16 +9,16 @@ from gan_core.errors import TrainingDiverged
 
 
 class DivergenceGuard:
-    """Remembers, on the device, the first loss or gradient that is not finite.
+    """Record, on the device, the first loss or gradient that is not finite.
 
-    A fused optimiser that is given :attr:`found` leaves its weights alone once it is 1, so that no step has
-    to wait for the device to say whether it may go on.
+    A fused optimizer skips its update if its ``found_inf`` is 1. With :attr:`found` as ``found_inf``, no step
+    has to synchronize with the device.
 
     Args:
-        device: Where the losses are.
+        device: The device of the losses.
 
     Attributes:
-        found: 1 once something was not finite, else 0: float32, shape ``()``.
+        found: 1 after a loss or gradient was not finite, else 0: float32, shape ``()``.
     """
 
     _NETWORKS = ("d", "g")
@@ -31,7 +31,7 @@ class DivergenceGuard:
         self._gradient = torch.zeros((), dtype=torch.float64, device=device)
 
     def watch(self, step: int, network: str, loss: Tensor, gradient: Tensor) -> None:
-        """Take in the loss, and the norm of its gradient, that ``network`` is about to be updated with."""
+        """Record the loss and gradient norm of ``network`` (d or g) before its optimizer step."""
         before = self.found == 0
         self._step.masked_fill_(before, step)
         self._network.masked_fill_(before, self._NETWORKS.index(network))
@@ -40,7 +40,7 @@ class DivergenceGuard:
         self.found.masked_fill_(~(loss.detach() + gradient).isfinite(), 1)
 
     def check(self) -> None:
-        """Wait for the device, and raise TrainingDiverged where something was not finite."""
+        """Synchronize with the device; raise TrainingDiverged if a loss or gradient was not finite."""
         if not self.found:
             return
         network, loss, gradient = self._NETWORKS[int(self._network)], float(self._loss), float(self._gradient)

@@ -1,20 +1,20 @@
-"""What can go wrong in :mod:`gan_core`.
+"""The exceptions of :mod:`gan_core`.
 
 ::
 
     GanCoreError
-    ├── UnknownNameError          no loss, architecture or dataset of that name (also a ValueError)
-    ├── ImportPathError           what an import path names cannot be used (also a ValueError)
-    │   └── ImportsNotAllowedError  it is one, and nobody has said that its code may run
-    ├── ContractError             a component does not do what every one of its kind must
-    ├── DatasetError              a dataset is not fit to train on (also a ValueError)
-    ├── DatasetUnavailableError   its files are neither there nor to be downloaded (also an OSError)
-    ├── CacheError                the directory of downloaded files cannot be written (also an OSError)
-    ├── CorruptedAssetError       a packaged file is not the one that was released
-    ├── ExtractorUnavailableError what images are to be compared with cannot be had
-    ├── CorruptedCheckpointError  a checkpoint is not what was written
-    ├── CheckpointMismatchError   a checkpoint is of another training
-    └── TrainingDiverged          a loss, a gradient or an image is no longer finite
+    ├── UnknownNameError          no component, dataset or extractor has this name (also a ValueError)
+    ├── ImportPathError           an import path does not lead to a valid component (also a ValueError)
+    │   └── ImportsNotAllowedError  this process may not import from import paths
+    ├── ContractError             a component breaks the contract of its kind
+    ├── DatasetError              a dataset is not valid for training (also a ValueError)
+    ├── DatasetUnavailableError   a dataset's files are missing and cannot be downloaded (also an OSError)
+    ├── CacheError                the cache directory cannot be written (also an OSError)
+    ├── CorruptedAssetError       a file of weights is corrupted
+    ├── ExtractorUnavailableError no feature extractor is available for these images
+    ├── CorruptedCheckpointError  a file of a checkpoint or generator is corrupted
+    ├── CheckpointMismatchError   a checkpoint belongs to a different training run (also a ValueError)
+    └── TrainingDiverged          a loss, a gradient or an image is not finite
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,11 +22,11 @@ from difflib import get_close_matches
 
 
 class GanCoreError(Exception):
-    """Base of every error that gan_core raises on purpose."""
+    """The base class of every exception that gan_core defines."""
 
 
 class UnknownNameError(GanCoreError, ValueError):
-    """No component of this kind has this name; the message lists those that exist."""
+    """No component of this kind has this name; the message lists the allowed names."""
 
     def __init__(self, kind: str, name: str, allowed: Iterable[str]) -> None:
         self.kind, self.name, self.allowed = kind, name, list(allowed)
@@ -37,17 +37,17 @@ class UnknownNameError(GanCoreError, ValueError):
 
 
 class ImportPathError(GanCoreError, ValueError):
-    """There is no such module or attribute, the module fails, or the attribute is not what is needed."""
+    """The module or attribute is missing, fails to import, or is not a component of the right kind."""
 
 
 class ImportsNotAllowedError(ImportPathError):
-    """An import path stands in a file, and nobody has said that its code may run."""
+    """A file names a component by import path, and the user has not allowed its code to run."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         super().__init__(
-            f"{path} names code, which would be run: where you trust it, add --allow-imports (in Python:"
-            " allow_imports=True)"
+            f"{path} names code, and importing it runs that code: if you trust it, add --allow-imports (in"
+            " Python: allow_imports=True)"
         )
 
     def __reduce__(self) -> tuple[type, tuple[str]]:
@@ -55,51 +55,56 @@ class ImportsNotAllowedError(ImportPathError):
 
 
 class ContractError(GanCoreError):
-    """A component returns what none of its kind may, or it does not train; the message says which and why."""
+    """A component returns an invalid value or does not train; the message names it and the fault."""
 
 
 class DatasetError(GanCoreError, ValueError):
-    """A folder or a function has no images that can be trained on; the message says what they must be."""
+    """A folder or a function has no valid training images; the message states the requirement."""
 
 
 class DatasetUnavailableError(GanCoreError, OSError):
-    """A dataset's files are not in the cache directory, or damaged, and cannot be downloaded."""
+    """A dataset's files are missing from the cache directory or corrupted, and cannot be downloaded."""
 
 
 class CacheError(GanCoreError, OSError):
-    """The directory of downloaded files cannot be made or written."""
+    """The cache directory cannot be created or written."""
 
 
 class CorruptedAssetError(GanCoreError):
-    """A file that ships with the package does not have the SHA-256 it was released with."""
+    """A file of weights, packaged or cached, is corrupted."""
 
 
 class ExtractorUnavailableError(GanCoreError):
-    """The features that images are to be compared in cannot be had; the message says what to do."""
+    """No feature extractor is available; the message says what to do."""
 
 
 class CorruptedCheckpointError(GanCoreError):
-    """A checkpoint does not have the SHA-256 that was written with it, or a generator's file is none."""
+    """A checkpoint does not match its SHA-256, or a file is not a saved checkpoint or generator."""
 
 
 class CheckpointMismatchError(GanCoreError, ValueError):
-    """A checkpoint is of another training.
+    """A checkpoint belongs to a different training run.
 
     Args:
-        differing: The parameters, or dataset and extractor, that differ, with their values there and here.
+        differing: The hyperparameters, dataset or extractor that differ, each with its value in the
+            checkpoint and its value in this run.
     """
 
     def __init__(self, differing: Mapping[str, tuple[object, object]]) -> None:
         self.differing = dict(sorted(differing.items()))
-        told = ", ".join(
-            name if name in {"dataset", "extractor"} else f"{name} ({there!r} there, {here!r} here)"
+        differences = ", ".join(
+            name
+            if name in {"dataset", "extractor"}
+            else f"{name} (checkpoint: {there!r}, this run: {here!r})"
             for name, (there, here) in self.differing.items()
         )
-        super().__init__(f"the checkpoint is of another training, which differs in {told}")
+        super().__init__(
+            f"the checkpoint belongs to a different training run, which differs in {differences}"
+        )
 
     @property
     def names(self) -> list[str]:
-        """The names of what differs, sorted."""
+        """The sorted names of the differing values."""
         return list(self.differing)
 
     def __reduce__(self) -> tuple[type, tuple[dict[str, tuple[object, object]]]]:
@@ -107,12 +112,12 @@ class CheckpointMismatchError(GanCoreError, ValueError):
 
 
 class TrainingDiverged(GanCoreError):  # noqa: N818 - an outcome of training, not a mistake of the caller
-    """A loss, a gradient or an image is NaN or infinite; found before the weights are updated with it.
+    """A loss, a gradient or an image is NaN or infinite; no weights were updated with it.
 
     Args:
-        step: The step, counted from 1, at which it was found.
-        name: What is not finite: ``d_loss``, ``d_gradient``, ``g_loss``, ``g_gradient`` or ``samples``.
-        value: Its value: NaN, inf or -inf.
+        step: The step that computed it, counted from 1.
+        name: ``d_loss``, ``d_gradient``, ``g_loss``, ``g_gradient`` or ``samples``.
+        value: NaN, inf or -inf.
     """
 
     def __init__(self, step: int, name: str, value: float) -> None:
@@ -124,7 +129,7 @@ class TrainingDiverged(GanCoreError):  # noqa: N818 - an outcome of training, no
 
 
 def allowed_and_closest(name: str, allowed: Iterable[str]) -> str:
-    """Return ``allowed: a, b`` and, where a name is close, ``did you mean 'a'?``.
+    """Return ``allowed: a, b`` and, if an allowed name is close to ``name``, ``did you mean 'a'?``.
 
     >>> allowed_and_closest("lsgam", ["bce", "lsgan"])
     "allowed: bce, lsgan; did you mean 'lsgan'?"
@@ -134,7 +139,7 @@ def allowed_and_closest(name: str, allowed: Iterable[str]) -> str:
 
 
 def closest(name: str, allowed: Iterable[str]) -> str:
-    """Return ``; did you mean 'a'?`` where a name is close to one that is allowed, else nothing.
+    """Return ``; did you mean 'a'?`` if an allowed name is close to ``name``, else an empty string.
 
     >>> closest("MyPiar", ["MyLoss", "MyPair"])
     "; did you mean 'MyPair'?"

@@ -1,4 +1,4 @@
-"""Scores generated images against the held-out images of a dataset."""
+"""Score generated images against the held-out images of a dataset."""
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -28,26 +28,25 @@ MAX_FLOOR_IMAGES = 10_000
 
 
 class Evaluator:
-    """Scores generated images against the held-out images of a dataset, in an extractor's features.
+    """Score generated images against the held-out images of a dataset, in the features of an extractor.
 
-    With the extractor ``classifier``, distances are in the features of a small classifier: they cannot be
-    compared with published scores, nor with those of another extractor. ``fid`` is biased by the number of
-    images as well: compare scores of equal numbers only.
+    Compare scores only with scores of the same extractor; ``classifier`` scores are not comparable with
+    published ones. ``fid`` is biased by the number of images: compare scores of equal numbers only.
 
     Args:
-        data: Its held-out images are the reference.
-        device: Where features are computed.
+        data: The dataset; its held-out images are the reference.
+        device: The device to compute features on.
         extractor: ``classifier`` or ``inception``; see :func:`gan_core.features.load_extractor`.
-        classifier: The classifier's weights, where they are at hand.
+        classifier: The classifier's weights from :func:`gan_core.features.classifier_bytes`, if at hand.
 
     Attributes:
         extractor: The SHA-256 of the extractor's weights: ``sha256:280d46...``.
 
     Raises:
-        DatasetError: A part of the data has fewer than 6 images: neighbours are counted to the fifth.
-        UnknownNameError: There is no such extractor.
-        ExtractorUnavailableError: There is no such extractor for these images.
-        CacheError: Their classifier is not kept yet, and the cache directory cannot be written.
+        DatasetError: The training or held-out part has fewer than 6 images: coverage needs 5 neighbours.
+        UnknownNameError: No extractor has this name.
+        ExtractorUnavailableError: The extractor is not available for these images.
+        CacheError: The classifier is not cached yet, and the cache directory cannot be written.
     """
 
     def __init__(
@@ -57,11 +56,11 @@ class Evaluator:
         extractor: ExtractorName = "classifier",
         classifier: bytes | None = None,
     ) -> None:
-        fewest = COVERAGE_NEIGHBOURS + 1
-        if min(len(data.train), len(data.held_out)) < fewest:
+        minimum = COVERAGE_NEIGHBOURS + 1
+        if min(len(data.train), len(data.held_out)) < minimum:
             raise DatasetError(
-                f"{data.name}: {len(data.train)} images train and {len(data.held_out)} are held out; at least"
-                f" {fewest} must, to measure with"
+                f"{data.name}: metrics need at least {minimum} training and {minimum} held-out images, got"
+                f" {len(data.train)} and {len(data.held_out)}"
             )
         self._device = torch.device(device)
         self._data = data
@@ -75,26 +74,26 @@ class Evaluator:
 
     @cached_property
     def floors(self) -> dict[str, float]:
-        """The scores of real training images: what a perfect generator would get with as many samples.
+        """The scores of up to 10,000 real training images, computed on first use.
 
-        Of 10,000 images at most; computed when they are first asked for.
+        A perfect generator would get these scores with as many samples.
         """
         return self.score(_in_batches(_evenly_spaced(self._data.train, MAX_FLOOR_IMAGES)))
 
     def score(self, batches: Iterable[Tensor]) -> dict[str, float]:
-        """Score generated images, given in batches ``(N, C, H, W)`` in [-1, 1].
+        """Score batches of generated images ``(N, C, H, W)`` in [-1, 1].
 
         Returns:
-            ``fid``, ``kid``, ``precision``, ``recall`` and ``coverage``, and from a classifier's head
-            ``modes`` and ``class_kl``: see :mod:`gan_core.metrics`.
+            ``fid``, ``kid``, ``precision``, ``recall`` and ``coverage``; with a classifier, also ``modes``
+            and ``class_kl``. See :mod:`gan_core.metrics`.
 
         Raises:
-            ValueError: There are no images.
+            ValueError: ``batches`` is empty.
         """
         return self._score(*self._features(batches))
 
     def final_score(self, batches: Iterable[Tensor]) -> dict[str, float]:
-        """Return :meth:`score` and ``memorisation``, which looks at all of the training images."""
+        """Return :meth:`score` and ``memorisation``, which compares with all training images."""
         features, logits = self._features(batches)
         copied = memorisation(features, self._held_out, self._train)
         return self._score(features, logits) | {"memorisation": copied}
@@ -123,10 +122,10 @@ class Evaluator:
 
 
 def _in_batches(images: Tensor) -> Iterator[Tensor]:
-    """Yield uint8 images in batches, scaled to [-1, 1]."""
+    """Yield batches of uint8 images, normalized to [-1, 1]."""
     return (normalize(batch) for batch in images.split(FEATURE_BATCH))
 
 
-def _evenly_spaced(images: Tensor, most: int) -> Tensor:
-    """Return ``most`` of the images, evenly spread over all, or all of them where there are fewer."""
-    return images[torch.linspace(0, len(images) - 1, most).long()] if len(images) > most else images
+def _evenly_spaced(images: Tensor, limit: int) -> Tensor:
+    """Return ``limit`` evenly spaced images, or all of them if there are fewer."""
+    return images[torch.linspace(0, len(images) - 1, limit).long()] if len(images) > limit else images

@@ -1,7 +1,6 @@
-"""The space that sample quality is measured in: the features of a small classifier of the same images.
+"""Feature extractors for the metrics: a small classifier of the same images, or Inception v3.
 
-``python -m gan_core.features`` trains the classifier of digits again, by the procedure and seed that made the
-file which ships with the package, and writes it.
+``python -m gan_core.features`` retrains the packaged classifier of digits and overwrites its file.
 """
 
 import os
@@ -34,7 +33,7 @@ DIGITS_SHAPE = (1, 28, 28)
 FEATURE_DIM = 64
 
 PROCEDURE_VERSION = 1
-"""Counted up when :func:`train_classifier` changes, so that no classifier of an older one is used."""
+"""Increment this when :func:`train_classifier` changes, so that cached classifiers are trained again."""
 
 WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 BATCH_SIZE = 64
@@ -47,12 +46,12 @@ EXTRACTORS = get_args(ExtractorName)
 
 @dataclass(frozen=True)
 class Extractor:
-    """Turns images into the features that they are compared in.
+    """A network that maps images to features.
 
     Args:
-        sha256: Of the weights: scores are comparable where it is equal, and only there.
-        network: From images ``(N, C, H, W)`` in [-1, 1] to features ``(N, F)`` and, where the extractor is a
-            classifier of just these images, their class logits ``(N, K)``.
+        sha256: The SHA-256 of the weights; scores are comparable only if it is equal.
+        network: Maps images ``(N, C, H, W)`` in [-1, 1] to features ``(N, F)`` and class logits ``(N, K)``,
+            or None in place of the logits if the network does not know the dataset's classes.
     """
 
     sha256: str
@@ -66,7 +65,7 @@ class Classifier(nn.Module):
 
     Args:
         image_shape: Channels, height and width.
-        n_classes: How many logits there are.
+        n_classes: The number of logits.
     """
 
     def __init__(self, image_shape: ImageShape, n_classes: int) -> None:
@@ -86,7 +85,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(FEATURE_DIM, n_classes)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the features ``(N, 64)``, at least 0, and class logits of images in [-1, 1]."""
+        """Return the non-negative features ``(N, 64)`` and the class logits of images in [-1, 1]."""
         features: Tensor = self.body(images)
         return features, self.head(features)
 
@@ -97,21 +96,21 @@ def load_extractor(
     device: torch.device | str = "cpu",
     content: bytes | None = None,
 ) -> Extractor:
-    """Load what the images of ``data`` are compared with.
+    """Load the feature extractor for the images of ``data``.
 
     Args:
         name: ``classifier``: for MNIST, the classifier of digits that ships with the package; for any other
-            dataset with classes, one that is trained by the same seeded procedure on first use and kept in
-            the cache directory. ``inception``: Inception v3, 2,048 features, through torchmetrics.
-        data: The images.
-        device: Where features are computed.
-        content: The classifier's weights, where :func:`classifier_bytes` has returned them already.
+            dataset with classes, a classifier that is trained on first use and then cached. ``inception``:
+            Inception v3, 2,048 features, through torchmetrics.
+        data: The dataset.
+        device: The device to compute features on.
+        content: The classifier's weights, if :func:`classifier_bytes` has already returned them.
 
     Raises:
-        UnknownNameError: There is no such extractor.
-        ExtractorUnavailableError: The images have no two classes, or Inception's weights cannot be had.
-        CorruptedAssetError: A file of weights is not what it was.
-        CacheError: The classifier is not kept yet, and the cache directory cannot be written.
+        UnknownNameError: No extractor has this name.
+        ExtractorUnavailableError: The dataset has fewer than two classes, or Inception's weights are missing.
+        CorruptedAssetError: A file of weights is corrupted.
+        CacheError: The classifier is not cached yet, and the cache directory cannot be written.
     """
     if name not in EXTRACTORS:
         raise UnknownNameError("extractor", name, EXTRACTORS)
@@ -123,12 +122,12 @@ def load_extractor(
 
 
 def classifier_bytes(data: ImageDataset) -> bytes:
-    """Return the weights of the classifier of ``data`` as safetensors, trained now where there are none yet.
+    """Return the weights of the classifier of ``data`` as safetensors, training it on first use.
 
     Raises:
-        ExtractorUnavailableError: The images have no two classes.
-        CorruptedAssetError: A file of weights is not what it was.
-        CacheError: It is not kept yet, and the cache directory cannot be written.
+        ExtractorUnavailableError: The dataset has fewer than two classes.
+        CorruptedAssetError: A file of weights is corrupted.
+        CacheError: The classifier is not cached yet, and the cache directory cannot be written.
     """
     is_digits = data.name in DIGITS and data.image_shape == DIGITS_SHAPE
     return _packaged_classifier() if is_digits else _cached_classifier(data)
@@ -139,18 +138,18 @@ def _packaged_classifier() -> bytes:
     digest = sha256(content).hexdigest()
     if digest != ASSET_SHA256:
         raise CorruptedAssetError(
-            f"{ASSET}: its SHA-256 is {digest}, not {ASSET_SHA256}; install the package again"
+            f"{ASSET} is corrupted: its SHA-256 is {digest}, not {ASSET_SHA256}; reinstall the package"
         )
     return content
 
 
 def _cached_classifier(data: ImageDataset) -> bytes:
-    """Return the weights of the classifier of ``data``, trained now where the cache does not hold them."""
+    """Return the cached weights of the classifier of ``data``, training it if the cache has none."""
     labels = data.train_labels
     if labels is None or not 0 <= labels.min() < labels.max():
         raise ExtractorUnavailableError(
-            f"{data.name} has no classes to train a classifier on: give it labels, 0 to K - 1 and two of them"
-            " at least, or use extractor: inception"
+            f"{data.name} has no classes to train a classifier on: add labels of at least two classes, 0 to"
+            " K - 1, or use extractor: inception"
         )
     identity = sha256(f"procedure {PROCEDURE_VERSION} {data.image_shape}".encode())
     for tensor in (data.train, labels):
@@ -164,13 +163,13 @@ def _cached_classifier(data: ImageDataset) -> bytes:
         load(content)
     except SafetensorError as error:
         raise CorruptedAssetError(
-            f"the classifier of {data.name} is damaged ({error}): delete {file}"
+            f"the classifier of {data.name} is corrupted ({error}): delete {file}"
         ) from None
     return content
 
 
 def _train_into_cache(file: Path, data: ImageDataset) -> None:
-    """Train the classifier of ``data`` into a file, unless another process has done so meanwhile."""
+    """Train the classifier of ``data`` and save it to ``file``, unless another process already has."""
     if file.exists():
         return
     file.parent.mkdir(exist_ok=True)
@@ -189,7 +188,7 @@ def _classifier(content: bytes, data: ImageDataset) -> Classifier:
 def _inception(device: torch.device) -> Extractor:
     """Load the Inception v3 of published scores (Szegedy et al., 2016, arXiv:1512.00567).
 
-    torch-fidelity would unpickle the file of weights, which can run code: torch is told to refuse that.
+    torch-fidelity unpickles the weights, which could run code: ``_weights_only`` makes torch refuse that.
     """
     try:
         from torchmetrics.image.fid import NoTrainInceptionV3
@@ -198,13 +197,13 @@ def _inception(device: torch.device) -> Extractor:
             network = NoTrainInceptionV3(name="inception-v3-compat", features_list=["2048"]).to(device)
     except ModuleNotFoundError:
         raise ExtractorUnavailableError(
-            "extractor inception: pip install torch-fidelity, or use extractor: classifier"
+            "extractor inception: run pip install torch-fidelity, or use extractor: classifier"
         ) from None
     except (OSError, RuntimeError, UnpicklingError) as error:
         folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise ExtractorUnavailableError(
-            f"extractor inception: its weights are neither in {folder} nor to be downloaded"
-            f" ({str(error).splitlines()[0]}); put them there, or use extractor: classifier"
+            f"extractor inception: its weights are not in {folder} and cannot be downloaded"
+            f" ({str(error).splitlines()[0]}); copy them there, or use extractor: classifier"
         ) from None
 
     def features(images: Tensor) -> tuple[Tensor, None]:
@@ -226,13 +225,13 @@ def _weights_only() -> Iterator[None]:
 
 
 def train_classifier(data: ImageDataset, *, seed: int = 0, max_steps: int = MAX_STEPS) -> Classifier:
-    """Train a classifier on the training images of ``data``, the same one for the same seed on one CPU.
+    """Train a classifier on the training images of ``data``; a seed gives the same classifier on one CPU.
 
-    AdamW under a one-cycle learning rate, 64 images a step or all of fewer, each turned, scaled and shifted a
-    little at random, so that 4,000 digits are enough; 30 epochs, but at most ``max_steps``.
+    It trains with AdamW and a one-cycle learning rate for 30 epochs, or ``max_steps`` if that is fewer, on
+    batches of up to 64 images. Random rotation, scaling and shifts make 4,000 digits enough.
 
     Raises:
-        ValueError: The images have no classes.
+        ValueError: The dataset has no labels.
     """
     if data.train_labels is None:
         raise ValueError(f"{data.name} has no classes")
@@ -254,14 +253,14 @@ def train_classifier(data: ImageDataset, *, seed: int = 0, max_steps: int = MAX_
 
 
 def accuracy(classifier: Classifier, images: Tensor, labels: Tensor) -> float:
-    """Return the share of uint8 images that are given their label, in [0, 1]."""
+    """Return the share of uint8 images whose predicted class is their label, in [0, 1]."""
     with torch.inference_mode():
         _, logits = classifier(normalize(images))
         return float((logits.argmax(1) == labels).float().mean())
 
 
 def _batches(n_images: int, batch_size: int, total_steps: int) -> Iterator[Tensor]:
-    """Yield the index batches of shuffled epochs, each without its incomplete last one."""
+    """Yield index batches of shuffled epochs, dropping each epoch's incomplete last batch."""
     epoch: list[Tensor] = []
     for _ in range(total_steps):
         if not epoch:
@@ -271,7 +270,7 @@ def _batches(n_images: int, batch_size: int, total_steps: int) -> Iterator[Tenso
 
 
 def _augment(images: Tensor) -> Tensor:
-    """Turn by up to 10 degrees, scale by up to 10 % and shift by up to 2 pixels in 28, each at random."""
+    """Randomly rotate by up to 10 degrees, scale by up to 10 % and shift by up to 2 pixels in 28."""
     n, device = len(images), images.device
     angle = (torch.rand(n, device=device) - 0.5) * 0.35
     scale = 1 + (torch.rand(n, device=device) - 0.5) * 0.2
@@ -283,7 +282,7 @@ def _augment(images: Tensor) -> Tensor:
 
 
 def main() -> None:
-    """Train the packaged classifier again, write it and print its accuracy and SHA-256."""
+    """Retrain the packaged classifier, write it and print its accuracy and SHA-256."""
     torch.set_num_threads(1)
     data = load_dataset("mnist-5k")
     classifier = train_classifier(data)
@@ -293,7 +292,7 @@ def main() -> None:
     if data.held_out_labels is None:
         raise ValueError(f"{data.name} has no classes")
     held_out_accuracy = accuracy(classifier, data.held_out, data.held_out_labels)
-    print(f"{held_out_accuracy:.3f} of the held-out digits right")  # noqa: T201
+    print(f"{held_out_accuracy:.3f} of the held-out digits classified correctly")  # noqa: T201
     print(sha256(content).hexdigest())  # noqa: T201
 
 

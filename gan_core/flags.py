@@ -1,4 +1,4 @@
-"""Signs that a training has gone wrong although every number is finite."""
+"""Flags for training failures that leave every number finite."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,14 +14,14 @@ FLAGS = (COLLAPSE, DISCRIMINATOR_WON)
 
 
 class FlagWatch:
-    """Raises a flag once its sign was seen in three reports running.
+    """Raise a flag after three consecutive reports show its sign.
 
-    - ``collapse``: at most 2 modes (see :func:`gan_core.metrics.modes`), where real images have more.
-    - ``discriminator-won``: every generated image of the last batch has a lower logit than every real one,
-      and the gradient of the generator is below a hundredth of the largest of the training.
+    - ``collapse``: the samples cover at most 2 modes (see :func:`gan_core.metrics.modes`); real images, more.
+    - ``discriminator-won``: in the last batch, every generated image has a lower logit than every real one,
+      and the generator's gradient norm is below a hundredth of its maximum over the training.
 
     Attributes:
-        raised: Each flag that was raised, and the step of the first of its three reports.
+        raised: The raised flags, each with the step of the first of its three reports.
     """
 
     def __init__(self) -> None:
@@ -29,21 +29,21 @@ class FlagWatch:
         self._since: dict[str, list[int]] = {flag: [] for flag in FLAGS}
 
     def update(self, step: int, signs: Mapping[str, bool]) -> None:
-        """Take in whether each flag's sign is seen at a report."""
+        """Record whether the report at ``step`` shows each flag's sign."""
         for flag, seen in signs.items():
             self._since[flag] = [*self._since[flag], step][:CONSECUTIVE_REPORTS] if seen else []
             if len(self._since[flag]) == CONSECUTIVE_REPORTS:
                 self.raised.setdefault(flag, self._since[flag][0])
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what :meth:`load_state_dict` takes."""
+        """Return the state for :meth:`load_state_dict`."""
         return {"raised": self.raised, "since": self._since}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned."""
+        """Restore the state that :meth:`state_dict` returned."""
         self.raised, self._since = dict(state["raised"]), dict(state["since"])
 
 
-def collapsed(modes: float, of_real: float) -> bool:
-    """Return whether a report's modes show a collapse; where real images have as few, nothing does."""
-    return modes <= MAX_COLLAPSED_MODES < of_real
+def collapsed(modes: float, real_modes: float) -> bool:
+    """Return whether the samples have collapsed to at most 2 modes although real images have more."""
+    return modes <= MAX_COLLAPSED_MODES < real_modes

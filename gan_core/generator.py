@@ -1,4 +1,4 @@
-"""A trained generator in a file: its weights, and what is needed to build it and to draw from it."""
+"""Trained generators: sampling from them, saving and loading them."""
 
 import json
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ from gan_core.trainer import generate_batches
 
 
 class Generator(nn.Module):
-    """A generator to draw images from, in eval mode.
+    """A trained generator in eval mode.
 
     Args:
-        config: What it was trained with.
+        config: The hyperparameters that it was trained with.
         image_shape: Channels, height and width.
-        weights: Of the architecture's generator.
+        weights: The state dict of the architecture's generator.
 
     >>> config = TrialConfig(noise_dim=8)
     >>> weights = architectures.get("mlp").generator(config, (1, 28, 28)).state_dict()
@@ -48,27 +48,26 @@ class Generator(nn.Module):
         return images
 
     def noise(self, n: int, seed: int = 0) -> Tensor:
-        """Return noise ``(n, noise_dim)`` as it was trained on; a seed always draws the same."""
+        """Return noise ``(n, noise_dim)`` of the training distribution; equal seeds give equal noise."""
         device = next(self.parameters()).device
         return draw_noise(self.config, n, rng_for("sample", seed)).to(device)
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
-        """Return ``n`` images, uint8 ``(n, C, H, W)``; a seed always draws the same.
+        """Return ``n`` images, uint8 ``(n, C, H, W)``; equal seeds give equal images.
 
-        On another machine or number of threads, sums are rounded in another order: a pixel may be a grey
-        level off.
+        On a different machine or number of threads, rounding may change a pixel by one grey level.
         """
         return self.images(self.noise(n, seed))
 
     def images(self, noise: Tensor) -> Tensor:
-        """Return the images of noise ``(N, noise_dim)``, uint8 ``(N, C, H, W)``."""
+        """Return images, uint8 ``(N, C, H, W)``, for noise ``(N, noise_dim)``."""
         return to_uint8(torch.cat([*generate_batches(self.network, noise)])).cpu()
 
 
 def save_generator(
     file: Path | str, config: TrialConfig, image_shape: ImageShape, weights: Mapping[str, Tensor]
 ) -> None:
-    """Write a generator into a file, whole or not at all, as :func:`generator_bytes` makes it."""
+    """Write the :func:`generator_bytes` to a file, atomically."""
     file = Path(file)
     draft = file.with_name(f"{file.name}.draft")
     draft.write_bytes(generator_bytes(config, image_shape, weights))
@@ -76,37 +75,37 @@ def save_generator(
 
 
 def generator_bytes(config: TrialConfig, image_shape: ImageShape, weights: Mapping[str, Tensor]) -> bytes:
-    """Return a generator as safetensors, its config and image shape in the metadata."""
-    about = {"config": config.model_dump_json(), "image_shape": json.dumps(image_shape)}
-    return save({name: value.cpu().contiguous() for name, value in weights.items()}, about)
+    """Return a generator as safetensors, with its config and image shape in the metadata."""
+    metadata = {"config": config.model_dump_json(), "image_shape": json.dumps(image_shape)}
+    return save({name: value.cpu().contiguous() for name, value in weights.items()}, metadata)
 
 
 def load_generator(file: Path | str, *, allow_imports: bool = False) -> Generator:
-    """Read what :func:`save_generator` wrote; the file holds no code, but may name some.
+    """Load the generator that :func:`save_generator` wrote; the file contains no code, but may name modules.
 
     Args:
         file: The file.
-        allow_imports: Whether a component that it names by import path, ``MODULE:NAME``, is imported, which
-            runs that module: only for a file whose source you trust.
+        allow_imports: Whether to import components that the file names by import path, ``MODULE:NAME``.
+            Importing a module runs its code: allow it only if you trust the file.
 
     Raises:
-        ImportPathError: It names a component by import path, and that is not allowed, or not there.
-        CorruptedCheckpointError: The file is not what was written.
-        FileNotFoundError: There is no such file.
+        ImportPathError: The file names a component by import path that is not allowed or does not exist.
+        CorruptedCheckpointError: The file is not a saved generator, or it is corrupted.
+        FileNotFoundError: The file does not exist.
     """
     try:
         with safe_open(file, framework="pt") as content:
-            about = content.metadata()
-            weights = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118 - no mapping
-        _check_imports(file, json.loads(about["config"]), allowed=allow_imports)
-        channels, height, width = json.loads(about["image_shape"])
-        config = TrialConfig.model_validate_json(about["config"])
+            metadata = content.metadata()
+            weights = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118 - not a mapping
+        _check_imports(file, json.loads(metadata["config"]), allowed=allow_imports)
+        channels, height, width = json.loads(metadata["image_shape"])
+        config = TrialConfig.model_validate_json(metadata["config"])
         return Generator(config, (channels, height, width), weights)
     except (FileNotFoundError, ImportPathError):
         raise
     except Exception as error:
-        told = in_one_line(error)
-        raise CorruptedCheckpointError(f"{file} is no generator that gan_core wrote: {told}") from error
+        reason = in_one_line(error)
+        raise CorruptedCheckpointError(f"{file} is not a generator that gan_core saved: {reason}") from error
 
 
 def _check_imports(file: Path | str, config: Mapping[str, object], *, allowed: bool) -> None:
@@ -117,6 +116,6 @@ def _check_imports(file: Path | str, config: Mapping[str, object], *, allowed: b
             import_attribute(path)
     elif paths:
         raise ImportPathError(
-            f"{file} is built with {', '.join(paths)}: importing it runs that code; where you trust it, pass"
+            f"{file} names code: {', '.join(paths)}; importing it runs that code; if you trust it, pass"
             " allow_imports=True"
         )

@@ -1,4 +1,4 @@
-"""The gradient of a discriminator with respect to its images."""
+"""Gradients of a discriminator with respect to its input images."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 def image_gradients(discriminator: nn.Module, images: Tensor) -> Tensor:
     """Return the gradient of each image's logit with respect to the image, flattened to ``(N, C * H * W)``.
 
-    It can be differentiated again, with respect to the discriminator's weights.
+    The result can be differentiated again with respect to the discriminator's weights.
     """
     images = images.detach().requires_grad_()
     (gradients,) = torch.autograd.grad(discriminator(images).sum(), images, create_graph=True)
@@ -15,6 +15,6 @@ def image_gradients(discriminator: nn.Module, images: Tensor) -> Tensor:
 
 
 def one_centered_penalty(gradients: Tensor) -> Tensor:
-    """Return the mean squared distance of the gradients' norms to 1, of gradients ``(N, F)``."""
+    """Return the mean squared difference between the norms of gradients ``(N, F)`` and 1, shape ``()``."""
     distance: Tensor = gradients.norm(dim=1) - 1
     return distance.square().mean()

@@ -1,4 +1,4 @@
-"""Images as tensors and as files."""
+"""Conversions of images between value ranges and to PNG."""
 
 from io import BytesIO
 from math import ceil, sqrt
@@ -14,14 +14,14 @@ def normalize(images: Tensor) -> Tensor:
 
 
 def to_uint8(images: Tensor) -> Tensor:
-    """Scale float images in [-1, 1] to uint8 in [0, 255], rounding to the nearest."""
+    """Scale float images in [-1, 1] to uint8 in [0, 255], rounding to nearest."""
     return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 def png_grid(images: Tensor) -> bytes:
-    """Encode uint8 images ``(N, C, H, W)``, C being 1 or 3, as one PNG: a square grid, row by row.
+    """Return a PNG of uint8 images ``(N, C, H, W)``, C being 1 or 3, in a square grid filled row by row.
 
-    torchvision's ``make_grid`` would do; importing it takes as long as importing torch, in every worker.
+    torchvision has ``make_grid``, but importing torchvision takes every worker as long as importing torch.
     """
     n, channels, height, width = images.shape
     side = ceil(sqrt(n))

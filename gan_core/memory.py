@@ -1,21 +1,20 @@
-"""How a process that trains keeps its memory."""
+"""Memory settings for a training process."""
 
 import ctypes
 import sys
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _MMAP_THRESHOLD_BYTES = 32 * 2**20
-"""The most that glibc takes on a 64-bit system; it ignores more."""
+"""The maximum on 64-bit systems; glibc ignores higher values."""
 _TRIM_THRESHOLD_BYTES = 2**30
 
 
 def keep_freed_memory() -> bool:
-    """Keep up to 1 GiB of freed memory for the next allocation, and return whether this could be done.
+    """Make glibc keep up to 1 GiB of freed memory, and return whether it will: False without glibc.
 
-    Every step allocates the gradients anew. glibc gives blocks of their size back to the system at once, and
-    gets them again page by page, each a fault: a fifth of a step of the MLP's on a CPU, in mixed precision.
-    It concerns all of the process, so that whoever owns it must ask for it: a worker that does nothing but
-    train. Elsewhere than with glibc nothing is done.
+    Every step allocates its gradients. By default, glibc returns blocks of that size to the system and
+    faults the pages in again: a fifth of an MLP step on a CPU in mixed precision. The setting affects the
+    whole process, so call it only in a process that does nothing but train.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -1,4 +1,4 @@
-"""What a generator makes images from."""
+"""The generator's input noise, and the random generators of a training."""
 
 from hashlib import sha256
 
@@ -11,7 +11,7 @@ FIXED_NOISE_SIZE = 64
 
 
 def rng_for(purpose: str, seed: int = 0, device: torch.device | str = "cpu") -> torch.Generator:
-    """Return the randomness for one purpose: with equal seeds, no two purposes draw the same numbers."""
+    """Return a random generator for one purpose; different purposes draw different numbers for one seed."""
     digest = sha256(f"{purpose}/{seed}".encode()).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:7], "big"))
 
@@ -22,9 +22,9 @@ def draw_noise(config: TrialConfig, n: int, rng: torch.Generator) -> Tensor:
 
 
 def fixed_noise(config: TrialConfig, device: torch.device | str = "cpu") -> Tensor:
-    """Return the noise ``(64, noise_dim)`` that every sample grid is drawn from.
+    """Return the fixed noise ``(64, noise_dim)`` of every sample grid.
 
-    It is one bank for all noise dimensions: a smaller one has the first coordinates of a larger one.
+    All noise dimensions share it: a smaller ``noise_dim`` gives the first coordinates of a larger one.
     """
     rng = rng_for("samples")
     coordinates = [_noise(config.noise, (FIXED_NOISE_SIZE,), rng) for _ in range(config.noise_dim)]

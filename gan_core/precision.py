@@ -1,4 +1,4 @@
-"""Which number format a training step computes in."""
+"""Mixed precision: float32 or bfloat16 in a training step."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,7 +13,7 @@ from gan_core.config import Precision
 BF16_CPU_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
 
 BF16_COMPUTE_CAPABILITY = (8, 0)
-"""The compute capability from which a CUDA GPU multiplies bfloat16 matrices in hardware."""
+"""The lowest compute capability of CUDA GPUs with bfloat16 tensor cores."""
 
 CONVOLUTION_LAYERS = (
     nn.Conv1d,
@@ -26,9 +26,9 @@ CONVOLUTION_LAYERS = (
 
 
 def has_fast_bf16(device: torch.device) -> bool:
-    """Return whether a device multiplies bfloat16 in hardware: AMX or AVX-512 BF16, tensor cores on a GPU.
+    """Return whether a device multiplies bfloat16 in hardware: AMX, AVX-512 BF16 or GPU tensor cores.
 
-    Elsewhere bfloat16 is emulated, and slower than float32.
+    Other devices emulate bfloat16, which is slower than float32.
     """
     if device.type == "cpu":
         capabilities = torch.cpu.get_capabilities()
@@ -41,26 +41,23 @@ def has_fast_bf16(device: torch.device) -> bool:
 def autocast_for(
     precision: Precision, device: torch.device, network: nn.Module
 ) -> AbstractContextManager[None]:
-    """Return what a network runs forward in: mixed bfloat16 for ``bf16``, and for ``auto`` where it gains.
+    """Return the reusable autocast context for a network's forward pass, disabled for ``fp32``.
 
-    One after another, any number of passes may use it.
-
-    Weights, their gradients, the losses and the optimiser stay in float32 (Micikevicius et al., 2018,
-    arXiv:1710.03740; bfloat16 needs no loss scaling). A CPU that multiplies bfloat16 needs this for
-    convolutions alone: :func:`matmul_precision` spares other networks the casts of their weights and
-    gradients.
+    Weights, gradients, losses and the optimizer stay in float32 (Micikevicius et al., 2018,
+    arXiv:1710.03740); bfloat16 needs no loss scaling. A CPU with fast bfloat16 needs autocast only for
+    convolutions; for other networks, :func:`matmul_precision` saves casting weights and gradients.
     """
     in_bf16 = resolve_precision(precision, device) == "bf16"
-    is_spared = device.type == "cpu" and has_fast_bf16(device) and not _has_convolutions(network)
-    return torch.autocast(device.type, torch.bfloat16, enabled=in_bf16 and not is_spared)
+    skips_autocast = device.type == "cpu" and has_fast_bf16(device) and not _has_convolutions(network)
+    return torch.autocast(device.type, torch.bfloat16, enabled=in_bf16 and not skips_autocast)
 
 
 @contextmanager
 def matmul_precision(precision: Precision, device: torch.device) -> Iterator[None]:
-    """Multiply float32 matrices with both rounded to bfloat16, on a CPU that gains from it, for ``bf16``.
+    """Round float32 matrices to bfloat16 before multiplying them, on a CPU with fast bfloat16.
 
-    Sums and results stay in float32; for ``fp32`` matrices are multiplied as they are. PyTorch has one
-    setting for all of the process: it is as before afterwards.
+    Sums and results stay in float32; ``fp32`` does not round. PyTorch's setting applies to the whole
+    process; on exit, this restores the previous one.
     """
     setting = _matmul_setting()
     is_rounded = device.type == "cpu" and has_fast_bf16(device) and precision != "fp32"
@@ -77,7 +74,7 @@ def matmul_precision(precision: Precision, device: torch.device) -> Iterator[Non
 
 @dataclass(frozen=True)
 class _MatmulSetting:
-    """One of the two ways in which PyTorch is told how to multiply float32 matrices, and its words for it."""
+    """One of PyTorch's two settings for the precision of float32 matmuls, and its values."""
 
     get: Callable[[], str]
     set: Callable[[str], None]
@@ -89,7 +86,7 @@ _TORCH_WIDE = _MatmulSetting(
     torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "medium", "highest"
 )
 _ONEDNN = _MatmulSetting(
-    lambda: str(torch.backends.mkldnn.matmul.fp32_precision),  # type: ignore[attr-defined] # made on import
+    lambda: str(torch.backends.mkldnn.matmul.fp32_precision),  # type: ignore[attr-defined] # added on import
     lambda precision: setattr(torch.backends.mkldnn.matmul, "fp32_precision", precision),  # type: ignore[attr-defined]
     "bf16",
     "ieee",
@@ -97,7 +94,7 @@ _ONEDNN = _MatmulSetting(
 
 
 def _matmul_setting() -> _MatmulSetting:
-    """Return the one that this process may use: PyTorch's older one raises where the newer one was used."""
+    """Return the setting this process can use: the older one raises if the newer one was set."""
     try:
         _TORCH_WIDE.get()
     except RuntimeError:
@@ -106,7 +103,7 @@ def _matmul_setting() -> _MatmulSetting:
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
-    """Return what ``precision`` is on a device."""
+    """Return the precision that ``precision`` selects on a device."""
     if precision == "auto":
         return "bf16" if has_fast_bf16(device) else "fp32"
     return precision

@@ -24,24 +24,24 @@ GENERATION_BATCH = 250
 
 
 class Trainer:
-    """A generator, a discriminator, their optimisers, and one step of adversarial training.
+    """A generator, a discriminator, their optimizers, and one step of adversarial training.
 
-    The step is that of the seed tutorial, its redundant work left out: the generator runs once a step, and
-    no gradient is computed that would be thrown away. The losses and weights that follow are the same.
-    What differs by design: the generator's running statistics of batch normalisation move once a step, not
-    twice; and the discriminator is given real and generated images as one batch, which one that normalises
-    over its batch would notice (none of the registered ones does).
+    The step computes the same losses and weights as the seed tutorial's, without its redundant work: the
+    generator runs once per step, and no unused gradient is computed. Two differences are deliberate. The
+    generator updates its running statistics of batch normalization once per step, not twice. The
+    discriminator receives real and generated images as one batch, which matters only to a discriminator
+    that normalizes over the batch (no registered one does).
 
     Args:
         config: The hyperparameters.
         image_shape: Channels, height and width.
-        device: Where the networks live.
-        dtype: What the weights are kept in; ``config.precision`` is heeded in float32 alone.
+        device: The device of the networks.
+        dtype: The dtype of the weights; ``config.precision`` applies only to float32.
 
     Attributes:
-        generator: Noise ``(N, noise_dim)`` to images ``(N, C, H, W)`` in [-1, 1].
-        discriminator: Images to logits ``(N, 1)``.
-        steps_taken: Calls of :meth:`step` so far.
+        generator: Maps noise ``(N, noise_dim)`` to images ``(N, C, H, W)`` in [-1, 1].
+        discriminator: Maps images to logits ``(N, 1)``.
+        steps_taken: The number of completed steps.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Trainer:
             if config.spectral_norm:
                 _add_spectral_norm(discriminator)
         self.discriminator, self.generator = self._to_device(discriminator), self._to_device(generator)
-        self._average = _averaged(self.generator, config.ema_decay) if config.ema_decay else None
+        self._ema = _ema(self.generator, config.ema_decay) if config.ema_decay else None
         self._loss = losses.get(config.loss)
         self._penalty = penalties.get(config.penalty)
         self._penalty_rng = rng_for("penalty", config.seed, device)
@@ -80,44 +80,44 @@ class Trainer:
 
     @property
     def sampling_generator(self) -> nn.Module:
-        """The generator that images are drawn from: the average where there is one."""
-        return self._average.module if self._average else self.generator
+        """The generator to sample from: the EMA if ``ema_decay`` is set, else the generator itself."""
+        return self._ema.module if self._ema else self.generator
 
     @property
     def discriminator_won(self) -> bool:
-        """Whether the last step told all images apart and left the generator next to no gradient."""
+        """Whether the last step's logits separate all images and the generator's gradient vanished."""
         return bool(
             self._logits_separated
             & (self._g_gradient_norm < VANISHING_GRADIENT_RATIO * self._max_g_gradient_norm)
         )
 
     def step(self, real: Tensor, noise: Tensor) -> dict[str, Tensor]:
-        """Update the discriminator ``d_steps`` times, then the generator once, on the last one's noise.
+        """Update the discriminator ``d_steps`` times, then the generator once, on the last update's noise.
 
         Args:
             real: Real images in [-1, 1], shape ``(d_steps * N, C, H, W)``.
             noise: The generator's noise, shape ``(d_steps * N, noise_dim)``.
 
         Returns:
-            ``d_loss``, the last update's with its penalty, and ``g_loss``, each of shape ``()``.
+            ``d_loss`` of the last update, including the penalty, and ``g_loss``, each of shape ``()``.
 
         Raises:
-            ValueError: The tensors are not of these shapes, or not of the trainer's ``dtype``.
-            TrainingDiverged: A loss or gradient is not finite; no network was updated with it or after it.
-                A step on a CPU says so at once; elsewhere :meth:`check` does, so that steps need not wait.
+            ValueError: The tensors do not have these shapes or the trainer's ``dtype``.
+            TrainingDiverged: A loss or gradient is not finite; the update with it and all later ones are
+                skipped. On a GPU, only :meth:`check` raises it, so that steps need not synchronize.
         """
         self._check_batch(real, noise)
         with matmul_precision(self._precision, self._device):
             d_loss, g_loss = self._updates(real, noise)
-        if self._average:
-            self._average.update_parameters(self.generator)
+        if self._ema:
+            self._ema.update_parameters(self.generator)
         self.steps_taken += 1
         if self._device.type == "cpu":
             self.check()
         return {"d_loss": d_loss, "g_loss": g_loss}
 
     def check(self) -> None:
-        """Raise TrainingDiverged where a loss or gradient of the steps so far was not finite."""
+        """Raise TrainingDiverged if a loss or gradient of any step so far was not finite."""
         self._guard.check()
 
     def generate(self, noise: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ class Trainer:
         return torch.cat([*generate_batches(self.sampling_generator, noise)])
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that the next step depends on, for :meth:`load_state_dict`."""
+        """Return the whole training state, for :meth:`load_state_dict`."""
         return {
             **{name: part.state_dict() for name, part in self._parts().items()},
             "penalty_rng": self._penalty_rng.get_state(),
@@ -134,10 +134,10 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` of a trainer with the same config returned.
+        """Restore a copy of the state that :meth:`state_dict` of a trainer with the same config returned.
 
-        What :data:`gan_core.config.CHANGEABLE` names may differ: it is this trainer's from now on. The state
-        is copied: PyTorch's optimisers would go on in its own tensors.
+        The hyperparameters in :data:`gan_core.config.CHANGEABLE` may differ: this trainer keeps its own.
+        The state is copied because PyTorch's optimizers would modify its tensors in place.
         """
         for name, part in self._parts().items():
             part.load_state_dict(deepcopy(state[name]))
@@ -150,19 +150,19 @@ class Trainer:
     def _check_batch(self, real: Tensor, noise: Tensor) -> None:
         n, d_steps = len(real), self._config.d_steps
         if n == 0 or n % d_steps:
-            raise ValueError(f"{n} real images: it must be a multiple of d_steps, which is {d_steps}")
+            raise ValueError(f"the number of real images must be a multiple of d_steps, {d_steps}; got {n}")
         if noise.shape != (n, self._config.noise_dim):
             raise ValueError(
-                f"noise of shape {tuple(noise.shape)}: for {n} real images it must be"
-                f" ({n}, {self._config.noise_dim})"
+                f"the noise for {n} real images must have shape ({n}, {self._config.noise_dim}), got"
+                f" {tuple(noise.shape)}"
             )
         if real.shape[1:] != self._image_shape:
             raise ValueError(
-                f"real images of shape {tuple(real.shape)}: they must be {(n, *self._image_shape)}"
+                f"the real images must have shape {(n, *self._image_shape)}, got {tuple(real.shape)}"
             )
         for name, tensor in {"real images": real, "noise": noise}.items():
             if tensor.dtype != self._dtype:
-                raise ValueError(f"{name} of {tensor.dtype}: this trainer takes {self._dtype}")
+                raise ValueError(f"the {name} must have dtype {self._dtype}, got {tensor.dtype}")
 
     def _updates(self, real: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         *earlier, (last_real, last_noise) = zip(
@@ -177,21 +177,21 @@ class Trainer:
         return d_loss, self._update_generator(last_real, fake)
 
     def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
-        average = {"average": self._average} if self._average else {}
+        ema = {"average": self._ema} if self._ema else {}
         return {
             "generator": self.generator,
             "discriminator": self.discriminator,
             "g_optimizer": self._g_optimizer,
             "d_optimizer": self._d_optimizer,
-            **average,
+            **ema,
         }
 
     def _to_device(self, network: nn.Module) -> nn.Module:
-        """Move a network to its device; channels last is the layout that convolutions are fast in."""
+        """Move a network to the device, in channels-last layout, which is faster for convolutions."""
         return network.to(self._device, self._dtype).to(memory_format=torch.channels_last)
 
     def _adam(self, network: nn.Module, lr: float) -> Adam:
-        """Return an optimiser that leaves the weights alone once the guard has found what is not finite."""
+        """Return an optimizer that skips updates after the guard found a loss or gradient not finite."""
         optimizer = Adam(network.parameters(), fused=True)
         optimizer.found_inf = self._guard.found  # type: ignore[attr-defined] # as torch.amp.GradScaler does
         self._set_adam(optimizer, lr)
@@ -232,7 +232,7 @@ class Trainer:
         return loss.detach()
 
     def _update(self, network: str, loss: Tensor, optimizer: torch.optim.Optimizer) -> Tensor:
-        """Take one step down the gradient with respect to the optimiser's weights, and return its norm."""
+        """Take one optimizer step and return the norm of the gradient, shape ``()``."""
         weights = [weight for group in optimizer.param_groups for weight in group["params"]]
         optimizer.zero_grad()
         loss.backward(inputs=weights)
@@ -243,7 +243,7 @@ class Trainer:
 
 
 def generate_batches(generator: nn.Module, noise: Tensor) -> Iterator[Tensor]:
-    """Yield the images that a generator in eval mode makes of noise ``(N, noise_dim)``, 250 at a time."""
+    """Yield images of noise ``(N, noise_dim)``, 250 at a time, from a copy of a generator in eval mode."""
     generator = deepcopy(generator).eval()
     for batch in noise.split(GENERATION_BATCH):
         with torch.inference_mode():
@@ -251,7 +251,7 @@ def generate_batches(generator: nn.Module, noise: Tensor) -> Iterator[Tensor]:
         yield images
 
 
-def _averaged(generator: nn.Module, decay: float) -> AveragedModel:
+def _ema(generator: nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(decay))
 
 

@@ -1,4 +1,4 @@
-"""One GAN on one device, from its first step to its final score."""
+"""The training loop: one GAN on one device, from the first step to the final score."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
@@ -31,19 +31,19 @@ Goal = Literal["minimize", "maximize"]
 
 @dataclass(frozen=True)
 class Report:
-    """What is known of a GAN after some steps.
+    """The state of a training at one step.
 
     Args:
-        step: Steps taken, from 1.
-        metrics: ``d_loss`` and ``g_loss`` of the last step, ``images_per_s`` (real images trained on in a
-            second, evaluation aside) and the evaluator's scores of ``config.eval_samples`` images.
+        step: The number of completed steps.
+        metrics: ``d_loss`` and ``g_loss`` of the last step, ``images_per_s`` (real images trained on per
+            second, without evaluation) and the evaluator's scores of ``config.eval_samples`` images.
         samples: 64 generated images, uint8 ``(64, C, H, W)``, from the same noise in every report.
-        flags: What has gone wrong (see :class:`gan_core.flags.FlagWatch`), and since which step.
-        best_step: The step, among those reported, whose fid is the lowest, or whose ``monitor`` is the best.
-        weights: In the last report, the generator's weights of ``best_step``; else None.
-        final: In the last report, the scores of ``config.final_samples`` images that the weights of
-            ``best_step`` make of fresh noise, and their ``memorisation``; else None. The lowest of many
-            noisy readings flatters; this one is taken once.
+        flags: The raised flags (see :class:`gan_core.flags.FlagWatch`) and the step that each started at.
+        best_step: The reported step with the best ``monitor`` metric, by default the lowest fid.
+        final: In the last report, the scores, with ``memorisation``, of ``config.final_samples`` images that
+            the weights of ``best_step`` generate from fresh noise; else None. The best of many noisy scores
+            is biased; this score is computed only once.
+        weights: In the last report, the generator's weights at ``best_step``; else None.
     """
 
     step: int
@@ -67,39 +67,39 @@ def train(
     monitor: str = "fid",
     goal: Goal = "minimize",
 ) -> Iterator[Report]:
-    """Train one GAN, reporting every ``config.report_every`` steps and after the last.
+    """Train one GAN, reporting every ``config.report_every`` steps and after the last step.
 
-    The same config and data give the same reports, bit for bit on one CPU with as many threads.
+    The same config and data give the same reports, bit for bit on one CPU with the same number of threads.
 
     Args:
-        config: The hyperparameters, the seed among them.
-        data: What to learn; batches are taken from each epoch's own random order.
-        evaluator: Scores the samples of each report; by default one made for ``data``.
-        device: Where to train.
-        checkpoint: A file for the whole state, beside which the one before it is kept. Where it exists, its
-            report is given again and training goes on from there, to the same reports as without a stop.
-        checkpoint_every_s: Seconds from one writing of it to the next, at the least; it is written before a
-            report is given, the last one always.
-        initial_state: What :func:`gan_core.checkpoint.load_checkpoint` read of another training, to go on
-            from with this config, which may differ in the seed and in :data:`gan_core.config.CHANGEABLE`; a
-            file ``checkpoint`` is then not read. The best report is the best from here on.
-        on_damage: Told where a checkpoint is damaged, and whether the previous one is taken or training
-            begins anew.
-        monitor: The metric that says which report is the best.
-        goal: ``minimize`` where less of it is better, ``maximize`` where more is.
+        config: The hyperparameters, including the seed.
+        data: The dataset; each epoch has its own random order.
+        evaluator: Scores the samples of each report; by default, an Evaluator for ``data``.
+        device: The device to train on.
+        checkpoint: A file for the whole training state; the previous checkpoint stays beside it. If the file
+            exists, training yields its report again and resumes, with the reports of an unbroken run.
+        checkpoint_every_s: Minimum seconds between two checkpoints. A checkpoint is written before its
+            report is yielded, and always before the last report.
+        initial_state: A state from :func:`gan_core.checkpoint.load_checkpoint` to continue with this config,
+            which may differ in the seed and in :data:`gan_core.config.CHANGEABLE`. An existing ``checkpoint``
+            is then ignored, and the best report is the best of the new reports.
+        on_damage: Called with a message if a checkpoint is corrupted: training falls back to the previous
+            checkpoint or starts over.
+        monitor: The metric that selects the best report.
+        goal: Whether to ``minimize`` or ``maximize`` ``monitor``.
 
     Yields:
-        A report; training goes on when the next one is asked for.
+        A report; training continues when the next one is requested.
 
     Raises:
         TrainingDiverged: A loss, a gradient or an image is not finite.
-        CheckpointMismatchError: The checkpoint is of another config, dataset, extractor or precision.
+        CheckpointMismatchError: The checkpoint has a different config, dataset, extractor or precision.
         NotADirectoryError: The checkpoint's directory does not exist.
-        ValueError: The training to go on from has ended.
+        ValueError: ``initial_state`` has already completed ``config.steps`` steps.
     """
     file = Path(checkpoint) if checkpoint else None
     if file and not file.parent.is_dir():
-        raise NotADirectoryError(f"there is no directory {file.parent} for the checkpoint")
+        raise NotADirectoryError(f"cannot write the checkpoint {file}: there is no directory {file.parent}")
     data = data.to_if_it_fits(device)
     evaluator = evaluator or Evaluator(data, device)
     training = _Training(config, data, evaluator, torch.device(device), monitor, goal)
@@ -107,7 +107,7 @@ def train(
         training.warm_start(initial_state)
         if training.step >= config.steps:
             raise ValueError(
-                f"the training to go on from has taken all of its {config.steps} steps: take an earlier state"
+                f"initial_state has already completed all {config.steps} steps: pass an earlier state"
             )
     elif file and (state := load_latest_checkpoint(file, device, on_damage)):
         training.load_state_dict(state)
@@ -122,10 +122,10 @@ def train(
 
 
 class _Training:
-    """A trainer, its data and all randomness, between two reports.
+    """A trainer with its data, random generators and best report.
 
-    Torch's global random state, which a user's own network may draw from, is the training's own while it
-    trains, and as it was outside.
+    The training has its own copy of torch's global random state, because a user's own network may draw from
+    it; between reports, the caller's global state is unchanged.
     """
 
     def __init__(
@@ -153,17 +153,17 @@ class _Training:
 
     @property
     def step(self) -> int:
-        """Steps taken."""
+        """The number of completed steps."""
         return self._trainer.steps_taken
 
     def last_report(self) -> Report:
-        """Return the report that the state was saved with."""
+        """Return the last report, or the one that the loaded state contains."""
         if self._report is None:
-            raise ValueError("nothing was reported yet")
+            raise ValueError("there is no report yet")
         return self._report
 
     def advance(self) -> Report:
-        """Train up to the next report and return it."""
+        """Train until the next report is due, and return it."""
         next_report = self.step - self.step % self._config.report_every + self._config.report_every
         with self._own_rng_state():
             metrics = self._train_until(min(next_report, self._config.steps))
@@ -186,7 +186,7 @@ class _Training:
         return self._report
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that the training's future depends on, and its last report."""
+        """Return the whole training state and the last report."""
         return {
             "identity": self._identity,
             "trainer": self._trainer.state_dict(),
@@ -199,10 +199,10 @@ class _Training:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` returned.
+        """Resume from the state that :meth:`state_dict` returned.
 
         Raises:
-            CheckpointMismatchError: It is of another config, dataset, extractor or precision.
+            CheckpointMismatchError: The state has a different config, dataset, extractor or precision.
         """
         self._check_identity(state["identity"])
         self._load(state)
@@ -211,17 +211,17 @@ class _Training:
         self._report = replace(report, weights=state["best"]["weights"]) if report.final else report
 
     def warm_start(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` of another training returned, with a best report of its own.
+        """Continue from the state of a different training, except for its best report.
 
         Raises:
-            CheckpointMismatchError: More differs than the seed and what may change on the way.
+            CheckpointMismatchError: The trainings differ in more than the seed and the changeable parameters.
         """
         self._check_identity(state["identity"], except_for={"seed", *CHANGEABLE})
         self._load(state)
 
-    def _check_identity(self, theirs: Mapping[str, Any], except_for: Set[str] = frozenset()) -> None:
-        names = (self._identity.keys() | theirs.keys()) - except_for
-        pairs = {name: (theirs.get(name), self._identity.get(name)) for name in names}
+    def _check_identity(self, other: Mapping[str, Any], except_for: Set[str] = frozenset()) -> None:
+        names = (self._identity.keys() | other.keys()) - except_for
+        pairs = {name: (other.get(name), self._identity.get(name)) for name in names}
         differing = {name: (there, here) for name, (there, here) in pairs.items() if there != here}
         if differing:
             raise CheckpointMismatchError(differing)
@@ -235,7 +235,7 @@ class _Training:
 
     @cached_property
     def _identity(self) -> dict[str, Any]:
-        """What must be equal for another training to go on from this one's state."""
+        """The values that must match for a training to resume from a state of this one."""
         return {
             **self._config.model_dump(),
             "precision": resolve_precision(self._config.precision, self._device),
@@ -245,7 +245,7 @@ class _Training:
         }
 
     def _train_until(self, last_step: int) -> dict[str, float]:
-        """Train and return the last step's losses, and the speed."""
+        """Train until ``last_step``; return the last step's losses, and ``images_per_s``."""
         started, n_images = perf_counter(), 0
         while self.step < last_step:
             real = normalize(self._data.train.index_select(0, self._batches.next()).to(self._device))
@@ -255,7 +255,7 @@ class _Training:
         return metrics | {"images_per_s": n_images / (perf_counter() - started)}
 
     def _images(self, generator: nn.Module, n: int, purpose: str) -> Iterator[Tensor]:
-        """Yield ``n`` images in batches, of noise that depends on nothing but the purpose."""
+        """Yield batches of ``n`` images in all, from noise that depends only on ``purpose``."""
         noise = draw_noise(self._config, n, rng_for(purpose, device=self._device))
         for images in generate_batches(generator, noise):
             if not images.isfinite().all():
@@ -263,7 +263,7 @@ class _Training:
             yield images
 
     def _update_best(self, score: float) -> dict[str, Any]:
-        """Return the best report so far, this one with its score included."""
+        """Update the best report with the current ``score``, and return the best report."""
         is_better = lt if self._goal == "minimize" else gt
         if self._best is None or is_better(score, self._best["score"]):
             weights = {
@@ -294,7 +294,7 @@ class _Training:
 
 
 class _ShuffledBatches:
-    """Index batches without end: epochs in random order, one after another without a gap."""
+    """Endless index batches from shuffled epochs; a batch may span two epochs."""
 
     def __init__(self, n_images: int, batch_size: int, seed: int, device: torch.device) -> None:
         self._n_images = n_images
@@ -312,17 +312,17 @@ class _ShuffledBatches:
         return batch
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return what :meth:`load_state_dict` takes."""
+        """Return the state for :meth:`load_state_dict`."""
         return {"rng": self._rng.get_state(), "indices": self._indices.clone()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what :meth:`state_dict` returned."""
+        """Restore the state that :meth:`state_dict` returned."""
         self._rng.set_state(state["rng"].cpu())
         self._indices = state["indices"].to(self._device)
 
 
 def _global_rng(device: torch.device) -> list[Tensor]:
-    """Return the state of torch's own randomness, on the CPU and on ``device``."""
+    """Return torch's global random states: the CPU's and, if ``device`` is a GPU, that GPU's."""
     states = [torch.get_rng_state()]
     return [*states, torch.cuda.get_rng_state(device)] if device.type == "cuda" else states
 

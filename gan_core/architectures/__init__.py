@@ -1,4 +1,4 @@
-"""Generator and discriminator pairs."""
+"""Pairs of generator and discriminator networks."""
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
@@ -22,12 +22,12 @@ class Architecture(ABC):
     @staticmethod
     @abstractmethod
     def generator(config: TrialConfig, image_shape: ImageShape) -> "nn.Module":
-        """Return a module from noise ``(N, noise_dim)`` to images ``(N, C, H, W)`` in [-1, 1]."""
+        """Return a network that maps noise ``(N, noise_dim)`` to images ``(N, C, H, W)`` in [-1, 1]."""
 
     @staticmethod
     @abstractmethod
     def discriminator(config: TrialConfig, image_shape: ImageShape) -> "nn.Module":
-        """Return a module from images ``(N, C, H, W)`` in [-1, 1] to logits ``(N, 1)``."""
+        """Return a network that maps images ``(N, C, H, W)`` in [-1, 1] to logits ``(N, 1)``."""
 
 
 architectures: Registry[type[Architecture]] = ARCHITECTURES

@@ -12,13 +12,13 @@ MIN_SIZE, SIZE_MULTIPLE = 16, 4
 
 @architectures.register("dcgan")
 class DCGAN(Architecture):
-    """The tutorial's convolutional pair, after Radford et al., 2016 (arXiv:1511.06434)."""
+    """The seed tutorial's convolutional pair, after Radford et al., 2016 (arXiv:1511.06434)."""
 
     @staticmethod
     def generator(config: TrialConfig, image_shape: ImageShape) -> nn.Module:
-        """Return noise -> 1024 -> 128 maps of a quarter of the size -> 64 of half -> the image.
+        """Return noise -> 1024 -> 128 maps of a quarter of the size -> 64 of half the size -> image.
 
-        ReLU, then batch normalisation, after every layer but the last, which has Tanh.
+        ReLU and then batch normalization follow every layer except the last, which has Tanh.
         """
         channels, height, width = image_shape
         start = (128, height // 4, width // 4)
@@ -40,20 +40,19 @@ class DCGAN(Architecture):
 
     @staticmethod
     def discriminator(config: TrialConfig, image_shape: ImageShape) -> nn.Module:
-        """Return 32 and 64 maps by 5x5 convolutions, each max-pooled by 2 -> 1024 -> 1, LeakyReLU between.
+        """Return two 5x5 convolutions, to 32 and 64 maps, each max-pooled by 2 -> 1024 -> 1, with LeakyReLU.
 
-        Pooling comes before LeakyReLU: it is increasing, so the result is that of the tutorial's order, on
-        a quarter of the values.
+        Pooling comes before LeakyReLU, on a quarter of the tutorial's values; LeakyReLU is increasing, so
+        the result is the same.
 
         Raises:
-            DatasetError: The images are smaller than 16x16, which two convolutions and poolings need, or
-                their sides are no multiples of 4, which two doublings make.
+            DatasetError: The images are smaller than 16x16, or a side is not a multiple of 4.
         """
         channels, height, width = image_shape
         if min(height, width) < MIN_SIZE or height % SIZE_MULTIPLE or width % SIZE_MULTIPLE:
             raise DatasetError(
-                f"dcgan takes images of {MIN_SIZE}x{MIN_SIZE} or more, both sides multiples of"
-                f" {SIZE_MULTIPLE}; these are {height}x{width}: use mlp"
+                f"dcgan needs images of at least {MIN_SIZE}x{MIN_SIZE} with sides that are multiples of"
+                f" {SIZE_MULTIPLE}, got {height}x{width}: use mlp"
             )
         pooled_size = 64 * _pooled(_pooled(height)) * _pooled(_pooled(width))
         return nn.Sequential(
@@ -71,9 +70,9 @@ class DCGAN(Architecture):
 
 
 class Upsample2x(nn.ConvTranspose2d):
-    """A 4x4 transposed convolution that doubles height and width, and adds its bias afterwards.
+    """A 4x4 transposed convolution that doubles height and width, and adds its bias in a separate step.
 
-    oneDNN, which convolves on CPUs, takes a third to a half longer over one that adds it itself.
+    On CPUs, oneDNN is a third to a half slower if the convolution itself adds the bias.
     """
 
     bias: Tensor
@@ -81,12 +80,12 @@ class Upsample2x(nn.ConvTranspose2d):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(in_channels, out_channels, kernel_size=4, stride=2, padding=1)
 
-    def forward(self, maps: Tensor) -> Tensor:  # type: ignore[override] # it takes no output_size
+    def forward(self, maps: Tensor) -> Tensor:  # type: ignore[override] # no output_size
         """Return maps ``(N, out_channels, 2H, 2W)`` for maps ``(N, in_channels, H, W)``."""
-        doubled = conv_transpose2d(maps, self.weight, stride=2, padding=1)
-        return doubled + self.bias.to(doubled.dtype).view(-1, 1, 1)
+        upsampled = conv_transpose2d(maps, self.weight, stride=2, padding=1)
+        return upsampled + self.bias.to(upsampled.dtype).view(-1, 1, 1)
 
 
 def _pooled(size: int) -> int:
-    """Return what a 5x5 convolution without padding and a 2x2 pooling leave of a side."""
+    """Return the side length after a 5x5 convolution without padding and 2x2 pooling."""
     return (size - 4) // 2

@@ -10,11 +10,11 @@ from gan_core.config import TrialConfig
 
 @architectures.register("mlp")
 class MLP(Architecture):
-    """Two hidden layers each: the vanilla GAN after Goodfellow et al., 2014 (arXiv:1406.2661)."""
+    """The vanilla GAN, two hidden layers per network, after Goodfellow et al., 2014 (arXiv:1406.2661)."""
 
     @staticmethod
     def generator(config: TrialConfig, image_shape: ImageShape) -> nn.Module:
-        """Return noise -> 1024 -> 1024 -> pixels with ReLU between and Tanh last."""
+        """Return noise -> 1024 -> 1024 -> pixels, with ReLU between layers and Tanh last."""
         return nn.Sequential(
             nn.Linear(config.noise_dim, 1024),
             nn.ReLU(),
@@ -27,7 +27,7 @@ class MLP(Architecture):
 
     @staticmethod
     def discriminator(config: TrialConfig, image_shape: ImageShape) -> nn.Module:
-        """Return pixels -> 256 -> 256 -> 1 with LeakyReLU between."""
+        """Return pixels -> 256 -> 256 -> 1, with LeakyReLU between layers."""
         return nn.Sequential(
             nn.Flatten(),
             nn.Linear(prod(image_shape), 256),

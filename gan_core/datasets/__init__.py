@@ -1,4 +1,4 @@
-"""Images to learn from, whole in memory."""
+"""Image datasets, loaded whole into memory."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,21 +16,21 @@ datasets: Registry[Callable[[], ImageDataset]] = Registry("dataset", __name__, f
 
 
 def check_dataset(name: str) -> str:
-    """Return ``name``, the path of a folder made absolute, where it may be a dataset: nothing is loaded.
+    """Return ``name`` if it names a dataset, with a folder's path made absolute; load no images.
 
     Args:
         name: A registered name, ``folder:PATH`` or the import path of a function.
 
     Raises:
         UnknownNameError: No dataset has this name.
-        ImportPathError: There is no such function.
-        DatasetError: There is no such folder.
+        ImportPathError: The function does not exist.
+        DatasetError: The folder does not exist.
     """
     if not name.startswith(FOLDER):
         return datasets.check(name)
     path = name.removeprefix(FOLDER)
     if not path:
-        raise DatasetError(f"{FOLDER} lacks a path: type {FOLDER}PATH, such as {FOLDER}photos")
+        raise DatasetError(f"{FOLDER} needs a path: type {FOLDER}PATH, such as {FOLDER}photos")
     folder = Path(path).expanduser().absolute()
     if not folder.is_dir():
         raise DatasetError(f"there is no directory {folder}")
@@ -43,13 +43,13 @@ def load_dataset(name: str, *, image_size: int | None = None, channels: int | No
     Args:
         name: A registered name; ``folder:PATH``, a directory of images; or ``module.path:function``, a
             function of no arguments that returns an :class:`ImageDataset`.
-        image_size: Height and width of a folder's images, by default 64; for a folder only.
-        channels: 1 for grey or 3 for colour, the default; for a folder only.
+        image_size: Height and width to scale a folder's images to, by default 64; for ``folder:PATH`` only.
+        channels: 1 for grey or 3 for colour, by default 3; for ``folder:PATH`` only.
 
     Raises:
         UnknownNameError: No dataset has this name.
-        ImportPathError: There is no such function.
-        DatasetError: The folder or the function has no images to train on, or a size does not fit.
+        ImportPathError: The function does not exist.
+        DatasetError: The folder or function has no valid images, or an argument is invalid.
         DatasetUnavailableError: The files are not in the cache directory and cannot be downloaded.
     """
     name = check_dataset(name)
@@ -63,8 +63,10 @@ def load_dataset(name: str, *, image_size: int | None = None, channels: int | No
             CHANNELS if channels is None else channels,
         )
     if image_size is not None or channels is not None:
-        raise DatasetError(f"image_size and channels are for {FOLDER}PATH alone, the dataset is {name}")
+        raise DatasetError(
+            f"image_size and channels work only with {FOLDER}PATH, the dataset is {name}: remove them"
+        )
     data = datasets.get(name)()
     if not isinstance(data, ImageDataset):
-        raise DatasetError(f"{name} must return an ImageDataset, it returned a {type(data).__name__}")
+        raise DatasetError(f"{name} must return an ImageDataset, got {type(data).__name__}")
     return data

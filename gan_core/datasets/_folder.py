@@ -1,4 +1,4 @@
-"""A directory of images of any kind, as a dataset."""
+"""A dataset from a directory of image files."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,28 +20,26 @@ MODES = {1: "L", 3: "RGB"}
 
 
 def load_folder(name: str, folder: Path, image_size: int, channels: int) -> ImageDataset:
-    """Load every image below ``folder`` whose name does not start with a dot, however deep.
+    """Load all images below ``folder``, recursively, except hidden files and directories.
 
-    In the order of their paths every fifth image is held out. Where all images lie in subdirectories, and
-    there are at least two of these, the first-level ones are the classes, in alphabetical order, and about a
-    fifth of each class is held out. Images are turned as their camera says, scaled by Lanczos' filter until
-    the shorter side is ``image_size``, and cropped to the centre; what is transparent becomes white.
+    Every fifth image, in the order of paths, is held out. If all images are in two or more subdirectories,
+    the first-level subdirectories are the classes, in alphabetical order, and about a fifth of each class is
+    held out. Images are rotated by their EXIF orientation, scaled with a Lanczos filter until the shorter
+    side is ``image_size``, and cropped to the centre; transparent areas become white.
 
     Raises:
-        DatasetError: A size does not fit, there are fewer than 10 images, a class has no training image, or
-            an image cannot be read.
+        DatasetError: ``image_size`` or ``channels`` is invalid, there are fewer than 10 images, a class has
+            no training image, or an image cannot be read.
     """
     if not 4 <= image_size <= MAX_IMAGE_SIZE or image_size % 4:
-        raise DatasetError(
-            f"image_size must be a multiple of 4 from 4 to {MAX_IMAGE_SIZE}, it is {image_size}"
-        )
+        raise DatasetError(f"image_size must be a multiple of 4 from 4 to {MAX_IMAGE_SIZE}, got {image_size}")
     if channels not in MODES:
-        raise DatasetError(f"channels must be 1 (grey) or 3 (colour), it is {channels}")
+        raise DatasetError(f"channels must be 1 (grey) or 3 (colour), got {channels}")
     files = _image_files(folder)
     if len(files) < MIN_IMAGES:
         raise DatasetError(
-            f"{folder} has {len(files)} images ({', '.join(SUFFIXES)}), at least {MIN_IMAGES} are needed:"
-            f" every fifth is held out"
+            f"{folder} has {len(files)} images ({', '.join(SUFFIXES)}), but a dataset needs at least"
+            f" {MIN_IMAGES}: add some"
         )
     held_out, labels = held_out_mask(len(files)), _labels(files)
     if labels is not None:
@@ -61,19 +59,20 @@ def _check_classes(folder: Path, files: list[Path], labels: Tensor, train_labels
     if untrained:
         name = files[labels.tolist().index(min(untrained))].parts[0]
         raise DatasetError(
-            f"{folder / name}: every fifth image is held out, and none of this class would train: add some"
+            f"{folder / name}: every fifth image is held out, leaving no training image of this class: add"
+            " some"
         )
 
 
 def _image_files(folder: Path) -> list[Path]:
-    """Return the paths of the images relative to ``folder``, sorted."""
+    """Return the sorted paths of the images, relative to ``folder``."""
     relative = (file.relative_to(folder) for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
     visible = (file for file in relative if not any(part.startswith(".") for part in file.parts))
     return sorted(file for file in visible if (folder / file).is_file())
 
 
 def _labels(files: list[Path]) -> Tensor | None:
-    """Return the index of each file's class, or None where there are no classes."""
+    """Return each file's class index: int64, shape ``(N,)``; None if there are no classes."""
     names = [file.parts[0] for file in files]
     classes = sorted(set(names))
     if len(classes) < 2 or any(len(file.parts) == 1 for file in files):
@@ -82,7 +81,7 @@ def _labels(files: list[Path]) -> Tensor | None:
 
 
 def _decode(folder: Path, files: list[Path], size: int, mode: str) -> Tensor:
-    """Read images on as many threads as torch has, into uint8 of ``(N, C, size, size)``."""
+    """Read images with as many threads as torch uses; return uint8 ``(N, C, size, size)``."""
     images = torch.empty(len(files), size, size, len(mode), dtype=torch.uint8)
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         for image, pixels in zip(
@@ -100,13 +99,13 @@ def _read(file: Path, size: int, mode: str) -> NDArray[np.uint8]:
             fitted = ImageOps.fit(opaque, (size, size), Image.Resampling.LANCZOS)
     except Exception as error:
         raise DatasetError(
-            f"{file} cannot be read as an image ({in_one_line(error)}): mend or remove it"
+            f"{file} cannot be read as an image ({in_one_line(error)}): repair or remove it"
         ) from error
     return np.array(fitted)
 
 
 def _with_8_bits(image: Image.Image) -> Image.Image:
-    """Scale 16 bits of grey to 8: Pillow's own conversion would cut all that is above 255."""
+    """Scale 16-bit grey to 8 bits; Pillow's own conversion would clip all values above 255."""
     if not image.mode.startswith("I;16"):
         return image
     return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))

@@ -14,20 +14,19 @@ MIN_IMAGES = 2
 
 @dataclass(frozen=True)
 class ImageDataset:
-    """Images, split into those that train and those held out to measure with.
+    """Images to train on, and held-out images to evaluate with.
 
     Args:
-        name: What messages call it. ``mnist`` and ``mnist-5k`` are for the digits alone: 28x28 images of
-            these names are scored by the classifier of digits that ships with the package.
-        train: Images to train on: uint8 in [0, 255], shape ``(N, C, H, W)``, N at least 2, C being 1 or 3,
-            H and W multiples of 4.
-        held_out: At least 2 images of the same shape that no training sees: uint8, ``(M, C, H, W)``.
-        train_labels: The classes of ``train``: int64, 0 to K - 1, shape ``(N,)``; None where images
-            have no classes.
+        name: The name in messages. Use ``mnist`` and ``mnist-5k`` only for digits: the packaged classifier
+            of digits scores 28x28 images of these names.
+        train: Training images: uint8 in [0, 255], shape ``(N, C, H, W)``, N at least 2, C being 1 or 3, H
+            and W multiples of 4.
+        held_out: Held-out images of the same size: uint8, shape ``(M, C, H, W)``, M at least 2.
+        train_labels: The classes of ``train``: int64, 0 to K - 1, shape ``(N,)``; None without classes.
         held_out_labels: The classes of ``held_out``: int64, 0 to K - 1, shape ``(M,)``, or None.
 
     Raises:
-        DatasetError: The tensors are not of these types and shapes.
+        DatasetError: A tensor has the wrong type or shape.
     """
 
     name: str
@@ -41,12 +40,14 @@ class ImageDataset:
             ("train", self.train, self.train_labels),
             ("held_out", self.held_out, self.held_out_labels),
         ):
-            misfit = _images_error(images) or _labels_error(labels, len(images))
-            if misfit:
-                raise DatasetError(f"{self.name}: {part}{misfit}")
+            error = _images_error(images) or _labels_error(labels, len(images))
+            if error:
+                raise DatasetError(f"{self.name}: {part}{error}")
         if self.train.shape[1:] != self.held_out.shape[1:]:
             shapes = [tuple(images.shape[1:]) for images in (self.train, self.held_out)]
-            raise DatasetError(f"{self.name}: train has images of {shapes[0]}, held_out of {shapes[1]}")
+            raise DatasetError(
+                f"{self.name}: train and held_out must have one image shape, got {shapes[0]} and {shapes[1]}"
+            )
         if (self.train_labels is None) != (self.held_out_labels is None):
             raise DatasetError(f"{self.name}: train and held_out must both have labels, or neither")
 
@@ -71,16 +72,16 @@ class ImageDataset:
         )
 
     def to_if_it_fits(self, device: "torch.device | str") -> "ImageDataset":
-        """Return the dataset on ``device`` where its images take at most half of what is free there.
+        """Return the dataset on ``device`` if its images need at most half of the free memory there.
 
-        Where they take more it stays where it is, and each batch is moved by itself.
+        Else return it unchanged; training then moves each batch to the device.
         """
         n_bytes = self.train.nbytes + self.held_out.nbytes
         return self.to(device) if n_bytes <= free_bytes(device) / 2 else self
 
 
 def free_bytes(device: "torch.device | str") -> float:
-    """Return how much memory is free on a GPU; on another device, where the data already is, no limit."""
+    """Return the free memory of a GPU in bytes; infinity for any other device."""
     import torch
 
     if torch.device(device).type != "cuda":
@@ -89,19 +90,19 @@ def free_bytes(device: "torch.device | str") -> float:
 
 
 def _images_error(images: object) -> str | None:
-    """Return what is wrong with a part's images, as the end of a sentence that starts with their name."""
+    """Return what is wrong with images, to follow their name in a message; None if they are valid."""
     import torch
 
     if not isinstance(images, torch.Tensor) or images.dtype != torch.uint8:
         found = images.dtype if isinstance(images, torch.Tensor) else type(images).__name__
-        return f" must be a tensor of uint8, it is {found}"
+        return f" must be a uint8 tensor, got {found}"
     if images.dim() != 4 or images.shape[1] not in {1, 3}:
-        return f" must have the shape (N, 1 or 3, H, W), it has {tuple(images.shape)}"
+        return f" must have shape (N, 1 or 3, H, W), got {tuple(images.shape)}"
     if len(images) < MIN_IMAGES:
-        return f" must hold at least {MIN_IMAGES} images, it holds {len(images)}"
+        return f" must have at least {MIN_IMAGES} images, got {len(images)}"
     height, width = images.shape[2:]
     if min(height, width) < 4 or height % 4 or width % 4:
-        return f": height and width must be multiples of 4, they are {height} and {width}"
+        return f": height and width must be multiples of 4, got {height} and {width}"
     return None
 
 
@@ -112,7 +113,7 @@ def _labels_error(labels: object, n_images: int) -> str | None:
         return None
     if not isinstance(labels, torch.Tensor) or labels.dtype != torch.int64:
         found = labels.dtype if isinstance(labels, torch.Tensor) else type(labels).__name__
-        return f"_labels must be None or a tensor of int64, it is {found}"
+        return f"_labels must be None or an int64 tensor, got {found}"
     if labels.shape != (n_images,):
-        return f"_labels must have the shape ({n_images},), as many as images, it has {tuple(labels.shape)}"
+        return f"_labels must have shape ({n_images},), one label per image, got {tuple(labels.shape)}"
     return None

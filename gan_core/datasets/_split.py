@@ -1,4 +1,4 @@
-"""What is held out of datasets that come in one part."""
+"""The held-out split of datasets without a test set."""
 
 import torch
 from torch import Tensor
@@ -7,8 +7,8 @@ HOLD_OUT_EVERY = 5
 
 
 def held_out_mask(n_images: int) -> Tensor:
-    """Return which of ``n_images`` are held out: bool, shape ``(n_images,)``.
+    """Return a mask of every fifth of ``n_images``: bool, shape ``(n_images,)``.
 
-    Of images that are sorted by class, it is about a fifth of each class.
+    If the images are sorted by class, the mask selects about a fifth of each class.
     """
     return torch.arange(n_images) % HOLD_OUT_EVERY == HOLD_OUT_EVERY - 1

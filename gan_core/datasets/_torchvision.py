@@ -1,4 +1,4 @@
-"""What the datasets that torchvision downloads have in common."""
+"""Loading of the datasets that torchvision downloads."""
 
 import re
 import socket
@@ -21,24 +21,24 @@ Source = type[MNIST] | type[CIFAR10]
 DOWNLOAD_TIMEOUT_S = 30
 
 _READ_ERRORS = (OSError, EOFError, RuntimeError, ValueError, TypeError, LookupError, AssertionError)
-"""What torchvision raises where files are missing, cut short or of another kind."""
+"""The exceptions that torchvision raises if files are missing, truncated or corrupted."""
 
 _DOWNLOAD_ERRORS = (*_READ_ERRORS, HTTPException)
 
 
 def load_torchvision(name: str, source: Source) -> ImageDataset:
-    """Load a dataset of torchvision's from the cache directory, or download it there once.
+    """Load a torchvision dataset from the cache directory, downloading it there on first use.
 
-    Its training part trains, its test part is held out. What is there is read without a lock, so that the
-    directory may be read-only; what another process has written by half is read again under the lock.
+    The test set is held out. Existing files are read without a lock, so that the directory may be read-only.
+    If that fails, because another process is still writing them, for example, they are read under the lock.
 
     Args:
-        name: The name it is registered under.
-        source: torchvision's class.
+        name: The registered name.
+        source: The torchvision class.
 
     Raises:
-        DatasetUnavailableError: The files are not there or damaged, and cannot be downloaded.
-        CacheError: The files are not there, and the directory cannot be written.
+        DatasetUnavailableError: The files are missing or corrupted, and cannot be downloaded.
+        CacheError: The files are missing, and the cache directory cannot be written.
     """
     with suppress(*_READ_ERRORS):
         return _read(name, source, cache_folder(), download=False)
@@ -62,14 +62,14 @@ def _read(name: str, source: Source, folder: Path, *, download: bool) -> ImageDa
 
 
 def _images(data: object) -> Tensor:
-    """Return uint8 ``(N, C, H, W)`` of what torchvision holds: grey ``(N, H, W)`` or ``(N, H, W, 3)``."""
+    """Convert torchvision's ``(N, H, W)`` or ``(N, H, W, 3)`` arrays to uint8 ``(N, C, H, W)``."""
     images = torch.as_tensor(data)
     return images.unsqueeze(1) if images.dim() == 3 else images.permute(0, 3, 1, 2).contiguous()
 
 
 @contextmanager
 def _quiet_with_timeout() -> Iterator[None]:
-    """Keep torchvision's progress bars off the screen, and do not wait for ever for a server's answer."""
+    """Hide torchvision's progress bars, and set a timeout for its downloads."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_S)
     try:
@@ -80,21 +80,21 @@ def _quiet_with_timeout() -> Iterator[None]:
 
 
 def _unavailable_message(name: str, source: Source, cache: Path, error: BaseException) -> str:
-    """Return which dataset is not to be had, where it was looked for, why, and what to do."""
+    """Return the message for an unavailable dataset: its directory, the cause and the fix."""
     files = _files(source, cache)
     folder = files[0].parent
     if all(file.is_file() for file in files):
-        problem = f"is cut short or altered in {folder} ({_root_cause(error)}): delete that directory, or"
+        problem = f"is corrupted in {folder} ({_root_cause(error)}): delete that directory, or"
     else:
         problem = f"is not in {folder} and cannot be downloaded ({_root_cause(error)}):"
     return (
-        f"{name} {problem} put its files there, or set {CACHE_VARIABLE} to a directory that has them; the"
+        f"{name} {problem} copy its files there, or set {CACHE_VARIABLE} to a directory that has them; the"
         f" dataset mnist-5k needs no download"
     )
 
 
 def _files(source: Source, cache: Path) -> list[Path]:
-    """Return the files that torchvision reads the dataset from."""
+    """Return the paths of the files that torchvision reads."""
     if issubclass(source, CIFAR10):
         names = [name for name, _ in source.train_list + source.test_list]
         return [cache / source.base_folder / name for name in names]
@@ -102,6 +102,6 @@ def _files(source: Source, cache: Path) -> list[Path]:
 
 
 def _root_cause(error: BaseException) -> str:
-    """Return the last line of an error's message, without the frame that urllib puts around a cause."""
+    """Return the last line of an error's message, without urllib's wrapper around the cause."""
     last_line = str(error).strip().splitlines()[-1:] or [type(error).__name__]
     return re.sub(r"^<urlopen error (?:\[Errno -?\d+\] )?(.*)>$", r"\1", last_line[0])

@@ -10,6 +10,6 @@ from gan_core.datasets._torchvision import load_torchvision
 def cifar10() -> ImageDataset:
     """Load CIFAR-10 (Krizhevsky, 2009): 32x32 colour, 50,000 to train on, 10,000 held out.
 
-    Its files are pickles, which torchvision loads only after their MD5 has proved to be the published one.
+    Its files are pickles; torchvision loads them only if their MD5 is the published one.
     """
     return load_torchvision("cifar10", CIFAR10)

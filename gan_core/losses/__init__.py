@@ -1,4 +1,4 @@
-"""GAN losses: a discriminator's and a generator's, as pure functions of logits."""
+"""GAN losses: a discriminator loss and a generator loss each, as pure functions of logits."""
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
@@ -13,24 +13,24 @@ __all__ = ["Loss", "losses"]
 
 
 class Loss(ABC):
-    """What the discriminator and the generator minimise.
+    """The two losses that the discriminator and the generator minimize.
 
-    Logits are what the discriminator returns, of shape ``(N, 1)`` and any real value; both losses are
-    means over the batch, of shape ``()``.
+    Logits are the discriminator's output: any real value, shape ``(N, 1)``. Both losses are means over the
+    batch, shape ``()``.
     """
 
     generator_uses_real: ClassVar[bool] = False
-    """Whether the generator's loss depends on real logits, which cost a forward pass."""
+    """Whether the generator's loss uses real logits, which take an extra forward pass."""
 
     @staticmethod
     @abstractmethod
     def discriminator(real_logits: "Tensor", fake_logits: "Tensor") -> "Tensor":
-        """Return the discriminator's loss on as many real as generated images."""
+        """Return the discriminator's loss on equally many real and generated images."""
 
     @staticmethod
     @abstractmethod
     def generator(real_logits: "Tensor | None", fake_logits: "Tensor") -> "Tensor":
-        """Return the generator's loss; the real logits are None where ``generator_uses_real`` is False."""
+        """Return the generator's loss; ``real_logits`` is None unless ``generator_uses_real``."""
 
 
 losses: Registry[type[Loss]] = LOSSES

@@ -15,10 +15,10 @@ class Hinge(Loss):
 
     @staticmethod
     def discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        """Return how far real logits fall short of 1 plus how far generated ones exceed -1."""
+        """Return the hinge loss of real logits below 1 plus that of generated logits above -1."""
         return relu(1 - real_logits).mean() + relu(1 + fake_logits).mean()
 
     @staticmethod
     def generator(real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
-        """Return minus the score of generated images."""
+        """Return the negative mean logit of generated images."""
         return -fake_logits.mean()

@@ -1,4 +1,4 @@
-"""Least squares."""
+"""The least-squares loss."""
 
 from torch import Tensor
 
@@ -14,10 +14,10 @@ class LeastSquares(Loss):
 
     @staticmethod
     def discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        """Return half the squared distances of real logits to 1 and of generated ones to 0."""
+        """Return half the mean squared error of real logits to 1 plus that of generated logits to 0."""
         return 0.5 * (real_logits - 1).square().mean() + 0.5 * fake_logits.square().mean()
 
     @staticmethod
     def generator(real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
-        """Return half the squared distance of generated logits to 1."""
+        """Return half the mean squared error of generated logits to 1."""
         return 0.5 * (fake_logits - 1).square().mean()

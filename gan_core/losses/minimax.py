@@ -14,7 +14,7 @@ class Minimax(Loss):
         L_D = -E[\log p_\text{real}] - E[\log(1 - p_\text{fake})], \quad
         L_G = E[\log(1 - p_\text{fake})]
 
-    The generator's gradient vanishes where the discriminator is sure; ``bce`` is the variant that avoids it.
+    If the discriminator is confident, the generator's gradient vanishes; ``bce`` avoids that.
     """
 
     @staticmethod
@@ -24,5 +24,5 @@ class Minimax(Loss):
 
     @staticmethod
     def generator(real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
-        """Return minus the cross-entropy with generated images labelled 0."""
+        """Return the negative cross-entropy with generated images labelled 0."""
         return -softplus(fake_logits).mean()

@@ -21,12 +21,12 @@ class Relativistic(Loss):
 
     @staticmethod
     def discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        """Return the cross-entropy of telling that the real image of each pair is the real one."""
+        """Return the cross-entropy of classifying the real image of each pair as the real one."""
         return softplus(fake_logits - real_logits).mean()
 
     @staticmethod
     def generator(real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
-        """Return the cross-entropy of telling that the generated image of each pair is the real one."""
+        """Return the cross-entropy of classifying the generated image of each pair as the real one."""
         if real_logits is None:
             raise ValueError("the relativistic loss needs the real logits")
         return softplus(real_logits - fake_logits).mean()

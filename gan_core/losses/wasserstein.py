@@ -11,16 +11,16 @@ class Wasserstein(Loss):
 
     .. math:: L_D = E[D(G(z))] - E[D(x)], \quad L_G = -E[D(G(z))]
 
-    It estimates a distance only where the discriminator is Lipschitz: cross it with a gradient penalty or
-    spectral normalisation.
+    The loss estimates a distance only if the discriminator is Lipschitz: combine it with a gradient penalty
+    or spectral normalization.
     """
 
     @staticmethod
     def discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        """Return how much higher generated images score than real ones."""
+        """Return the mean logit of generated images minus that of real images."""
         return fake_logits.mean() - real_logits.mean()
 
     @staticmethod
     def generator(real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
-        """Return minus the score of generated images."""
+        """Return the negative mean logit of generated images."""
         return -fake_logits.mean()

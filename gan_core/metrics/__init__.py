@@ -1,4 +1,4 @@
-"""Measures of generated images, each a function of features ``(N, F)`` or class logits ``(N, K)``."""
+"""Metrics of generated images, each a function of features ``(N, F)`` or class logits ``(N, K)``."""
 
 from gan_core.metrics.classes import class_kl, modes
 from gan_core.metrics.frechet import Gaussian, frechet_distance

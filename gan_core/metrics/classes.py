@@ -1,4 +1,4 @@
-"""What a classifier makes of generated images."""
+"""Metrics of the classes that a classifier predicts for generated images."""
 
 from math import log
 
@@ -9,27 +9,27 @@ MIN_RELATIVE_SHARE = 0.1
 
 
 def modes(logits: Tensor) -> int:
-    """Return the number of classes that at least 1 % of the samples are assigned to, from 1 to ``K``.
+    """Return the number of classes with at least 1 % of the samples, from 1 to ``K``.
 
-    Of more than 10 classes, each must have a tenth of an equal share, ``1 / K``.
+    With more than 10 classes, the threshold is a tenth of an equal share: ``0.1 / K``.
 
     Args:
-        logits: Of the samples' classes, shape ``(N, K)``.
+        logits: The samples' class logits, shape ``(N, K)``.
     """
-    least = min(MIN_SHARE, MIN_RELATIVE_SHARE / logits.shape[1])
-    return int((_shares(logits) >= least).sum())
+    threshold = min(MIN_SHARE, MIN_RELATIVE_SHARE / logits.shape[1])
+    return int((_shares(logits) >= threshold).sum())
 
 
 def class_kl(logits: Tensor) -> float:
-    r"""Return how far the samples' classes are from equally frequent, in nats: 0 to :math:`\log K`.
+    r"""Return the KL divergence of the samples' classes from uniform, in nats: 0 to :math:`\log K`.
 
     .. math:: \sum_k p_k \log (p_k K)
 
-    with :math:`p_k` the share of the samples that are assigned to class :math:`k`: the Kullback-Leibler
-    divergence from the uniform distribution, as Metz et al., 2017 (arXiv:1611.02163) measure it.
+    with :math:`p_k` the share of the samples with the predicted class :math:`k`. Metz et al., 2017
+    (arXiv:1611.02163) measure mode collapse with it.
 
     Args:
-        logits: Of the samples' classes, shape ``(N, K)``.
+        logits: The samples' class logits, shape ``(N, K)``.
     """
     shares = _shares(logits)
     shares = shares[shares > 0]
@@ -37,11 +37,11 @@ def class_kl(logits: Tensor) -> float:
 
 
 def _shares(logits: Tensor) -> Tensor:
-    """Return the share of the samples that each class is the likeliest of.
+    """Return the share of the samples that are predicted as each class: float64, shape ``(K,)``.
 
     Raises:
         ValueError: There are no samples.
     """
     if len(logits) == 0:
-        raise ValueError("the classes of samples need at least 1 sample")
+        raise ValueError("class shares need at least 1 sample, got 0")
     return logits.argmax(1).bincount(minlength=logits.shape[1]).double() / len(logits)

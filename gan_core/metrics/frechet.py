@@ -20,7 +20,7 @@ class Gaussian:
 
     @classmethod
     def fit(cls, features: Tensor) -> "Gaussian":
-        """Estimate from features ``(N, F)``, the covariance without bias.
+        """Estimate the mean and the unbiased covariance of features ``(N, F)``.
 
         Raises:
             ValueError: There are fewer than two feature vectors.
@@ -32,14 +32,14 @@ class Gaussian:
 
 
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:
-    r"""Return the squared 2-Wasserstein distance between two Gaussians: 0 or more, 0 where they are equal.
+    r"""Return the squared 2-Wasserstein distance between two Gaussians: at least 0, and 0 if they are equal.
 
     .. math::
         |\mu_a - \mu_b|^2 + \text{tr}(\Sigma_a + \Sigma_b - 2 (\Sigma_a^{1/2} \Sigma_b \Sigma_a^{1/2})^{1/2})
 
-    Dowson and Landau, 1982, "The Fréchet distance between multivariate normal distributions"; as a measure
-    of generated images: Heusel et al., 2017 (arXiv:1706.08500). The symmetric form has real, non-negative
-    eigenvalues, also where a covariance is singular.
+    The symmetric form has real, non-negative eigenvalues, even if a covariance is singular. Dowson and
+    Landau, 1982, "The Fréchet distance between multivariate normal distributions"; as a metric of generated
+    images: Heusel et al., 2017 (arXiv:1706.08500).
     """
     root = _symmetric_root(a.covariance)
     eigenvalues = torch.linalg.eigvalsh(root @ b.covariance @ root).clamp(min=0)

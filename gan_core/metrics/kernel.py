@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 
 CHUNK = 128
-"""Vectors that are compared at a time with all others, so that the products stay in cache."""
+"""Feature vectors per matrix product, so that the product stays in the CPU cache."""
 
 
 @dataclass(frozen=True)
 class MeanEmbedding:
-    """A set of feature vectors and the squared norm of its mean in the kernel's space.
+    """A set of feature vectors and the squared norm of its kernel mean embedding.
 
     Args:
         features: Shape ``(N, F)``, float64.
-        squared_norm: The mean kernel of the set's pairs of different vectors, an estimate without bias.
+        squared_norm: The unbiased estimate: the mean kernel over all pairs of different vectors.
     """
 
     features: Tensor
@@ -23,7 +23,7 @@ class MeanEmbedding:
 
     @classmethod
     def fit(cls, features: Tensor) -> "MeanEmbedding":
-        """Estimate from features ``(N, F)``.
+        """Estimate the embedding of features ``(N, F)``.
 
         Raises:
             ValueError: There are fewer than two feature vectors.
@@ -35,22 +35,22 @@ class MeanEmbedding:
 
 
 def kernel_distance(a: MeanEmbedding, b: MeanEmbedding) -> float:
-    r"""Return the squared maximum mean discrepancy of two sets of features, KID where they are Inception's.
+    r"""Return the squared maximum mean discrepancy of two sets of features: KID if they are Inception's.
 
     .. math::
         \frac{\sum_{i \ne j} k(x_i, x_j)}{m (m - 1)} + \frac{\sum_{i \ne j} k(y_i, y_j)}{n (n - 1)}
         - \frac{2 \sum_{i, j} k(x_i, y_j)}{m n}, \quad k(x, y) = (x \cdot y / F + 1)^3
 
-    Bińkowski et al., 2018 (arXiv:1801.01401). It is 0 on average where both sets are drawn from one
-    distribution, whatever their sizes, and so also negative by chance. Other tools average over random
-    subsets; this is the value of the whole sets.
+    If both sets come from one distribution, the expected value is 0 for any set sizes, so that single values
+    may be negative. Other tools average over random subsets; this uses the whole sets. Bińkowski et al.,
+    2018 (arXiv:1801.01401).
     """
     between = _kernel_sum(a.features, b.features) / (len(a.features) * len(b.features))
     return a.squared_norm + b.squared_norm - 2 * between
 
 
 def _mean_within(x: Tensor) -> float:
-    """Return the mean kernel of a set's pairs of different vectors, each pair computed once."""
+    """Return the mean kernel over all pairs of different vectors, computing each pair once."""
     pairs = 0.0
     for start in range(0, len(x), CHUNK):
         chunk, later = x[start : start + CHUNK], x[start + CHUNK :]

@@ -1,4 +1,4 @@
-"""Penalties on the discriminator's gradient, to be crossed with any loss."""
+"""Gradient penalties on the discriminator, for use with any loss."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["Penalty", "penalties"]
 
 Penalty = Callable[["nn.Module", "Tensor", "Tensor", "Generator"], "Tensor | None"]
-"""From the discriminator, real and generated images ``(N, C, H, W)`` without gradient, and a source of
-randomness, to a penalty of shape ``()``, 0 or more, or to None where there is none."""
+"""A function of discriminator, detached real and generated images ``(N, C, H, W)``, and random generator.
+
+It returns a non-negative penalty of shape ``()``, or None for no penalty."""
 
 penalties: Registry[Penalty] = PENALTIES

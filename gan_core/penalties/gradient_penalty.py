@@ -13,7 +13,7 @@ def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor, rng: 
 
     .. math:: E[(|\nabla D(\hat x)| - 1)^2], \quad \hat x = \epsilon x + (1 - \epsilon) G(z)
 
-    with one :math:`\epsilon`, uniform on [0, 1), a sample. The paper's weight is 10.
+    with one :math:`\epsilon`, uniform on [0, 1), per sample. The paper's weight is 10.
     """
     epsilon = torch.rand(len(real), 1, 1, 1, generator=rng, device=real.device, dtype=real.dtype)
     return one_centered_penalty(image_gradients(discriminator, epsilon * real + (1 - epsilon) * fake))

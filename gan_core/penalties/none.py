@@ -7,4 +7,4 @@ from gan_core.penalties import penalties
 
 @penalties.register("none")
 def none(discriminator: nn.Module, real: Tensor, fake: Tensor, rng: Generator) -> None:
-    """Leave the discriminator's gradient as it is."""
+    """Return None: no penalty."""

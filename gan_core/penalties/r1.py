@@ -12,6 +12,6 @@ def r1(discriminator: nn.Module, real: Tensor, fake: Tensor, rng: Generator) -> 
 
     .. math:: \tfrac12 E[|\nabla D(x)|^2]
 
-    The half is the paper's, whose weight :math:`\gamma` is 10.
+    The paper has the factor 1/2 and the weight :math:`\gamma = 10`.
     """
     return 0.5 * image_gradients(discriminator, real).square().sum(1).mean()

@@ -1,6 +1,6 @@
 """Traces of the seed tutorial's three systems at its own settings: ``python -m tests.gan_core.golden``.
 
-Writes ``golden.json`` beside itself; it takes about half an hour on one slow core.
+The module writes ``golden.json`` next to it, which takes about half an hour on one slow core.
 """
 
 import json
@@ -23,7 +23,7 @@ TRACED = ("d_loss", "g_loss", "fid")
 
 
 def trace(system, data, evaluator=None, **options):
-    """Train a system and return what each report says: step, d_loss, g_loss and fid."""
+    """Train a system and return step, d_loss, g_loss and fid of each report."""
     config = TrialConfig(**SYSTEMS[system] | FEW_SAMPLES | options)
     return [
         [report.step, *(report.metrics[name] for name in TRACED)] for report in train(config, data, evaluator)

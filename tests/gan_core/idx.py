@@ -1,4 +1,4 @@
-"""Small files in the format of MNIST's."""
+"""Small files in MNIST's format."""
 
 import struct
 
@@ -8,7 +8,7 @@ SIZES = {"train": 30, "t10k": 20}
 
 
 def pixels(part, *shape):
-    """Draw pixels that are another part's only if the name is the same."""
+    """Draw pixels that differ between parts."""
     return np.random.default_rng(sum(part.encode())).integers(0, 256, shape, dtype=np.uint8)
 
 

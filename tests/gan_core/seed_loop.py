@@ -1,4 +1,4 @@
-"""The seed tutorial as written: its networks, its losses and its step, which runs the generator twice."""
+"""The seed tutorial as written: its networks, losses and step, which runs the generator twice."""
 
 import torch
 from torch import nn
@@ -80,7 +80,7 @@ LOSSES = {
 
 
 class SeedTrainer:
-    """The tutorial's networks and optimisers, and the body of its loop."""
+    """The tutorial's networks and optimizers, and the body of its loop."""
 
     def __init__(self, architecture, loss, dtype=torch.float32):
         self._flat = architecture == "mlp"
@@ -91,9 +91,9 @@ class SeedTrainer:
 
     @torch.no_grad()
     def copy_weights(self, trainer):
-        """Take over the weights of a gan_core.Trainer, whose layers are in the same order.
+        """Copy the weights of a gan_core.Trainer, which has the same order of layers.
 
-        And their layout in memory: the state of its fused optimisers fits no other.
+        Use its memory layout, too, because the state of its fused optimizers requires it.
         """
         for name in ("generator", "discriminator"):
             getattr(self, name).to(memory_format=torch.channels_last)

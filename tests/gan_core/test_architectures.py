@@ -52,6 +52,6 @@ def test_shapes_and_range(name, shape):
 def test_a_dcgan_says_from_which_size_on_it_works():
     assert pair("dcgan", (1, 16, 16))[1](torch.zeros(2, 1, 16, 16)).shape == (2, 1)
     for height, width in ((12, 16), (30, 30)):
-        told = rf"dcgan takes images of 16x16 or more, .* multiples of 4; these are {height}x{width}: use mlp"
-        with pytest.raises(DatasetError, match=told):
+        message = rf"dcgan needs images of at least 16x16 .* multiples of 4, got {height}x{width}: use mlp"
+        with pytest.raises(DatasetError, match=message):
             pair("dcgan", (1, height, width))

@@ -28,7 +28,7 @@ def flipped(content):
 @pytest.mark.parametrize("damage", [flipped, lambda content: content[:-40], lambda content: b""])
 def test_a_damaged_file_is_refused(file, damage):
     file.write_bytes(damage(file.read_bytes()))
-    with pytest.raises(CorruptedCheckpointError, match="checkpoint is half-written or damaged"):
+    with pytest.raises(CorruptedCheckpointError, match="checkpoint is truncated or corrupted"):
         load_checkpoint(file)
 
 
@@ -50,7 +50,7 @@ class Malice:
 
 def test_code_in_a_checkpoint_does_not_run(file, capsys):
     save_checkpoint(file, {"step": Malice()})
-    with pytest.raises(CorruptedCheckpointError, match=r"no state of a training: .*[Ww]eights only"):
+    with pytest.raises(CorruptedCheckpointError, match=r"is not a training checkpoint: .*[Ww]eights only"):
         load_checkpoint(file)
     assert capsys.readouterr().out == ""
 
@@ -61,16 +61,16 @@ def newest(file):
     return state and state["step"], said
 
 
-def test_where_the_newest_is_damaged_the_previous_one_is_taken_and_it_is_said(file):
+def test_a_corrupted_latest_checkpoint_falls_back_to_the_previous_one_and_reports_it(file):
     save_checkpoint(file, STATE | {"step": 4})
     assert newest(file) == (4, [])
     file.write_bytes(file.read_bytes()[:-7])
     step, (said,) = newest(file)
-    assert (step, said) == (3, f"{file} is half-written or damaged; the previous one is taken")
+    assert (step, said) == (3, f"{file} is truncated or corrupted; falling back to the previous checkpoint")
     previous_checkpoint(file).write_bytes(b"")
     step, said = newest(file)
     assert step is None
-    assert [line.rpartition("; ")[2] for line in said] == ["training begins anew"]
+    assert [line.rpartition("; ")[2] for line in said] == ["training starts over"]
 
 
 def test_a_stop_between_the_two_renames_leaves_the_previous_state(file):

@@ -1,4 +1,4 @@
-"""What every combination of components must do, the registered ones of today and of tomorrow."""
+"""Every combination of registered components, present and future, must pass the contract."""
 
 import random
 from itertools import product
@@ -51,7 +51,7 @@ def test_every_architecture_takes_every_shape(architecture, shape):
 
 
 class Small(Architecture):
-    """A good pair; the broken ones below differ from it in one thing."""
+    """A valid pair; each broken one below differs from it in one thing."""
 
     @staticmethod
     def generator(config, image_shape):
@@ -225,25 +225,25 @@ def test_a_good_component_of_ones_own_passes_and_leaves_the_random_state_alone()
     [
         (
             Cropped,
-            r"generator returns must be torch\.float32 \(8, 1, 16, 16\), it is torch\.float32 \(8, 1, 8, 8\)",
+            r"generator's output must be torch\.float32 \(8, 1, 16, 16\), got torch\.float32 \(8, 1, 8, 8\)",
         ),
-        (Unbounded, r"what the generator returns must be in \[-1, 1\], it reaches from -"),
-        (InHalf, r"must be torch\.float32 \(8, 1, 16, 16\), it is torch\.float16"),
+        (Unbounded, r"the generator's output must be in \[-1, 1\], got \[-"),
+        (InHalf, r"must be torch\.float32 \(8, 1, 16, 16\), got torch\.float16"),
         (
             FlatLogits,
-            r"discriminator returns must be torch\.float32 \(8, 1\), it is torch\.float32 \(8,\)",
+            r"discriminator's output must be torch\.float32 \(8, 1\), got torch\.float32 \(8,\)",
         ),
         (MisfitLayers, "the discriminator raised RuntimeError: .*mat1 and mat2"),
-        (DrawnElsewhere, "two generators built from one seed differ: its weights must be drawn by torch"),
+        (DrawnElsewhere, "two generators built from one seed differ: draw initial weights with torch"),
         (Idle, "the discriminator's output does not depend on its parameter idle.weight"),
-        (Frozen, "the discriminator's parameter 1.bias takes no gradient"),
+        (Frozen, "the discriminator's parameter 1.bias is frozen"),
         (NotModules, "building its networks raised AttributeError: 'function' object"),
-        (Forgetful, "a checkpoint does not hold all that the generator's 0.weight depends on"),
-        (NoSingleImages, r"it is torch\.float32 \(8, 1, 4, 16\)"),
+        (Forgetful, "after loading a checkpoint, a step updates the generator's 0.weight diff"),
+        (NoSingleImages, r"must be torch\.float32 \(8, 1, 16, 16\), got torch\.float32 \(8, 1, 4, 16\)"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_broken_architecture_is_told_what_it_gets_wrong(component, message):
+def test_a_broken_architecture_is_refused_with_its_fault(component, message):
     with pytest.raises(ContractError, match=message) as caught:
         check_contract(TrialConfig(architecture=mine(component), noise_dim=5), SHAPE)
     assert component.__name__ in str(caught.value)
@@ -252,19 +252,19 @@ def test_a_broken_architecture_is_told_what_it_gets_wrong(component, message):
 @pytest.mark.parametrize(
     ("component", "message"),
     [
-        (NotANumber, "NotANumber': the generator's must be finite"),
+        (NotANumber, "NotANumber': the generator's loss must be finite"),
         (
             PerImage,
-            r"the discriminator's must be torch\.float32 \(\), it is torch\.float32 \(8, 1\)",
+            r"the discriminator's loss must be torch\.float32 \(\), got torch\.float32 \(8, 1\)",
         ),
-        (Detached, "Detached': the generator's has no gradient: it must be made of the logits"),
-        (Still, "Still' and penalty 'none': 20 steps do not change the discriminator's 1.weight"),
+        (Detached, "Detached': the generator's loss has no gradient: compute it from the logits"),
+        (Still, "Still' and penalty 'none': 20 training steps do not change the discriminator's 1.weight"),
         (EdgyRoot, "EdgyRoot' and penalty 'none': the gradient of the generator's parameter 0.weight is not"),
         (Fading, "training raised TrainingDiverged: d_loss is inf at step 5"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_broken_loss_is_told_what_it_gets_wrong(component, message, monkeypatch):
+def test_a_broken_loss_is_refused_with_its_fault(component, message, monkeypatch):
     monkeypatch.setattr(Fading, "calls", 0, raising=False)
     with pytest.raises(ContractError, match=message):
         check_contract(TrialConfig(architecture=mine(Small), loss=mine(component), noise_dim=5), SHAPE)
@@ -273,15 +273,15 @@ def test_a_broken_loss_is_told_what_it_gets_wrong(component, message, monkeypatc
 @pytest.mark.parametrize(
     ("component", "message"),
     [
-        (penalty_of_many, r"penalty_of_many' must be torch\.float32 \(\), it is torch\.float32 \(8,\)"),
+        (penalty_of_many, r"penalty_of_many' must be torch\.float32 \(\), got torch\.float32 \(8,\)"),
         (penalty_that_fails, "penalty_that_fails' raised AttributeError: 'Tensor' object"),
     ],
 )
-def test_a_broken_penalty_is_told_what_it_gets_wrong(component, message):
+def test_a_broken_penalty_is_refused_with_its_fault(component, message):
     with pytest.raises(ContractError, match=message):
         check_contract(TrialConfig(architecture=mine(Small), penalty=mine(component), noise_dim=5), SHAPE)
 
 
 def test_an_abstract_class_is_refused_before_it_is_built():
-    with pytest.raises(ImportPathError, match="it lacks discriminator"):
+    with pytest.raises(ImportPathError, match="missing: discriminator"):
         architectures.check(mine(Abstract))

@@ -45,16 +45,16 @@ def test_labels_are_optional_and_move_with_the_images():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"train": GREY.float()}, "mine: train must be a tensor of uint8, it is torch.float32"),
-        ({"held_out": GREY.numpy()}, "mine: held_out must be a tensor of uint8, it is ndarray"),
-        ({"train": GREY.squeeze(1)}, "train must have the shape (N, 1 or 3, H, W), it has (6, 8, 12)"),
-        ({"train": GREY.expand(6, 2, 8, 12)}, "it has (6, 2, 8, 12)"),
-        ({"train": GREY[..., :10]}, "train: height and width must be multiples of 4, they are 8 and 10"),
-        ({"held_out": GREY[:1]}, "held_out must hold at least 2 images, it holds 1"),
-        ({"held_out": GREY[:, :, :4]}, "train has images of (1, 8, 12), held_out of (1, 4, 12)"),
-        ({"train_labels": LABELS.int()}, "train_labels must be None or a tensor of int64, it is torch.int32"),
-        ({"train_labels": [0] * 6}, "train_labels must be None or a tensor of int64, it is list"),
-        ({"held_out_labels": LABELS[:3]}, "held_out_labels must have the shape (6,), as many as images"),
+        ({"train": GREY.float()}, "mine: train must be a uint8 tensor, got torch.float32"),
+        ({"held_out": GREY.numpy()}, "mine: held_out must be a uint8 tensor, got ndarray"),
+        ({"train": GREY.squeeze(1)}, "train must have shape (N, 1 or 3, H, W), got (6, 8, 12)"),
+        ({"train": GREY.expand(6, 2, 8, 12)}, "got (6, 2, 8, 12)"),
+        ({"train": GREY[..., :10]}, "train: height and width must be multiples of 4, got 8 and 10"),
+        ({"held_out": GREY[:1]}, "held_out must have at least 2 images, got 1"),
+        ({"held_out": GREY[:, :, :4]}, "must have one image shape, got (1, 8, 12) and (1, 4, 12)"),
+        ({"train_labels": LABELS.int()}, "train_labels must be None or an int64 tensor, got torch.int32"),
+        ({"train_labels": [0] * 6}, "train_labels must be None or an int64 tensor, got list"),
+        ({"held_out_labels": LABELS[:3]}, "held_out_labels must have shape (6,), one label per image"),
         ({"held_out_labels": None}, "train and held_out must both have labels, or neither"),
     ],
 )
@@ -74,7 +74,7 @@ def load_array():
 
 def test_a_function_of_ones_own_is_a_dataset():
     assert load_dataset(f"{__name__}:load_mine").train is GREY
-    with pytest.raises(DatasetError, match=r":load_array must return an ImageDataset, it returned a ndarray"):
+    with pytest.raises(DatasetError, match=r":load_array must return an ImageDataset, got ndarray"):
         load_dataset(f"{__name__}:load_array")
     with pytest.raises(ImportPathError, match="has no 'load_min'; did you mean 'load_mine'"):
         check_dataset(f"{__name__}:load_min")
@@ -143,7 +143,7 @@ def test_images_are_cropped_to_the_centre_of_their_longer_side(tmp_path):
     assert (data.train == torch.tensor([0, 255, 0]).view(1, 3, 1, 1)).all()
 
 
-def test_a_folder_is_64_pixels_of_colour_unless_it_is_said_otherwise(tmp_path):
+def test_a_folders_default_is_64_pixels_in_colour(tmp_path):
     paint_many(tmp_path, 10)
     assert load_dataset(f"folder:{tmp_path}").image_shape == (3, 64, 64)
     assert load_dataset(f"folder:{tmp_path}", image_size=12, channels=1).image_shape == (1, 12, 12)
@@ -178,7 +178,9 @@ def test_a_class_without_an_image_to_train_on_is_named(tmp_path):
     paint_many(tmp_path / "ants", 4)
     paint_many(tmp_path / "bees", 1)
     paint_many(tmp_path / "cats", 10)
-    with pytest.raises(DatasetError, match=r"/bees: every fifth image is held out, and none of this class"):
+    with pytest.raises(
+        DatasetError, match=r"/bees: every fifth image is held out, leaving no training image"
+    ):
         load_small(f"folder:{tmp_path}")
 
 
@@ -200,19 +202,27 @@ def test_a_folders_path_is_made_absolute(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("folder:", {}, "folder: lacks a path: type folder:PATH"),
+        ("folder:", {}, "folder: needs a path: type folder:PATH"),
         ("folder:{}/nowhere", {}, "there is no directory {}/nowhere"),
         ("folder:{}/0.txt", {}, "there is no directory {}/0.txt"),
-        ("folder:{}", {}, "{} has 9 images (.png, .jpg, .jpeg, .webp, .bmp, .gif), at least 10 are needed"),
-        ("folder:{}", {"image_size": 30}, "image_size must be a multiple of 4 from 4 to 1024, it is 30"),
-        ("folder:{}", {"image_size": 0}, "it is 0"),
-        ("folder:{}", {"image_size": 2048}, "it is 2048"),
-        ("folder:{}", {"channels": 4}, "channels must be 1 (grey) or 3 (colour), it is 4"),
-        ("mnist-5k", {"image_size": 32}, "image_size and channels are for folder:PATH alone, the dataset is"),
-        ("mnist-5k", {"channels": 1}, "image_size and channels are for folder:PATH alone"),
+        (
+            "folder:{}",
+            {},
+            "{} has 9 images (.png, .jpg, .jpeg, .webp, .bmp, .gif), but a dataset needs at least 10",
+        ),
+        ("folder:{}", {"image_size": 30}, "image_size must be a multiple of 4 from 4 to 1024, got 30"),
+        ("folder:{}", {"image_size": 0}, "got 0"),
+        ("folder:{}", {"image_size": 2048}, "got 2048"),
+        ("folder:{}", {"channels": 4}, "channels must be 1 (grey) or 3 (colour), got 4"),
+        (
+            "mnist-5k",
+            {"image_size": 32},
+            "image_size and channels work only with folder:PATH, the dataset is",
+        ),
+        ("mnist-5k", {"channels": 1}, "image_size and channels work only with folder:PATH"),
     ],
 )
-def test_a_bad_folder_or_size_is_told_what_is_allowed(tmp_path, name, options, message):
+def test_a_bad_folder_or_size_is_refused_with_what_is_allowed(tmp_path, name, options, message):
     paint_many(tmp_path, 9)
     (tmp_path / "0.txt").touch()
     with pytest.raises(DatasetError, match=re.escape(message.format(tmp_path))):
@@ -225,13 +235,13 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path, content):
     file = tmp_path / "07.png"
     file.write_bytes(file.read_bytes()[:150] if content is None else content)
     with pytest.raises(
-        DatasetError, match=rf"^{re.escape(str(file))} cannot be read as an image \(.*: mend or remove it"
+        DatasetError, match=rf"^{re.escape(str(file))} cannot be read as an image \(.*: repair or remove it"
     ):
         load_small(f"folder:{tmp_path}")
 
 
 @pytest.mark.parametrize(("spare_bytes", "device"), [(0, "meta"), (-1, "cpu")])
-def test_data_that_takes_more_than_half_of_what_is_free_stays_where_it_is(monkeypatch, spare_bytes, device):
+def test_data_that_needs_more_than_half_of_the_free_memory_stays_in_place(monkeypatch, spare_bytes, device):
     monkeypatch.setattr(
         "gan_core.datasets._image_dataset.free_bytes", lambda _device: 4 * GREY.nbytes + spare_bytes
     )

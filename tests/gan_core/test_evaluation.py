@@ -54,5 +54,7 @@ def test_the_final_score_knows_copies_of_training_images(digits, evaluator):
 
 def test_too_few_images_to_measure_with_are_named(digits):
     few = replace(digits, name="few", held_out=digits.held_out[:5], held_out_labels=None, train_labels=None)
-    with pytest.raises(DatasetError, match="few: 4000 images train and 5 are held out; at least 6 must"):
+    with pytest.raises(
+        DatasetError, match="few: metrics need at least 6 training and 6 held-out images, got 4000 and 5"
+    ):
         Evaluator(few)

@@ -27,7 +27,7 @@ def test_a_changed_classifier_is_refused(tmp_path, monkeypatch, digits):
     changed = tmp_path / "classifier.safetensors"
     changed.write_bytes(features.ASSET.read_bytes()[:-1] + b"\0")
     monkeypatch.setattr(features, "ASSET", changed)
-    with pytest.raises(CorruptedAssetError, match="install the package again"):
+    with pytest.raises(CorruptedAssetError, match="reinstall the package"):
         load_extractor("classifier", digits)
 
 
@@ -59,7 +59,7 @@ def test_any_other_dataset_with_classes_gets_a_classifier_of_its_own_once(digits
         assert load_extractor("classifier", other).sha256 == extractor.sha256 != features.ASSET_SHA256
     assert len(load_file(file)["head.bias"]) == 3
     file.write_bytes(b"no weights")
-    with pytest.raises(CorruptedAssetError, match=r"classifier of ones and twos is damaged .*delete /"):
+    with pytest.raises(CorruptedAssetError, match=r"classifier of ones and twos is corrupted .*delete /"):
         load_extractor("classifier", other)
 
 
@@ -78,7 +78,7 @@ def test_few_images_are_enough_for_a_classifier(digits, cache):
     assert load_extractor("classifier", few).sha256 != features.ASSET_SHA256
 
 
-def test_an_unknown_extractor_is_told_what_there_is(digits):
+def test_an_unknown_extractor_lists_the_allowed_ones(digits):
     with pytest.raises(UnknownNameError, match=r"'incepton'; allowed: .*did you mean 'inception'"):
         load_extractor("incepton", digits)
 

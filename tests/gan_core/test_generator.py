@@ -42,12 +42,12 @@ def test_building_one_leaves_torchs_randomness_alone(tmp_path):
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_what_is_no_generator_is_refused(tmp_path):
+def test_a_file_that_is_not_a_generator_is_refused(tmp_path):
     file = tmp_path / "g.safetensors"
     with pytest.raises(FileNotFoundError):
         gan_core.load_generator(file)
     file.write_bytes(b"pickle" * 100)
-    with pytest.raises(CorruptedCheckpointError, match="is no generator that gan_core wrote"):
+    with pytest.raises(CorruptedCheckpointError, match="is not a generator that gan_core saved"):
         gan_core.load_generator(file)
 
 
@@ -63,16 +63,16 @@ def test_the_last_report_has_the_weights_that_its_final_scores_are_of():
 
 
 class Own(Architecture):
-    """An architecture of somebody else's."""
+    """A user's own architecture."""
 
     generator = staticmethod(architectures.get("mlp").generator)
     discriminator = staticmethod(architectures.get("mlp").discriminator)
 
 
-def test_a_file_that_names_code_is_loaded_only_where_that_is_allowed(tmp_path, monkeypatch):
+def test_a_file_that_names_code_is_loaded_only_if_imports_are_allowed(tmp_path, monkeypatch):
     config, file = TrialConfig(noise_dim=8, architecture=f"{__name__}:Own"), tmp_path / "g.safetensors"
     gan_core.save_generator(file, config, SHAPE, Own.generator(config, SHAPE).state_dict())
-    with pytest.raises(ImportPathError, match=r"test_generator:Own: importing it runs that code"):
+    with pytest.raises(ImportPathError, match=r"test_generator:Own; importing it runs that code"):
         gan_core.load_generator(file)
     assert gan_core.load_generator(file, allow_imports=True).sample(2).shape == (2, *SHAPE)
     monkeypatch.delattr(f"{__name__}.Own")

@@ -1,4 +1,4 @@
-"""The traces of :mod:`tests.gan_core.golden`: of what the seed tutorial printed, and unchanged since."""
+"""The traces of :mod:`tests.gan_core.golden` are in the seed tutorial's range and reproducible."""
 
 import json
 
@@ -16,14 +16,14 @@ NOTEBOOK = {
 """The lowest and highest loss of the one run of each system that the tutorial shows."""
 
 ROUNDING = {"GAN": 1e-2, "LSGAN": 1e-2, "DCGAN": 5e-2}
-"""What ten steps in float32 may make of another CPU's rounding: two threads instead of one make 0.003 of it
-in the DCGAN, through batch normalisation."""
+"""The relative tolerance for another CPU's rounding after ten steps in float32: through batch normalization,
+two threads instead of one change the DCGAN's values by 0.003."""
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize(("column", "loss"), [(1, "d_loss"), (2, "g_loss")])
 def test_the_losses_reach_the_range_that_the_tutorial_printed(system, column, loss):
-    """Each is of one batch. LSGAN's discriminator is stronger here, where it has 4,000 digits, not 60,000."""
+    """Each loss is of one batch. LSGAN's discriminator is stronger here: it sees 4,000 digits, not 60,000."""
     lowest, highest = NOTEBOOK[system][loss]
     within = [lowest <= report[column] <= highest for report in GOLDEN[system]["whole"]]
     assert sum(within) >= (3 if (system, loss) == ("LSGAN", "d_loss") else len(within) / 2)

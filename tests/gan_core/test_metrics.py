@@ -41,7 +41,7 @@ def real(digits, features):
 
 @pytest.fixture(scope="module")
 def fake(digits, features):
-    """Features of 1,000 digits with noise on them: unlike the held-out ones, but not far off."""
+    """Features of 1,000 noisy digits: different from the held-out ones, but close."""
     rng = torch.Generator().manual_seed(0)
     noise = torch.randint(0, 90, (1000, 1, 28, 28), generator=rng)
     return features((digits.train[::4] + noise).clamp(0, 255))
@@ -178,7 +178,7 @@ def test_the_kernel_distance_between_halves_of_one_set_is_zero_on_average(real):
     assert distances.min() < 0 < distances.max()
 
 
-def test_copies_of_training_images_are_told_from_new_ones(digits, features, real):
+def test_memorisation_separates_copies_of_training_images_from_new_ones(digits, features, real):
     train = features(digits.train)
     fresh, seen = real[::2], real[1::2]
     assert memorisation(train[:500], real, train) == 0

@@ -65,7 +65,7 @@ def test_an_unknown_name_lists_the_allowed_ones_and_the_closest():
 def test_a_name_is_registered_once():
     registry = Registry("loss", "gan_core.losses")
     registry.register("mine")(object)
-    with pytest.raises(ValueError, match="loss 'mine' is registered twice"):
+    with pytest.raises(ValueError, match="loss 'mine' is already registered"):
         registry.register("mine")(object)
 
 
@@ -90,7 +90,7 @@ def test_an_import_path_is_a_component():
         (
             losses,
             "nowhere.mine:Loss",
-            r"there is no module 'nowhere': it must be installed, or lie in the dir",
+            r"there is no module 'nowhere': install it, or put it in the first dir",
         ),
         (losses, "math.mine:Loss", r"there is no module 'math\.mine'"),
         (
@@ -99,23 +99,23 @@ def test_an_import_path_is_a_component():
             r"test_registry \(.*test_registry\.py\) has no 'WholeLos'",
         ),
         (losses, f"{__name__}:WholeLos", r"did you mean 'WholeLoss'\?"),
-        (losses, "my file:Loss", "'my file:Loss' is no import path: type MODULE:NAME, such as "),
-        (losses, f"{__name__}:", "is no import path"),
-        (losses, ".mine:Loss", "is no import path"),
-        (losses, f"{__name__}:HalfALoss", r"gan_core\.losses\.Loss, it lacks discriminator"),
-        (losses, "gan_core.losses:Loss", "it lacks discriminator, generator"),
+        (losses, "my file:Loss", "'my file:Loss' is not an import path: type MODULE:NAME, such as "),
+        (losses, f"{__name__}:", "is not an import path"),
+        (losses, ".mine:Loss", "is not an import path"),
+        (losses, f"{__name__}:HalfALoss", r"gan_core\.losses\.Loss; missing: discriminator"),
+        (losses, "gan_core.losses:Loss", "missing: discriminator, generator"),
         (
             losses,
             f"{__name__}:no_penalty",
-            r"of gan_core\.losses\.Loss, what is there is of type function",
+            r"of gan_core\.losses\.Loss, got an object of type function",
         ),
         (architectures, f"{__name__}:WholeLoss", r"a subclass of gan_core\.architectures\.Architecture"),
         (
             penalties,
             f"{__name__}:NUMBER",
-            "is no penalty: it must be callable, what is there is of type int",
+            "is not a valid penalty: it must be callable, got an object of type int",
         ),
-        (datasets, f"{__name__}:NUMBER", "is no dataset: it must be callable"),
+        (datasets, f"{__name__}:NUMBER", "is not a valid dataset: it must be callable"),
     ],
 )
 def test_an_import_path_that_names_no_component_says_why(registry, path, message):

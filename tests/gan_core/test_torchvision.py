@@ -1,4 +1,4 @@
-"""The datasets that torchvision downloads, from files of its format in a cache directory; no network."""
+"""The torchvision datasets, read from files in a cache directory without a network."""
 
 import gzip
 import hashlib
@@ -98,7 +98,7 @@ def test_a_pickle_of_another_md5_is_not_loaded(cache, monkeypatch):
     folder = write_cifar(cache, monkeypatch)
     (folder / "test_batch").write_bytes(b"cos\nabort\n(tR.")
     with pytest.raises(
-        DatasetUnavailableError, match=r"cifar10 is cut short or altered in .*cifar-10-batches-py \(Connect"
+        DatasetUnavailableError, match=r"cifar10 is corrupted in .*cifar-10-batches-py \(Connect"
     ):
         load_dataset("cifar10")
 
@@ -110,7 +110,7 @@ def test_without_files_or_network_one_message_says_what_to_do(cache, capfd, name
     with pytest.raises(DatasetUnavailableError) as caught:
         load_dataset(name)
     assert str(caught.value) == (
-        f"{name} is not in {cache / folder} and cannot be downloaded (Connection refused): put its files"
+        f"{name} is not in {cache / folder} and cannot be downloaded (Connection refused): copy its files"
         f" there, or set GAN_SWEEP_CACHE to a directory that has them; the dataset mnist-5k needs no download"
     )
     assert capfd.readouterr() == ("", "")
@@ -123,16 +123,16 @@ def test_a_file_that_is_cut_short_is_damage(cache, file, length):
     whole = (folder / file).read_bytes()
     (folder / file).write_bytes(whole[: min(length, len(whole) - 1)])
     with pytest.raises(
-        DatasetUnavailableError, match="delete that directory, or put its files there, or"
+        DatasetUnavailableError, match="delete that directory, or copy its files there, or"
     ) as caught:
         load_dataset("mnist")
-    assert str(caught.value).startswith(f"mnist is cut short or altered in {folder} (")
+    assert str(caught.value).startswith(f"mnist is corrupted in {folder} (")
 
 
 def test_labels_and_images_of_different_numbers_are_damage(cache):
     folder = write_mnist(cache)
     (folder / "train-labels-idx1-ubyte").write_bytes(idx(np.zeros(29, dtype=np.uint8)))
-    with pytest.raises(DatasetUnavailableError, match=r"train_labels must have the shape \(30,\)"):
+    with pytest.raises(DatasetUnavailableError, match=r"train_labels must have shape \(30,\)"):
         load_dataset("mnist")
 
 
@@ -149,7 +149,7 @@ def test_a_half_written_download_is_not_taken_as_whole(cache, monkeypatch):
 def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("GAN_SWEEP_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(CacheError, match=r"kept in .*/file/cache \(Not a directory\): set GAN_SWEEP_CACHE"):
+    with pytest.raises(CacheError, match=r"directory .*/file/cache \(Not a directory\): set GAN_SWEEP_CACHE"):
         load_dataset("mnist")
 
 

@@ -37,8 +37,8 @@ def test_the_step_is_the_seeds(digits, architecture, loss):
             assert_equal_weights(trainer.discriminator, seed.discriminator)
 
 
-def test_a_step_with_all_options_is_as_it_is_written(digits):
-    """The discriminator twice, on its own batches with R1 on real images; the generator on the last noise."""
+def test_a_step_with_all_options_equals_its_definition(digits):
+    """Two discriminator updates on batches of their own, with R1; the generator uses the last noise."""
     config = TrialConfig(
         loss="wasserstein", penalty="r1", penalty_weight=3.0, d_steps=2, lr_d=1e-3, beta1=0.2, noise_dim=4
     )
@@ -105,7 +105,7 @@ def test_a_gradient_that_is_not_finite_stops_before_the_update(digits):
     torch.testing.assert_close(trainer.generator.state_dict(), before, rtol=0, atol=0)
 
 
-def test_what_is_found_on_a_device_that_is_not_waited_for_is_told_later(digits, monkeypatch):
+def test_without_synchronizing_a_divergence_is_raised_by_the_next_check(digits, monkeypatch):
     trainer = Trainer(TrialConfig(), digits.image_shape)
     monkeypatch.setattr(trainer, "check", lambda: None)
     noise, good, bad = torch.rand(8, 96), torch.rand(8, 1, 28, 28), torch.full((8, 1, 28, 28), float("nan"))
@@ -155,7 +155,7 @@ def test_several_discriminator_steps_see_several_batches(digits):
 
 
 class Spare(Architecture):
-    """The MLPs, and a parameter of the discriminator's that nothing uses."""
+    """The MLPs, with an unused parameter in the discriminator."""
 
     generator = staticmethod(architectures.get("mlp").generator)
 
@@ -204,7 +204,7 @@ def test_bf16_follows_fp32(digits, architecture):
 
 
 @pytest.mark.parametrize(("pixel", "ends"), [(0.0, nullcontext()), (nan, pytest.raises(TrainingDiverged))])
-def test_what_a_step_multiplies_in_is_not_left_to_the_rest_of_the_process(digits, monkeypatch, pixel, ends):
+def test_a_step_restores_the_matmul_precision_of_the_process(digits, monkeypatch, pixel, ends):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     trainer = Trainer(TrialConfig(precision="bf16"), digits.image_shape)
     before = torch.get_float32_matmul_precision()
@@ -215,15 +215,15 @@ def test_what_a_step_multiplies_in_is_not_left_to_the_rest_of_the_process(digits
 
 @pytest.fixture
 def multiplied_in_bf16():
-    """A process that has said that float32 matrices are multiplied in less."""
+    """A process that has set float32 matrices to be multiplied in bfloat16."""
     multiplication = torch.backends.mkldnn.matmul
     before, multiplication.fp32_precision = multiplication.fp32_precision, "bf16"
     yield multiplication
     multiplication.fp32_precision = before
 
 
-@pytest.mark.skipif(not has_fast_bf16(torch.device("cpu")), reason="this CPU multiplies in float32 alone")
-def test_fp32_is_fp32_in_a_process_that_multiplies_in_less(digits, multiplied_in_bf16):
+@pytest.mark.skipif(not has_fast_bf16(torch.device("cpu")), reason="this CPU has no fast bfloat16")
+def test_fp32_is_exact_in_a_process_that_multiplies_in_bf16(digits, multiplied_in_bf16):
     config, batch = TrialConfig(precision="fp32"), (torch.rand(16, 1, 28, 28), torch.rand(16, 96))
     found = Trainer(config, digits.image_shape).step(*batch)
     assert multiplied_in_bf16.fp32_precision == "bf16"
@@ -248,16 +248,24 @@ def test_auto_is_bf16_only_where_the_hardware_multiplies_it(digits, monkeypatch)
 @pytest.mark.parametrize(
     ("real", "noise", "message"),
     [
-        (torch.zeros(4, 1, 28, 28), torch.zeros(4, 96), "4 real images: it must be a multiple of d_steps"),
-        (torch.zeros(6, 1, 28, 28), torch.zeros(4, 96), r"must be \(6, 96\)"),
-        (torch.zeros(6, 1, 28, 28), torch.zeros(6, 95), r"must be \(6, 96\)"),
-        (torch.zeros(6, 1, 28, 28, dtype=torch.uint8), torch.zeros(6, 96), "images of torch.uint8"),
+        (
+            torch.zeros(4, 1, 28, 28),
+            torch.zeros(4, 96),
+            "real images must be a multiple of d_steps, 3; got 4",
+        ),
+        (torch.zeros(6, 1, 28, 28), torch.zeros(4, 96), r"must have shape \(6, 96\)"),
+        (torch.zeros(6, 1, 28, 28), torch.zeros(6, 95), r"must have shape \(6, 96\)"),
+        (
+            torch.zeros(6, 1, 28, 28, dtype=torch.uint8),
+            torch.zeros(6, 96),
+            "images must have dtype torch.float32, got torch.uint8",
+        ),
         (
             torch.zeros(6, 1, 28, 28),
             torch.zeros(6, 96).double(),
-            "noise of torch.float64: this trainer takes",
+            "noise must have dtype torch.float32, got torch.float64",
         ),
-        (torch.zeros(6, 784), torch.zeros(6, 96), r"they must be \(6, 1, 28, 28\)"),
+        (torch.zeros(6, 784), torch.zeros(6, 96), r"must have shape \(6, 1, 28, 28\), got \(6, 784\)"),
     ],
 )
 def test_a_batch_that_does_not_fit_is_refused(real, noise, message):
