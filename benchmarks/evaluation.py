@@ -32,7 +32,7 @@ from gan_core import (
     training,
 )
 from gan_core.config import Precision
-from gan_core.precision import resolved
+from gan_core.precision import resolve_precision
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -123,7 +123,7 @@ def main() -> None:
     keep_freed_memory()
     data = load_dataset("mnist-5k")
     config = TrialConfig(precision=arguments.precision, steps=arguments.steps)
-    precision = resolved(config.precision, torch.device("cpu"))
+    precision = resolve_precision(config.precision, torch.device("cpu"))
     title = f"A training of {config.steps} steps in {precision}, on one thread"
     Console().print(table_of(cpu_seconds(config, data, Evaluator(data)), title))
 

@@ -22,7 +22,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeR
 from scipy.stats import qmc
 
 from gan_core import Evaluator, ImageDataset, TrainingDiverged, TrialConfig, load_dataset, train
-from gan_core.precision import gains_from_bf16
+from gan_core.precision import has_fast_bf16
 from sweeps.spec.domains import AnyDomain, Choice, IntUniform, LogUniform, Scalar, Uniform
 
 DATASET = "mnist-5k"
@@ -213,7 +213,7 @@ def write(outcomes: Sequence[Outcome], output: Path) -> None:
     facts = {
         "dataset": DATASET,
         "architecture": str(SHARED["architecture"]),
-        "precision": "bf16" if gains_from_bf16(torch.device("cpu")) else "fp32",
+        "precision": "bf16" if has_fast_bf16(torch.device("cpu")) else "fp32",
         "torch": torch.__version__,
     }
     pq.write_table(table.replace_schema_metadata((table.schema.metadata or {}) | facts), output)

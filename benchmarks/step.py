@@ -28,9 +28,9 @@ from torchvision.transforms import ToTensor
 from benchmarks.figures import Figure
 from gan_core import Evaluator, ImageDataset, Trainer, TrialConfig, keep_freed_memory, load_dataset, train
 from gan_core.config import Precision
-from gan_core.images import to_unit_range
+from gan_core.images import normalize
 from gan_core.noise import draw_noise
-from gan_core.precision import gains_from_bf16
+from gan_core.precision import has_fast_bf16
 from tests.gan_core.seed_loop import SeedTrainer
 
 BATCH_SIZE = 128
@@ -84,7 +84,7 @@ def our_loop(architecture: str, precision: Precision, data: ImageDataset) -> Ite
     trainer, rng = Trainer(config, data.image_shape), torch.Generator().manual_seed(0)
     n_images = len(data.train) - len(data.train) % BATCH_SIZE
     for batch in cycle(torch.randperm(n_images).split(BATCH_SIZE)):
-        real = to_unit_range(data.train.index_select(0, batch))
+        real = normalize(data.train.index_select(0, batch))
         trainer.step(real, draw_noise(config, len(real), rng))
         yield
 
@@ -166,7 +166,7 @@ def figures(*, rounds: int = 15) -> list[Figure]:
 
 def speed(rounds: int) -> Table:
     """Measure both architectures and return the table."""
-    auto = "bf16" if gains_from_bf16(torch.device("cpu")) else "fp32"
+    auto = "bf16" if has_fast_bf16(torch.device("cpu")) else "fp32"
     table = Table(title=f"Steps of {BATCH_SIZE} images on one thread; auto is {auto} here")
     for column in ("architecture", "loop", "steps a second", "times the tutorial's"):
         table.add_column(column, justify="left" if column in {"architecture", "loop"} else "right")

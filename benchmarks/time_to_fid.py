@@ -25,7 +25,7 @@ from benchmarks.record import LONG, REPORTS, SPACE
 from benchmarks.search import METHODS, WORKERS, Floats, Method, Replay, Surrogate, load, replay, surrogate_of
 from benchmarks.step import TUTORIAL, interleaved, ratios
 from gan_core import Evaluator, ImageDataset, TrialConfig, keep_freed_memory, load_dataset
-from gan_core.images import to_unit_range
+from gan_core.images import normalize
 from sweeps.spec.domains import Scalar
 
 LOSS = "lsgan"
@@ -102,7 +102,7 @@ def score_s(data: ImageDataset) -> float:
     """Return the seconds in which the samples of a report are scored."""
     evaluator, samples = Evaluator(data), data.train[: int(str(DESIGN.fixed["eval_samples"]))]
     started = perf_counter()
-    evaluator.score(to_unit_range(batch) for batch in samples.split(250))
+    evaluator.score(normalize(batch) for batch in samples.split(250))
     return perf_counter() - started
 
 

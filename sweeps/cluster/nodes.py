@@ -57,12 +57,12 @@ def load(
     import torch
 
     from gan_core import Evaluator, check_contract, load_dataset
-    from gan_core.features import classifier_content
+    from gan_core.features import classifier_bytes
 
     torch.set_num_threads(threads)
     images = load_dataset(**data)
     for config in configs:
         check_contract(config, images.image_shape)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    Evaluator(images.placed(device), device, extractor)
-    return None, (images, classifier_content(images) if extractor == "classifier" else None)
+    Evaluator(images.to_if_it_fits(device), device, extractor)
+    return None, (images, classifier_bytes(images) if extractor == "classifier" else None)

@@ -69,7 +69,7 @@ class GanTrainable(tune.Trainable):
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._states = storage
         data, classifier = loaded or (load_dataset(**config["data"]), None)
-        self._data = data.placed(self._device)
+        self._data = data.to_if_it_fits(self._device)
         self._evaluator = Evaluator(self._data, self._device, config["extractor"], classifier)
         self._place = _place()
         self._start(config)
@@ -122,13 +122,13 @@ class GanTrainable(tune.Trainable):
         The newest may be from another side of a take-over. Of other data, its reports were not comparable.
         """
         from gan_core import CheckpointMismatchError, TrialConfig
-        from gan_core.checkpoint import previous
+        from gan_core.checkpoint import previous_checkpoint
 
         while True:
             try:
                 return next(self._reports)
             except CheckpointMismatchError as error:
-                generations = [self._checkpoint, previous(self._checkpoint)]
+                generations = [self._checkpoint, previous_checkpoint(self._checkpoint)]
                 left = [each for each in generations if each.exists()]
                 if not left or not TrialConfig.model_fields.keys() >= set(error.names):
                     raise
@@ -223,14 +223,14 @@ class GanTrainable(tune.Trainable):
 
     def _state_file(self, of_sweep: Path) -> Path:
         """Return the file of the trial's state, brought here where it is kept elsewhere."""
-        from gan_core.checkpoint import previous
+        from gan_core.checkpoint import previous_checkpoint
         from gan_core.errors import in_one_line
 
         if self._states is None:
             return of_sweep
         file = self._states.own_file(of_sweep.name)
         for other in self._left_behind - {file}:
-            for generation in (other, previous(other)):
+            for generation in (other, previous_checkpoint(other)):
                 generation.unlink(missing_ok=True)
         self._left_behind = frozenset({file})
         try:
@@ -241,9 +241,9 @@ class GanTrainable(tune.Trainable):
 
     def _without_state(self, reported_step: int) -> list[str]:
         """Return what is to be said where a trial that has reported has no checkpoint to go on from."""
-        from gan_core.checkpoint import previous
+        from gan_core.checkpoint import previous_checkpoint
 
-        if not reported_step or self._checkpoint.exists() or previous(self._checkpoint).exists():
+        if not reported_step or self._checkpoint.exists() or previous_checkpoint(self._checkpoint).exists():
             return []
         return [f"it had come to step {reported_step} and has no checkpoint; training begins anew"]
 
@@ -259,7 +259,7 @@ class GanTrainable(tune.Trainable):
             self._checkpoint_every_s,
             start,
             on_damage=lambda damage: self._mishaps.append(damage),
-            best_by=self._metrics[0]["name"],
+            monitor=self._metrics[0]["name"],
             goal=self._metrics[0]["goal"],
         )
 

@@ -213,10 +213,10 @@ def _timed(config: TrialConfig, shape: tuple[int, int, int], threads: int) -> Co
     import torch
 
     from gan_core import Trainer
-    from gan_core.noise import draw_noise, stream
+    from gan_core.noise import draw_noise, rng_for
 
     torch.set_num_threads(threads)
-    trainer, rng = Trainer(config, shape), stream("preview")
+    trainer, rng = Trainer(config, shape), rng_for("preview")
     n = config.batch_size * config.d_steps
     real = torch.rand(n, *shape, generator=rng) * 2 - 1
 

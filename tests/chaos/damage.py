@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from gan_core.checkpoint import load_checkpoint, load_newest, previous, save_checkpoint
+from gan_core.checkpoint import load_checkpoint, load_latest_checkpoint, previous_checkpoint, save_checkpoint
 from gan_core.errors import CorruptedCheckpointError
 from sweeps.analysis.loading import list_sweeps, load
 from sweeps.errors import DamagedLedgerWarning, SpecError, SweepError
@@ -110,15 +110,17 @@ def mutated_checkpoints(folder, rng, n):
     tally, file = Tally("mutated checkpoints"), folder / "a.checkpoint"
     for step in (1, 2):
         save_checkpoint(file, {"step": step, "weights": torch.arange(5000.0) * step})
-    whole = {each: each.read_bytes() for each in (file, previous(file))}
+    whole = {each: each.read_bytes() for each in (file, previous_checkpoint(file))}
     for _ in range(n):
         both, said = rng.random() < 0.3, []
         for each, content in whole.items():
             is_damaged = both or each == file
             each.write_bytes(_damaged(content, rng) if is_damaged else content)
-        expected = [load for each in (file, previous(file)) if (load := _state_of(each)) is not None]
+        expected = [
+            load for each in (file, previous_checkpoint(file)) if (load := _state_of(each)) is not None
+        ]
         n_damaged = sum(each.read_bytes() != content for each, content in whole.items())
-        state = load_newest(file, "cpu", said.append)
+        state = load_latest_checkpoint(file, "cpu", said.append)
         is_right = (state and state["step"]) == (expected[0] if expected else None)
         told = len(said) == min(n_damaged, 2) or bool(expected and expected[0] == 2)
         tally.count(*([] if is_right and told else [f"{state and state['step']} was read, {said} told"]))

@@ -207,7 +207,8 @@ def slow():
     [
         (
             ["parameters.loss.values=[hinge, 'broken:PerImage']"],
-            "loss 'broken:PerImage': the generator's must be torch.float32 (), it is torch.float32 (8, 1)\n",
+            "loss 'broken:PerImage': the generator's loss must be torch.float32 (), got torch.float32 (8, 1)"
+            "\n",
         ),
         (["dataset=broken:unlucky"], "dataset broken:unlucky: KeyError: 'images'\n"),
         (["dataset=mnist"], "; the dataset mnist-5k needs no download\n"),

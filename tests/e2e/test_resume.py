@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 
 import sweeps
 from gan_core import TrialConfig, load_dataset, train
-from gan_core.checkpoint import previous
+from gan_core.checkpoint import previous_checkpoint
 from sweeps.record.layout import checkpoint_file
 from sweeps.record.ledger import Ledger
 from sweeps.record.reading import read_ledger
@@ -81,10 +81,10 @@ def test_a_state_of_other_hyperparameters_is_set_aside_for_the_previous_one(work
     folder = workplace / "results" / "changed"
     [unfinished] = [row for row in read_ledger("changed", folder.parent).trials if row["status"] == "running"]
     file, config = checkpoint_file(folder, unfinished["trial_id"]), TrialConfig(**unfinished["config"])
-    for generation in (file, previous(file)):
+    for generation in (file, previous_checkpoint(file)):
         generation.unlink(missing_ok=True)
     other = config.model_copy(update={"lr": 1e-5})
-    for each, generation in ((config, previous(file)), (other, file)):
+    for each, generation in ((config, previous_checkpoint(file)), (other, file)):
         made = workplace / f"changed-{each.lr}"
         next(train(each, load_dataset("mnist-5k"), checkpoint=made, checkpoint_every_s=0))
         made.replace(generation)
@@ -93,7 +93,7 @@ def test_a_state_of_other_hyperparameters_is_set_aside_for_the_previous_one(work
     assert board(workplace, "changed") == whole
     rows = {row["trial_id"]: row for row in read_ledger("changed", folder.parent).trials}
     [mishap] = rows[unfinished["trial_id"]]["mishaps"]
-    told = f"differs in lr (1e-05 there, {config.lr} here); the previous one is taken"
+    told = f"differs in lr (checkpoint: 1e-05, this run: {config.lr}); the previous one is taken"
     assert told in mishap["reason"]
 
 
