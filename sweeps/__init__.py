@@ -1,4 +1,4 @@
-"""Sweeps over GAN hyperparameters: run them, load them, rank them.
+"""Run, load and rank sweeps over GAN hyperparameters.
 
 >>> import sweeps
 >>> sweep = sweeps.run("search_spaces/lsgan.yaml", overrides={"trials": 8})  # doctest: +SKIP
@@ -9,19 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sweeps.analysis.loading import load
+    from sweeps.analysis.loading import list_sweeps, load
     from sweeps.analysis.sweep import Sweep
     from sweeps.driver.api import run
     from sweeps.errors import SpecError, SweepError, UnknownSweepError
     from sweeps.report import plots
 
-__all__ = ["SpecError", "Sweep", "SweepError", "UnknownSweepError", "load", "plots", "run"]
+__all__ = ["SpecError", "Sweep", "SweepError", "UnknownSweepError", "list_sweeps", "load", "plots", "run"]
 
-_HOME = {
+_HOME = {  # the module of each public name, imported when the name is first used
     "SpecError": "errors",
     "Sweep": "analysis.sweep",
     "SweepError": "errors",
     "UnknownSweepError": "errors",
+    "list_sweeps": "analysis.loading",
     "load": "analysis.loading",
     "run": "driver.api",
 }

@@ -1,4 +1,4 @@
-"""The score to expect of the best of k trials: what a budget buys."""
+"""The expected score of the best of k trials: what a budget of k trials buys."""
 
 from collections.abc import Sequence
 
@@ -9,21 +9,23 @@ from sweeps.analysis.search_scores import is_scored, less_is_better, score_of
 from sweeps.record.status import Status
 
 BAND = (0.1, 0.9)
-"""The quantiles that :func:`expected_best` gives beside the mean."""
+"""The quantiles that :func:`expected_best` returns beside the mean."""
 
 
 def expected_best(
     scores: Sequence[float] | pd.Series, metric: str = "fid", *, n_diverged: int = 0
 ) -> pd.DataFrame:
-    """Return the best of k trials drawn without replacement, by k from 1 to all of them.
+    """Return the expected best score of k trials drawn without replacement, for k from 1 to all trials.
 
-    The comparison by budget of "Are GANs Created Equal?" (Lucic et al., 2018, arXiv:1711.10337), not by
-    bootstrap but exactly: of n trials, k draws miss the best i with probability C(n - i, k) / C(n, k).
+    Of n trials, k draws miss the best i with probability C(n - i, k) / C(n, k). This gives exactly what the
+    comparison by budget of "Are GANs Created Equal?" (Lucic et al., 2018, arXiv:1711.10337) estimates by
+    bootstrap.
 
     Args:
-        scores: Of trials that have one.
-        metric: Whose scores, which says whether less is better.
-        n_diverged: Further trials, which have none: what is expected is then of draws with at least one.
+        scores: The scores of the trials that have one.
+        metric: The metric of the scores, which decides whether less is better.
+        n_diverged: The number of further trials, which diverged and have no score. The expectation is then
+            over draws with at least one score.
 
     Returns:
         ``trials`` (k), ``mean``, and ``low`` and ``high``, the 10 % and 90 % quantiles.
@@ -43,12 +45,29 @@ def expected_best(
 
 
 def expected_best_of(trials: pd.DataFrame, metric: str = "fid") -> pd.DataFrame:
-    """Return :func:`expected_best` of some trials, a row each.
+    """Return :func:`expected_best` of trials, by their search scores.
 
-    Those that crashed, and those that have no score yet, are left out; those that diverged have none.
+    Trials that crashed or have no score yet are left out. Trials that diverged count as draws without a
+    score. Trials stopped early count with their best score so far. A sampler that learns makes its trials
+    better than those of a random search, which this does not correct.
     """
     scores = score_of(trials, metric)[is_scored(trials, metric)]
     return expected_best(scores, metric, n_diverged=int((trials["status"] == Status.DIVERGED).sum()))
+
+
+def expected_best_by(trials: pd.DataFrame, metric: str, by: str | None) -> pd.DataFrame:
+    """Return :func:`expected_best_of` for each value of a parameter, by default of all trials together.
+
+    Returns:
+        A column named after the parameter (``of`` without one), and those of :func:`expected_best`.
+    """
+    groups = trials.groupby(by) if by else [("all", trials)]
+    frames = {
+        name: expected_best_of(group, metric) for name, group in groups if is_scored(group, metric).any()
+    }
+    if not frames:
+        return pd.DataFrame(columns=[by or "of", "trials", "mean", "low", "high"])
+    return pd.concat(frames, names=[by or "of", None]).reset_index(level=0).reset_index(drop=True)
 
 
 def _quantile(chances: np.ndarray, share: float) -> int:

@@ -1,4 +1,4 @@
-"""What the trainings of a confirmation say of its finalists."""
+"""The result of a confirmation: its finalists over fresh seeds, compared with the best of them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sweeps.analysis.statistics import Array, Flags, Race, Scale, compare, interval, race
+from sweeps.analysis.statistics import CONFIDENCE, Array, Flags, Race, Scale, compare, interval, race
 from sweeps.record.past import UNFINISHED
 from sweeps.record.status import Status
+from sweeps.words import counted
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,11 @@ class SeedScores:
     """The scores of configurations over seeds.
 
     Args:
-        names: The trials of the search whose configurations were trained, K of them.
-        scores: ``(K, S)``, final scores, a column a seed; NaN where there is none (yet).
-        failed: ``(K, S)``, where a training diverged or crashed.
-        failures: What failed of each: ``1 diverged``.
-        scale: The scale that scores are compared on.
+        names: The K trials of the search that have the configurations.
+        scores: ``(K, S)``, final scores, a column per seed; NaN without a score (yet).
+        failed: ``(K, S)``, True if the trial diverged or crashed.
+        failures: The failures of each configuration in words: ``1 diverged``.
+        scale: The scale on which scores are compared.
     """
 
     names: list[str]
@@ -33,8 +34,8 @@ class SeedScores:
     scale: Scale
 
     @classmethod
-    def read(cls, rows: Sequence[dict[str, Any]], names: Sequence[str], scale: Scale) -> "SeedScores":
-        """Read the trainings of some configurations from a ledger's rows."""
+    def from_rows(cls, rows: Sequence[dict[str, Any]], names: Sequence[str], scale: Scale) -> "SeedScores":
+        """Collect the scores of the configurations ``names`` from the record's rows of a confirmation."""
         seeds = list(dict.fromkeys(row["config"]["seed"] for row in rows))
         scores = np.full((len(names), len(seeds)), np.nan)
         failed = np.zeros(scores.shape, dtype=bool)
@@ -53,11 +54,11 @@ class SeedScores:
 
     @property
     def values(self) -> Array:
-        """The scores on the scale that they are compared on."""
+        """The scores, on the scale on which they are compared."""
         return self.scale.to_scale(self.scores)
 
     def means(self) -> pd.DataFrame:
-        """Return a row a configuration: ``mean``, ``low``, ``high``, ``seeds`` (with a score), ``failed``.
+        """Return a row per configuration: ``mean``, ``low``, ``high``, ``seeds`` (with a score), ``failed``.
 
         The mean of fid is geometric; the interval is that of :func:`sweeps.analysis.statistics.interval`.
         """
@@ -77,9 +78,9 @@ class SeedScores:
         )
 
     def noise(self) -> float:
-        """Return by how much two trainings of one configuration differ on the scale at 95 %; NaN if unknown.
+        """Return how far two seeds of one configuration differ at most in 95 % of pairs, on the scale.
 
-        The configurations' spreads over seeds are pooled.
+        The variance over seeds is pooled over all configurations. NaN if none has two scores.
         """
         from scipy.special import stdtrit
 
@@ -94,28 +95,28 @@ class SeedScores:
 
 WINNER, TIE, WORSE, FAILED, UNKNOWN = "winner", "tie", "worse", "failed", "-"
 UNRANKED = (FAILED, UNKNOWN)
-"""Come last, whatever their mean."""
+"""The verdicts of finalists that come last, whatever their means."""
 
 
 @dataclass(frozen=True)
 class ConfirmationResult:
-    """What a confirmation has found.
+    """The finalists of a confirmation, compared with the best of them.
 
     Args:
-        replicas: The scores of its finalists.
-        looks: The numbers of seeds that they are compared at.
-        until_resolved: Whether those told from the winner were left out of further seeds.
-        is_finished: Whether all has been trained.
+        scores: The scores of the finalists over seeds.
+        looks: The numbers of seeds after which finalists are compared.
+        until_resolved: Whether finalists significantly worse than the winner got no further seeds.
+        is_finished: Whether all seeds have been trained.
     """
 
-    replicas: SeedScores
+    scores: SeedScores
     looks: tuple[int, ...]
     until_resolved: bool
     is_finished: bool
 
     @cached_property
     def _race(self) -> Race:
-        values, failed = self.replicas.values, self.replicas.failed
+        values, failed = self.scores.values, self.scores.failed
         if self.until_resolved:
             return race(values, failed, self.looks)
         compared = compare(values, failed)
@@ -123,31 +124,31 @@ class ConfirmationResult:
 
     @property
     def winner(self) -> str | None:
-        """The best mean among the finalists that failed least often; None where none has a score."""
+        """The finalist with the best mean among those that failed least often; None without any score."""
         index = self._race.comparison.winner
-        return None if index is None else self.replicas.names[index]
+        return None if index is None else self.scores.names[index]
 
     @property
     def tied(self) -> list[str]:
-        """The finalists that the seeds do not tell from the winner."""
+        """The finalists that are not significantly worse than the winner."""
         frame = self.frame()
         return list(frame["trial_id"][frame["verdict"] == TIE])
 
     def frame(self) -> pd.DataFrame:
-        """Return a row a finalist, the winner first.
+        """Return a row per finalist, the winner first.
 
-        ``trial_id`` (of the search), ``verdict`` (winner; tie; worse; failed where it failed more often than
-        the winner), ``mean``, ``low``, ``high``, ``seeds``, ``failed``, and the paired difference from the
-        winner with its interval, ``vs_winner``, ``vs_low``, ``vs_high``: of fid a ratio, of other metrics a
-        difference. The intervals of all differences hold at once in 95 % of sweeps.
+        ``trial_id`` (of the search), ``verdict`` (winner; tie; worse; failed if it failed more often than the
+        winner), the columns of :meth:`SeedScores.means`, and the paired difference from the winner with its
+        interval, ``vs_winner``, ``vs_low``, ``vs_high``: a ratio for fid, a difference for other metrics. In
+        95 % of sweeps the intervals of all differences hold at once.
         """
-        compared, scale = self._race.comparison, self.replicas.scale
+        compared, scale = self._race.comparison, self.scores.scale
         differences = compared.differences
         ends = np.sort(
             np.stack([scale.from_scale(differences.low), scale.from_scale(differences.high)]), axis=0
         )
-        frame = self.replicas.means().reset_index()
-        frame.insert(1, "verdict", self._words())
+        frame = self.scores.means().reset_index()
+        frame.insert(1, "verdict", self._verdicts())
         frame["vs_winner"], frame["vs_low"], frame["vs_high"] = scale.from_scale(differences.mean), *ends
         place = frame["verdict"].map({WINNER: 0, TIE: 1, WORSE: 1} | dict.fromkeys(UNRANKED, 2))
         means = frame["mean"] if scale.less_is_better else -frame["mean"]
@@ -157,28 +158,33 @@ class ConfirmationResult:
             .drop(columns=["place", "means"])
         )
 
-    def _words(self) -> list[str]:
-        compared, replicas = self._race.comparison, self.replicas
+    def _verdicts(self) -> list[str]:
+        compared, replicas = self._race.comparison, self.scores
         if compared.winner is None:
             return [FAILED if failed.any() else UNKNOWN for failed in replicas.failed]
         low = compared.differences.low
-        words = [
+        verdicts = [
             TIE if tied else WORSE if low[index] > 0 else FAILED
             for index, tied in enumerate(compared.is_tied)
         ]
-        words[compared.winner] = WINNER
-        return words
+        verdicts[compared.winner] = WINNER
+        return verdicts
 
     def conclusion(self) -> str:
-        """Return why it stopped and what is decided, in one sentence."""
-        n_seeds = self._race.n_seeds
+        """Return which finalist is best and how surely, or why that is open, in one sentence."""
         if not self.is_finished:
-            return "not finished: gan-sweep resume goes on with it"
+            return "not finished: gan-sweep resume continues it"
         if self.winner is None:
             return "no finalist has a score on these seeds"
-        if not self.tied:
-            return f"{self.winner} is told from all others at {n_seeds} seeds"
-        told = f"{n_seeds} seeds do not tell {self.winner} from {', '.join(self.tied)}"
+        if len(self.scores.names) == 1:
+            return f"{self.winner} is the only finalist"
+        seeds = f"({counted(self._race.n_seeds, 'seed')}, {100 * CONFIDENCE:.0f} %)"
+        tied = self.tied
+        if not tied:
+            better = f"{self.winner} is significantly better than every other finalist"
+            has_failed = FAILED in self._verdicts()
+            return f"{better}{', or failed less often' if has_failed else ''} {seeds}"
+        sentence = f"{self.winner} is not significantly better than {' and '.join(tied)} {seeds}"
         if self.until_resolved:
-            return f"{told}, and {self.looks[-1]} are the most allowed (--max-seeds)"
-        return f"{told}: they are ties; --until-resolved trains more seeds where the order is open"
+            return f"{sentence}, and --max-seeds allows no more than {self.looks[-1]}"
+        return f"{sentence}; --until-resolved trains more seeds of tied finalists"

@@ -1,25 +1,205 @@
-"""Parts of a leaderboard."""
+"""Rank the trials of a sweep: by the search, by its confirmation, and by several metrics at once."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from sweeps.analysis.confirmation import TIE, WINNER, ConfirmationResult, SeedScores
+from sweeps.analysis.frames import Frames
+from sweeps.analysis.rows import row_scores, same_but_for_the_seed
+from sweeps.analysis.statistics import Scale
+from sweeps.analysis.where import matching
+from sweeps.errors import SweepError, UnknownTrialError
+from sweeps.record.status import FAILURES, Status
 
-def matching_trials(frame: pd.DataFrame, condition: str) -> pd.Series:
-    """Return which trials fulfil a condition (:func:`sweeps.analysis.where.matching`)."""
-    from sweeps.analysis.where import matching
-
-    return matching(frame, condition)
+_OVER_SEEDS = ["mean", "low", "high", "seeds"]
+_OPTIONAL = ["took_over", "retries"]
+"""Columns that are shown if any trial has a value."""
 
 
-def on_the_front(frame: pd.DataFrame, metrics: list[dict[str, str]]) -> pd.Series:
-    """Return which trials no other one dominates; only those with all scores can be.
+class Leaderboard:
+    """Rankings of a sweep's trials, best first.
 
-    In the order of the scores, a trial can only be dominated by one before it that is on the front.
+    Args:
+        frames: The tables of the sweep's record.
     """
-    signs = [1 if metric["goal"] == "minimize" else -1 for metric in metrics]
-    scores = frame.reindex(columns=[metric["name"] for metric in metrics]).to_numpy(dtype=float) * signs
+
+    def __init__(self, frames: Frames) -> None:
+        self._frames = frames
+        self._record = frames.record
+
+    def of_search(self, by: str | None = None, where: str | None = None) -> pd.DataFrame:
+        """Return the trials of the search: the columns of :meth:`sweeps.Sweep.rank`.
+
+        Raises:
+            SweepError: The metric is unknown, or the condition is invalid.
+        """
+        scale = self._frames.scale(by)
+        frame = self._with_gain(scale)
+        objectives = self._frames.objectives
+        is_pareto = len(objectives) > 1 and scale.metric == self._frames.metric
+        if is_pareto:
+            frame["pareto"] = pareto_front(frame, objectives)
+        over_seeds = [*_OVER_SEEDS, "tie"] if self._record.replicas else []
+        if over_seeds:
+            frame = self._with_seeds(frame, scale)
+        if where is not None:
+            frame = frame[matching(frame, where)]
+        order = {"has_final": False, scale.metric: scale.less_is_better}
+        frame = frame.sort_values([*order], ascending=[*order.values()], kind="stable", ignore_index=True)
+        frame["rank"] = ranks(frame[scale.metric])
+        columns = ["rank", "trial_id", "status", scale.metric, *over_seeds]
+        columns += [*(each["name"] for each in objectives[1:]), "pareto"] if is_pareto else []
+        columns += ["samples", "floor", "gain", "step", "flags"]
+        columns += [column for column in _OPTIONAL if frame[column].any()]
+        columns += ["is_baseline", *self._frames.searched]
+        return frame.reindex(columns=list(dict.fromkeys(columns)))
+
+    def of_confirmation(self, by: str | None = None, where: str | None = None) -> pd.DataFrame:
+        """Return the finalists: the columns of :meth:`ConfirmationResult.frame` and of the search.
+
+        Raises:
+            SweepError: The sweep is not confirmed, the metric is unknown, or the condition is invalid.
+        """
+        scale = self._frames.scale(by)
+        result = self.confirmation(scale)
+        if result is None:
+            name = self._record.folder.name
+            raise SweepError(f"{name} is not confirmed: type gan-sweep confirm {name}")
+        search = self.of_search(by).set_index("trial_id")
+        search = search[[scale.metric, "floor", "is_baseline", *self._frames.searched]]
+        frame = result.frame().join(search, on="trial_id")
+        frame = frame.rename(columns={scale.metric: f"{scale.metric}_in_search"})
+        frame.insert(0, "rank", ranks(frame["mean"]))
+        defaults = frame["mean"][frame["is_baseline"]]
+        gain = scale.gain(frame["mean"].to_numpy(), defaults.iloc[0] if len(defaults) else np.nan)
+        frame.insert(list(frame.columns).index("floor") + 1, "gain", gain)
+        return frame if where is None else frame[matching(frame, where)]
+
+    def confirmation(self, scale: Scale, among: Sequence[str] | None = None) -> ConfirmationResult | None:
+        """Return the result of the last confirmation, on a scale and among some configurations.
+
+        Returns:
+            The comparison of the configurations ``among``, by default of all finalists; None without a
+            confirmation.
+        """
+        facts = self._record.facts.get("confirmation")
+        if facts is None:
+            return None
+        from sweeps.spec.sections import Confirm
+
+        settings = Confirm.model_validate(facts["settings"])
+        return ConfirmationResult(
+            SeedScores.from_rows(self._record.replicas, among or facts["finalists"], scale),
+            settings.looks,
+            settings.until_resolved,
+            facts["status"] == Status.COMPLETED,
+        )
+
+    def seed_scores(self, scale: Scale) -> SeedScores:
+        """Return the scores over seeds of every configuration that any confirmation trained."""
+        configurations = dict.fromkeys(row["of"] for row in self._record.replicas)
+        return SeedScores.from_rows(self._record.replicas, list(configurations), scale)
+
+    def finalists(self, top: int) -> list[dict[str, Any]]:
+        """Return the record's rows of the best configurations, and of the tutorial's defaults.
+
+        Configurations that differ in their seed alone count as one.
+
+        Raises:
+            UnknownTrialError: No trial has ended with a score yet.
+        """
+        rows = {row["trial_id"]: row for row in self._record.trials}
+        ranked = self.of_search()
+        has_score = ranked["rank"].notna() & ranked["status"].isin([Status.COMPLETED, Status.PRUNED])
+        found: list[dict[str, Any]] = []
+        for trial_id in ranked["trial_id"][has_score]:
+            if len(found) < top and not any(same_but_for_the_seed(rows[trial_id], row) for row in found):
+                found.append(rows[trial_id])
+        if not found:
+            name = self._record.folder.name
+            raise UnknownTrialError(f"no trial of the sweep {name} has ended with a score yet")
+        return found + [row for row in rows.values() if row["is_baseline"] and row not in found]
+
+    def pareto(self, metrics: Sequence[str]) -> pd.DataFrame:
+        """Return the trials that no other trial dominates in some metrics.
+
+        Raises:
+            SweepError: A metric is unknown.
+        """
+        scales = [self._frames.scale(name) for name in metrics]
+        goals = [
+            {"name": scale.metric, "goal": "minimize" if scale.less_is_better else "maximize"}
+            for scale in scales
+        ]
+        ranked = self.of_search(scales[0].metric).set_index("trial_id", drop=False)
+        trials, with_final = self._frames.trials, self._frames.with_final
+        frame = trials[~trials["status"].isin(FAILURES)].set_index("trial_id")
+        frame = frame.loc[with_final] if with_final else frame
+        front = frame.index[pareto_front(frame, goals)]
+        kept = ranked[ranked["trial_id"].isin(front)].drop(columns="pareto", errors="ignore")
+        others = frame[[scale.metric for scale in scales if scale.metric not in kept.columns]]
+        return kept.join(others).reset_index(drop=True)
+
+    def _with_gain(self, scale: Scale) -> pd.DataFrame:
+        """Return the trials with ``has_final``, ``floor`` and ``gain``, failed trials without scores.
+
+        A final score is compared with the final score of the defaults, any other score with that of the
+        defaults' best report: scores depend on the number of samples.
+        """
+        metric, frame = scale.metric, self._frames.trials
+        metrics = {metric, *(each["name"] for each in self._frames.objectives)}
+        scores = frame.reindex(columns=list(metrics), fill_value=np.nan)
+        frame = frame.assign(**scores.mask(frame["status"].isin(FAILURES)))
+        has_final = frame["trial_id"].isin(self._frames.with_final)
+        baseline = next((row for row in self._record.trials if row["is_baseline"]), None)
+        at_best_report = ((baseline or {}).get("best_metrics") or {}).get(metric, np.nan)
+        at_end = row_scores(baseline).get(metric, np.nan) if baseline else np.nan
+        gain = scale.gain(frame[metric].to_numpy(dtype=float), np.where(has_final, at_end, at_best_report))
+        floor = (self._record.facts.get("floors") or {}).get(metric, np.nan)
+        return frame.assign(has_final=has_final, floor=floor, gain=gain)
+
+    def _with_seeds(self, frame: pd.DataFrame, scale: Scale) -> pd.DataFrame:
+        """Return the trials with their scores over fresh seeds, and with ``tie``."""
+        scores = self.seed_scores(scale)
+        frame = frame.join(scores.means()[_OVER_SEEDS], on="trial_id")
+        frame["seeds"] = frame["seeds"].astype("Int64")
+        return frame.assign(tie=self._ties(frame, scale, scores.noise()))
+
+    def _ties(self, frame: pd.DataFrame, scale: Scale, noise: float) -> pd.Series:
+        """Return which trials tie with the best trial.
+
+        For a finalist, the confirmation decides. For any other trial with a final score, the difference from
+        the best final score is compared with ``noise``, the spread over seeds.
+        """
+        values = scale.to_scale(frame[scale.metric].where(frame["has_final"]).to_numpy(dtype=float))
+        behind = pd.Series(values - np.nanmin(values, initial=np.inf), index=frame.index)
+        tie = (behind <= noise).astype("boolean").where(behind.notna() & ~np.isnan(noise))
+        result = self.confirmation(scale)
+        if result is None:
+            return tie
+        verdicts = frame["trial_id"].map(result.frame().set_index("trial_id")["verdict"])
+        is_decided = np.full(len(frame), result.winner is not None)
+        of_finalists = verdicts.isin([WINNER, TIE]).astype("boolean").where(is_decided)
+        return tie.where(verdicts.isna(), of_finalists)
+
+
+def ranks(scores: pd.Series) -> pd.Series:
+    """Return the ranks of scores in their order, from 1; empty where there is no score."""
+    return pd.Series(range(1, len(scores) + 1), index=scores.index, dtype="Int64").where(scores.notna())
+
+
+def pareto_front(frame: pd.DataFrame, objectives: Sequence[dict[str, str]]) -> pd.Series:
+    """Return which trials no other trial dominates; a trial that lacks a score is never among them.
+
+    In the order of the scores, only a trial that is before another and on the front can dominate it.
+    """
+    signs = [1 if each["goal"] == "minimize" else -1 for each in objectives]
+    scores = frame.reindex(columns=[each["name"] for each in objectives]).to_numpy(dtype=float) * signs
     known = np.flatnonzero(~np.isnan(scores).any(axis=1))
-    front = np.empty((0, len(metrics)))
+    front = np.empty((0, len(objectives)))
     is_on_it = np.zeros(len(frame), dtype=bool)
     for index in known[np.lexsort(scores[known].T[::-1])]:
         row = scores[index]

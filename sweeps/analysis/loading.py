@@ -1,6 +1,5 @@
 """Load sweeps from the results folder."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -10,17 +9,18 @@ from sweeps.analysis.sweep import Sweep
 from sweeps.errors import SweepError
 from sweeps.record.layout import sweep_names
 from sweeps.record.reading import read_ledger, standing
-from sweeps.words import RESULTS
+from sweeps.words import RESULTS, format_time
 
 if TYPE_CHECKING:
     from sweeps.analysis.several import Sweeps
 
 
 def list_sweeps(results: Path | str = RESULTS) -> pd.DataFrame:
-    """Return a row a sweep in ``results``, the newest first.
+    """Return a row per sweep in ``results``, the newest first.
 
-    ``sweep``, ``status`` (of one that cannot be read: why), ``trials``, ``metric``, ``score`` of the best
-    trial, ``best`` (which), ``confirmed`` (the winner over fresh seeds), ``began`` (UTC).
+    ``sweep``, ``status`` (of an unreadable sweep, the error), ``trials``, ``metric``, ``score`` (of the best
+    trial), ``best`` (the best trial), ``confirmed`` (the winner over fresh seeds), ``began`` (the start in
+    UTC: ``2026-03-01 09:30 UTC``).
     """
     results = Path(results)
     rows = [_listed(name, results) for name in sweep_names(results)]
@@ -36,7 +36,6 @@ def _listed(name: str, results: Path) -> dict[str, Any]:
         return {"sweep": name, "status": str(error)}
     summary = sweep.summary()
     best, confirmation = summary["best"], summary["confirmation"]
-    began = datetime.fromtimestamp(sweep.facts["started_at"], tz=UTC)
     return {
         "sweep": name,
         "status": standing(sweep.facts),
@@ -45,7 +44,7 @@ def _listed(name: str, results: Path) -> dict[str, Any]:
         "score": best and best[sweep.metric],
         "best": best and best["trial_id"],
         "confirmed": confirmation and confirmation["winner"],
-        "began": f"{began:%Y-%m-%d %H:%M}",
+        "began": format_time(sweep.facts["started_at"]),
     }
 
 
@@ -54,13 +53,13 @@ def load(name: str, results: Path | str = RESULTS) -> Sweep: ...
 @overload
 def load(name: list[str] | tuple[str, ...], results: Path | str = RESULTS) -> "Sweeps": ...
 def load(name: str | list[str] | tuple[str, ...], results: Path | str = RESULTS) -> "Sweep | Sweeps":
-    """Load a sweep by its name, or several by theirs as one; a sweep may still be running.
+    """Load a sweep by its name, or several sweeps as one; a sweep may still be running.
 
-    One whose process was killed is interrupted, as are the trials that it ran.
+    If the process of a sweep was killed, the sweep and its running trials are interrupted.
 
     Raises:
-        UnknownSweepError: There is no such sweep in ``results``.
-        SweepError: Another version wrote it, it is damaged, or several cannot be compared.
+        UnknownSweepError: ``results`` has no sweep of that name.
+        SweepError: A record is damaged, another version wrote it, or the sweeps cannot be compared.
     """
     if isinstance(name, str):
         return Sweep(read_ledger(name, Path(results)).as_it_stands())

@@ -2,8 +2,7 @@
 
 from typing import Any, Literal
 
-import pandas as pd
-
+from sweeps.analysis.columns import column_of
 from sweeps.record.status import Mishap, Status
 
 _TRAINING_METRICS = {"d_loss", "g_loss"}
@@ -49,11 +48,6 @@ def _as_columns(params: dict[str, Any]) -> dict[str, Any]:
     return columns
 
 
-def column_of(parameter: str) -> str:
-    """Return the column of a parameter: the bare word ``precision`` is a score."""
-    return f"{parameter}_of_training" if parameter == "precision" else parameter
-
-
 def row_scores(row: dict[str, Any]) -> dict[str, Any]:
     """Return a trial's scores, and the number of samples that they rest on."""
     best = row["best_metrics"] or {}
@@ -61,21 +55,6 @@ def row_scores(row: dict[str, Any]) -> dict[str, Any]:
     if row["final"]:
         return {"samples": row["config"]["final_samples"], **scores, **row["final"]}
     return {"samples": row["config"]["eval_samples"] if best else None, **scores}
-
-
-def trial_summary(row: dict[str, Any], metric: str) -> dict[str, Any]:
-    """Return a trial's scores, flags and searched parameters as JSON values."""
-    scores = row_scores(row)
-    return {
-        "trial_id": row["trial_id"],
-        "fid": scores.get("fid"),
-        metric: scores.get(metric),
-        "samples": scores["samples"],
-        f"search_{metric}": row["score"],
-        "scores": {name: value for name, value in scores.items() if name not in {"samples", "images_per_s"}},
-        "flags": row["flags"],
-        "params": row["params"],
-    }
 
 
 def same_but_for_the_seed(row: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -88,9 +67,3 @@ def kind_of_failure(row: dict[str, Any]) -> str:
     if row["status"] == Status.CRASHED:
         return str(row["reason"] or "unknown").partition(":")[0].rpartition(".")[2]
     return str(row["status"])
-
-
-def json_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a frame's rows as JSON values, None where a cell is empty."""
-    records = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in record.items()} for record in records]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from sweeps.analysis.confirmation import UNRANKED
+from sweeps.analysis.leaderboard import ranks
 from sweeps.analysis.statistics import Scale
 from sweeps.analysis.sweep import Sweep
 from sweeps.errors import SweepError
@@ -78,7 +79,7 @@ class Sweeps:
         frame = frame.assign(is_last=is_last).sort_values(
             [*order], ascending=[*order.values()], kind="stable", ignore_index=True
         )
-        frame["rank"] = pd.Series(range(1, len(frame) + 1), dtype="Int64").where(frame[key].notna())
+        frame["rank"] = ranks(frame[key])
         return frame.drop(columns=["is_last", "tie"], errors="ignore").head(
             len(frame) if top is None else top
         )

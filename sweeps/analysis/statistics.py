@@ -72,6 +72,18 @@ class Scale:
         signed = self.sign * values
         return np.exp(signed) if self.is_logarithmic else signed
 
+    def gain(self, scores: Array, reference: float | Array) -> Array:
+        """Return how much better scores are than a reference.
+
+        Returns:
+            On the logarithmic scale a ratio, above 1 for better scores. Otherwise a difference, positive for
+            better scores: a metric such as kid may be 0 or negative, and then a ratio means nothing.
+        """
+        if not self.is_logarithmic:
+            return self.sign * (reference - scores)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.divide(reference, scores) if self.less_is_better else np.divide(scores, reference)
+
 
 @dataclass(frozen=True)
 class Interval:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from sweeps.analysis.sweep import Sweep
-from sweeps.analysis.verdict import judge
+from sweeps.analysis.verdict import difference, judge
 from sweeps.record.layout import report_file
 from sweeps.record.reading import standing
 from sweeps.record.status import Stage, Status
@@ -16,6 +16,7 @@ from sweeps.words import duration, format_params, results_option
 
 if TYPE_CHECKING:
     from sweeps.analysis.several import Sweeps
+    from sweeps.analysis.statistics import Scale
     from sweeps.driver.runner import Outcome
 
 
@@ -37,16 +38,15 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
         f"{counts or 'no trial was started'}, in {duration(summary['seconds'])}{confirming}",
     )
     best, baseline = summary["best"], summary["baseline"]
-    metric, less_is_better = sweep.metric, sweep.less_is_better
+    metric = sweep.metric
     if best:
         params = format_params(best["params"])
         yield "best", f"{metric} {best[metric]:.4g}  {best['trial_id']}  {params}"
     if best and baseline:
         comparable = metric if baseline["samples"] == best["samples"] else f"search_{metric}"
-        scores = baseline[comparable], best[comparable]
-        (more, less), word = (scores, "lower") if less_is_better else (scores[::-1], "higher")
-        told = f"the best is {more / less:.1f}x {word}" if less > 0 else f"the best is {word}"
-        yield "defaults", f"{metric} {scores[0]:.4g}  {baseline['trial_id']}  {told}"
+        gain = difference(best[comparable], baseline[comparable], sweep.scale())
+        score = f"{metric} {baseline[comparable]:.4g}"
+        yield "defaults", f"{score}  {baseline['trial_id']}  the best is {gain}"
     if best:
         floor, samples = summary["floors"][metric], best["samples"]
         yield "floor", f"{metric} {floor:.4g}  real images; the best's {metric} is of {samples:,} samples"
@@ -68,14 +68,14 @@ def print_confirmation(sweep: Sweep, frame: pd.DataFrame) -> None:
     confirmed = sweep.confirmed()
     if confirmed is None:
         return
-    mean = "geometric mean" if confirmed.replicas.scale.is_logarithmic else "mean"
+    mean = "geometric mean" if confirmed.scores.scale.is_logarithmic else "mean"
     title = f"{sweep.name} confirmed: {mean} of the final {sweep.metric} over fresh seeds, 95 % intervals"
-    _print_table(title, frame.drop(columns="floor"))
+    _print_table(title, _with_gains(frame, confirmed.scores.scale))
     print(f"verdict   {confirmed.conclusion()}")
     winner, finalists = confirmed.winner, set(sweep.replicas["of"])
     defaults = set(sweep.trials["trial_id"][sweep.trials["is_baseline"]])
     if winner and defaults & finalists - {winner}:
-        print(f"gain      {judge(sweep, winner).sentence('that over the defaults')}")
+        print(f"gain      {judge(sweep, winner).sentence('the gain over the defaults')}")
 
 
 def print_leaderboard(sweep: "Sweep | Sweeps", frame: pd.DataFrame, by: str | None = None) -> None:
@@ -84,7 +84,7 @@ def print_leaderboard(sweep: "Sweep | Sweeps", frame: pd.DataFrame, by: str | No
     better = "less" if scale.less_is_better else "more"
     floors = frame["floor"].dropna().unique()
     floor = f"; real images have {floors[0]:.4g}" if len(floors) == 1 else ""
-    _print_table(f"{sweep.name}: {scale.metric}, {better} is better{floor}", frame.drop(columns="floor"))
+    _print_table(f"{sweep.name}: {scale.metric}, {better} is better{floor}", _with_gains(frame, scale))
     failures = sweep.failures()
     if len(failures):
         told = ", ".join(f"{n} {kind} (loss {loss})" for kind, loss, n in failures.itertuples(index=False))
@@ -97,6 +97,12 @@ def print_sweeps(frame: pd.DataFrame, results: Path) -> None:
         _print_table(f"Sweeps in {results}", frame)
     else:
         print(f"there are no sweeps in {results} yet")
+
+
+def _with_gains(frame: pd.DataFrame, scale: "Scale") -> pd.DataFrame:
+    """Return a leaderboard as it is printed: a gain is a ratio, 2x, or a difference, +0.2."""
+    template = "{:.4g}x" if scale.is_logarithmic else "{:+.4g}"
+    return frame.drop(columns="floor").assign(gain=frame["gain"].map(template.format, na_action="ignore"))
 
 
 def _print_table(title: str, frame: pd.DataFrame) -> None:
@@ -132,13 +138,13 @@ def _cell_of(column: str, value: object, is_baseline: bool) -> str:
         return f"{value} (defaults)" if is_baseline else str(value)
     if column == "status" and value in _WORDS:
         return _WORDS[str(value)]
-    return _cell(value, unit="x" if column == "gain" else "")
+    return _cell(value)
 
 
 _WORDS = {str(status): status.words for status in Status}
 
 
-def _cell(value: object, unit: str = "") -> str:
+def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.4g}{unit}" if isinstance(value, float) else f"{value}{unit}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

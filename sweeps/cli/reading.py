@@ -191,7 +191,7 @@ def ui_command(
 
 def _print_data(frame: "DataFrame", format_: Format) -> None:
     """Print a frame for programs to read."""
-    from sweeps.analysis.rows import json_records
+    from sweeps.analysis.summary import json_records
 
     if format_ is Format.CSV:
         print(frame.to_csv(index=False), end="")

@@ -1,4 +1,4 @@
-"""What a confirmation found, from ledgers that the test writes."""
+"""The result of a confirmation, from records that the tests write."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from sweeps.record.status import Status
 from tests.sweeps.ledgers import write_confirmation, write_search
 
 
-def test_the_verdict_has_means_differences_ties_and_the_search_score_beside(tmp_path):
+def test_the_finalists_have_means_differences_verdicts_and_the_score_of_the_search(tmp_path):
     folder = write_search(tmp_path, 400.0, 100.0, 110.0)
     scores = {
         "tiny-0001": [120.0, 130.0, 125.0, 128.0],
@@ -30,10 +30,14 @@ def test_the_verdict_has_means_differences_ties_and_the_search_score_beside(tmp_
     assert frame["vs_low"]["tiny-0000"] > 1
     assert frame["fid_in_search"].tolist() == [111.0, 101.0, 401.0]
     assert frame["gain"]["tiny-0000"] == 1
-    assert sweep.confirmed().conclusion().startswith("4 seeds do not tell tiny-0002 from tiny-0001")
+    assert (
+        sweep.confirmed()
+        .conclusion()
+        .startswith("tiny-0002 is not significantly better than tiny-0001 (4 seeds, 95 %); --until-resolved")
+    )
 
 
-def test_a_failure_stays_in_its_row_and_costs_the_win(tmp_path):
+def test_a_finalist_that_failed_more_often_does_not_win(tmp_path):
     folder = write_search(tmp_path, 400.0, 100.0, 110.0)
     scores = {
         "tiny-0001": [100.0, Status.DIVERGED, 101.0],
@@ -54,6 +58,26 @@ def test_a_failure_stays_in_its_row_and_costs_the_win(tmp_path):
     assert frame["seeds"].to_dict() == {"tiny-0002": 3, "tiny-0001": 2, "tiny-0000": 0}
 
 
+def test_the_conclusion_names_failures_and_the_only_finalist(tmp_path):
+    alone = write_confirmation(write_search(tmp_path / "alone", 400.0), {"tiny-0000": [400.0, 410.0]})
+    assert alone.confirmed().conclusion() == "tiny-0000 is the only finalist"
+    scores = {"tiny-0001": [100.0, 101.0], "tiny-0000": [90.0, Status.DIVERGED]}
+    failed = write_confirmation(write_search(tmp_path, 400.0, 100.0), scores)
+    assert failed.confirmed().conclusion() == (
+        "tiny-0001 is significantly better than every other finalist, or failed less often (2 seeds, 95 %)"
+    )
+
+
+def test_the_seconds_of_a_confirmation_leave_out_pauses(tmp_path):
+    folder = write_search(tmp_path, 400.0, 100.0)
+    sweep = write_confirmation(folder, {"tiny-0001": [100.0, 110.0], "tiny-0000": [400.0, 390.0]})
+    ledger = Ledger(folder, sweep.facts["spec"])
+    times = {"started_at": 1000.0, "before_s": 40.0, "since": 5000.0, "ended_at": 5002.0}
+    ledger.describe({"confirmation": sweep.facts["confirmation"] | times})
+    ledger.close(Status.COMPLETED)
+    assert sweep.refresh().summary()["confirmation"]["seconds"] == 42
+
+
 def test_rank_shows_the_seeds_of_finalists_and_marks_ties(tmp_path):
     folder = write_search(tmp_path, 400.0, 100.0, 110.0, 104.0, 300.0)
     scores = {"tiny-0001": [120.0, 130.0, 125.0], "tiny-0000": [420.0, 400.0, 410.0]}
@@ -69,7 +93,7 @@ def test_rank_shows_the_seeds_of_finalists_and_marks_ties(tmp_path):
     }
 
 
-def test_what_the_seeds_do_not_tell_is_no_tie_and_no_difference(tmp_path):
+def test_without_scores_on_two_seeds_a_tie_is_unknown(tmp_path):
     folder = write_search(tmp_path, 400.0, 100.0, 110.0)
     begun = {"tiny-0001": [120.0, Status.INTERRUPTED], "tiny-0000": [420.0, Status.INTERRUPTED]}
     frame = write_confirmation(folder, begun, Status.INTERRUPTED).rank()
@@ -79,7 +103,7 @@ def test_what_the_seeds_do_not_tell_is_no_tie_and_no_difference(tmp_path):
     assert write_confirmation(folder, failed).rank()["tie"].isna().all()
 
 
-def test_a_training_of_it_took_over_nothing(tmp_path):
+def test_a_replica_took_over_nothing(tmp_path):
     folder = write_search(tmp_path, 400.0, 100.0)
     sweep = write_confirmation(folder, {"tiny-0001": [100.0, 110.0], "tiny-0000": [400.0, 390.0]})
     assert sweep.take_overs_of("tiny-0001-seed1") == []
@@ -91,12 +115,12 @@ def test_the_search_is_ranked_as_before(tmp_path):
     after = write_confirmation(folder, {"tiny-0001": [1.0, 2.0], "tiny-0000": [Status.CRASHED, 5.0]})
     assert after.rank()[list(before.rank())].equals(before.rank())
     assert after.trials.equals(before.trials)
-    told = {key: value for key, value in after.summary().items() if key != "confirmation"}
-    assert told == {key: value for key, value in before.summary().items() if key != "confirmation"}
+    summary = {key: value for key, value in after.summary().items() if key != "confirmation"}
+    assert summary == {key: value for key, value in before.summary().items() if key != "confirmation"}
     assert after.count(Status.CRASHED) == 0
 
 
-def test_until_resolved_says_when_it_stopped_and_why(tmp_path):
+def test_until_resolved_ends_with_a_significant_winner(tmp_path):
     folder = write_search(tmp_path, 400.0, 100.0, 110.0)
     scores = {
         "tiny-0001": [100.0, 101.0, 100.5],
@@ -104,7 +128,9 @@ def test_until_resolved_says_when_it_stopped_and_why(tmp_path):
         "tiny-0000": [400.0, 401.0, 400.5],
     }
     sweep = write_confirmation(folder, scores, seeds=3, until_resolved=True)
-    assert sweep.confirmed().conclusion() == "tiny-0001 is told from all others at 3 seeds"
+    assert sweep.confirmed().conclusion() == (
+        "tiny-0001 is significantly better than every other finalist (3 seeds, 95 %)"
+    )
     assert sweep.summary()["confirmation"]["tied"] == []
 
 
@@ -113,7 +139,7 @@ def test_an_interrupted_confirmation_says_so(tmp_path):
     scores = {"tiny-0001": [100.0, 110.0], "tiny-0000": [400.0, Status.INTERRUPTED]}
     sweep = write_confirmation(folder, scores, Status.INTERRUPTED)
     assert "not finished: gan-sweep resume" in sweep.confirmed().conclusion()
-    assert sweeps.analysis.loading.list_sweeps(tmp_path)["status"].tolist() == ["interrupted"]
+    assert sweeps.list_sweeps(tmp_path)["status"].tolist() == ["interrupted"]
     assert sweep.rank(stage="confirm")["seeds"].tolist() == [2, 1]
 
 
@@ -124,7 +150,7 @@ def test_the_finalists_are_the_best_configurations_and_the_defaults(tmp_path):
     assert len(sweep.finalists(10)) == 4
 
 
-def test_what_is_not_confirmed_has_no_such_ranking(tmp_path):
+def test_a_sweep_without_a_confirmation_has_no_finalists_to_rank(tmp_path):
     write_search(tmp_path, 400.0)
     with pytest.raises(SweepError, match="type gan-sweep confirm tiny"):
         sweeps.load("tiny", tmp_path).rank(stage="confirm")

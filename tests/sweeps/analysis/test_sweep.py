@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from itertools import combinations
 from statistics import mean
 
@@ -47,7 +48,7 @@ def test_the_leaderboard_is_best_first_final_scores_before_others_and_failures_l
     assert sweeps.load("tiny", results).rank(top=1)["trial_id"].tolist() == ["tiny-0004"]
 
 
-def test_a_trial_that_diverged_has_no_score_whatever_it_had_reported(tmp_path):
+def test_a_trial_that_diverged_has_no_score_whatever_it_reported(tmp_path):
     write_sweep(tmp_path, statuses=[Status.COMPLETED, Status.DIVERGED])
     sweep = sweeps.load("tiny", tmp_path)
     assert sweep.trials["fid"].notna().all()
@@ -91,7 +92,7 @@ def test_the_summary_says_what_was_gained_over_the_defaults(results):
     assert summary["fid_floor"] == 7.0
 
 
-def test_flags_say_since_when(tmp_path):
+def test_flags_give_the_step_at_which_they_began(tmp_path):
     ledger = Ledger(create_sweep_folder(tmp_path, "tiny", exact=False), {"name": "tiny"})
     config = {"lr": 0.1, "eval_samples": 500}
     ledger.start(Trial("tiny-0000", 0, {"lr": 0.1}, config, is_baseline=True))
@@ -118,7 +119,7 @@ def test_it_ranks_by_another_metric(results):
         sweep.rank(stage="confrim")
 
 
-def test_a_condition_leaves_trials_out_and_gains_as_they_are(results):
+def test_a_condition_filters_trials_and_keeps_their_gains(results):
     frame = sweeps.load("tiny", results).rank(where="lr > 0.15 and status == 'pruned'")
     assert frame["trial_id"].tolist() == ["tiny-0001"]
     assert (frame["rank"].tolist(), frame["gain"].tolist()) == ([1], [80.0 / 20.0])
@@ -172,7 +173,7 @@ def test_the_list_has_a_row_a_sweep_the_newest_first(results):
     foreign = Ledger(create_sweep_folder(results, "foreign", exact=False), {})
     foreign.describe({"format_version": 99, "started_at": 0})
     foreign.close(Status.COMPLETED)
-    frame = sweeps.analysis.loading.list_sweeps(results).set_index("sweep")
+    frame = sweeps.list_sweeps(results).set_index("sweep")
     assert set(frame.index) == {"newer", "tiny", "foreign"}
     assert frame.index[-1] == "foreign"
     tiny = frame.loc["tiny"]
@@ -183,10 +184,26 @@ def test_the_list_has_a_row_a_sweep_the_newest_first(results):
         "tiny-0004",
     )
     assert "format 99" in frame["status"]["foreign"]
-    assert sweeps.analysis.loading.list_sweeps(results / "nowhere").empty
+    started_at = sweeps.load("tiny", results).facts["started_at"]
+    assert tiny["began"] == f"{datetime.fromtimestamp(started_at, UTC):%Y-%m-%d %H:%M} UTC"
+    assert sweeps.list_sweeps(results / "nowhere").empty
 
 
-def test_the_precision_of_training_is_not_taken_for_the_score_precision(tmp_path):
+def test_a_sweep_is_refreshed_and_shows_itself_in_a_line(tmp_path):
+    ledger = Ledger(create_sweep_folder(tmp_path, "tiny", exact=True), {"name": "tiny"})
+    sweep = sweeps.load("tiny", tmp_path)
+    assert (len(sweep.trials), len(sweep.history)) == (0, 0)
+    assert repr(sweep) == "<Sweep 'tiny': interrupted, 0 trials>"
+    ledger.start(Trial("tiny-0000", 0, {}, {"eval_samples": 500}, is_baseline=True))
+    ledger.report("tiny-0000", 10, {"fid": 1234.5}, 1234.5)
+    ledger.end("tiny-0000", Status.PRUNED)
+    ledger.close(Status.COMPLETED)
+    assert sweep.refresh() is sweep
+    assert (len(sweep.trials), len(sweep.history), len(sweep.rank())) == (1, 1, 1)
+    assert repr(sweep) == "<Sweep 'tiny': completed, 1 trial, best fid 1234 (tiny-0000)>"
+
+
+def test_the_parameter_precision_and_the_score_precision_have_columns_of_their_own(tmp_path):
     ledger = Ledger(create_sweep_folder(tmp_path, "tiny", exact=True), {"name": "tiny"})
     for number, precision in enumerate(("fp32", "bf16", "fp32", "bf16")):
         params = {"precision": precision}

@@ -6,18 +6,18 @@ from sweeps.record.status import Status
 from tests.sweeps.ledgers import write_confirmation, write_search, write_sweep
 
 
-def test_it_names_the_best_its_score_the_floor_and_the_gain_and_that_one_training_cannot_tell(tmp_path):
+def test_one_seed_gives_the_best_trial_the_floor_and_the_gain_but_no_significance(tmp_path):
     write_sweep(tmp_path)
     assert verdict(sweeps.load("tiny", tmp_path)) == (
         "tiny-0008 is the best of 10 trials, with a fid of 6.79 (5,000 samples), 81.0 times lower than the"
-        " 550 of the tutorial's defaults; real images have 7.1; whether that gain is beyond the noise cannot"
-        " be told, as each configuration was trained once and by how much two seeds differ is unknown."
+        " 550 of the tutorial's defaults; real images score 7.1; whether that gain is significant is unknown,"
+        " because each configuration was trained on one seed only."
     )
 
 
-def test_more_may_be_better(tmp_path):
+def test_a_gain_in_recall_is_a_difference(tmp_path):
     write_sweep(tmp_path, metrics=("recall", "fid"), statuses=[Status.PRUNED] * 4)
-    assert "1.25 times higher than the 0.12 of" in verdict(sweeps.load("tiny", tmp_path))
+    assert ", 0.03 higher than the 0.12 of" in verdict(sweeps.load("tiny", tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -35,24 +35,24 @@ def test_more_may_be_better(tmp_path):
             [Status.COMPLETED],
             Status.COMPLETED,
             "tiny-0000 is the best of 1 trial, with a fid of 550 (5,000 samples), and it is the tutorial's"
-            " defaults; real images have 7.1.",
+            " defaults; real images score 7.1.",
         ),
     ],
 )
-def test_where_there_is_nothing_to_compare_it_says_so(tmp_path, statuses, status, expected):
+def test_a_sweep_without_a_comparison_says_so(tmp_path, statuses, status, expected):
     write_sweep(tmp_path, statuses=statuses, status=status)
     assert verdict(sweeps.load("tiny", tmp_path)) == expected
 
 
-def test_a_confirmation_tells_the_mean_its_interval_the_gain_and_the_ties(tmp_path):
+def test_a_confirmation_gives_the_mean_its_interval_the_gain_and_the_ties(tmp_path):
     sweep = confirmed(
         tmp_path, best=[40.0, 42.0, 41.0], other=[39.0, 44.0, 43.0], defaults=[400.0, 420.0, 410.0]
     )
     assert verdict(sweep) == (
         "Of 3 configurations trained again on fresh seeds, tiny-0008 comes first, with a mean fid of 40.99"
         " (95\u00a0%: 38.58 to 43.55) over 3 seeds, 10.0 times lower than the 409.9 (95\u00a0%: 385.8 to"
-        " 435.5) of the tutorial's defaults; that gain is beyond the noise, as the defaults are worse on the"
-        " same fresh seeds; the seeds do not tell tiny-0008 from tiny-0006; real images have 7.1."
+        " 435.5) of the tutorial's defaults; that gain is significant, because the defaults are worse on the"
+        " same fresh seeds; tiny-0008 is not significantly better than tiny-0006; real images score 7.1."
     )
 
 
@@ -62,24 +62,24 @@ def test_a_confirmation_tells_the_mean_its_interval_the_gain_and_the_ties(tmp_pa
         (
             [42.0, 60.0],
             Status.COMPLETED,
-            "; that gain may be noise, as fresh seeds do not tell it from the defaults",
+            "; that gain is not significant, because the fresh seeds do not separate it from the defaults",
         ),
         (
             [Status.DIVERGED, 200.0],
             Status.COMPLETED,
-            "over 2 seeds; its gain over the defaults is beyond the noise, as the defaults failed"
-            " more often on the same fresh seeds (1 diverged); real images have 7.1.",
+            "over 2 seeds; its gain over the defaults is significant, because the defaults failed"
+            " more often on the same fresh seeds (1 diverged); real images score 7.1.",
         ),
         (
             [Status.DIVERGED] * 2,
             Status.COMPLETED,
-            "over 2 seeds; its gain over the defaults is beyond the noise, as the defaults failed"
-            " more often on the same fresh seeds (2 diverged); real images have 7.1.",
+            "over 2 seeds; its gain over the defaults is significant, because the defaults failed"
+            " more often on the same fresh seeds (2 diverged); real images score 7.1.",
         ),
         (
             [30.0, 31.0],
             Status.COMPLETED,
-            "over 2 seeds, and it is the tutorial's defaults; real images have 7.1",
+            "over 2 seeds, and it is the tutorial's defaults; real images score 7.1",
         ),
         (
             [200.0, Status.INTERRUPTED],
@@ -88,17 +88,15 @@ def test_a_confirmation_tells_the_mean_its_interval_the_gain_and_the_ties(tmp_pa
         ),
     ],
 )
-def test_a_gain_over_the_defaults_is_told_from_noise_by_paired_differences(
-    tmp_path, defaults, status, expected
-):
+def test_paired_differences_judge_the_gain_over_the_defaults(tmp_path, defaults, status, expected):
     assert expected in verdict(confirmed(tmp_path, status, best=[40.0, 41.0], defaults=defaults))
 
 
-def test_a_confirmation_in_which_all_failed_says_so_beside_what_the_search_found(tmp_path):
+def test_a_confirmation_in_which_all_failed_gives_the_result_of_the_search(tmp_path):
     failed = [Status.CRASHED] * 2
-    told = verdict(confirmed(tmp_path, best=failed, defaults=failed))
-    assert told.startswith("tiny-0008 is the best of 10 trials, with a fid of 6.79")
-    assert told.endswith("; on fresh seeds no configuration has a score.")
+    sentence = verdict(confirmed(tmp_path, best=failed, defaults=failed))
+    assert sentence.startswith("tiny-0008 is the best of 10 trials, with a fid of 6.79")
+    assert sentence.endswith("; on fresh seeds no configuration has a score.")
 
 
 def confirmed(results, status=Status.COMPLETED, *, best, defaults, other=None):
@@ -118,35 +116,35 @@ SEEDS = {
 @pytest.mark.parametrize(
     ("trial_id", "scores", "expected"),
     [
-        ("tiny-0001", {}, "is beyond the noise, as the defaults are worse on the same fresh seeds"),
-        ("tiny-0002", {}, "is beyond the noise, as the defaults are worse on the same fresh seeds"),
-        ("tiny-0003", {}, "is beyond the noise, as two seeds of one configuration differ by less"),
-        ("tiny-0004", {}, "may be noise, as two seeds of one configuration differ by as much"),
-        ("tiny-0000", {}, "may be noise, as it is itself the tutorial's defaults"),
+        ("tiny-0001", {}, "is significant, because the defaults are worse on the same fresh seeds"),
+        ("tiny-0002", {}, "is significant, because the defaults are worse on the same fresh seeds"),
+        ("tiny-0003", {}, "is significant, because two seeds of one configuration differ by less"),
+        ("tiny-0004", {}, "is not significant, because two seeds of one configuration differ by as much"),
+        ("tiny-0000", {}, "is not significant, because the trial has the tutorial's default configuration"),
         (
             "tiny-0001",
             {"tiny-0000": [90.0, 300.0, 120.0]},
-            "may be noise, as fresh seeds do not tell it from the defaults",
+            "is not significant, because the fresh seeds do not separate it from the defaults",
         ),
         (
             "tiny-0002",
             {"tiny-0000": [90.0, 130.0, 120.0]},
-            "may be noise, as the defaults are no worse on fresh seeds",
+            "is not significant, because the defaults do at least as well on the same fresh seeds",
         ),
         (
             "tiny-0001",
             {"tiny-0000": [90.0, Status.DIVERGED, 80.0]},
-            "is beyond the noise, as the defaults failed more often on the same fresh seeds",
+            "is significant, because the defaults failed more often on the same fresh seeds",
         ),
         (
             "tiny-0002",
             {"tiny-0002": [Status.CRASHED, 150.0, 146.0]},
-            "may be noise, as the defaults are no worse on fresh seeds",
+            "is not significant, because the defaults do at least as well on the same fresh seeds",
         ),
         (
             "tiny-0003",
             {name: [Status.DIVERGED] * 3 for name in SEEDS},
-            "cannot be told, as no configuration has a score on two fresh seeds",
+            "is significant is unknown, because no configuration has a score on two fresh seeds",
         ),
     ],
 )
@@ -160,5 +158,5 @@ def test_an_unfinished_confirmation_judges_nothing(tmp_path):
     judged = judge(write_confirmation(folder, SEEDS, Status.INTERRUPTED), "tiny-0001")
     assert judged.is_significant is None
     assert judged.sentence("it") == (
-        "whether it is beyond the noise cannot be told, as its confirmation is not finished"
+        "whether it is significant is unknown, because the confirmation is not finished"
     )

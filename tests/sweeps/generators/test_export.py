@@ -61,7 +61,7 @@ def test_an_exported_generator_draws_without_the_sweep(tmp_path):
         "| memorisation | 0.9 | - |",
         "sha256:0",
         "| seed | 1 |",
-        "in that confirmation it is the winner. By that, its gain over the tutorial's defaults is beyond",
+        "in that confirmation it is the winner. By that, its gain over the tutorial's defaults is",
     ):
         assert text in card
     assert "--force" not in card
@@ -75,13 +75,18 @@ def test_an_exported_generator_draws_without_the_sweep(tmp_path):
         (
             None,
             0.9,
-            ["cannot be told, as each configuration was trained once"],
+            ["is unknown, because each configuration was trained on one seed only"],
             "gan-sweep confirm tiny ",
         ),
-        (ALIKE, 0.9, ["may be noise, as fresh seeds do not tell"], "confirm tiny --until-resolved "),
+        (
+            ALIKE,
+            0.9,
+            ["is not significant, because the fresh seeds do not separate"],
+            "confirm tiny --until-resolved ",
+        ),
         (FAR_APART, 0.4, ["its memorisation score is 0.4, and the check requires 0.5"], "--force"),
         (FAR_APART, float("nan"), ["its memorisation score is nan"], "--force"),
-        (ALIKE, 0.1, ["may be noise", "memorisation score is 0.1"], "--force"),
+        (ALIKE, 0.1, ["is not significant", "memorisation score is 0.1"], "--force"),
     ],
 )
 def test_a_gain_that_may_be_noise_and_copies_are_exported_only_with_force(
@@ -92,7 +97,7 @@ def test_a_gain_that_may_be_noise_and_copies_are_exported_only_with_force(
         export(sweep, None, out)
     for text in (*reasons, to_type, "with --force, the model card names these reasons"):
         assert text in str(refused.value)
-    assert ("gan-sweep confirm" in str(refused.value)) == ("noise" in reasons[0] or scores is None)
+    assert ("gan-sweep confirm" in str(refused.value)) == ("not significant" in reasons[0] or scores is None)
     assert not out.exists()
     export(sweep, None, out, force=True)
     card = in_one_line(out / "README.md")
@@ -189,4 +194,4 @@ def test_a_model_registered_by_force_is_tagged_with_the_objections(tracked, tmp_
     export(tracked, "tiny-0000", tmp_path / "home", register_as="defaults", force=True)
     client = MlflowClient(Store.beside(tracked.folder.parent).uri)
     tags = client.get_model_version_by_alias("defaults", "champion").tags
-    assert tags["objections"].endswith("it is itself the tutorial's defaults")
+    assert tags["objections"].endswith("because the trial has the tutorial's default configuration")

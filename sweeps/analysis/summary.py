@@ -1,0 +1,87 @@
+"""A sweep in a few JSON values."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from sweeps.analysis.frames import Frames
+from sweeps.analysis.leaderboard import Leaderboard
+from sweeps.analysis.rows import row_scores
+
+
+def summary_of(frames: Frames, leaderboard: Leaderboard) -> dict[str, Any]:
+    """Return counts of trials by status, the best trial, the defaults, the floors, the confirmation."""
+    record = frames.record
+    facts, board = record.facts, leaderboard.of_search()
+    ranked = board["trial_id"][board["rank"].notna()].tolist()
+    trials = {row["trial_id"]: trial_summary(row, frames.metric) for row in record.trials}
+    baseline = next((row["trial_id"] for row in record.trials if row["is_baseline"]), None)
+    floors = facts.get("floors")
+    return {
+        "name": record.folder.name,
+        "status": facts["status"],
+        "metric": frames.objectives[0],
+        "seconds": elapsed_s(facts),
+        "trials": dict(Counter(row["status"] for row in record.trials)),
+        "best": trials[ranked[0]] if ranked else None,
+        "baseline": trials[baseline] if baseline in ranked else None,
+        "fid_floor": (floors or {}).get("fid"),
+        "floors": floors,
+        "extractor": facts.get("extractor"),
+        "confirmation": _confirmation_summary(frames, leaderboard),
+    }
+
+
+def _confirmation_summary(frames: Frames, leaderboard: Leaderboard) -> dict[str, Any] | None:
+    result = leaderboard.confirmation(frames.scale())
+    if result is None:
+        return None
+    facts = frames.record.facts["confirmation"]
+    return {
+        "status": facts["status"],
+        "seconds": elapsed_s(facts),
+        "trials": dict(Counter(row["status"] for row in frames.record.replicas)),
+        "winner": result.winner,
+        "tied": result.tied,
+        "conclusion": result.conclusion(),
+        "finalists": json_records(leaderboard.of_confirmation()),
+    }
+
+
+def trial_summary(row: dict[str, Any], metric: str) -> dict[str, Any]:
+    """Return the scores, flags and searched parameters of a record's trial."""
+    scores = row_scores(row)
+    return {
+        "trial_id": row["trial_id"],
+        "fid": scores.get("fid"),
+        metric: scores.get(metric),
+        "samples": scores["samples"],
+        f"search_{metric}": row["score"],
+        "scores": {name: value for name, value in scores.items() if name not in {"samples", "images_per_s"}},
+        "flags": row["flags"],
+        "params": row["params"],
+    }
+
+
+def elapsed_s(facts: Mapping[str, Any]) -> float | None:
+    """Return the seconds that a search or a confirmation ran, without the pauses between stop and resume.
+
+    Args:
+        facts: The record's facts of the search, or of its confirmation. ``since`` is the start of the last
+            part, ``before_s`` the duration of the parts before it.
+
+    Returns:
+        The seconds; None while it runs.
+    """
+    if facts.get("ended_at") is None:
+        return None
+    since = facts.get("since", facts["started_at"])
+    return float(facts.get("before_s", 0.0) + facts["ended_at"] - since)
+
+
+def json_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a frame's rows as JSON values, None for an empty cell."""
+    records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in record.items()} for record in records]
