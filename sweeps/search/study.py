@@ -17,9 +17,9 @@ from sweeps.errors import SweepError
 from sweeps.record.past import Past
 from sweeps.record.reading import Record, read_ledger
 from sweeps.search.replay import TRIAL_ID, WARM_START, earlier_trial, ended_trials
-from sweeps.spec.domains import AnyDomain, Fixed
+from sweeps.spec.domains import AnyDomain
 from sweeps.spec.sections import Metric
-from sweeps.spec.space import Space
+from sweeps.spec.space import Space, fixed_values, searched_domains
 
 Goal = Literal["minimize", "maximize"]
 
@@ -101,7 +101,4 @@ def _space(record: Record) -> Space:
     """Return the searched space; validating the whole spec would import a user's own components."""
     content = record.facts["spec"]["parameters"]
     parameters: dict[str, Any] = TypeAdapter(dict[str, AnyDomain]).validate_python(content)
-    searched = {
-        name: domain for name, domain in parameters.items() if not isinstance(domain, Fixed) or domain.when
-    }
-    return Space(searched, record.trials[0]["config"])
+    return Space(searched_domains(parameters), record.trials[0]["config"] | fixed_values(parameters))

@@ -117,15 +117,15 @@ def population_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
 
 
 def point_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
-    """Yield the points that name a parameter that is not searched, or that lie outside the search space.
+    """Yield the points that name a parameter that the file does not, or that lie outside the search space.
 
     The empty point is the baseline, which the sweep tries even if it lies outside.
     """
     own = ((index, point) for index, point in enumerate(spec.points) if isinstance(point, dict))
     for index, point in own:
-        unknown = sorted(point.keys() - spec.searched.keys())
+        unknown = sorted(point.keys() - spec.parameters.keys())
         for name in unknown:
-            message = f"{name!r} is not searched; {allowed_and_closest(name, spec.searched)}"
+            message = f"{name!r} is not searched; {allowed_and_closest(name, spec.parameters)}"
             yield source.fault(("points", index, name), message, of_key=True)
         known = {name: value for name, value in point.items() if name not in unknown}
         rejections = {name: reason for name, value in known.items() if (reason := rejection(name, value))}
@@ -139,12 +139,13 @@ def _outside_space(
     spec: SweepSpec, source: Source, index: int, point: Mapping[str, Scalar]
 ) -> Iterator[Fault]:
     full = spec.with_defaults(point)
-    for name in point.keys() - full.keys():
+    inactive = (point.keys() & spec.searched.keys()) - full.keys()
+    for name in inactive:
         message = f"this point does not meet the conditions of {name}: see {name}'s when, or remove it here"
         yield source.fault(("points", index, name), message, of_key=True)
-    for name, value in full.items():
-        domain = spec.searched[name]
-        if not domain.contains(value):
+    for name, value in {**full, **point}.items():
+        domain = spec.parameters[name]
+        if name not in inactive and not domain.contains(value):
             path = ("points", index, name) if name in point else ("points", index)
             origin = "" if name in point else ", its default, because this point leaves it out"
             message = (

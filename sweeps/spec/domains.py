@@ -79,6 +79,10 @@ class Domain(StrictModel):
         """Return every value, or None if there are infinitely many or more than :data:`MAX_LISTED`."""
         return None
 
+    def only_value(self) -> Scalar | None:
+        """Return the value of a domain with one value, or None if the domain has several."""
+        return None
+
     def summary(self) -> str:
         """Return a short description of the values."""
         raise NotImplementedError
@@ -101,6 +105,9 @@ class Fixed(Domain):
 
     def all_values(self) -> list[Scalar]:  # noqa: D102
         return [self.value]
+
+    def only_value(self) -> Scalar:  # noqa: D102
+        return self.value
 
     def summary(self) -> str:  # noqa: D102
         return str(self.value)
@@ -148,6 +155,9 @@ class Choice(Domain):
 
     def all_values(self) -> list[Scalar]:  # noqa: D102
         return list(self.values)
+
+    def only_value(self) -> Scalar | None:  # noqa: D102
+        return self.values[0] if len(self.values) == 1 else None
 
     def summary(self) -> str:  # noqa: D102
         if self.probabilities is None:

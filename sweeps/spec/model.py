@@ -10,11 +10,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from gan_core.config import TrialConfig
 from gan_core.datasets import FOLDER, check_dataset
 from gan_core.registry import is_import_path
-from sweeps.spec.domains import Domain, Fixed, Scalar
+from sweeps.spec.domains import Domain, Scalar
 from sweeps.spec.fields import Channels, Method, Name, Parameter, Points, as_seconds
 from sweeps.spec.published import published_points
 from sweeps.spec.sections import Confirm, EarlyTerminate, Metric, Resources, StrictModel
-from sweeps.spec.space import Space
+from sweeps.spec.space import Space, fixed_values, searched_domains
 
 FIRST_FRESH_SEED = 2**32
 """Seeds of a search lie below it, unless the file sets ``seed`` otherwise."""
@@ -149,11 +149,7 @@ class SweepSpec(StrictModel):
     @property
     def searched(self) -> dict[str, Domain]:
         """The domains of the parameters that differ between trials or have conditions."""
-        return {
-            name: domain
-            for name, domain in self.parameters.items()
-            if not isinstance(domain, Fixed) or domain.when
-        }
+        return searched_domains(self.parameters)
 
     @cached_property
     def space(self) -> Space:
@@ -215,11 +211,7 @@ class SweepSpec(StrictModel):
 
     @property
     def _fixed(self) -> dict[str, Any]:
-        return {
-            name: domain.value
-            for name, domain in self.parameters.items()
-            if isinstance(domain, Fixed) and not domain.when
-        }
+        return fixed_values(self.parameters)
 
     @property
     def defaults(self) -> dict[str, Any]:

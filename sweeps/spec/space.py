@@ -16,6 +16,20 @@ MAX_POINTS = 100_000
 """The most points that a space with conditions lists as a finite set."""
 
 
+def searched_domains(parameters: Mapping[str, Domain]) -> dict[str, Domain]:
+    """Return the domains of the parameters that have several values, or conditions."""
+    return {name: domain for name, domain in parameters.items() if domain.only_value() is None or domain.when}
+
+
+def fixed_values(parameters: Mapping[str, Domain]) -> dict[str, Scalar]:
+    """Return the values of the parameters that have one value in every trial."""
+    return {
+        name: value
+        for name, domain in parameters.items()
+        if (value := domain.only_value()) is not None and not domain.when
+    }
+
+
 class Space:
     """The searched parameters, each after the parameters that its conditions name.
 
@@ -54,10 +68,16 @@ class Space:
         return params
 
     def contains(self, params: Mapping[str, Scalar]) -> bool:
-        """Return whether ``params`` are a point: exactly the active parameters, each within its domain."""
-        names = [name for name in self._domains if self.is_active(name, params)]
-        return params.keys() == set(names) and all(
-            self._domains[name].contains(params[name]) for name in names
+        """Return whether ``params`` are a point: exactly the active parameters, each within its domain.
+
+        Points of older records also have the parameters with a list of one value.
+        """
+        active = {name for name in self._domains if self.is_active(name, params)}
+        others = params.keys() - active
+        return (
+            active <= params.keys()
+            and all(self._domains[name].contains(params[name]) for name in active)
+            and all(name not in self._domains and self._fixed.get(name) == params[name] for name in others)
         )
 
     def optuna_params(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
@@ -65,7 +85,7 @@ class Space:
         return {
             name: self._domains[name].optuna_value(value)
             for name, value in params.items()
-            if not isinstance(self._domains[name], Fixed)
+            if name in self._domains and not isinstance(self._domains[name], Fixed)
         }
 
     def points(self) -> Iterator[dict[str, Scalar]] | None:

@@ -101,6 +101,21 @@ def test_the_baseline_comes_first_and_points_have_defaults(tmp_path):
     assert spec.first_points() == [defaults, defaults | {"lr": 1e-3}]
 
 
+def test_a_list_of_one_value_is_that_value_in_every_trial(tmp_path):
+    one_value = (
+        "  eval_samples: {values: [128]}\n  final_samples: {values: [128]}\n  d_steps: {values: [2]}\n"
+    )
+    points = "points: [{lr: 1e-3, d_steps: 2}]\n"
+    spec = load_spec(write(tmp_path, GOOD + one_value + points))
+    assert spec.searched.keys() == {"loss", "lr", "beta1", "noise_dim"}
+    for point in spec.first_points():
+        config = spec.trial_config(point, 0)
+        assert (config.eval_samples, config.final_samples, config.d_steps) == (128, 128, 2)
+    of_an_older_record = spec.baseline | {"d_steps": 2}
+    assert spec.space.contains(of_an_older_record)
+    assert "d_steps" not in spec.space.optuna_params(of_an_older_record)
+
+
 def test_the_default_slope_depends_on_the_architecture(tmp_path):
     searched = GOOD + "  leaky_slope: {min: 0.0, max: 0.4}\n"
     assert load_spec(write(tmp_path, searched)).baseline["leaky_slope"] == 0.2
