@@ -52,6 +52,11 @@ AllowImports = Annotated[
         callback=lambda allowed: _allow_imports(allowed),
     ),
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option("--columns", metavar="A,B,...", help="Only these columns, in this order."),
+]
+OutputFormat = Annotated[Format, typer.Option("--format", help="How to print it.")]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document; everything else goes to stderr.")
 ]

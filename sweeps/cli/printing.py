@@ -1,7 +1,6 @@
-"""What a person reads when a sweep is over."""
+"""Print a sweep's results: its summary, its confirmation, its leaderboard and the list of sweeps."""
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +8,7 @@ import pandas as pd
 
 from sweeps.analysis.sweep import Sweep
 from sweeps.analysis.verdict import difference, judge
+from sweeps.cli.table import print_table
 from sweeps.record.layout import report_file
 from sweeps.record.reading import standing
 from sweeps.record.status import Stage, Status
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from sweeps.analysis.statistics import Scale
     from sweeps.driver.runner import Outcome
 
+MOST_ROWS = 100
+"""The most trials that a leaderboard prints without ``--top``: rich takes seconds for 10,000 rows."""
+
 
 def print_summary(outcome: "Outcome", results: Path) -> None:
-    """Print which configuration won, by how much, what to type next, and what a confirmation found."""
+    """Print the best trial, its gain over the defaults, the confirmation, and what to type next."""
     for label, text in _summary_lines(outcome, results):
         print(f"{label:<9} {text}")
     if outcome.sweep.confirmed():
@@ -29,6 +32,7 @@ def print_summary(outcome: "Outcome", results: Path) -> None:
 
 
 def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str]]:
+    """Yield the lines of the summary, each with its label."""
     sweep, summary = outcome.sweep, outcome.sweep.summary()
     counts = ", ".join(f"{count} {Status(status).words}" for status, count in summary["trials"].items())
     confirmed = (summary["confirmation"] or {}).get("seconds")
@@ -37,17 +41,12 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
         sweep.name,
         f"{counts or 'no trial was started'}, in {duration(summary['seconds'])}{confirming}",
     )
-    best, baseline = summary["best"], summary["baseline"]
-    metric = sweep.metric
+    best, metric = summary["best"], sweep.metric
     if best:
         params = format_params(best["params"])
         yield "best", f"{metric} {best[metric]:.4g}  {best['trial_id']}  {params}"
-    if best and baseline:
-        comparable = metric if baseline["samples"] == best["samples"] else f"search_{metric}"
-        gain = difference(best[comparable], baseline[comparable], sweep.scale())
-        score = f"{metric} {baseline[comparable]:.4g}"
-        yield "defaults", f"{score}  {baseline['trial_id']}  the best is {gain}"
-    if best:
+        if summary["baseline"]:
+            yield "defaults", _defaults_line(sweep, best, summary["baseline"])
         floor, samples = summary["floors"][metric], best["samples"]
         yield "floor", f"{metric} {floor:.4g}  real images; the best's {metric} is of {samples:,} samples"
         yield "samples", str(sweep.samples_file(best["trial_id"]))
@@ -63,14 +62,31 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
         yield label, f"gan-sweep {command}{where}"
 
 
-def print_confirmation(sweep: Sweep, frame: pd.DataFrame) -> None:
-    """Print what a confirmation has found: means, differences from the winner, and why it stopped."""
+def _defaults_line(sweep: Sweep, best: dict[str, Any], baseline: dict[str, Any]) -> str:
+    """Return the score of the defaults and the best trial's gain over it, both of as many samples."""
+    comparable = sweep.metric if baseline["samples"] == best["samples"] else f"search_{sweep.metric}"
+    score = baseline[comparable]
+    gain = f"the best is {difference(best[comparable], score, sweep.scale())}"
+    if best["trial_id"] == baseline["trial_id"] or best[comparable] == score:
+        gain = "no trial is better than the defaults"
+    return f"{sweep.metric} {score:.4g}  {baseline['trial_id']}  {gain}"
+
+
+def print_confirmation(sweep: Sweep, frame: pd.DataFrame, columns: Sequence[str] | None = None) -> None:
+    """Print the result of a confirmation: means, differences from the winner, and why it stopped.
+
+    Args:
+        sweep: The sweep.
+        frame: The finalists, as ``sweep.rank(stage="confirm")`` returns them.
+        columns: The columns to print; all if it is None.
+    """
     confirmed = sweep.confirmed()
     if confirmed is None:
         return
-    mean = "geometric mean" if confirmed.scores.scale.is_logarithmic else "mean"
+    mean = "geometric mean" if sweep.scale().is_logarithmic else "mean"
     title = f"{sweep.name} confirmed: {mean} of the final {sweep.metric} over fresh seeds, 95 % intervals"
-    _print_table(title, _with_gains(frame, confirmed.scores.scale))
+    command = f"gan-sweep rank {sweep.name} --stage confirm{results_option(sweep.folder.parent)}"
+    print_table(title, _with_gains(frame, sweep.scale()), columns, command)
     print(f"verdict   {confirmed.conclusion()}")
     winner, finalists = confirmed.winner, set(sweep.replicas["of"])
     defaults = set(sweep.trials["trial_id"][sweep.trials["is_baseline"]])
@@ -78,73 +94,52 @@ def print_confirmation(sweep: Sweep, frame: pd.DataFrame) -> None:
         print(f"gain      {judge(sweep, winner).sentence('the gain over the defaults')}")
 
 
-def print_leaderboard(sweep: "Sweep | Sweeps", frame: pd.DataFrame, by: str | None = None) -> None:
-    """Print what ``rank`` returned, as a table, and how many trials failed of what."""
+def print_leaderboard(
+    sweep: "Sweep | Sweeps",
+    frame: pd.DataFrame,
+    by: str | None,
+    columns: Sequence[str] | None,
+    top: int | None,
+    command: str,
+) -> None:
+    """Print the ranked trials as a table, and the number of failed trials by kind.
+
+    Args:
+        sweep: The sweep, or several.
+        frame: The trials, as ``sweep.rank(by, top)`` returns them.
+        by: The metric; the sweep's own if it is None.
+        columns: The columns to print; all if it is None.
+        top: How many trials to print; at most ``MOST_ROWS`` if it is None.
+        command: The command that prints this leaderboard.
+    """
     scale = sweep.scale(by)
-    better = "less" if scale.less_is_better else "more"
+    better = "lower" if scale.less_is_better else "higher"
     floors = frame["floor"].dropna().unique()
     floor = f"; real images have {floors[0]:.4g}" if len(floors) == 1 else ""
-    _print_table(f"{sweep.name}: {scale.metric}, {better} is better{floor}", _with_gains(frame, scale))
+    shown = frame if top is not None else frame.head(MOST_ROWS)
+    print_table(
+        f"{sweep.name}: {scale.metric}, {better} is better{floor}",
+        _with_gains(shown, scale),
+        columns,
+        command,
+    )
+    if more := len(frame) - len(shown):
+        print(f"{more:,} more trials: {command} --top {len(frame)}, or --format csv, prints them")
     failures = sweep.failures()
     if len(failures):
-        told = ", ".join(f"{n} {kind} (loss {loss})" for kind, loss, n in failures.itertuples(index=False))
-        print(f"failed: {told}")
-
-
-def print_sweeps(frame: pd.DataFrame, results: Path) -> None:
-    """Print what :func:`sweeps.analysis.loading.list_sweeps` returned, as a table."""
-    if len(frame):
-        _print_table(f"Sweeps in {results}", frame)
-    else:
-        print(f"there are no sweeps in {results} yet")
+        counts = ", ".join(f"{n} {kind} (loss {loss})" for kind, loss, n in failures.itertuples(index=False))
+        print(f"failed: {counts}")
 
 
 def _with_gains(frame: pd.DataFrame, scale: "Scale") -> pd.DataFrame:
-    """Return a leaderboard as it is printed: a gain is a ratio, 2x, or a difference, +0.2."""
+    """Return a leaderboard with its gains as text: a ratio, 2x, or a difference, +0.2."""
     template = "{:.4g}x" if scale.is_logarithmic else "{:+.4g}"
-    return frame.drop(columns="floor").assign(gain=frame["gain"].map(template.format, na_action="ignore"))
+    return frame.assign(gain=frame["gain"].map(template.format, na_action="ignore"))
 
 
-def _print_table(title: str, frame: pd.DataFrame) -> None:
-    """Print a frame in aligned columns, the defaults in bold; Rich takes seconds for 10,000 rows."""
-    is_baseline = frame.get("is_baseline", pd.Series(data=False, index=frame.index)).tolist()
-    columns = [
-        _aligned(column, frame[column], is_baseline) for column in frame.columns if column != "is_baseline"
-    ]
-    lines = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
-    if sys.stdout.isatty():
-        lines[1:] = [
-            f"\x1b[1m{line}\x1b[0m" if bold else line
-            for line, bold in zip(lines[1:], is_baseline, strict=True)
-        ]
-    print("\n".join([title, *lines]))
-
-
-def _aligned(column: str, values: "pd.Series[Any]", is_baseline: list[bool]) -> list[str]:
-    """Return a column's heading and cells, of one width."""
-    headings = {"trial_id": "trial", "vs_winner": "vs winner", "vs_low": "low", "vs_high": "high"}
-    there = zip(values.tolist(), values.isna().tolist(), is_baseline, strict=True)
-    cells = ["-" if missing else _cell_of(column, value, bold) for value, missing, bold in there]
-    cells = [headings.get(column, column), *cells]
-    width = max(map(len, cells))
-    return [cell.ljust(width) if column in _TEXTS else cell.rjust(width) for cell in cells]
-
-
-_TEXTS = {"sweep", "trial_id", "status", "verdict", "failed"}
-
-
-def _cell_of(column: str, value: object, is_baseline: bool) -> str:
-    if column == "trial_id":
-        return f"{value} (defaults)" if is_baseline else str(value)
-    if column == "status" and value in _WORDS:
-        return _WORDS[str(value)]
-    return _cell(value)
-
-
-_WORDS = {str(status): status.words for status in Status}
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def print_sweeps(frame: pd.DataFrame, results: Path, columns: Sequence[str] | None) -> None:
+    """Print the sweeps that :func:`sweeps.analysis.loading.list_sweeps` returned."""
+    if len(frame):
+        print_table(f"Sweeps in {results}", frame, columns, f"gan-sweep list{results_option(results)}")
+    else:
+        print(f"there are no sweeps in {results} yet")

@@ -2,15 +2,27 @@
 
 import sys
 from pathlib import Path
+from shlex import join
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gan_core.registry import imports_are_allowed
 from sweeps.cli.exits import EXIT_SOME_TRIALS_FAILED
-from sweeps.cli.options import AllowImports, Format, Name, Results, TrackingUri, TrialOrBest
+from sweeps.cli.options import (
+    AllowImports,
+    Columns,
+    Format,
+    Json,
+    Name,
+    OutputFormat,
+    Results,
+    TrackingUri,
+    TrialOrBest,
+)
+from sweeps.errors import SweepError
 from sweeps.generators.formats import ModelFormat
-from sweeps.words import json_text
+from sweeps.words import json_text, results_option
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -25,7 +37,7 @@ def schema_command() -> None:
 
 def rank_command(
     names: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="The sweep's name; of several, one table.")
+        list[str], typer.Argument(metavar="NAME...", help="The sweep's name; several make one table.")
     ],
     by: Annotated[
         str | None, typer.Option(metavar="METRIC", help="Another metric than the sweep's, such as kid.")
@@ -37,41 +49,54 @@ def rank_command(
     where: Annotated[
         str | None, typer.Option(metavar="CONDITION", help="Only these trials: \"loss == 'lsgan'\".")
     ] = None,
-    format_: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+    columns: Columns = None,
+    format_: OutputFormat = Format.TABLE,
+    json_: Json = False,
     results: Results = Path("results"),
 ) -> None:
     """Rank the trials of a sweep, or of several, best first."""
     from sweeps.analysis.loading import load
     from sweeps.analysis.sweep import Sweep
+    from sweeps.cli.table import select_columns
 
+    format_ = _format_of(format_, json_=json_)
     loaded = load(names[0], results) if len(names) == 1 else load(names, results)
     frame = loaded.rank(by, top, stage, where)
+    chosen = select_columns(frame, columns)
     if format_ is not Format.TABLE:
-        _print_data(frame, format_)
+        _print_data(frame if chosen is None else frame[chosen], format_)
     elif isinstance(loaded, Sweep) and stage == "confirm" and by in {None, loaded.metric}:
         from sweeps.cli.printing import print_confirmation
 
-        print_confirmation(loaded, frame)
+        print_confirmation(loaded, frame, chosen)
     else:
         from sweeps.cli.printing import print_leaderboard
 
-        print_leaderboard(loaded, frame, by)
+        options = {"--by": by, "--stage": stage if stage != "search" else None, "--where": where}
+        given = [part for name, value in options.items() if value is not None for part in (name, value)]
+        command = f"gan-sweep rank {join([*names, *given])}{results_option(results)}"
+        print_leaderboard(loaded, frame, by, chosen, top, command)
 
 
 def list_command(
-    format_: Annotated[Format, typer.Option("--format", help="How to print it.")] = Format.TABLE,
+    columns: Columns = None,
+    format_: OutputFormat = Format.TABLE,
+    json_: Json = False,
     results: Results = Path("results"),
 ) -> None:
-    """List the sweeps: their state, trials, best trial, and when they began."""
+    """List the sweeps: their status, trials, best trial, and when they began."""
     from sweeps.analysis.loading import list_sweeps
+    from sweeps.cli.table import select_columns
 
+    format_ = _format_of(format_, json_=json_)
     frame = list_sweeps(results)
+    chosen = select_columns(frame, columns)
     if format_ is not Format.TABLE:
-        _print_data(frame, format_)
+        _print_data(frame if chosen is None else frame[chosen], format_)
     else:
         from sweeps.cli.printing import print_sweeps
 
-        print_sweeps(frame, results)
+        print_sweeps(frame, results, chosen)
 
 
 def sample_command(
@@ -79,21 +104,28 @@ def sample_command(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The image: .png, or .gif or .webp.")],
     trial: TrialOrBest = None,
     n: Annotated[int, typer.Option("--n", metavar="N", min=1, max=10_000, help="How many images.")] = 64,
-    seed: Annotated[int, typer.Option(metavar="S", min=0, help="Of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="S", min=0, help="The seed of the noise.")] = 0,
     interpolate: Annotated[
         bool, typer.Option("--interpolate", help="An animated walk through the latent space.")
     ] = False,
+    json_: Json = False,
     results: Results = Path("results"),
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
-    """Draw images from the best generator, or a trial's."""
+    """Draw images with the best generator, or with a trial's."""
     from sweeps.analysis.loading import load
+    from sweeps.generators.kept import best_trial
     from sweeps.generators.samples import check_file, write_samples, write_walk
 
     check_file(out, animated=interpolate)
-    generator = load(name, results).generator(trial, allow_imports=imports_are_allowed())
+    sweep = load(name, results)
+    trial = trial or best_trial(sweep)
+    generator = sweep.generator(trial, allow_imports=imports_are_allowed())
     (write_walk if interpolate else write_samples)(generator, out, n, seed)
-    print(out)
+    if json_:
+        print(json_text({"sweep": name, "trial_id": trial, "files": [str(out)]}))
+    else:
+        print(out)
 
 
 def export_command(
@@ -111,33 +143,43 @@ def export_command(
     ] = None,
     register: Annotated[
         str | None,
-        typer.Option("--register", metavar="MODEL", help="Put it into MLflow's model registry as champion."),
+        typer.Option(
+            "--register", metavar="MODEL", help="Register it in MLflow under this name, as champion."
+        ),
     ] = None,
     tracking_uri: TrackingUri = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Although its gain may be noise, or it may be copies.")
+        bool,
+        typer.Option("--force", help="Export it even if its gain may be noise or its samples may be copies."),
     ] = False,
+    json_: Json = False,
     results: Results = Path("results"),
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
-    """Write the best generator, or a trial's, with what loads it and a card that says what it is."""
+    """Export the best generator, or a trial's, with a script that draws with it and a model card."""
     from sweeps.analysis.loading import load
     from sweeps.generators.export import export, snippet
+    from sweeps.generators.kept import best_trial
 
-    wanted = list(dict.fromkeys(formats or []))
     sweep = load(name, results)
+    trial = trial or best_trial(sweep)
     files = export(
         sweep,
         trial,
         out,
-        formats=wanted,
+        formats=list(dict.fromkeys(formats or [])),
         register_as=register,
         tracking_uri=tracking_uri,
         force=force,
     )
+    model = None if register is None else f"models:/{register}@champion"
+    if json_:
+        written = {"sweep": name, "trial_id": trial, "files": [*map(str, files)], "registered": model}
+        print(json_text(written))
+        return
     print(*files, sep="\n")
-    if register is not None:
-        print(f"registered as models:/{register}@champion")
+    if model is not None:
+        print(f"registered as {model}")
     print(f"\nTo draw from it, with torch and gan_core alone:\n\n{snippet(out)}", end="")
 
 
@@ -150,16 +192,20 @@ def report_command(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="The page, if not results/NAME/report.html.")
     ] = None,
+    json_: Json = False,
 ) -> None:
-    """Write one page that tells a sweep's story; it opens without a network."""
+    """Write a report on a sweep: one page that opens without a network."""
     from sweeps.analysis.loading import load
     from sweeps.report.figures import write_pngs
     from sweeps.report.page import write_report
 
     sweep = load(name, results)
-    print(write_report(sweep, out))
-    for file in write_pngs(sweep, png) if png else []:
-        print(file)
+    files = [write_report(sweep, out)]
+    files += write_pngs(sweep, png) if png else []
+    if json_:
+        print(json_text({"sweep": name, "files": [*map(str, files)]}))
+    else:
+        print(*files, sep="\n")
 
 
 def sync_command(name: Name, tracking_uri: TrackingUri = None, results: Results = Path("results")) -> None:
@@ -189,8 +235,19 @@ def ui_command(
     raise typer.Exit(serve_dashboard(results, name))
 
 
+def _format_of(format_: Format, *, json_: bool) -> Format:
+    """Return the format that ``--format`` and its shorthand ``--json`` ask for.
+
+    Raises:
+        SweepError: They contradict each other.
+    """
+    if json_ and format_ is Format.CSV:
+        raise SweepError("--json and --format csv contradict each other: type one of them")
+    return Format.JSON if json_ else format_
+
+
 def _print_data(frame: "DataFrame", format_: Format) -> None:
-    """Print a frame for programs to read."""
+    """Print a frame as CSV or JSON."""
     from sweeps.analysis.summary import json_records
 
     if format_ is Format.CSV:
