@@ -1,4 +1,4 @@
-"""The notebooks run, on a sweep that a run would have left."""
+"""The example notebook runs on the files of a sweep."""
 
 import base64
 from io import BytesIO
@@ -18,12 +18,12 @@ SCORES = {"lsgan-0008": [60.0, 62.0], "lsgan-0006": [40.0, 41.0], "lsgan-0000": 
 
 
 A_GREY_LEVEL = 1
-"""The notebook's process has another number of threads than this one, and so sums in another order."""
+"""The notebook's process has a different number of threads, and so adds numbers in a different order."""
 
 
 @pytest.fixture
 def browsed(tmp_path):
-    """Return a function that runs the notebook, and gives the outputs of each cell."""
+    """Return a function that runs the notebook and returns the outputs of each cell."""
 
     def run():
         (tmp_path / "examples").mkdir()
@@ -35,7 +35,7 @@ def browsed(tmp_path):
     return run
 
 
-def test_browse_shows_what_was_found_and_draws_from_the_best_generator(tmp_path, browsed):
+def test_the_notebook_shows_the_results_and_samples_of_the_best_generator(tmp_path, browsed):
     folder = write_sweep(tmp_path / "results", "lsgan")
     write_generator(folder, "lsgan-0008")
     generator = write_generator(folder, "lsgan-0006")
@@ -54,7 +54,7 @@ def test_browse_shows_what_was_found_and_draws_from_the_best_generator(tmp_path,
     assert sweep.confirmed().winner == "lsgan-0006"
 
 
-def test_browse_needs_no_confirmation(tmp_path, browsed):
+def test_the_notebook_needs_no_confirmation(tmp_path, browsed):
     write_generator(write_sweep(tmp_path / "results", "lsgan"), "lsgan-0008")
     shown = browsed()
     assert shown["confirmed"] == shown["seeds"] == []

@@ -2,13 +2,16 @@
 
 import warnings
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from sweeps.analysis.columns import is_number
 from sweeps.analysis.search_scores import is_scored, less_is_better, score_of
+
+if TYPE_CHECKING:
+    import optuna
 
 
 def parameter_importances(
@@ -18,16 +21,16 @@ def parameter_importances(
     *,
     logarithmic: Collection[str] = (),
 ) -> pd.Series:
-    """Return Optuna's importances of the parameters, greatest first; they add up to 1, or all are 0.
+    """Return how much each parameter matters, greatest first; the importances add up to 1, or all are 0.
 
-    PED-ANOVA (Watanabe et al., 2023, arXiv:2304.10255): how far the best trials' values of a parameter lie
-    from those of all trials. It goes by the trials with a score; of two or fewer nothing is known, and all
-    are 0.
+    PED-ANOVA (Watanabe et al., 2023, arXiv:2304.10255), by Optuna: how far the best trials' values of a
+    parameter lie from those of all trials. Trials without a search score are left out. With fewer than three
+    trials all importances are 0.
 
     Args:
-        trials: A row a trial.
-        parameters: The columns to compare.
-        metric: The score.
+        trials: One row per trial.
+        parameters: The columns of the parameters.
+        metric: The metric; its search scores are explained.
         logarithmic: The parameters that are compared by their logarithms.
     """
     import optuna
@@ -38,22 +41,29 @@ def parameter_importances(
     if len(scored) < 3 or not differing:
         return nothing
     distributions = {name: _distribution(scored[name], log=name in logarithmic) for name in differing}
+    study = _study(scored[differing], score_of(scored, metric), distributions, metric)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Some regimes for parameter")
+        shares = pd.Series(optuna.importance.get_param_importances(study), dtype=float)
+    return shares.combine_first(nothing).fillna(0.0).sort_values(ascending=False)
+
+
+def _study(
+    values: pd.DataFrame, scores: pd.Series, distributions: dict[str, Any], metric: str
+) -> "optuna.Study":
+    """Return an Optuna study in memory with a trial for each row."""
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         storage=optuna.storages.InMemoryStorage(),
         direction="minimize" if less_is_better(metric) else "maximize",
     )
-    for row, score in zip(scored[differing].to_dict("records"), score_of(scored, metric), strict=True):
+    for row, score in zip(values.to_dict("records"), scores, strict=True):
         params = {str(name): _plain(value) for name, value in row.items() if not pd.isna(value)}
-        study.add_trial(
-            optuna.create_trial(
-                params=params, distributions={name: distributions[name] for name in params}, value=score
-            )
-        )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Some regimes for parameter")
-        shares = pd.Series(optuna.importance.get_param_importances(study), dtype=float)
-    return shares.combine_first(nothing).fillna(0.0).sort_values(ascending=False)
+        of_params = {name: distributions[name] for name in params}
+        study.add_trial(optuna.create_trial(params=params, distributions=of_params, value=score))
+    return study
 
 
 def _distribution(values: pd.Series, *, log: bool) -> Any:  # noqa: ANN401 - one of Optuna's distributions

@@ -65,4 +65,4 @@ def load(name: str | list[str] | tuple[str, ...], results: Path | str = RESULTS)
         return Sweep(read_ledger(name, Path(results)).as_it_stands())
     from sweeps.analysis.several import Sweeps
 
-    return Sweeps([Sweep(read_ledger(each, Path(results)).as_it_stands()) for each in dict.fromkeys(name)])
+    return Sweeps([load(each, results) for each in dict.fromkeys(name)])

@@ -1,4 +1,4 @@
-"""Rows of the record as rows of a table."""
+"""Turn the record's rows into rows of :attr:`sweeps.Sweep.trials`."""
 
 from typing import Any, Literal
 
@@ -41,7 +41,7 @@ def trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[str
 
 
 def _as_columns(params: dict[str, Any]) -> dict[str, Any]:
-    """Return parameters by the names of their columns."""
+    """Return parameters by their columns."""
     columns = dict(params)
     if "precision" in columns:
         columns[column_of("precision")] = columns.pop("precision")
@@ -49,7 +49,7 @@ def _as_columns(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def row_scores(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a trial's scores, and the number of samples that they rest on."""
+    """Return a trial's scores, and ``samples``, the number of images they rest on."""
     best = row["best_metrics"] or {}
     scores = {name: value for name, value in best.items() if name not in _TRAINING_METRICS}
     if row["final"]:

@@ -1,4 +1,4 @@
-"""Several sweeps as one."""
+"""Read several sweeps as one."""
 
 from collections.abc import Sequence
 
@@ -13,13 +13,13 @@ from sweeps.record.status import Stage
 
 
 class Sweeps:
-    """Several sweeps as one, a column ``sweep`` telling them apart.
+    """Several sweeps as one; their tables have a column ``sweep``.
 
     Args:
-        sweeps: Two or more, of one dataset and one extractor.
+        sweeps: Two or more sweeps with the same dataset and the same extractor.
 
     Raises:
-        SweepError: Their scores mean different things; the message says what differs.
+        SweepError: Their scores cannot be compared; the message says what differs.
     """
 
     def __init__(self, sweeps: Sequence[Sweep]) -> None:
@@ -30,11 +30,11 @@ class Sweeps:
 
     @property
     def name(self) -> str:
-        """The names of all."""
+        """The names of all sweeps."""
         return ", ".join(sweep.name for sweep in self._sweeps)
 
     def scale(self, by: str | None = None) -> Scale:
-        """Return the scale that a metric is compared on, the first sweep's own where none is named."""
+        """Return the scale of a metric (:meth:`Sweep.scale`), by default of the first sweep's metric."""
         return self._sweeps[0].scale(by)
 
     def failures(self, by: str = "loss") -> pd.DataFrame:
@@ -44,12 +44,12 @@ class Sweeps:
 
     @property
     def trials(self) -> pd.DataFrame:
-        """One row a trial, as :attr:`Sweep.trials`."""
+        """One row per trial, with the columns of :attr:`Sweep.trials`."""
         return self._joined([sweep.trials for sweep in self._sweeps])
 
     @property
     def history(self) -> pd.DataFrame:
-        """One row a report, as :attr:`Sweep.history`."""
+        """One row per report, with the columns of :attr:`Sweep.history`."""
         return self._joined([sweep.history for sweep in self._sweeps])
 
     def rank(
@@ -59,17 +59,20 @@ class Sweeps:
         stage: str = Stage.SEARCH,
         where: str | None = None,
     ) -> pd.DataFrame:
-        """Return the trials of all, as :meth:`Sweep.rank`; each gain is over its own sweep's defaults.
+        """Return the trials of all sweeps, best first, with the columns of :meth:`Sweep.rank`.
 
-        There is no ``tie``: noise is known of one sweep's configurations.
+        Each gain is over the defaults of the trial's own sweep. There is no ``tie``: the spread over seeds
+        is known within one sweep only.
 
         Raises:
-            SweepError: The sweeps go by different metrics and none is given, or what :meth:`Sweep.rank`
-                raises.
+            SweepError: The sweeps have different metrics and ``by`` is not given, or :meth:`Sweep.rank`
+                fails.
         """
         metrics = dict.fromkeys(sweep.metric for sweep in self._sweeps)
         if by is None and len(metrics) > 1:
-            raise SweepError(f"these sweeps go by {' and '.join(metrics)}: say by which to rank (--by)")
+            raise SweepError(
+                f"these sweeps have different metrics: {', '.join(metrics)}; choose one with --by METRIC"
+            )
         frame = self._joined([sweep.rank(by, stage=stage, where=where) for sweep in self._sweeps])
         with_final = {trial_id for sweep in self._sweeps for trial_id in sweep.with_final}
         is_search = stage == Stage.SEARCH
@@ -94,7 +97,7 @@ class Sweeps:
 
 
 def _differences(sweeps: Sequence[Sweep]) -> list[str]:
-    """Return in what the scores of sweeps mean different things; before a report there is no extractor."""
+    """Return what makes scores of sweeps incomparable; before its first report a sweep has no extractor."""
     compared = {
         "dataset": [sweep.facts["spec"].get("dataset") for sweep in sweeps],
         "image_size": [sweep.facts["spec"].get("image_size") for sweep in sweeps],

@@ -1,7 +1,7 @@
-"""What a few training seeds say of a configuration, and what they do not.
+"""Compare configurations by their scores over a few training seeds.
 
-All functions are pure. Scores are first put on the scale that differences are taken on (:class:`Scale`): the
-logarithm of fid, which is positive, skewed and compared by ratios; any other metric as it is.
+All functions are pure. :class:`Scale` maps scores to the scale on which they are compared: the logarithm of
+fid, which is positive, skewed and compared by ratios; any other metric unchanged.
 
 Measured (2,000 repetitions each; the share of 95 % intervals that cover the truth, and their median width at
 5 seeds of mean 100):
@@ -18,10 +18,10 @@ log-gamma, its log skewed too   77.3, 38   78.8   92.2, 95     88.2, 62   88.2 (
 one seed in ten 5 times worse   42.7       43.8   62.5         49.0       50.7 (83.2)
 ==============================  =========  =====  ===========  =========  ====================
 
-In brackets, the share that covers the geometric mean. A bootstrap of 5 values that takes percentiles covers
-far too little; the studentised one covers, but is a third wider, and covers 77 to 82 % at 3 seeds. Student's
-t of the log covers the geometric mean at 3 seeds as well (94 to 96 % in the first five rows), so it is what
-:func:`interval` takes. No method covers where one seed in ten collapses: few seeds have not seen it.
+In brackets, the share that covers the geometric mean. A percentile bootstrap of 5 values covers far too
+little. The studentised bootstrap covers, but is a third wider, and covers 77 to 82 % at 3 seeds. Student's t
+of the log covers the geometric mean at 3 seeds as well (94 to 96 % in the first five rows), so
+:func:`interval` uses it. If one seed in ten collapses, no method covers: few seeds do not contain a collapse.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ SMALLEST = 1e-12
 
 @dataclass(frozen=True)
 class Scale:
-    """The scale that a metric's means and differences are taken on; on it, less is better.
+    """The scale on which scores of a metric are averaged and compared; on it, less is better.
 
     Args:
         metric: The metric's name.
@@ -54,21 +54,21 @@ class Scale:
 
     @property
     def sign(self) -> int:
-        """What makes less better: 1 or -1."""
+        """The factor that makes less better: 1 or -1."""
         return 1 if self.less_is_better else -1
 
     @property
     def is_logarithmic(self) -> bool:
-        """Whether means are geometric, and differences ratios."""
+        """Whether means are geometric means, and differences are ratios."""
         return self.metric in LOGARITHMIC
 
     def to_scale(self, scores: Array) -> Array:
-        """Return scores on the scale; NaN stays NaN."""
+        """Return scores on the scale; NaN remains NaN."""
         values = np.log(np.maximum(scores, SMALLEST)) if self.is_logarithmic else np.asarray(scores)
         return self.sign * values
 
     def from_scale(self, values: Array) -> Array:
-        """Return values on the scale as scores; differences as ratios, or as differences of scores."""
+        """Return values on the scale as scores; differences become ratios, or differences of scores."""
         signed = self.sign * values
         return np.exp(signed) if self.is_logarithmic else signed
 
@@ -90,8 +90,8 @@ class Interval:
     """Means and their 95 % intervals.
 
     Args:
-        mean: The mean over seeds; NaN where there is none.
-        low: The lower end; NaN where there are fewer than 2 seeds.
+        mean: The mean over seeds; NaN without a score.
+        low: The lower end; NaN with fewer than 2 seeds.
         high: The upper end.
     """
 
@@ -110,7 +110,7 @@ def interval(values: Array) -> Interval:
 
 
 def _moments(values: Array) -> tuple[NDArray[np.int64], Array, Array]:
-    """Return number, mean and standard deviation over the last axis, NaN where there are too few."""
+    """Return number, mean and standard deviation over the last axis, NaN for too few values."""
     known = ~np.isnan(values)
     n = known.sum(axis=-1)
     mean = np.where(known, values, 0).sum(axis=-1) / np.where(n > 0, n, np.nan)
@@ -120,17 +120,17 @@ def _moments(values: Array) -> tuple[NDArray[np.int64], Array, Array]:
 
 @lru_cache(maxsize=256)
 def critical_values(n_configurations: int, looks: tuple[int, ...], error: float = ERROR) -> dict[int, float]:
-    """Return how large a paired t against the winner must be to call a configuration worse, by seeds.
+    """Return how large a paired t against the winner must be to call a configuration worse, by seed count.
 
     The winner is the best of those compared, and each is tested against it, once at every number of seeds in
-    ``looks``. Were all configurations equal, the largest t of all comparisons would be above its value at
-    any look in a share ``error`` of sweeps. The values come from 20,000 simulated sets of normal scores,
-    always the same. With deviations of their own, which each comparison allows for, fewer are called worse.
+    ``looks``. If all configurations are equal, the largest t of all comparisons exceeds its critical value at
+    any look in a share ``error`` of sweeps. The values come from 20,000 simulated sets of normal scores, with
+    a fixed seed. If configurations differ in their deviations, fewer of them are called worse.
 
     Args:
-        n_configurations: How many are compared, 2 or more.
+        n_configurations: The number of configurations, 2 or more.
         looks: Numbers of seeds, ascending, each 2 or more.
-        error: The share.
+        error: The share of sweeps with an error.
     """
     rng = np.random.default_rng(0)
     scores = rng.standard_normal((NULL_REPETITIONS, n_configurations, looks[-1]))
@@ -152,15 +152,16 @@ def _largest_t(scores: Array) -> Array:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Configurations against the best of them, on the seeds that each pair shares.
+    """Configurations compared with the best of them, on the seeds that each pair shares.
 
     Args:
-        winner: The index of the best mean among those that failed least often; None where none has a score.
-        differences: Mean paired difference of each from the winner, on the scale of its scores, with its
-            interval: all of them hold at once in 95 % of sweeps. Its ends are NaN where fewer than 2 seeds
-            are shared.
-        is_tied: Which the seeds do not tell from the winner, itself included; those that failed more often
-            are told.
+        winner: The index of the best mean among the configurations that failed least often; None without any
+            score.
+        differences: The mean paired difference of each configuration from the winner, on the scale, with its
+            interval. In 95 % of sweeps all intervals hold at once. The ends are NaN if the pair shares fewer
+            than 2 seeds.
+        is_tied: Which configurations are not significantly worse than the winner, itself included. One that
+            failed more often than the winner is never tied.
     """
 
     winner: int | None
@@ -172,9 +173,9 @@ def compare(values: Array, failed: Flags, looks: tuple[int, ...] | None = None) 
     """Compare configurations with the best of them.
 
     Args:
-        values: ``(K, S)``, less is better, a column a seed; NaN where there is no score.
-        failed: ``(K, S)``, where a training failed and so has none.
-        looks: Every number of seeds that is compared at, where these are several (see
+        values: ``(K, S)``, less is better, a column per seed; NaN without a score.
+        failed: ``(K, S)``, True if the trial failed.
+        looks: All numbers of seeds at which the configurations are compared, if there are several (see
             :func:`critical_values`).
     """
     tried = np.maximum((failed | ~np.isnan(values)).sum(axis=1), 1)
@@ -205,12 +206,12 @@ def _limit(n_configurations: int, n_pairs: int, looks: tuple[int, ...] | None) -
 
 @dataclass(frozen=True)
 class Race:
-    """How far successive rejection has come.
+    """The state of successive rejection.
 
     Args:
-        comparison: Each configuration against the winner, when it was last compared.
-        is_in: Which are not rejected.
-        n_seeds: Seeds that those were compared on, 0 before the first time.
+        comparison: The last comparison of each configuration with the winner.
+        is_in: Which configurations are not rejected.
+        n_seeds: The number of seeds at the last comparison, 0 before the first one.
     """
 
     comparison: Comparison
@@ -219,20 +220,20 @@ class Race:
 
     @property
     def is_resolved(self) -> bool:
-        """Whether one is left."""
+        """Whether one configuration is left."""
         return bool(self.n_seeds and self.is_in.sum() == 1)
 
 
 def race(values: Array, failed: Flags, looks: tuple[int, ...]) -> Race:
-    """Reject configurations one number of seeds after another, those that the seeds tell from the winner.
+    """Reject configurations significantly worse than the winner, at one number of seeds after another.
 
-    A number of seeds at which one of those left has not been trained ends the race for now. Of equal
-    configurations, one is rejected in 5 % of sweeps, all looks taken together.
+    The race pauses at the first number of seeds that a remaining configuration has not been trained on. If
+    all configurations are equal, one of them is rejected in 5 % of sweeps, over all looks together.
 
     Args:
-        values: ``(K, S)``, less is better, a column a seed; NaN where there is no score.
-        failed: ``(K, S)``, where a training failed and so has none.
-        looks: The numbers of seeds that are compared at, ascending, from 2.
+        values: ``(K, S)``, less is better, a column per seed; NaN without a score.
+        failed: ``(K, S)``, True if the trial failed.
+        looks: The numbers of seeds at which configurations are compared, ascending, from 2.
     """
     known = failed | ~np.isnan(values)
     left, n_seeds, last = np.arange(len(values)), 0, compare(values[:, :0], failed[:, :0])

@@ -1,4 +1,4 @@
-"""Which rows of a frame a condition holds for; a condition can compare, and nothing else."""
+"""Filter rows by a condition, which can compare columns with values and nothing else."""
 
 import ast
 import operator
@@ -24,12 +24,12 @@ GRAMMAR = "a condition compares columns with values (== != < <= > >= in), joined
 
 
 def matching(frame: pd.DataFrame, condition: str) -> pd.Series:
-    """Return which rows a condition holds for: ``loss == 'lsgan' and lr < 1e-3``.
+    """Return which rows fulfil a condition: ``loss == 'lsgan' and lr < 1e-3``.
 
-    No row without a value matches a comparison but ``!=`` and ``not in``; ``== None`` finds it.
+    A row without a value fulfils ``!=`` and ``not in``, and no other comparison; ``== None`` finds it.
 
     Raises:
-        SweepError: It is no such condition, or names no column; the message lists what is allowed.
+        SweepError: The condition is invalid, or names an unknown column; the message lists what is allowed.
     """
     if len(condition) > LONGEST:
         raise SweepError(f"--where: longer than {LONGEST:,} characters")
@@ -58,17 +58,17 @@ def _rows(node: ast.expr, frame: pd.DataFrame) -> pd.Series:
             column = _column(name, frame)
             if column.dropna().isin([True, False]).all():
                 return column.fillna(value=False).astype(bool)
-    raise SweepError(f"{ast.unparse(node)} is no condition; {GRAMMAR}")
+    raise SweepError(f"{ast.unparse(node)} is not a condition; {GRAMMAR}")
 
 
 def _compared(left: ast.expr, op: ast.cmpop, right: ast.expr, frame: pd.DataFrame) -> pd.Series:
     first, second = _operand(left, frame), _operand(right, frame)
     if not isinstance(first, pd.Series) and not isinstance(second, pd.Series):
-        raise SweepError(f"{ast.unparse(left)} and {ast.unparse(right)} name no column; {_known(frame)}")
+        raise SweepError(f"{ast.unparse(left)} and {ast.unparse(right)} contain no column; {_known(frame)}")
     if isinstance(op, ast.In | ast.NotIn):
         if not isinstance(first, pd.Series) or not isinstance(second, list):
             raise SweepError(
-                "in takes a column on its left and a list on its right: loss in ['bce', 'lsgan']"
+                "in needs a column on its left and a list on its right: loss in ['bce', 'lsgan']"
             )
         found = first.isin(second)
         return found if isinstance(op, ast.In) else ~found
@@ -81,7 +81,7 @@ def _compared(left: ast.expr, op: ast.cmpop, right: ast.expr, frame: pd.DataFram
         return pd.Series(compare(first, second), index=frame.index).fillna(value=False).astype(bool)
     except TypeError:
         raise SweepError(
-            f"{ast.unparse(left)} and {ast.unparse(right)} cannot be put in order: one is a text"
+            f"{ast.unparse(left)} and {ast.unparse(right)} cannot be ordered: one of them is text"
         ) from None
 
 
@@ -90,7 +90,7 @@ def _missing(column: "pd.Series", op: ast.cmpop) -> pd.Series:
         return column.isna()
     if isinstance(op, ast.NotEq):
         return column.notna()
-    raise SweepError("None is compared by == or !=")
+    raise SweepError("None can be compared by == and != only")
 
 
 def _operand(node: ast.expr, frame: pd.DataFrame) -> Any:  # noqa: ANN401 - a column or a literal

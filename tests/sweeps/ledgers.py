@@ -1,4 +1,4 @@
-"""Ledgers for tests: sweeps as a run would have left them, without the training."""
+"""Records of sweeps for tests, written without training."""
 
 from contextlib import ExitStack
 from functools import cache
@@ -40,18 +40,18 @@ STATUSES = (
     *(Status.COMPLETED, Status.PRUNED, Status.CRASHED, Status.DIVERGED, Status.COMPLETED, Status.PRUNED),
     *(Status.COMPLETED, Status.PRUNED, Status.COMPLETED, Status.INTERRUPTED),
 )
-"""How the trials of :func:`write_sweep` end: the first is the baseline."""
+"""The statuses of the trials of :func:`write_sweep`; the first trial is the baseline."""
 
 
 def params_of(number):
-    """Return a configuration; every second one has a penalty."""
+    """Return the parameters of a trial; every second trial has a penalty."""
     params = {"loss": ("bce", "lsgan")[number // 2 % 2], "penalty": ("none", "r1")[number % 2]}
     weight = {"penalty_weight": 0.1 * (number + 1)} if number % 2 else {}
     return params | {"lr": 1e-4 * (number + 1) ** 2} | weight
 
 
 _RUNNING = ExitStack()
-"""Keeps the locks of sweeps that this process is said to run."""
+"""Holds the locks of the sweeps that are written as running."""
 
 
 @cache
@@ -64,7 +64,7 @@ def grid():
 def write_sweep(
     results, name="tiny", *, statuses=STATUSES, metrics=("fid",), status=Status.COMPLETED, reports=4
 ):
-    """Write a sweep; a trial is the better the later it was suggested and the longer it trained."""
+    """Write a sweep; later trials are better, and every trial improves with its steps."""
     goals = {"recall": "maximize", "precision": "maximize"}
     spec = SPEC | {
         "name": name,
@@ -108,7 +108,7 @@ def scores_of(number, index):
 
 
 def write_confirmation(folder, scores, status=Status.COMPLETED, **settings):
-    """Write a confirmation and return the sweep: of each trial its scores, a seed each, or how it failed."""
+    """Write a confirmation and return the sweep; ``scores`` has a score or a failure per trial and seed."""
     seeds = max(map(len, scores.values()))
     facts = {"settings": Confirm(**{"seeds": seeds} | settings).model_dump(), "finalists": list(scores)}
     ledger, number = Ledger(folder, read_ledger(folder.name, folder.parent).facts["spec"], facts), 0
@@ -130,7 +130,7 @@ def write_confirmation(folder, scores, status=Status.COMPLETED, **settings):
 
 
 def write_generator(folder, trial_id, **params):
-    """Keep a generator for a trial, and return it: an untrained one."""
+    """Save an untrained generator as a trial's, and return it."""
     config, shape = gan_core.TrialConfig(noise_dim=8, **params), (1, 28, 28)
     weights = architectures.get(config.architecture).generator(config, shape).state_dict()
     gan_core.save_generator(weights_file(folder, trial_id), config, shape, weights)
@@ -141,7 +141,7 @@ CONFIG = {"steps": 10, "eval_samples": 200, "final_samples": 1000, "loss": "bce"
 
 
 def write_search(results, *fids, name="tiny", spec=None):
-    """Write a sweep with a completed trial a fid, the first being the baseline."""
+    """Write a sweep with a completed trial for each fid; the first trial is the baseline."""
     folder = create_sweep_folder(results, name, exact=True)
     ledger = Ledger(folder, {"name": name, "dataset": "mnist-5k"} | (spec or {}))
     ledger.describe({"extractor": "sha256:0", "floors": {"fid": 7.0, "kid": 0.1}})
@@ -156,7 +156,7 @@ def write_search(results, *fids, name="tiny", spec=None):
 
 
 def write_kept(results, memorisation=0.9, **params):
-    """Write a sweep: the defaults and a better trial completed, one was stopped early; the best is kept."""
+    """Write a sweep with two completed trials and one stopped early; the better one's generator is kept."""
     folder = create_sweep_folder(results, "tiny", exact=True)
     ledger = Ledger(folder, SPEC | {"name": "tiny", "metric": [{"name": "fid", "goal": "minimize"}]})
     ledger.describe({"extractor": "sha256:0", "floors": {"fid": 7.0}})

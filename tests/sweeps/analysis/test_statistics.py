@@ -1,4 +1,4 @@
-"""On simulated scores whose truth is known."""
+"""Intervals and comparisons, on simulated scores with a known truth."""
 
 import numpy as np
 import pytest
@@ -56,18 +56,18 @@ def test_fid_is_compared_by_ratios_and_other_metrics_by_differences():
 def test_equal_configurations_are_ties_at_the_nominal_rate(n_configurations):
     rng = np.random.default_rng(2)
     sets = rng.normal(5, SPREAD, (REPETITIONS, n_configurations, 5))
-    told_apart = np.mean([not compare(values, never(values)).is_tied.all() for values in sets])
-    assert 0.035 <= told_apart <= 0.065
+    separated = np.mean([not compare(values, never(values)).is_tied.all() for values in sets])
+    assert 0.035 <= separated <= 0.065
 
 
-def test_equal_means_with_unequal_spreads_are_told_apart_no_more_often():
+def test_equal_means_with_unequal_spreads_are_separated_no_more_often():
     rng = np.random.default_rng(3)
     spreads = np.array([0.05, 0.1, 0.2, 0.4])[:, None]
     sets = rng.normal(5, spreads, (REPETITIONS, 4, 5))
     assert np.mean([not compare(values, never(values)).is_tied.all() for values in sets]) <= 0.065
 
 
-def test_a_pairing_tells_apart_what_seeds_move_together():
+def test_pairing_removes_the_effect_of_the_seed():
     rng = np.random.default_rng(4)
     of_the_seed = rng.normal(0, 1, 5)
     values = np.stack([of_the_seed, of_the_seed + 0.3]) + rng.normal(0, 0.01, (2, 5))
@@ -81,7 +81,7 @@ def test_one_that_failed_more_often_does_not_win():
     assert compared.is_tied.tolist() == [False, True, False]
 
 
-def test_nothing_is_said_where_there_is_no_score():
+def test_without_a_score_there_is_no_winner():
     values = np.full((2, 3), np.nan)
     assert compare(values, ~never(values)).winner is None
 
@@ -99,19 +99,19 @@ def test_until_resolved_takes_at_most_60_percent_of_the_seeds_at_the_same_error(
         ended = race(values, never(values), looks)
         raced.append((ended.is_in[0], ended.is_resolved))
         n_trained.append(trained(values, looks))
-    assert told(raced, right=True) >= told(fixed, right=True) - 0.01
-    assert told(fixed, right=True) > 0.85
-    assert told(raced, right=False) <= told(fixed, right=False) + 0.01
+    assert share_resolved(raced, right=True) >= share_resolved(fixed, right=True) - 0.01
+    assert share_resolved(fixed, right=True) > 0.85
+    assert share_resolved(raced, right=False) <= share_resolved(fixed, right=False) + 0.01
     assert np.mean(n_trained) <= 0.6 * 4 * most
 
 
-def told(outcomes, *, right):
-    """Return in how many one was told from all others: the best, or wrongly another."""
-    return np.mean([is_best == right and is_told for is_best, is_told in outcomes])
+def share_resolved(outcomes, *, right):
+    """Return the share of races with one configuration left: the best one, or wrongly another."""
+    return np.mean([is_best == right and is_resolved for is_best, is_resolved in outcomes])
 
 
 def trained(values, looks):
-    """Return how many replicas a race trains: those left, up to each number of seeds."""
+    """Return how many trials a race trains: the remaining configurations, up to each number of seeds."""
     known = np.full_like(values, np.nan)
     ended = race(known, never(known), looks)
     for look in looks:

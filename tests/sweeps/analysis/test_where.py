@@ -32,7 +32,7 @@ FRAME = pd.DataFrame(
         ("spectral_norm == True", [0, 2]),
     ],
 )
-def test_a_condition_holds_for_these_rows(condition, expected):
+def test_a_condition_selects_these_rows(condition, expected):
     assert FRAME.index[matching(FRAME, condition)].tolist() == expected
 
 
@@ -40,21 +40,21 @@ def test_a_condition_holds_for_these_rows(condition, expected):
     ("condition", "message"),
     [
         ("los == 'bce'", "no column 'los'; allowed: loss, lr, steps, spectral_norm; did you mean 'loss'?"),
-        ("loss < 3", "cannot be put in order: one is a text"),
+        ("loss < 3", "cannot be ordered: one of them is text"),
         ("lr + 1 > 2", "lr + 1 is neither a column nor a value; columns: loss, lr"),
-        ("1 < 2", "1 and 2 name no column"),
+        ("1 < 2", "1 and 2 contain no column"),
         ("loss in 'bce'", "a list on its right"),
         ("'b' in loss", "a column on its left"),
         ("lr is None", "a condition compares"),
-        ("lr < None", "None is compared by == or !="),
-        ("loss", "loss is no condition"),
+        ("lr < None", "None can be compared by == and != only"),
+        ("loss", "loss is not a condition"),
         ("loss ==", "not understood"),
         ("", "not understood"),
         ("(" * 500 + "lr" + ")" * 500, "not understood"),
         ("lr == 1 or " * 200 + "lr == 2", "longer than 2,000 characters"),
     ],
 )
-def test_what_is_no_condition_is_told(condition, message):
+def test_an_invalid_condition_is_refused_with_what_is_allowed(condition, message):
     with pytest.raises(SweepError) as refused:
         matching(FRAME, condition)
     assert message in str(refused.value)

@@ -1,0 +1,47 @@
+"""Several sweeps in one table."""
+
+import pytest
+
+import sweeps
+from sweeps.errors import SweepError
+from sweeps.record.ledger import Ledger
+from sweeps.record.status import Status
+from tests.sweeps.ledgers import write_search
+
+
+def test_several_sweeps_are_one_frame(tmp_path):
+    write_search(tmp_path, 400.0, 100.0, name="a")
+    write_search(tmp_path, 300.0, 90.0, name="b")
+    both = sweeps.load(["a", "b"], tmp_path)
+    assert both.rank()["trial_id"].tolist() == ["b-0001", "a-0001", "b-0000", "a-0000"]
+    assert both.rank()["rank"].tolist() == [1, 2, 3, 4]
+    assert both.rank(top=1)["sweep"].tolist() == ["b"]
+    assert both.trials["sweep"].tolist() == ["a", "a", "b", "b"]
+    assert both.history["fid"].tolist() == [400.0, 100.0, 300.0, 90.0]
+    assert both.rank(where="lr > 0.15")["trial_id"].tolist() == ["b-0001", "a-0001"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "extractor", "message"),
+    [
+        ({"dataset": "kmnist"}, "sha256:0", r"dataset differs \(a mnist-5k, b kmnist\)"),
+        ({}, "sha256:1", r"extractor differs \(a sha256:0, b sha256:1\)"),
+    ],
+)
+def test_sweeps_with_incomparable_scores_are_not_compared(tmp_path, spec, extractor, message):
+    write_search(tmp_path, 400.0, name="a")
+    folder = write_search(tmp_path, 300.0, name="b", spec=spec)
+    ledger = Ledger(folder, {"dataset": "mnist-5k"} | spec)
+    ledger.describe({"extractor": extractor})
+    ledger.close(Status.COMPLETED)
+    with pytest.raises(SweepError, match=message):
+        sweeps.load(["a", "b"], tmp_path)
+
+
+def test_sweeps_with_different_metrics_are_ranked_by_a_given_one(tmp_path):
+    write_search(tmp_path, 400.0, name="a")
+    write_search(tmp_path, 300.0, name="b", spec={"metric": [{"name": "kid", "goal": "minimize"}]})
+    both = sweeps.load(["a", "b"], tmp_path)
+    with pytest.raises(SweepError, match="different metrics: fid, kid; choose one with --by METRIC"):
+        both.rank()
+    assert both.rank(by="kid")["sweep"].tolist() == ["b", "a"]
