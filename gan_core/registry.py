@@ -167,7 +167,7 @@ def import_attribute(path: str) -> object:
         return getattr(module, attribute)
     except AttributeError:
         where = f" ({module.__file__})" if getattr(module, "__file__", None) else ""
-        suggestion = closest(attribute, vars(module))
+        suggestion = _shadowed(module_name) or closest(attribute, vars(module))
         raise ImportPathError(f"the module {module_name}{where} has no {attribute!r}{suggestion}") from None
 
 
@@ -178,7 +178,18 @@ def _import_module(name: str) -> ModuleType:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and f"{name}.".startswith(f"{missing}."):
             raise ImportPathError(
-                f"there is no module {missing!r}: install it, or put it in the first directory of Python's"
-                f" search path, {Path(sys.path[0]).absolute()}"
+                f"there is no module {missing!r}: install it, or put it in a folder of Python's search path,"
+                f" such as {Path(sys.path[-1]).absolute()}{_shadowed(name)}"
             ) from None
         raise ImportPathError(f"importing the module {name} raised {in_one_line(error)}") from error
+
+
+def _shadowed(name: str) -> str:
+    """Return the end of a message if an imported module hides a file of the same name; else nothing."""
+    top = name.partition(".")[0]
+    imported = getattr(sys.modules.get(top), "__file__", None)
+    if imported is None:
+        return ""
+    places = (Path(folder) / file for folder in sys.path for file in (f"{top}.py", f"{top}/__init__.py"))
+    hidden = next((file for file in places if file.exists() and not file.samefile(imported)), None)
+    return f"; {imported} hides {hidden.absolute()}: rename that file or folder" if hidden else ""

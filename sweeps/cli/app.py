@@ -1,36 +1,38 @@
 """The command ``gan-sweep``; each subcommand imports what it needs, so that the command starts fast."""
 
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
 from gan_core.errors import GanCoreError
 from gan_core.registry import imports
-from sweeps.cli import reading, running
-from sweeps.cli.exits import EXIT_BAD_INPUT
+from sweeps.cli import managing, reading, running
+from sweeps.cli.exits import EXIT_BAD_INPUT, EXIT_INTERNAL_ERROR
 from sweeps.errors import DamagedLedgerWarning, SweepError
 
 RUN = "run"
 
 
 class _RunByDefault(TyperGroup):
-    """Reads ``gan-sweep SPEC.yaml`` as ``gan-sweep run SPEC.yaml``."""
+    """Reads ``gan-sweep SPEC.yaml`` as ``gan-sweep run SPEC.yaml``, wherever the options stand."""
 
-    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override] # noqa: ANN401 - typer's own types
-        if args[0] not in self.commands and Path(args[0]).suffix in {".yaml", ".yml"}:
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override] # typer's own types
+        names_a_file = any(Path(arg).suffix in {".yaml", ".yml"} for arg in args)
+        if names_a_file and args[0] not in self.commands:
             args = [RUN, *args]
-        return super().resolve_command(ctx, args)
+        return list(super().parse_args(ctx, args))
 
 
 app = typer.Typer(
     cls=_RunByDefault,
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -52,17 +54,34 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "report": reading.report_command,
     "sync": reading.sync_command,
     "ui": reading.ui_command,
+    "stop": managing.stop_command,
+    "rm": managing.rm_command,
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)
 
 
-def main() -> None:
-    """Run the command line; an error that a user can fix is one line a fault, and exit code 2.
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"gan-sweep {version('gan-sweep')}")
+        raise typer.Exit
 
-    Users' own components may lie in the directory that the command is started in, as for ``python -m``.
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None: ...
+
+
+def main() -> None:
+    """Run the command line.
+
+    An error that a user can fix is one line a fault, with exit code 2. Any other exception is a fault of
+    gan-sweep: it is shown whole, with exit code 70.
     """
-    sys.path.insert(0, str(Path.cwd()))
     warnings.showwarning = partial(_show_warning, warnings.showwarning)
     try:
         with imports(allowed=False):
@@ -70,6 +89,10 @@ def main() -> None:
     except (SweepError, GanCoreError) as error:
         print(error, file=sys.stderr)
         sys.exit(EXIT_BAD_INPUT)
+    except Exception:  # noqa: BLE001 - shown whole
+        traceback.print_exc()
+        print("gan-sweep has a fault: please report it with the lines above", file=sys.stderr)
+        sys.exit(EXIT_INTERNAL_ERROR)
 
 
 def _show_warning(

@@ -1,5 +1,6 @@
 """The options that several commands share."""
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gan_core.registry import allow_imports
+from sweeps.words import RESULTS
 
 
 class Format(StrEnum):
@@ -22,7 +24,31 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Replace a value: parameters.steps=500. Repeatable."),
 ]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The sweep's name.")]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="The sweep's name.", autocompletion=lambda ctx: _names(ctx)),
+]
+NEWEST = ""
+NameOrNewest = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="The sweep's name; by default the newest sweep.",
+        show_default=False,
+        autocompletion=lambda ctx: _names(ctx),
+        callback=lambda ctx, name: name or _newest(ctx),
+    ),
+]
+NamesOrNewest = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NAME",
+        help="The sweeps' names, several in one table; by default the newest sweep.",
+        show_default=False,
+        autocompletion=lambda ctx: _names(ctx),
+        callback=lambda ctx, names: names or [_newest(ctx)],
+    ),
+]
 TrialOrBest = Annotated[str | None, typer.Option(metavar="T", help="A trial; by default the best.")]
 TimeBudget = Annotated[
     str | None, typer.Option("--time-budget", metavar="T", help="Stop after this time: 90m, 2h or seconds.")
@@ -43,7 +69,17 @@ StorageOption = Annotated[
         help="Keep the states of unfinished trials where all nodes see them.",
     ),
 ]
-Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="The folder of all sweeps.")]
+Results = Annotated[
+    Path,
+    typer.Option(
+        "--results",
+        metavar="DIR",
+        envvar="GAN_SWEEP_RESULTS",
+        show_envvar=True,
+        is_eager=True,
+        help="The folder of all sweeps.",
+    ),
+]
 AllowImports = Annotated[
     bool,
     typer.Option(
@@ -60,10 +96,40 @@ OutputFormat = Annotated[Format, typer.Option("--format", help="How to print it.
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document; everything else goes to stderr.")
 ]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 3 if any trial failed.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 
 
 def _allow_imports(allowed: bool) -> bool:
+    """Allow imports of users' components, which may lie in the current folder: last on the search path."""
     if allowed:
         allow_imports(True)
+        sys.path.append(str(Path.cwd()))
     return allowed
+
+
+def _results(ctx: typer.Context) -> Path:
+    return Path(ctx.params.get("results") or RESULTS)
+
+
+def _names(ctx: typer.Context) -> list[str]:
+    """Return the names of all sweeps, for the shell to complete."""
+    from sweeps.record.layout import sweep_names
+
+    return sweep_names(_results(ctx))
+
+
+def _newest(ctx: typer.Context) -> str:
+    """Return the name of the sweep that began last, and print it to stderr.
+
+    Raises:
+        UnknownSweepError: There is no sweep that can be read.
+    """
+    if ctx.resilient_parsing:
+        return NEWEST
+    from sweeps.record.reading import newest_sweep
+
+    results = _results(ctx)
+    name = newest_sweep(results)
+    print(f"{name}, the newest sweep in {results}", file=sys.stderr)
+    return name

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gan_core.registry import imports_are_allowed
-from sweeps.cli.exits import EXIT_SOME_TRIALS_FAILED
+from sweeps.cli.exits import EXIT_INCOMPLETE
 from sweeps.cli.options import (
+    NEWEST,
     AllowImports,
     Columns,
     Format,
     Json,
-    Name,
+    NameOrNewest,
+    NamesOrNewest,
     OutputFormat,
     Results,
     TrackingUri,
@@ -22,7 +24,7 @@ from sweeps.cli.options import (
 )
 from sweeps.errors import SweepError
 from sweeps.generators.formats import ModelFormat
-from sweeps.words import json_text, results_option
+from sweeps.words import RESULTS, json_text, results_option
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -36,9 +38,7 @@ def schema_command() -> None:
 
 
 def rank_command(
-    names: Annotated[
-        list[str], typer.Argument(metavar="NAME...", help="The sweep's name; several make one table.")
-    ],
+    names: NamesOrNewest = None,
     by: Annotated[
         str | None, typer.Option(metavar="METRIC", help="Another metric than the sweep's, such as kid.")
     ] = None,
@@ -52,7 +52,7 @@ def rank_command(
     columns: Columns = None,
     format_: OutputFormat = Format.TABLE,
     json_: Json = False,
-    results: Results = Path("results"),
+    results: Results = RESULTS,
 ) -> None:
     """Rank the trials of a sweep, or of several, best first."""
     from sweeps.analysis.loading import load
@@ -60,6 +60,7 @@ def rank_command(
     from sweeps.cli.table import select_columns
 
     format_ = _format_of(format_, json_=json_)
+    names = names or []
     loaded = load(names[0], results) if len(names) == 1 else load(names, results)
     frame = loaded.rank(by, top, stage, where)
     chosen = select_columns(frame, columns)
@@ -82,7 +83,7 @@ def list_command(
     columns: Columns = None,
     format_: OutputFormat = Format.TABLE,
     json_: Json = False,
-    results: Results = Path("results"),
+    results: Results = RESULTS,
 ) -> None:
     """List the sweeps: their status, trials, best trial, and when they began."""
     from sweeps.analysis.loading import list_sweeps
@@ -100,8 +101,8 @@ def list_command(
 
 
 def sample_command(
-    name: Name,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The image: .png, or .gif or .webp.")],
+    name: NameOrNewest = NEWEST,
     trial: TrialOrBest = None,
     n: Annotated[int, typer.Option("--n", metavar="N", min=1, max=10_000, help="How many images.")] = 64,
     seed: Annotated[int, typer.Option(metavar="S", min=0, help="The seed of the noise.")] = 0,
@@ -109,7 +110,7 @@ def sample_command(
         bool, typer.Option("--interpolate", help="An animated walk through the latent space.")
     ] = False,
     json_: Json = False,
-    results: Results = Path("results"),
+    results: Results = RESULTS,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
     """Draw images with the best generator, or with a trial's."""
@@ -129,8 +130,8 @@ def sample_command(
 
 
 def export_command(
-    name: Name,
     out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder.")],
+    name: NameOrNewest = NEWEST,
     trial: TrialOrBest = None,
     formats: Annotated[
         list[ModelFormat] | None,
@@ -153,7 +154,7 @@ def export_command(
         typer.Option("--force", help="Export it even if its gain may be noise or its samples may be copies."),
     ] = False,
     json_: Json = False,
-    results: Results = Path("results"),
+    results: Results = RESULTS,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
     """Export the best generator, or a trial's, with a script that draws with it and a model card."""
@@ -184,8 +185,8 @@ def export_command(
 
 
 def report_command(
-    name: Name,
-    results: Results = Path("results"),
+    name: NameOrNewest = NEWEST,
+    results: Results = RESULTS,
     png: Annotated[
         Path | None, typer.Option("--png", metavar="DIR", help="Write each plot as a PNG too, into DIR.")
     ] = None,
@@ -208,7 +209,9 @@ def report_command(
         print(*files, sep="\n")
 
 
-def sync_command(name: Name, tracking_uri: TrackingUri = None, results: Results = Path("results")) -> None:
+def sync_command(
+    name: NameOrNewest = NEWEST, tracking_uri: TrackingUri = None, results: Results = RESULTS
+) -> None:
     """Send MLflow what it lacks of a sweep, as after its server was down."""
     from sweeps.record.reading import read_ledger
     from sweeps.tracking.store import Store
@@ -220,14 +223,14 @@ def sync_command(name: Name, tracking_uri: TrackingUri = None, results: Results 
     for trial_id, refusal in refusals.items():
         print(f"MLflow refuses {trial_id}: {refusal}", file=sys.stderr)
     print(f"MLflow at {store.public} has what {name} holds" + (" but for those" if refusals else ""))
-    raise typer.Exit(EXIT_SOME_TRIALS_FAILED if refusals else 0)
+    raise typer.Exit(EXIT_INCOMPLETE if refusals else 0)
 
 
 def ui_command(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="A sweep, to open on its trials.")
     ] = None,
-    results: Results = Path("results"),
+    results: Results = RESULTS,
 ) -> None:
     """Open MLflow's dashboard on this machine's loopback address."""
     from sweeps.tracking.dashboard import serve_dashboard

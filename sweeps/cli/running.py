@@ -2,26 +2,30 @@
 
 import sys
 from contextlib import redirect_stdout
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sweeps.cli.exits import EXIT_DIFFERENT, exit_code_of, exit_code_of_confirmation, signals_as_exit_codes
+from sweeps.cli.exits import EXIT_DIFFERENT, exit_code_of, n_failed, signals_as_exit_codes
 from sweeps.cli.options import (
+    NEWEST,
     Address,
     AllowImports,
     Json,
     Name,
+    NameOrNewest,
     Quiet,
     Results,
     Settings,
     SpecFile,
     StorageOption,
+    Strict,
     TimeBudget,
     TrackingUri,
 )
-from sweeps.words import json_text, results_option
+from sweeps.words import RESULTS, counted, json_text, results_option
 
 if TYPE_CHECKING:
     from sweeps.driver.request import Request
@@ -41,7 +45,7 @@ def run_command(
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="Fixes the suggestions and all training.")
     ] = None,
-    results: Results = Path("results"),
+    results: Results = RESULTS,
     time_budget: TimeBudget = None,
     warm_start: Annotated[
         str | None,
@@ -57,6 +61,7 @@ def run_command(
     ] = False,
     json_: Json = False,
     quiet: Quiet = False,
+    strict: Strict = False,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
     """Run the sweep that a file describes."""
@@ -79,11 +84,11 @@ def run_command(
     request = _request(results, tracking_uri, address, storage, quiet=quiet)
     with signals_as_exit_codes():
         outcome = execute(checked, request, name=name, warm_start=warm_start)
-    _conclude(outcome, results, json_=json_)
+    _conclude(outcome, results, json_=json_, strict=strict)
 
 
 def resume_command(
-    name: Name,
+    name: NameOrNewest = NEWEST,
     trials: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="The number of trials in all.")
     ] = None,
@@ -91,9 +96,10 @@ def resume_command(
     tracking_uri: TrackingUri = None,
     address: Address = None,
     storage: StorageOption = None,
-    results: Results = Path("results"),
+    results: Results = RESULTS,
     json_: Json = False,
     quiet: Quiet = False,
+    strict: Strict = False,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
     """Resume a sweep that was stopped, in whatever way, or extend one."""
@@ -104,7 +110,7 @@ def resume_command(
     request = _request(results, tracking_uri, address, storage, quiet=quiet)
     with signals_as_exit_codes():
         outcome = resume_sweep(name, request, trials=trials, time_budget=seconds)
-    _conclude(outcome, results, json_=json_)
+    _conclude(outcome, results, json_=json_, strict=strict)
 
 
 def preview_command(
@@ -118,7 +124,7 @@ def preview_command(
 
 
 def confirm_command(
-    name: Name,
+    name: NameOrNewest = NEWEST,
     top: Annotated[
         int | None, typer.Option(metavar="K", help="Train the K best configurations, and the defaults.")
     ] = None,
@@ -132,9 +138,10 @@ def confirm_command(
     tracking_uri: TrackingUri = None,
     address: Address = None,
     storage: StorageOption = None,
-    results: Results = Path("results"),
+    results: Results = RESULTS,
     json_: Json = False,
     quiet: Quiet = False,
+    strict: Strict = False,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
     """Train the best configurations and the defaults again on fresh seeds, and compare them."""
@@ -154,13 +161,14 @@ def confirm_command(
         from sweeps.cli.printing import print_confirmation
 
         print_confirmation(outcome.sweep, outcome.sweep.rank(stage="confirm"))
-    raise typer.Exit(exit_code_of_confirmation(outcome))
+    raise typer.Exit(exit_code_of(outcome, strict=strict))
 
 
 def rerun_command(
     name: Name,
     trial: Annotated[str, typer.Argument(metavar="TRIAL", help="The trial, such as lsgan-0003.")],
-    results: Results = Path("results"),
+    results: Results = RESULTS,
+    json_: Json = False,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
     """Train a trial again, outside of Ray, and compare it with the record; exit with 1 if it differs."""
@@ -168,13 +176,16 @@ def rerun_command(
     from sweeps.driver.rerun import rerun
 
     sweep = load(name, results)
-    equal = True
+    reports = []
     for report in rerun(sweep, trial):
         now, then = report.metrics[sweep.metric], report.recorded[sweep.metric]
         verdict = "as recorded" if report.is_equal else f"differs: recorded {then:.6g}"
-        print(f"step {report.step}  {sweep.metric} {now:.6g}  {verdict}", flush=True)
-        equal = equal and report.is_equal
-    raise typer.Exit(0 if equal else EXIT_DIFFERENT)
+        line = f"step {report.step}  {sweep.metric} {now:.6g}  {verdict}"
+        print(line, file=sys.stderr if json_ else sys.stdout, flush=True)
+        reports.append(report)
+    if json_:
+        print(json_text([asdict(report) | {"is_equal": report.is_equal} for report in reports]))
+    raise typer.Exit(0 if all(report.is_equal for report in reports) else EXIT_DIFFERENT)
 
 
 def _request(
@@ -215,7 +226,7 @@ def _show(spec: "SweepSpec", *, json_: bool) -> None:
         print_preview(spec, Console(highlight=False, width=TABLE_WIDTH))
 
 
-def _conclude(outcome: "Outcome", results: Path, *, json_: bool) -> None:
+def _conclude(outcome: "Outcome", results: Path, *, json_: bool, strict: bool) -> None:
     """Print the summary of a sweep, and exit."""
     _report_failures(outcome, results)
     if json_:
@@ -224,10 +235,17 @@ def _conclude(outcome: "Outcome", results: Path, *, json_: bool) -> None:
         from sweeps.cli.printing import print_summary
 
         print_summary(outcome, results)
-    raise typer.Exit(exit_code_of(outcome))
+    raise typer.Exit(exit_code_of(outcome, strict=strict))
 
 
 def _report_failures(outcome: "Outcome", results: Path) -> None:
+    """Print to stderr what failed without ending the sweep."""
+    if failed := n_failed(outcome.sweep):
+        report = f"gan-sweep report {outcome.sweep.name}{results_option(results)}"
+        print(
+            f"{counted(failed, 'trial')} failed; their errors are on the report page: {report}",
+            file=sys.stderr,
+        )
     if outcome.report_failure:
         failure = outcome.report_failure
         print(f"the report page was not written: {type(failure).__name__}: {failure}", file=sys.stderr)

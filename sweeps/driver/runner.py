@@ -38,6 +38,7 @@ class Outcome:
         sweep: The sweep, read from its record.
         signal_number: The signal that stopped the run, or None.
         out_of_time: Whether the time budget stopped the run.
+        confirms: Whether a confirmation was asked for.
         tracking_failure: Why MLflow is missing a part of the sweep, or None.
         report_failure: Why the report page was not written, or None.
     """
@@ -45,7 +46,8 @@ class Outcome:
     sweep: "Sweep"
     signal_number: int | None
     out_of_time: bool
-    tracking_failure: str | None
+    confirms: bool
+    tracking_failure: str | None = None
     report_failure: Exception | None = None
 
 
@@ -145,7 +147,7 @@ def resume_sweep(
     searches = bool(past.unfinished) or len(past.rows) < spec.max_trials or not is_closed
     confirm = _unconfirmed(spec, record, searches=searches)
     if not searches and confirm is None:
-        return Outcome(_load(record.folder), None, out_of_time=False, tracking_failure=None)
+        return Outcome(_load(record.folder), None, out_of_time=False, confirms=False)
     return _continue(record, spec, confirm, past if searches else None, request)
 
 
@@ -232,7 +234,7 @@ def _run(plan: _Plan, request: Request) -> Outcome:
             if is_done:
                 session.tidy()
     failures = session.tracking_failure, session.report_failure
-    return Outcome(_load(folder), signals.number, budget.is_over, *failures)
+    return Outcome(_load(folder), signals.number, budget.is_over, plan.confirm is not None, *failures)
 
 
 def _load(folder: Path) -> "Sweep":

@@ -21,6 +21,7 @@ from sweeps.cluster.resources import alive, slots
 from sweeps.cluster.trainable import GanTrainable
 from sweeps.driver.ends import Budget, BudgetOver, Signals
 from sweeps.driver.environment import environment
+from sweeps.driver.managing import this_process
 from sweeps.driver.progress import Display
 from sweeps.driver.recorder import Recorder
 from sweeps.driver.request import Request
@@ -172,6 +173,7 @@ class Session:
         gpus, storage = ray.cluster_resources().get("GPU", 0), self._site.storage
         n_nodes = len(alive()) if self._site.is_cluster else None
         facts = {"environment": environment(gpus, n_nodes), "tracking_uri": self._store.kept}
+        facts |= {"process": this_process()}
         ledger.describe(facts | {"storage": storage and asdict(storage)})
         with Display(self._terminal, folder.name, stage.n_trials, metric, stage.past) as display:
             recorder = Recorder(

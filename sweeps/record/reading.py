@@ -108,6 +108,19 @@ _JSON_COLUMNS = (
 )
 
 
+def sweep_folder(name: str, results: Path) -> Path:
+    """Return the folder of the sweep ``name`` in ``results``.
+
+    Raises:
+        UnknownSweepError: There is no such sweep.
+    """
+    names = sweep_names(results)
+    if name not in names:
+        known = allowed_and_closest(name, names) if names else "there are no sweeps yet"
+        raise UnknownSweepError(f"no sweep {name!r} in {results}; {known}")
+    return results / name
+
+
 def read_ledger(name: str, results: Path) -> Record:
     """Read the ledger of the sweep ``name`` in ``results``.
 
@@ -115,16 +128,27 @@ def read_ledger(name: str, results: Path) -> Record:
         UnknownSweepError: There is no such sweep.
         SweepError: Another version wrote it, or it is damaged.
     """
-    names = sweep_names(results)
-    if name not in names:
-        known = allowed_and_closest(name, names) if names else "there are no sweeps yet"
-        raise UnknownSweepError(f"no sweep {name!r} in {results}; {known}")
-    folder = results / name
+    folder = sweep_folder(name, results)
     with _readable(folder, has_whole_trials) as connection:
         facts = _facts(connection)
         trials = parsed_rows(connection.execute(f"{SELECT_TRIALS} ORDER BY number"))
     by_stage = {stage: [row for row in trials if row["stage"] == stage] for stage in Stage}
     return Record(folder, facts, by_stage[Stage.SEARCH], by_stage[Stage.CONFIRM])
+
+
+def newest_sweep(results: Path) -> str:
+    """Return the name of the sweep in ``results`` that began last.
+
+    Raises:
+        UnknownSweepError: There is no sweep that can be read.
+    """
+    began: dict[str, float] = {}
+    for name in sweep_names(results):
+        with suppress(SweepError):
+            began[name] = read_facts(results / name)["started_at"]
+    if not began:
+        raise UnknownSweepError(f"there are no sweeps in {results}")
+    return max(began, key=lambda name: began[name])
 
 
 def read_facts(folder: Path) -> dict[str, Any]:

@@ -1,0 +1,54 @@
+"""Stop a sweep that runs in another process, and delete sweeps."""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from socket import gethostname
+from time import sleep
+from typing import Any
+
+from sweeps.errors import SweepError
+from sweeps.record.locks import is_run, running_lock
+from sweeps.record.reading import read_facts
+
+POLL_S = 0.2
+
+
+def this_process() -> dict[str, Any]:
+    """Return what :func:`stop_sweep` needs to find this process again, as JSON values."""
+    return {"host": gethostname(), "pid": os.getpid()}
+
+
+def stop_sweep(folder: Path) -> Iterator[None]:
+    """Send SIGINT to the process that runs a sweep, as Ctrl-C does, and yield until the process has ended.
+
+    Raises:
+        SweepError: No process runs the sweep, or its process is another machine's or another user's.
+    """
+    if not is_run(folder):
+        raise SweepError(f"{folder.name} is not running")
+    process = read_facts(folder).get("process") or {}
+    if process.get("host") != gethostname():
+        raise SweepError(f"{folder.name} runs on {process.get('host', 'an unknown machine')}: stop it there")
+    try:
+        os.kill(process["pid"], signal.SIGINT)
+    except PermissionError:
+        raise SweepError(f"{folder.name} runs in process {process['pid']} of another user") from None
+    while is_run(folder):
+        yield
+        sleep(POLL_S)
+
+
+def remove_sweep(folder: Path) -> None:
+    """Delete a sweep: its record, samples, checkpoints, generators and report; MLflow keeps its runs.
+
+    Raises:
+        SweepError: A process runs the sweep, or the folder cannot be deleted.
+    """
+    with running_lock(folder):
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise SweepError(f"{folder} cannot be deleted: {error.strerror or error}") from error
