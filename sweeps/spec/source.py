@@ -119,7 +119,7 @@ class Source:
             self._refuse(path, message, of_key=True)
         flat: dict[str, Any] = {}
         for name, parameter, path in flatten(parameters, ("parameters",)):
-            refusal = unsupported_distribution(parameter) if isinstance(parameter, dict) else None
+            refusal = unsupported_distribution(name, parameter) if isinstance(parameter, dict) else None
             if refusal:
                 self._refuse((*path, "distribution"), refusal)
             elif name in flat:

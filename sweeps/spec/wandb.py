@@ -1,9 +1,10 @@
 """Translate W&B's sweep files: supported aliases, and replacements for unsupported keys and distributions."""
 
 from collections.abc import Iterator, Mapping
-from math import exp
+from math import exp, log
 from typing import Any
 
+from gan_core.config import TrialConfig
 from sweeps.errors import KeyPath
 
 ALIASES = {"run_cap": "trials"}
@@ -67,26 +68,51 @@ REPLACEMENTS = {
 }
 
 
-def unsupported_distribution(parameter: Mapping[str, Any]) -> str | None:
-    """Return why a parameter's distribution is not supported and what to type, or None if it is supported."""
+def unsupported_distribution(name: str, parameter: Mapping[str, Any]) -> str | None:
+    """Return why the distribution of the parameter ``name`` is not supported, or None if it is.
+
+    The message says what to type instead.
+    """
     distribution = parameter.get("distribution")
     if distribution in EXPONENT_DISTRIBUTIONS:
-        return f"the bounds of {distribution} are exponents: type {_with_values(parameter)}"
+        return _with_values_as_bounds(name, parameter)
     if isinstance(distribution, str) and distribution in REPLACEMENTS:
         return f"the distribution {distribution} is not supported: type {REPLACEMENTS[distribution]}"
     return None
 
 
-def _with_values(parameter: Mapping[str, Any]) -> str:
-    name = "q_log_uniform_values" if parameter["distribution"] == "q_log_uniform" else "log_uniform_values"
-    ends = [parameter.get(key) for key in ("min", "max")]
+def _with_values_as_bounds(name: str, parameter: Mapping[str, Any]) -> str:
+    """Return what to type for a distribution with exponents as bounds.
+
+    Many files have values as the bounds of ``log_uniform``. The bounds are taken as what fits the parameter
+    better: its default is nearer to the middle of the range.
+    """
+    distribution = parameter["distribution"]
+    reason = f"the bounds of {distribution} are exponents"
+    kind = "q_log_uniform_values" if distribution == "q_log_uniform" else "log_uniform_values"
+    ends: list[Any] = [parameter.get(key) for key in ("min", "max")]
     try:
-        if parameter["distribution"] == "inv_log_uniform":
-            ends = [-end for end in reversed(ends)]
-        low, high = (exp(end) for end in ends)  # type: ignore[arg-type]
+        exponents = [-end for end in reversed(ends)] if distribution == "inv_log_uniform" else ends
+        if _are_values(name, ends, exponents):
+            reason += ", and these look like values"
+            low, high = ends
+        else:
+            low, high = (exp(end) for end in exponents)
     except (TypeError, OverflowError):
-        return f"distribution: {name} with values as min and max"
-    return f"distribution: {name}, min: {low:.4g}, max: {high:.4g}"
+        return f"{reason}: type distribution: {kind} with values as min and max"
+    return f"{reason}: type distribution: {kind}, min: {low:.4g}, max: {high:.4g}"
+
+
+def _are_values(name: str, ends: list[Any], exponents: list[Any]) -> bool:
+    """Return whether the ends of a range are rather values of the parameter ``name`` than exponents of e."""
+    if min(ends) <= 0:
+        return False
+    field = TrialConfig.model_fields.get(SYNONYMS.get(name, name))
+    default = field.default if field else None
+    if not isinstance(default, int | float) or default <= 0:
+        return True
+    middle_of_values, middle = (log(ends[0]) + log(ends[1])) / 2, sum(exponents) / 2
+    return bool(abs(middle_of_values - log(default)) < abs(middle - log(default)))
 
 
 def flatten(parameters: Mapping[str, Any], above: KeyPath) -> Iterator[tuple[str, Any, KeyPath]]:
