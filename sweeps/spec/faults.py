@@ -23,9 +23,9 @@ from sweeps.spec.domains import (
 )
 from sweeps.spec.fields import Parameter
 from sweeps.spec.model import SweepSpec
+from sweeps.spec.other_tools import SYNONYMS, UNSUPPORTED_PARAMETERS, last_part
 from sweeps.spec.sections import Confirm, EarlyTerminate, Metric, Resources
 from sweeps.spec.source import Source
-from sweeps.spec.wandb import SYNONYMS, UNSUPPORTED_PARAMETERS
 
 MAX_SHOWN = 60
 """The most characters of a value that a message shows."""
@@ -109,11 +109,12 @@ def parameter_faults(source: Source) -> Iterator[Fault]:
 
 def _replacement(name: str) -> str:
     """Return what to type instead of an unknown parameter, as the end of a message."""
-    if name in UNSUPPORTED_PARAMETERS:
-        return f": {UNSUPPORTED_PARAMETERS[name]}"
-    if name in SYNONYMS:
-        return f": type {SYNONYMS[name]}"
-    return f"; {allowed_and_closest(name, TrialConfig.model_fields)}"
+    last = last_part(name)
+    if last in UNSUPPORTED_PARAMETERS:
+        return f": {UNSUPPORTED_PARAMETERS[last]}"
+    if last in SYNONYMS:
+        return f": type {SYNONYMS[last]}"
+    return f"; {allowed_and_closest(last, TrialConfig.model_fields)}"
 
 
 def _type_mismatch(name: str, domain: AnyDomain) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from sweeps.errors import Fault, KeyPath, SpecError
+from sweeps.spec.other_tools import foreign_search
 from sweeps.spec.overrides import Override, apply
 from sweeps.spec.wandb import ALIASES, UNSUPPORTED_KEYS, flatten, keys_beside_groups, unsupported_distribution
 from sweeps.spec.yaml_text import pairs, position, read_yaml
@@ -119,9 +120,12 @@ class Source:
             self._refuse(path, message, of_key=True)
         flat: dict[str, Any] = {}
         for name, parameter, path in flatten(parameters, ("parameters",)):
-            refusal = unsupported_distribution(name, parameter) if isinstance(parameter, dict) else None
-            if refusal:
-                self._refuse((*path, "distribution"), refusal)
+            foreign = foreign_search(name, parameter)
+            unsupported = unsupported_distribution(name, parameter) if isinstance(parameter, dict) else None
+            if foreign:
+                self._refuse(path, foreign)
+            elif unsupported:
+                self._refuse((*path, "distribution"), unsupported)
             elif name in flat:
                 other = ".".join(map(str, self.as_typed(("parameters", name))))
                 message = f"the parameter {name} is duplicated, its other place is {other}: remove one"

@@ -6,6 +6,7 @@ from typing import Any
 
 from gan_core.config import TrialConfig
 from sweeps.errors import KeyPath
+from sweeps.spec.other_tools import name_here
 
 ALIASES = {"run_cap": "trials"}
 """W&B's names of keys that have another name here."""
@@ -22,38 +23,6 @@ UNSUPPORTED_KEYS = {
     "image_uri": "gan-sweep does not start containers: remove it",
 }
 """W&B's keys without a counterpart, each with the reason and what to type."""
-
-SYNONYMS = {
-    "learning_rate": "lr",
-    "lr_g": "lr",
-    "g_lr": "lr",
-    "d_lr": "lr_d",
-    "epochs": "steps, which counts updates of the generator",
-    "n_epochs": "steps, which counts updates of the generator",
-    "max_steps": "steps",
-    "latent_dim": "noise_dim",
-    "latent_size": "noise_dim",
-    "z_dim": "noise_dim",
-    "nz": "noise_dim",
-    "b1": "beta1",
-    "b2": "beta2",
-    "bs": "batch_size",
-    "n_critic": "d_steps",
-    "lambda_gp": "penalty_weight",
-    "gp_weight": "penalty_weight",
-    "negative_slope": "leaky_slope",
-    "ema": "ema_decay",
-    "model": "architecture",
-}
-"""Other tools' names of parameters, each with the name here."""
-
-UNSUPPORTED_PARAMETERS = {
-    "optimizer": "Adam is the only optimiser: remove it",
-    "optim": "Adam is the only optimiser: remove it",
-    "dropout": "the built-in networks have no dropout: remove it, or type architecture: MODULE:NAME",
-    "weight_decay": "Adam is used without weight decay: remove it",
-}
-"""Other tools' parameters without a counterpart, each with the reason and what to type."""
 
 EXPONENT_DISTRIBUTIONS = ("log_uniform", "q_log_uniform", "inv_log_uniform")
 """W&B's distributions with exponents of e as bounds."""
@@ -107,7 +76,7 @@ def _are_values(name: str, ends: list[Any], exponents: list[Any]) -> bool:
     """Return whether the ends of a range are rather values of the parameter ``name`` than exponents of e."""
     if min(ends) <= 0:
         return False
-    field = TrialConfig.model_fields.get(SYNONYMS.get(name, name))
+    field = TrialConfig.model_fields.get(name_here(name))
     default = field.default if field else None
     if not isinstance(default, int | float) or default <= 0:
         return True
