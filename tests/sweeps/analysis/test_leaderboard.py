@@ -22,7 +22,7 @@ def test_a_gain_in_kid_is_a_difference(sweep, capsys):
     assert board["kid"].tolist() == pytest.approx([-0.01, 0.04])
     assert board["gain"].tolist() == pytest.approx([0.05, 0.0])
     assert "a kid of -0.01 (1,000 samples), 0.05 lower than the 0.04 of the tutorial's" in verdict(sweep)
-    print_leaderboard(sweep, board)
+    print_leaderboard(sweep, board, None, None, None, "gan-sweep rank tiny")
     assert "+0.05" in capsys.readouterr().out.splitlines()[2]
 
 
@@ -37,5 +37,5 @@ def test_a_gain_in_fid_is_a_ratio(tmp_path, capsys):
     write_search(tmp_path, 399.0, 99.0)
     sweep = sweeps.load("tiny", tmp_path)
     assert sweep.rank()["gain"].tolist() == [4.0, 1.0]
-    print_leaderboard(sweep, sweep.rank())
+    print_leaderboard(sweep, sweep.rank(), None, None, None, "gan-sweep rank tiny")
     assert "4x" in capsys.readouterr().out.splitlines()[2]
