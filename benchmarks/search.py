@@ -513,7 +513,7 @@ def plot(curves: Curves, title: str, file: Path) -> None:
     """Draw the medians against the steps spent, each in the band of its quartiles."""
     import plotly.graph_objects as go
 
-    from sweeps.report.look import COLORWAY, template
+    from sweeps.report.style import COLORWAY, template
 
     figure = go.Figure(layout={"template": template(), "title": {"text": title}})
     for color, (method, each) in zip(COLORWAY, curves.items(), strict=False):

@@ -197,8 +197,8 @@ def report_command(
 ) -> None:
     """Write a report on a sweep: one page that opens without a network."""
     from sweeps.analysis.loading import load
-    from sweeps.report.figures import write_pngs
     from sweeps.report.page import write_report
+    from sweeps.report.png import write_pngs
 
     sweep = load(name, results)
     files = [write_report(sweep, out)]

@@ -1,7 +1,6 @@
-"""Axes: scales, ranges and ticks."""
+"""Choose the scales, ranges and ticks of axes."""
 
 from collections.abc import Iterator
-from html import escape
 from math import ceil, floor, log10
 from typing import Any
 
@@ -9,29 +8,31 @@ import numpy as np
 import pandas as pd
 
 from sweeps.analysis.columns import is_number
+from sweeps.report.labels import plot_text
 
-SPAN_OF_A_LOG_AXIS = 10.0
-"""How many times the least score the greatest must be for a logarithmic axis."""
+LEAST_LOG_RATIO = 10.0
+"""The least ratio of the greatest score to the least for which a score's axis is logarithmic."""
 
-MOST_FOR_MANY_TICKS, MOST_FOR_MANY_TICKS_ACROSS = 1e3, 50.0
-"""The same of an upright and of a level logarithmic axis that has room for ticks at 1, 2 and 5."""
+DENSE_TICKS_RATIO, DENSE_TICKS_RATIO_HORIZONTAL = 1e3, 50.0
+"""The greatest such ratio for which an axis has room for ticks at 1, 2 and 5 of every decade."""
 
 MOST_TICKS = 8
+"""The greatest count whose axis has a tick at every whole number."""
 
-MOST_SPANS_TO_THE_FLOOR = 4
-"""How far the score of real images may be from the others, in their spans, to be drawn beside them."""
+MOST_SPANS_TO_FLOOR = 4
+"""The greatest distance between the score of real images and the others, in units of their range."""
 
 ABSENT = "-"
 
 
-def is_near(floor: float, scores: pd.Series) -> bool:
-    """Return whether scores can still be told from each other on an axis that has room for the floor."""
-    reach = MOST_SPANS_TO_THE_FLOOR * (scores.max() - scores.min())
+def floor_fits(floor: float, scores: pd.Series) -> bool:
+    """Return whether an axis that includes the score of real images still separates the other scores."""
+    reach = MOST_SPANS_TO_FLOOR * (scores.max() - scores.min())
     return bool(scores.min() - reach <= floor <= scores.max() + reach)
 
 
 def axis_range(values: pd.Series, *, log: bool) -> list[float] | None:
-    """Return an axis' ends, a little beyond all values; None where there are none, or all are the same."""
+    """Return the ends of an axis, with a margin; None unless there are two different values."""
     places = np.log10(values.dropna()) if log else values.dropna()
     if places.nunique() < 2:
         return None
@@ -39,37 +40,37 @@ def axis_range(values: pd.Series, *, log: bool) -> list[float] | None:
     return [places.min() - room, places.max() + room]
 
 
-def axis_label(value: object, most: int = 80) -> str:
-    """Return a value as text that plotly shows as it is: it reads some HTML."""
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return escape(text if len(text) <= most else f"{text[:most]}...", quote=False)
+def count_tick_step(n: int) -> int | None:
+    """Return the distance of ticks on an axis of counts up to n; None leaves the choice to plotly.
 
-
-def are_whole(n: int) -> int | None:
-    """Return the step between ticks of a count: of a small one, plotly would show fractions."""
+    For small counts, plotly would choose fractions.
+    """
     return 1 if n <= MOST_TICKS else None
 
 
-def is_wide(scores: pd.Series) -> bool:
-    """Return whether scores are positive and span a decade or more."""
+def needs_log_axis(scores: pd.Series) -> bool:
+    """Return whether scores are positive and span at least a decade."""
     known = scores.dropna()
-    return len(known) > 0 and known.min() > 0 and bool(known.max() / known.min() >= SPAN_OF_A_LOG_AXIS)
+    return len(known) > 0 and known.min() > 0 and bool(known.max() / known.min() >= LEAST_LOG_RATIO)
 
 
-def axis_scale(values: pd.Series, *, log: bool, span: float = MOST_FOR_MANY_TICKS) -> dict[str, Any]:
-    """Return an axis' kind; a logarithmic one has ticks at 1, 2 and 5, over a longer span at 1 alone."""
+def axis_scale(values: pd.Series, *, log: bool, span: float = DENSE_TICKS_RATIO) -> dict[str, Any]:
+    """Return plotly's settings of a linear axis, or of a logarithmic one with as many ticks as fit."""
     if not log:
         return {"type": "linear"}
     return {"type": "log", "tickformat": "~g", "dtick": "D2" if values.max() / values.min() < span else 1}
 
 
-def axis_scale_across(values: pd.Series, *, log: bool) -> dict[str, Any]:
-    """Return the scale of a horizontal axis, which has room for fewer ticks."""
-    return axis_scale(values, log=log, span=MOST_FOR_MANY_TICKS_ACROSS)
+def horizontal_axis_scale(values: pd.Series, *, log: bool) -> dict[str, Any]:
+    """Return :func:`axis_scale` for a horizontal axis, which has room for fewer ticks."""
+    return axis_scale(values, log=log, span=DENSE_TICKS_RATIO_HORIZONTAL)
 
 
 def axis_positions(values: pd.Series, *, log: bool) -> tuple[np.ndarray, dict[str, Any]]:
-    """Return where numbers lie on an axis that plotly has only linear, and its ticks, from end to end."""
+    """Return the positions and ticks of numbers on an axis of parallel coordinates.
+
+    Plotly draws these axes on linear scales only; on a logarithmic scale, positions are logarithms.
+    """
     numbers = values.to_numpy(dtype=float)
     if not log:
         return numbers, {}
@@ -80,7 +81,7 @@ def axis_positions(values: pd.Series, *, log: bool) -> tuple[np.ndarray, dict[st
 
 
 def _round_numbers(low: float, high: float) -> Iterator[float]:
-    """Yield 1, 2 and 5 of each decade between two numbers, of many decades the 1 alone."""
+    """Yield 1, 2 and 5 of each decade between two numbers; of more than three decades only 1."""
     decades = range(floor(log10(low)), ceil(log10(high)) + 1)
     for decade in decades:
         for digit in (1,) if len(decades) > 4 else (1, 2, 5):
@@ -90,22 +91,22 @@ def _round_numbers(low: float, high: float) -> Iterator[float]:
 
 
 def parallel_dimension(name: str, values: pd.Series, *, log: bool) -> dict[str, Any]:
-    """Return an axis of parallel coordinates."""
+    """Return one dimension of parallel coordinates; missing values lie at the foot of its axis."""
     if is_number(values.dropna()):
         places, axis = axis_positions(values, log=log)
     else:
-        words = sorted({axis_label(value) for value in values.dropna()})
+        categories = sorted({plot_text(value) for value in values.dropna()})
         places = values.map(
-            lambda value: np.nan if pd.isna(value) else words.index(axis_label(value))
+            lambda value: np.nan if pd.isna(value) else categories.index(plot_text(value))
         ).to_numpy(dtype=float)
-        axis = {"tickvals": [*range(len(words))], "ticktext": words}
+        axis = {"tickvals": [*range(len(categories))], "ticktext": categories}
     if np.isnan(places).any() and not np.isnan(places).all():
-        places, axis = _with_a_foot(places, axis)
-    return {"label": axis_label(name), "values": places, **axis}
+        places, axis = _with_foot(places, axis)
+    return {"label": plot_text(name), "values": places, **axis}
 
 
-def _with_a_foot(places: np.ndarray, axis: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
-    """Return an axis with a place below all others, for the trials that have none."""
+def _with_foot(places: np.ndarray, axis: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return the positions and ticks with an additional tick below, for missing values."""
     low, high = np.nanmin(places), np.nanmax(places)
     foot = low - max((high - low) * 0.2, 0.5)
     between = np.linspace(low, high, 4)

@@ -1,34 +1,31 @@
-"""The figures of the report page."""
+"""Choose the figures of the report page, with their captions."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from sweeps.analysis.sweep import Sweep
-from sweeps.errors import SweepError
 from sweeps.record.status import Stage
 from sweeps.words import counted
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
 MOST_CURVES = 200
 MOST_REPORTS_OF_A_CURVE = 100
-"""What a page shows of a large sweep, to stay small: the best trials, and every second report or fewer."""
-
-PNG_WIDTH, PNG_HEIGHT, PNG_SCALE = 960, 540, 2
+"""The most learning curves, and the most reports of each: more would make the page too large."""
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure and what it says.
+    """A figure of the report.
 
     Args:
-        name: Names its file, and its place on the page.
+        name: The name of its PNG, and of its element on the page.
         figure: The figure, with its title.
         caption: How to read it.
     """
@@ -38,49 +35,8 @@ class Plot:
     caption: str
 
 
-def write_pngs(sweep: Sweep, folder: Path) -> list[Path]:
-    """Write each plot as a PNG, and return the files.
-
-    Raises:
-        SweepError: Kaleido or a browser is not installed, or the folder cannot be written.
-    """
-    drawn = plots_of(sweep)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SweepError(f"{folder} cannot be written: {error.strerror}; choose another: --png DIR") from None
-    files = [folder / f"{plot.name}.png" for plot in drawn]
-    options = {"format": "png", "width": PNG_WIDTH, "height": PNG_HEIGHT, "scale": PNG_SCALE}
-    _draw(
-        [
-            {"fig": plot.figure, "path": str(file), "opts": options}
-            for plot, file in zip(drawn, files, strict=True)
-        ]
-    )
-    return files
-
-
-def _draw(jobs: list[dict[str, Any]]) -> None:
-    """Draw figures with Kaleido in a headless Chrome or Chromium, which asks nothing of a network."""
-    try:
-        import kaleido
-        from choreographer.errors import ChromeNotFoundError
-    except ImportError:
-        raise SweepError(
-            "--png needs Kaleido, and Chrome or Chromium: pip install 'gan-sweep[png]', and"
-            " apt-get install chromium or the like"
-        ) from None
-    try:
-        kaleido.write_fig_from_object_sync(jobs, kopts={"mathjax": False})
-    except ChromeNotFoundError:
-        raise SweepError(
-            "--png needs Chrome or Chromium, and finds none: apt-get install chromium or the like,"
-            " or name its file in BROWSER_PATH"
-        ) from None
-
-
 def plots_of(sweep: Sweep) -> list[Plot]:
-    """Return the plots that a sweep's page shows: those that there is something to draw of."""
+    """Return the plots of a sweep's report: those with data."""
     from sweeps.report import plots
 
     trials, metric = sweep.trials, sweep.metric
@@ -100,7 +56,7 @@ def plots_of(sweep: Sweep) -> list[Plot]:
 
 
 def _comparisons(sweep: Sweep) -> list[Plot]:
-    """Return the plots that compare the scores of trials."""
+    """Return the plots that need trials with scores."""
     from sweeps.report import plots
 
     trials, metric, searched, log = sweep.trials, sweep.metric, sweep.searched, sweep.logarithmic
@@ -125,40 +81,40 @@ def _comparisons(sweep: Sweep) -> list[Plot]:
 
 
 _HISTORY = (
-    "In the order of suggestions, each with the best score of its reports. Trials that diverged or failed"
-    " have no score: they are crosses at the upper edge."
+    "In the order of suggestions, each trial with its best score. Trials that diverged or failed have no"
+    " score: they are crosses at the upper edge."
 )
 _PARALLEL = (
-    "One line a trial with a score. Pull along an axis to choose lines; one without the parameter is at the"
-    " axis' foot (-)."
+    "One line per trial with a score. Drag along an axis to select lines. A trial without the parameter"
+    " crosses its axis at the foot (-)."
 )
 _IMPORTANCES = (
-    "Optuna's PED-ANOVA: how far the best trials' values lie from all trials'. Of a few dozen trials it is a"
-    " rough guide."
+    "PED-ANOVA, as Optuna computes it: how much the best trials' values differ from those of all trials. With"
+    " a few dozen trials, it is a rough guide."
 )
 _SEEDS = (
-    "A dot a training; a line joins those of one seed, which are compared with each other. Below them the"
-    " mean and its 95\u00a0% interval. Trainings that failed are crosses at the right edge."
+    "One dot per training. A line joins the trainings of one seed, which are compared with each other. Below"
+    " them: the mean and its 95\u00a0% interval. Failed trainings are crosses at the right edge."
 )
 _PARETO = (
-    "The front: the trials that no other one beats in both. Those that were stopped early rest on fewer"
-    " samples, and are not compared where any was trained to its end."
+    "The Pareto front: the trials that no other trial dominates. The scores of trials stopped early rest on"
+    " fewer samples: if any trial completed, only completed trials are compared."
 )
-_COST = "Each trial by what its training took; the line is the best to be had for as much."
+_COST = "Each trial by its training cost. The line is the best score at each cost."
 _BUDGET = (
-    "The best of k trials drawn from those of a loss, on average, and the middle 80 %. A sampler that learns"
-    " tries good regions more often; trials that were stopped early count with what they had reached."
+    "The expected best score of k trials with the same loss, and the middle 80\u00a0%. A sampler that learns"
+    " tries good regions more often. Trials stopped early count with their best score so far."
 )
 
 
 def _curves_caption(trials: pd.DataFrame, shown: pd.DataFrame) -> str:
     all_ = counted(len(trials), "trial")
     some = "" if len(shown) == len(trials) else f" The best {MOST_CURVES} of {all_}, and the defaults."
-    return f"The score of every report. Those that were stopped early are faded.{some}"
+    return f"The score of every report. Trials stopped early are faded.{some}"
 
 
 def _thinned(sweep: Sweep) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the trials whose curves are shown, and their reports, of many only some, the last among them."""
+    """Return the trials with learning curves on the page, and an evenly spaced part of their reports."""
     best = sweep.rank(top=MOST_CURVES)
     chosen = set(best["trial_id"]) | set(sweep.trials.loc[sweep.trials["is_baseline"], "trial_id"])
     trials = sweep.trials[sweep.trials["trial_id"].isin(chosen)]
@@ -170,7 +126,7 @@ def _thinned(sweep: Sweep) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def as_page_json(figure: "go.Figure") -> Mapping[str, Any]:
-    """Return a figure without its title, a heading on the page, and its look, which the page chooses."""
+    """Return a figure without its title, which is a heading of the page, and without its template."""
     parts: dict[str, Any] = json.loads(figure.to_json() or "{}")
     layout = {key: value for key, value in parts["layout"].items() if key not in {"template", "title"}}
     if layout.get("showlegend") is False:

@@ -1,4 +1,4 @@
-"""A sweep's story on one page: a file that opens without a network."""
+"""Write the report page of a sweep: one HTML file that opens without a network."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,11 @@ from sweeps.words import counted, duration, results_option
 
 
 def write_report(sweep: Sweep, file: Path | None = None) -> Path:
-    """Write the page, also while the sweep runs, and return where: by default in the sweep's folder.
+    """Write the report page, also while the sweep runs; return its file.
+
+    Args:
+        sweep: The sweep.
+        file: The file; ``report.html`` in the sweep's folder if it is None.
 
     Raises:
         SweepError: The file cannot be written.
@@ -31,18 +35,16 @@ def write_report(sweep: Sweep, file: Path | None = None) -> Path:
         draft.write_text(page, encoding="utf-8")
         draft.replace(target)
     except OSError as error:
-        raise SweepError(
-            f"{target} cannot be written: {error.strerror}; choose another: --out FILE"
-        ) from None
+        raise SweepError(f"{target} cannot be written: {error.strerror}; type another: --out FILE") from None
     return target
 
 
 def render(sweep: Sweep) -> str:
-    """Return the page as HTML; names, reasons and tracebacks are escaped."""
+    """Return the page as HTML. Jinja escapes names, reasons and tracebacks."""
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
     from plotly.offline import get_plotlyjs
 
-    from sweeps.report.look import template
+    from sweeps.report.style import template
 
     page = Environment(
         loader=PackageLoader("sweeps.report"),
@@ -77,26 +79,26 @@ def render(sweep: Sweep) -> str:
 
 
 def _facts(sweep: Sweep) -> list[str]:
-    """Return what is said of a sweep under its name."""
+    """Return the facts under the sweep's name: trials by status, dataset, duration and date."""
     spec, summary = sweep.facts["spec"], sweep.summary()
-    told = [counted(len(sweep.trials), "trial")]
-    told += [
+    facts = [counted(len(sweep.trials), "trial")]
+    facts += [
         f"{count} {Status(status).words}" for status, count in summary["trials"].items() if len(sweep.trials)
     ]
     if "dataset" in spec:
-        told.append(f"{spec['dataset']} by {spec.get('method', 'tpe')}")
+        facts.append(f"{spec['dataset']} by {spec.get('method', 'tpe')}")
     if summary["seconds"] is not None:
-        told.append(f"took {duration(summary['seconds'])}")
+        facts.append(f"took {duration(summary['seconds'])}")
     moment = sweep.facts.get("ended_at") or sweep.facts.get("started_at")
     is_running = summary["status"] == Status.RUNNING
     if moment:
-        said = "running since" if is_running else "ended"
-        told.append(f"{said} {strftime('%Y-%m-%d %H:%M', localtime(moment))}")
-    return told
+        event = "running since" if is_running else "ended"
+        facts.append(f"{event} {strftime('%Y-%m-%d %H:%M', localtime(moment))}")
+    return facts
 
 
 def _labels(sweep: Sweep) -> dict[str, dict[str, Any]]:
-    """Return what the contact sheet says of each trial."""
+    """Return the labels of each trial on the contact sheet."""
     confirmed = sweep.confirmed()
     winner = confirmed and confirmed.winner
     return {
@@ -110,7 +112,7 @@ def _labels(sweep: Sweep) -> dict[str, dict[str, Any]]:
 
 
 def _choices(sweep: Sweep) -> list[tuple[str, str, str]]:
-    """Return each searched parameter with its value in the best configuration and in the defaults."""
+    """Return the searched parameters, each with its value in the best configuration and in the defaults."""
     best = _best(sweep)
     if best is None:
         return []
@@ -121,7 +123,7 @@ def _choices(sweep: Sweep) -> list[tuple[str, str, str]]:
 
 
 def _best(sweep: Sweep) -> str | None:
-    """Return the trial whose configuration is the best: the confirmation's winner, else the search's best."""
+    """Return the winner of the confirmation or, without one, the best trial of the search."""
     confirmed, best = sweep.confirmed(), sweep.summary()["best"]
     if confirmed and confirmed.winner:
         return confirmed.winner
@@ -129,23 +131,26 @@ def _best(sweep: Sweep) -> str | None:
 
 
 def _commands(sweep: Sweep) -> list[tuple[str, str]]:
-    """Return what to type to repeat the sweep, each with what it does."""
+    """Return the commands to type next, each with what it does."""
     where = results_option(sweep.folder.parent)
     commands = [
         (
             f"gan-sweep {sweep.name}.yaml{where}",
-            f"the search again, of the file above saved as {sweep.name}.yaml",
+            f"runs the search again, if {sweep.name}.yaml holds the file above",
         ),
-        (f"gan-sweep rank {sweep.name}{where}", "the leaderboard"),
+        (f"gan-sweep rank {sweep.name}{where}", "prints the leaderboard"),
     ]
     best = _best(sweep)
     if best:
         commands += [
-            (f"gan-sweep rerun {sweep.name} {best}{where}", "trains the best again and compares"),
+            (
+                f"gan-sweep rerun {sweep.name} {best}{where}",
+                "trains the best trial again and compares the scores",
+            ),
             *_confirming(sweep, where),
         ]
     if standing(sweep.facts) is Status.INTERRUPTED:
-        commands.append((f"gan-sweep resume {sweep.name}{where}", "goes on where it was stopped"))
+        commands.append((f"gan-sweep resume {sweep.name}{where}", "continues the interrupted sweep"))
     return commands
 
 
@@ -154,10 +159,10 @@ def _confirming(sweep: Sweep, where: str) -> Iterator[tuple[str, str]]:
     if confirmed is None:
         yield (
             f"{command}{where}",
-            "trains the best and the defaults on fresh seeds, to tell a gain from luck",
+            "trains the best and the defaults on fresh seeds, to find out whether the gain is luck",
         )
     elif confirmed.is_finished:
         yield (
             f"{command} --until-resolved{where}",
-            "trains more seeds of those that are not told from the best",
+            "trains more seeds of the finalists that are not significantly worse than the winner",
         )

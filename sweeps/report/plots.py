@@ -1,9 +1,9 @@
-"""A sweep's plots as plotly figures, for the report page and for notebooks.
+"""Plot a sweep as plotly figures, for the report page and for notebooks.
 
-Each takes frames as :attr:`sweeps.Sweep.trials` and :attr:`sweeps.Sweep.history` are. Trials are compared by
-the score that the search was told (``search_fid``), which rests on as many samples in all of them; one that
-was stopped early counts with the score that it reached. One that diverged or failed has no score, whatever it
-reported before: it is a cross at the edge.
+The functions take the frames :attr:`sweeps.Sweep.trials` and :attr:`sweeps.Sweep.history`. Trials are
+compared by the score that the search uses (``search_fid``), because it rests on equally many samples in all
+trials. A trial that was stopped early counts with its best score so far. A trial that diverged or failed has
+no score: it is a cross at the edge.
 
 >>> sweep = sweeps.load("lsgan")  # doctest: +SKIP
 >>> plots.parallel_coordinates(sweep.trials, sweep.searched).show()  # doctest: +SKIP
@@ -22,18 +22,18 @@ from sweeps.analysis.importances import parameter_importances
 from sweeps.analysis.search_scores import is_scored, less_is_better, score_of
 from sweeps.record.status import FAILURES, Status
 from sweeps.report.axes import (
-    are_whole,
-    axis_label,
     axis_positions,
     axis_range,
     axis_scale,
-    axis_scale_across,
-    is_near,
-    is_wide,
+    count_tick_step,
+    floor_fits,
+    horizontal_axis_scale,
+    needs_log_axis,
     parallel_dimension,
 )
-from sweeps.report.look import BEST_TO_WORST, BLUE, COLORWAY, GREEN, LOOKS, template
-from sweeps.report.marks import (
+from sweeps.report.labels import configuration_label, plot_text, trial_kinds
+from sweeps.report.style import BEST_TO_WORST, BLUE, COLORWAY, GREEN, STYLES, template
+from sweeps.report.traces import (
     add_band,
     add_curves,
     add_failed_seeds,
@@ -42,14 +42,12 @@ from sweeps.report.marks import (
     add_points,
     add_seeds,
     add_trials,
-    configuration_text,
-    kinds_of,
 )
 
 
 def history(trials: pd.DataFrame, metric: str = "fid") -> go.Figure:
-    """Return each trial's score in the order of suggestions, and the best so far."""
-    figure = _figure("Every trial, and the best so far", "trial", metric, score_of(trials, metric))
+    """Plot the score of each trial in the order of suggestions, and the best score so far."""
+    figure = _figure("Score of every trial, and the best so far", "trial", metric, score_of(trials, metric))
     frame = trials.assign(number=range(len(trials)))
     scored = frame[is_scored(trials, metric)]
     best = _best_so_far(score_of(scored, metric), metric)
@@ -62,25 +60,25 @@ def history(trials: pd.DataFrame, metric: str = "fid") -> go.Figure:
         hoverinfo="skip",
     )
     add_trials(figure, frame, "number", metric)
-    figure.update_xaxes(dtick=are_whole(len(frame)))
+    figure.update_xaxes(dtick=count_tick_step(len(frame)))
     return figure
 
 
 def learning_curves(trials: pd.DataFrame, history: pd.DataFrame, metric: str = "fid") -> go.Figure:
-    """Return the score of every report by its step, a line a trial; those that were stopped are faded."""
+    """Plot the score of every report by step, a line per trial; stopped trials are faded."""
     values = history[metric] if metric in history else pd.Series(dtype=float)
-    figure = _figure("Scores while training", "step", metric, values)
+    figure = _figure("Learning curves", "step", metric, values)
     reports = dict(list(history.groupby("trial_id", sort=False)))
     best = _best_trial(trials, metric)
-    kinds = kinds_of(trials)
-    for kind, look in LOOKS.items():
+    kinds = trial_kinds(trials)
+    for kind, style in STYLES.items():
         curves = [
             reports[trial_id]
             for trial_id in trials.loc[kinds == kind, "trial_id"]
             if trial_id in reports and trial_id != best
         ]
         if curves:
-            add_curves(figure, curves, metric, kind, look)
+            add_curves(figure, curves, metric, kind, style)
     if best is not None:
         add_curves(figure, [reports[best]], metric, "best", {"color": GREEN, "opacity": 1.0}, width=3.0)
     return figure
@@ -93,24 +91,24 @@ def parallel_coordinates(
     *,
     logarithmic: Collection[str] = (),
 ) -> go.Figure:
-    """Return the trials with a score as lines across the parameters, coloured by the score.
+    """Plot the trials with a score as lines across the parameters, coloured by the score.
 
-    A parameter that a trial does not have is drawn at its axis' foot. Pull along an axis to choose trials.
+    A trial without a parameter crosses the parameter's axis at its foot. Drag along an axis to select trials.
 
     Args:
-        trials: A row a trial.
-        parameters: The columns to show.
-        metric: The score.
-        logarithmic: The parameters that have a logarithmic axis.
+        trials: One row per trial.
+        parameters: The columns to plot.
+        metric: The metric of the scores.
+        logarithmic: The parameters with logarithmic axes.
     """
     scored = trials[is_scored(trials, metric)]
     scores = score_of(scored, metric)
-    position, ticks = axis_positions(scores, log=is_wide(scores))
+    position, ticks = axis_positions(scores, log=needs_log_axis(scores))
     differing = [name for name in parameters if scored[name].nunique(dropna=False) > 1]
     dimensions = [parallel_dimension(name, scored[name], log=name in logarithmic) for name in differing]
-    dimensions.append(parallel_dimension(metric, scores, log=is_wide(scores)))
+    dimensions.append(parallel_dimension(metric, scores, log=needs_log_axis(scores)))
     longest = max((len(str(text)) for text in dimensions[0].get("ticktext", [])), default=0)
-    figure = go.Figure(layout={"template": template(), "title": {"text": "Parameters together"}})
+    figure = go.Figure(layout={"template": template(), "title": {"text": "Parallel coordinates"}})
     figure.update_layout(margin={"l": 40 + 6 * longest, "r": 24, "t": 84, "b": 24})
     figure.add_parcoords(
         dimensions=dimensions,
@@ -132,9 +130,9 @@ def importances(
     *,
     logarithmic: Collection[str] = (),
 ) -> go.Figure:
-    """Return :func:`parameter_importances` as bars."""
+    """Plot :func:`sweeps.analysis.importances.parameter_importances` as bars."""
     shares = parameter_importances(trials, parameters, metric, logarithmic=logarithmic).iloc[::-1]
-    figure = _figure("What decides", "importance", "", pd.Series(dtype=float))
+    figure = _figure("Parameter importances", "importance", "", pd.Series(dtype=float))
     figure.add_bar(
         x=shares.to_numpy(),
         y=shares.index.to_numpy(),
@@ -151,21 +149,21 @@ def importances(
 def parameter_slice(
     trials: pd.DataFrame, parameter: str, metric: str = "fid", *, log: bool = False
 ) -> go.Figure:
-    """Return each trial's score by one of its parameters; trials without the parameter are left out.
+    """Plot the score of each trial by one parameter; trials without the parameter are left out.
 
     Args:
-        trials: A row a trial.
-        parameter: The column.
-        metric: The score.
+        trials: One row per trial.
+        parameter: The parameter's column.
+        metric: The metric of the scores.
         log: Whether the parameter's axis is logarithmic.
     """
     frame = trials[trials[parameter].notna()]
     figure = _figure(parameter, parameter, metric, score_of(trials, metric))
     values = frame[parameter]
     if is_number(values):
-        figure.update_xaxes(axis_scale_across(values, log=log))
+        figure.update_xaxes(horizontal_axis_scale(values, log=log))
     else:
-        frame = frame.assign(**{parameter: values.map(axis_label)})
+        frame = frame.assign(**{parameter: values.map(plot_text)})
         figure.update_xaxes(
             type="category", categoryorder="array", categoryarray=sorted(set(frame[parameter]))
         )
@@ -175,23 +173,23 @@ def parameter_slice(
 
 
 def cost(trials: pd.DataFrame, metric: str = "fid", by: Literal["steps", "seconds"] = "steps") -> go.Figure:
-    """Return each trial's score by what its training took, and the best score to be had for as much.
+    """Plot the score of each trial by its training cost, and the best score at each cost.
 
     Args:
-        trials: A row a trial.
-        metric: Its score.
-        by: Training steps, or seconds from its start to its end.
+        trials: One row per trial.
+        metric: The metric of the scores.
+        by: The cost: training steps, or seconds from start to end.
     """
     column = {"steps": "step", "seconds": "seconds"}[by]
     frame = trials[trials[column].notna()]
-    figure = _figure(f"Score for {by}", by, metric, score_of(trials, metric))
+    figure = _figure(f"Score by {by}", by, metric, score_of(trials, metric))
     by_cost = score_of(frame, metric).dropna().groupby(frame[column])
     best = _best_so_far(by_cost.min() if less_is_better(metric) else by_cost.max(), metric)
     figure.add_scatter(
         x=best.index.to_numpy(dtype=float),
         y=best.to_numpy(),
         mode="lines",
-        name="best for as much",
+        name="best at this cost",
         line={"color": GREEN, "width": 2, "shape": "hv"},
         hoverinfo="skip",
     )
@@ -202,35 +200,35 @@ def cost(trials: pd.DataFrame, metric: str = "fid", by: Literal["steps", "second
 
 
 def budget(trials: pd.DataFrame, by: str = "loss", metric: str = "fid") -> go.Figure:
-    """Return the best score to be expected after k trials of each loss.
+    """Plot the expected best score of k trials for each value of a parameter.
 
-    A line is the mean of :func:`expected_best_of`, its band the middle 80 %.
+    A line is the mean of :func:`sweeps.analysis.best_of_k.expected_best_of`, its band the middle 80 %.
 
     Args:
-        trials: A row a trial.
-        by: The parameter whose values are compared.
-        metric: The score.
+        trials: One row per trial.
+        by: The parameter; its values are compared.
+        metric: The metric of the scores.
     """
-    figure = _figure(f"Best to be expected by {by}", "trials", metric, score_of(trials, metric))
+    figure = _figure(f"Expected best by {by}", "trials", metric, score_of(trials, metric))
     for index, (value, group) in enumerate(trials.groupby(by)):
         if is_scored(group, metric).any():
             color, dash = COLORWAY[index % len(COLORWAY)], ("solid", "dash")[index // len(COLORWAY) % 2]
-            add_band(figure, expected_best_of(group, metric), axis_label(value), color, dash)
-    figure.update_xaxes(rangemode="tozero", dtick=are_whole(len(trials)))
+            add_band(figure, expected_best_of(group, metric), plot_text(value), color, dash)
+    figure.update_xaxes(rangemode="tozero", dtick=count_tick_step(len(trials)))
     return figure
 
 
 def confirmation(replicas: pd.DataFrame, ranked: pd.DataFrame, metric: str = "fid") -> go.Figure:
-    """Return each configuration's scores over fresh seeds, the mean with its 95 % interval below them.
+    """Plot the scores of each finalist over fresh seeds, with the mean and its 95 % interval below them.
 
-    A line joins the scores of one seed, as configurations are compared seed by seed. A training that failed
-    has no score: it is a cross at the right edge. The score of real images is drawn where it is not so far
-    off that the others could not be told from each other.
+    A line joins the scores of one seed, because configurations are compared seed by seed. A training that
+    failed has no score: it is a cross at the right edge. The score of real images is drawn if the other
+    scores remain apart on an axis that includes it.
 
     Args:
-        replicas: A row a training: :attr:`sweeps.Sweep.replicas`.
-        ranked: A row a configuration, the best first: ``sweep.rank(stage="confirm")``.
-        metric: The score.
+        replicas: One row per training: :attr:`sweeps.Sweep.replicas`.
+        ranked: One row per finalist, the best first: ``sweep.rank(stage="confirm")``.
+        metric: The metric of the scores.
     """
     places = dict(zip(ranked["trial_id"], range(len(ranked)), strict=True))
     trained = replicas[replicas["of"].isin(places)]
@@ -238,41 +236,42 @@ def confirmation(replicas: pd.DataFrame, ranked: pd.DataFrame, metric: str = "fi
     scored = trained[trained["status"] == Status.COMPLETED]
     shown = pd.concat([scored[metric], ranked["low"], ranked["high"]]).astype(float)
     floor = ranked["floor"].iloc[0] if len(ranked) else np.nan
-    if is_near(floor, shown):
+    if floor_fits(floor, shown):
         shown = pd.concat([shown, pd.Series([floor])])
-    is_log = is_wide(scored[metric])
+    is_log = needs_log_axis(scored[metric])
     figure = go.Figure(layout={"template": template(), "title": {"text": "Scores on fresh seeds"}})
-    figure.update_xaxes(title={"text": metric}, exponentformat="none", **axis_scale_across(shown, log=is_log))
+    figure.update_xaxes(
+        title={"text": metric}, exponentformat="none", **horizontal_axis_scale(shown, log=is_log)
+    )
     figure.update_xaxes(range=axis_range(shown, log=is_log))
     figure.update_yaxes(
         range=[len(ranked) - 0.4, -0.6],
         tickvals=[*places.values()],
-        ticktext=[configuration_text(row) for row in ranked.to_dict("records")],
+        ticktext=[configuration_label(row) for row in ranked.to_dict("records")],
         showgrid=False,
         fixedrange=True,
     )
     add_seeds(figure, scored, metric)
     add_means(figure, ranked, metric)
     add_failed_seeds(figure, trained[trained["status"].isin(FAILURES)])
-    add_floor(figure, floor, len(ranked), is_shown=is_near(floor, shown))
+    add_floor(figure, floor, len(ranked), is_shown=floor_fits(floor, shown))
     return figure
 
 
 def pareto(trials: pd.DataFrame, front: pd.DataFrame, metrics: tuple[str, str]) -> go.Figure:
-    """Return the trials by two scores, and the front: those that no other one beats in both.
+    """Plot the trials by two scores, and the Pareto front: the trials that no other trial dominates.
 
-    The scores are as :meth:`sweeps.Sweep.rank` has them: final ones of trials that were trained to their
-    end, which alone are compared where there are any.
+    Completed trials have their final scores. If there are any, they alone are on the front.
 
     Args:
-        trials: A row a trial.
-        front: Those on the front, as ``sweep.pareto(*metrics)`` returns them.
-        metrics: The scores of the horizontal and of the vertical axis.
+        trials: One row per trial.
+        front: The trials on the front: ``sweep.pareto(*metrics)``.
+        metrics: The metrics of the horizontal and of the vertical axis.
     """
     x, y = metrics
     frame = trials[~trials["status"].isin(FAILURES)].dropna(subset=[x, y])
     figure = _figure(f"{x} against {y}", x, y, frame[y])
-    figure.update_xaxes(axis_scale_across(frame[x], log=is_wide(frame[x])))
+    figure.update_xaxes(horizontal_axis_scale(frame[x], log=needs_log_axis(frame[x])))
     ordered = front.sort_values(x)
     figure.add_scatter(
         x=ordered[x].to_numpy(),
@@ -283,19 +282,21 @@ def pareto(trials: pd.DataFrame, front: pd.DataFrame, metrics: tuple[str, str]) 
         marker={"size": 15, "symbol": "circle-open", "line": {"width": 2}},
         hoverinfo="skip",
     )
-    kinds = kinds_of(frame)
-    for kind, look in LOOKS.items():
+    kinds = trial_kinds(frame)
+    for kind, style in STYLES.items():
         chosen = frame[kinds == kind]
         if len(chosen):
-            add_points(figure, chosen, x, chosen[y], kind, look, f"{axis_label(y)} %{{y:.4g}}")
+            add_points(figure, chosen, x, chosen[y], kind, style, f"{plot_text(y)} %{{y:.4g}}")
     return figure
 
 
 def _figure(title: str, x: str, y: str, scores: pd.Series) -> go.Figure:
-    """Return an empty figure, with an axis at whose upper edge stand the trials that have no score."""
+    """Return a figure without traces, with a second axis, from 0 to 1, for trials without a score."""
     figure = go.Figure(layout={"template": template(), "title": {"text": title}})
     figure.update_xaxes(title={"text": x}, exponentformat="none")
-    figure.update_yaxes(title={"text": y}, exponentformat="none", **axis_scale(scores, log=is_wide(scores)))
+    figure.update_yaxes(
+        title={"text": y}, exponentformat="none", **axis_scale(scores, log=needs_log_axis(scores))
+    )
     figure.update_layout(
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True, "type": "linear"}
     )
@@ -303,7 +304,7 @@ def _figure(title: str, x: str, y: str, scores: pd.Series) -> go.Figure:
 
 
 def _best_trial(trials: pd.DataFrame, metric: str) -> str | None:
-    """Return the best of the trials that were trained to their end, or of all where there is none."""
+    """Return the best completed trial or, without one, the best of all trials."""
     scored = trials[is_scored(trials, metric)]
     completed = scored[scored["status"] == Status.COMPLETED]
     among = completed if len(completed) else scored

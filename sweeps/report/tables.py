@@ -1,4 +1,4 @@
-"""The tables of the report page."""
+"""Build the tables of the report page."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ LONGEST_TRACEBACK = 8000
 
 
 def cell(value: object) -> str:
-    """Return a value as a table shows it."""
+    """Return a value as the text of a cell."""
     if value is None or pd.isna(value):  # type: ignore[call-overload] # a cell is a scalar
         return "-"
     if isinstance(value, bool | np.bool_):
@@ -31,14 +31,14 @@ def cell(value: object) -> str:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """What the fresh seeds say, the winner first.
+    """The finalists and their scores over fresh seeds, the winner first.
 
     Args:
-        conclusion: What is decided, and why it stopped.
-        mean: The heading of the means.
-        samples: How many images each score rests on; None where there is none yet.
+        conclusion: The result, and why the confirmation stopped.
+        mean: The heading of the column of means.
+        samples: The number of images of each score; None before the first score.
         has_failures: Whether any training failed.
-        rows: Of each configuration, the cells.
+        rows: The cells of each finalist, by column.
     """
 
     conclusion: str
@@ -49,7 +49,7 @@ class Confirmation:
 
 
 def confirmation_table(sweep: Sweep) -> Confirmation | None:
-    """Return what the page shows of a confirmation, or None without one."""
+    """Return the table of a confirmation; None without one."""
     confirmed = sweep.confirmed()
     if confirmed is None:
         return None
@@ -65,7 +65,7 @@ def confirmation_table(sweep: Sweep) -> Confirmation | None:
 
 
 def _finalist(row: dict[Any, Any], scale: "Scale") -> dict[str, str]:
-    """Return the cells of a configuration; of the winner's difference from itself there is nothing to say."""
+    """Return the cells of a finalist."""
     between = "" if pd.isna(row["vs_low"]) else f"{row['vs_low']:.3g} to {row['vs_high']:.3g}"
     unit = " times" if scale.is_logarithmic else ""
     difference = f"{row['vs_winner']:.3g}{unit}" + (f" ({between})" if between else "")
@@ -87,12 +87,12 @@ def _score(value: float) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """The trials, best first, those without a score last.
+    """The trials, the best first, those without a score last.
 
     Args:
-        columns: Their names, and whether they hold numbers.
-        rows: Of each cell, what is shown and what it is sorted by: None where it is empty.
-        left_out: How many further trials there are.
+        columns: The name of each column, and whether it holds numbers.
+        rows: The cells of each row: their text, and the value to sort by, None for an empty cell.
+        left_out: The number of trials that are not in the table.
     """
 
     columns: list[tuple[str, bool]]
@@ -101,7 +101,7 @@ class Table:
 
 
 def trial_table(sweep: Sweep) -> Table:
-    """Return the leaderboard with every trial's failure, as the page shows it."""
+    """Return the leaderboard, with the reason of each failed trial."""
     frame = sweep.rank().merge(sweep.trials[["trial_id", "reason"]], on="trial_id")
     frame["trial_id"] = frame["trial_id"].where(
         ~frame["is_baseline"].astype(bool), frame["trial_id"] + " (defaults)"
@@ -113,22 +113,22 @@ def trial_table(sweep: Sweep) -> Table:
         [(cell(value), None if pd.isna(value) else value) for value in row]
         for row in frame.head(MOST_ROWS).itertuples(index=False)
     ]
-    columns = [(str(name), _is_of_numbers(values)) for name, values in frame.items()]
+    columns = [(str(name), _is_numeric(values)) for name, values in frame.items()]
     return Table(columns, rows, len(frame) - len(rows))
 
 
-def _is_of_numbers(values: pd.Series) -> bool:
+def _is_numeric(values: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Trials that failed for one reason.
+    """Trials that failed for the same reason.
 
     Args:
-        reason: The error's last line.
-        trial_ids: Which.
-        traceback: The first one's.
+        reason: The last line of the error.
+        trial_ids: The names of the trials.
+        traceback: The traceback of the first trial.
     """
 
     reason: str
@@ -137,7 +137,7 @@ class Failure:
 
 
 def failures_table(sweep: Sweep) -> list[Failure]:
-    """Return the errors that ended trials, the most frequent first."""
+    """Return the trials that failed, grouped by reason, the most frequent reason first."""
     crashed = sweep.trials[sweep.trials["status"] == Status.CRASHED]
     failures = [
         Failure(

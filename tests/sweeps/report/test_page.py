@@ -99,8 +99,8 @@ def test_a_confirmation_has_a_section_and_its_winner_is_the_best(tmp_path):
     assert cells[0][4:] == ["2", "", "", "11.22"]
     assert cells[1][6].startswith("1.51 times (")
     assert cells[2] == [*("tiny-0000 (defaults)", "failed", "400", "", "1", "1 diverged", "10 times", "550")]
-    assert "each score is of 1,000 samples. A configuration that failed more often" in page
-    assert "completed, first on fresh seeds" in page
+    assert "Each score rests on 1,000 samples. A configuration that failed more often" in page
+    assert "completed, winner on fresh seeds" in page
     assert "gan-sweep rerun tiny tiny-0006" in page
     assert "gan-sweep confirm tiny --until-resolved" in page
 
@@ -120,7 +120,10 @@ def test_a_large_sweep_has_a_small_page(tmp_path):
     sweep = sweeps.load("tiny", tmp_path)
     page = render(sweep)
     assert len(page) < MOST_BYTES
-    assert f"The best {MOST_ROWS}; <code>gan-sweep rank tiny --format csv</code> lists the other 50" in page
+    assert (
+        f"The best {MOST_ROWS} trials; <code>gan-sweep rank tiny --format csv</code> lists the other 50"
+        in page
+    )
     assert "The best 200 of 1,050 trials, and the defaults." in page
     sheet = contact_sheet(sweep)
     assert (len(sheet.steps), len(sheet.rows)) == (MOST_STEPS, MOST_TRIALS + 1)
@@ -162,7 +165,7 @@ def test_the_command_writes_the_page_where_it_is_asked_to(results, tmp_path):
 
 def test_a_page_that_cannot_be_written_is_told(results, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(SweepError, match=r"page\.html cannot be written: .*; choose another: --out FILE"):
+    with pytest.raises(SweepError, match=r"page\.html cannot be written: .*; type another: --out FILE"):
         write_report(sweeps.load("tiny", results), tmp_path / "file" / "page.html")
 
 
@@ -174,7 +177,9 @@ def test_without_a_browser_png_says_what_to_install(results, tmp_path):
         text=True,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("--png needs Chrome or Chromium, and finds none: apt-get install chromium")
+    assert done.stderr.startswith(
+        "--png needs Chrome or Chromium, and neither is installed: apt-get install chromium"
+    )
     assert done.stderr.count("\n") == 1
 
 

@@ -137,7 +137,7 @@ def test_the_budget_plot_has_a_line_and_a_band_for_each_loss(sweep):
 
 
 def test_the_cost_line_is_the_best_to_be_had_for_as_much(sweep):
-    line = trace(plots.cost(sweep.trials), "best for as much")
+    line = trace(plots.cost(sweep.trials), "best at this cost")
     assert list(line.x) == [200, 400]
     assert list(line.y) == [scores_of(9, 1)["fid"], scores_of(8, 3)["fid"]]
 
@@ -169,7 +169,7 @@ def test_a_confirmation_has_a_dot_a_training_a_line_a_seed_and_a_mean_with_its_i
     ("scores", "name", "place"),
     [
         ([40.0, 60.0], "real images: 7.1", 7.1),
-        ([400.0, 400.1], "real images: 7.1 (not in sight)", None),
+        ([400.0, 400.1], "real images: 7.1 (outside the axis)", None),
     ],
 )
 def test_real_images_are_drawn_where_that_leaves_room_for_the_scores(tmp_path, scores, name, place):

@@ -1,4 +1,4 @@
-"""Colours, fonts and plotly's template."""
+"""Style the figures: colours, fonts, markers and plotly's template."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ COLORWAY = [BLUE, ORANGE, GREEN, RED, "#8b6fd8", "#9a8327", "#c2559d", "#4b8fa8"
 BEST_TO_WORST = [GREEN, "#5b93b0", "#9a8aa6", ORANGE]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 
-LOOKS: dict[str, dict[str, Any]] = {
+STYLES: dict[str, dict[str, Any]] = {
     Status.PRUNED.words: {"color": GREY, "symbol": "circle-open", "opacity": 0.75},
     Status.INTERRUPTED.words: {"color": GREY, "symbol": "square-open", "opacity": 0.75},
     Status.RUNNING.words: {"color": BLUE, "symbol": "circle-open", "opacity": 1.0},
@@ -22,13 +22,14 @@ LOOKS: dict[str, dict[str, Any]] = {
     Status.DIVERGED.words: {"color": RED, "symbol": "x", "opacity": 1.0},
     Status.CRASHED.words: {"color": RED, "symbol": "x-open", "opacity": 1.0},
 }
-"""How each kind of trial is drawn, from back to front."""
+"""The marker of each kind of trial, in drawing order: the last is in front."""
 
-POINT_PX = 6
+LONE_POINT_PX = 6
+"""The marker size of a learning curve with a single report."""
 
 
 def template(*, dark: bool = False) -> go.layout.Template:
-    """Return the look of every figure: that of a light page, or of a dark one."""
+    """Return the template of every figure, for the light page or for the dark one."""
     ink, faint, paper = ("#e4e7ec", "#333a45", "#171a20") if dark else ("#1f2430", "#e3e6eb", "#ffffff")
     axis = {
         "gridcolor": faint,
