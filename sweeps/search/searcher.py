@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import optuna
@@ -18,12 +17,12 @@ from sweeps.record.past import UNFINISHED, Past
 from sweeps.record.status import Status
 from sweeps.record.trial import Trial
 from sweeps.search.penalty import WorstScores
+from sweeps.search.points import untried_points
 from sweeps.search.replay import DIVERGED, TRIAL_ID, earlier_trial, last_result, reported_scores, scores_of
 from sweeps.search.samplers import sampler_for
 from sweeps.search.suggestion import SCORE, status_of, suggestion
 from sweeps.spec.domains import Scalar
 from sweeps.spec.model import SweepSpec
-from sweeps.spec.space import MAX_POINTS
 
 
 class Search(OptunaSearch):
@@ -67,7 +66,7 @@ class Search(OptunaSearch):
         tried = [row["params"] for row in self._past.rows]
         suggested = {row["number"] for row in self._past.rows}
         self._numbers = [number for number in range(spec.trials - 1, -1, -1) if number not in suggested]
-        self._untried = _untried(spec, tried)
+        self._untried = untried_points(spec, tried)
         goals = ["min" if metric.goal == "minimize" else "max" for metric in spec.metric]
         super().__init__(
             space=spec.space.suggest,
@@ -221,11 +220,11 @@ class Search(OptunaSearch):
         params = self._asked(trial_id, number)
         if params not in self._untried:
             self._ot_study.tell(self._ot_trials.pop(trial_id), state=TrialState.FAIL)
-            self._ot_study.enqueue_trial(self._spec.space.optuna_params(self._untried[0]))
+            self._ot_study.enqueue_trial(self._spec.space.optuna_params(self._untried.first))
             params = self._asked(trial_id, number)
         if params not in self._untried:
             self._ot_study.tell(self._ot_trials.pop(trial_id), state=TrialState.FAIL)
-            params = self._untried[0]
+            params = self._untried.first
         self._untried.remove(params)
         return params
 
@@ -269,14 +268,3 @@ def _enqueued(spec: SweepSpec, tried: list[dict[str, Scalar]]) -> list[dict[str,
     """Return what is tried first, of what lies in the space and was not tried yet, in Optuna's terms."""
     points = [point for point in spec.first_points() if spec.space.contains(point) and point not in tried]
     return [spec.space.optuna_params(point) for point in points]
-
-
-def _untried(spec: SweepSpec, tried: list[dict[str, Scalar]]) -> list[dict[str, Scalar]] | None:
-    """Return the points of a space of finitely many but for those tried, shuffled; None for another space."""
-    size = spec.space.size()
-    points = spec.space.points() if size is not None and size <= MAX_POINTS else None
-    if points is None:
-        return None
-    shuffled = [point for point in points if point not in tried]
-    Random(spec.seed).shuffle(shuffled)  # noqa: S311 - no secret
-    return shuffled
