@@ -1,31 +1,31 @@
-"""Ray as a sweep has it: started on this machine, or a cluster that runs already; and its resources."""
+"""Connect to Ray: start a local one, join a running cluster, or use one that is already initialised."""
 
 import logging
 import os
 import socket
-import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from importlib.util import find_spec
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from secrets import token_hex
 
 import ray
-from ray._private import ray_constants
+import ray.util.client
 from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
-from ray._private.node import Node
 from ray._private.services import find_bootstrap_address
 from ray.exceptions import RayError
 
 import gan_core
 from gan_core.errors import in_one_line
+from sweeps.cluster.patches import environment, on_loopback, trials_in_workers, without_monitors
+from sweeps.cluster.shipping import users_code
 from sweeps.errors import SweepError
 from sweeps.spec.sections import Resources
 
-_OF_WORKERS = {"RAY_CHDIR_TO_TRIAL_DIR": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
-"""Without the second, a worker that has reserved no GPU sees those of others."""
+WORKER_SETTINGS = {"RAY_CHDIR_TO_TRIAL_DIR": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
+"""The second one hides all GPUs from a worker that has reserved none."""
 
-_SETTINGS = _OF_WORKERS | {
+SETTINGS = WORKER_SETTINGS | {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -34,117 +34,131 @@ _SETTINGS = _OF_WORKERS | {
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
     "RAY_idle_worker_killing_time_threshold_ms": "600000",
 }
-"""The last one keeps the workers that are ready until there are trials: Ray ends idle ones after a second."""
+"""The last one keeps idle workers, which Ray ends after a second, until there are trials for them."""
 
-_PRELOADED = "RAY_preload_python_modules"
-_OF_A_TRIAL = ("sweeps.cluster.trainable", "gan_core.training")
+PRELOADED = "RAY_preload_python_modules"
+TRIAL_MODULES = ("sweeps.cluster.trainable", "gan_core.training")
 """What a trial imports."""
 
-MOST_READY = 8
-"""Ray starts a worker a core. Where there are more cores than this, none imports anything in advance."""
+MAX_PRELOADING = 8
+"""Ray starts a worker for each core. With more cores than this, workers import nothing in advance."""
 
-_MONITORS = ("start_log_monitor", "start_monitor")
 AUTO = "auto"
-_ADDRESS, _AUTH_MODE = "RAY_ADDRESS", "RAY_AUTH_MODE"
-CONNECTS_S = 5.0
+_ADDRESS, _AUTH_MODE, _AUTH_TOKEN = "RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"
+CONNECT_TIMEOUT_S = 5.0
 
 
 @contextmanager
 def local_ray(resources: Resources) -> Iterator[None]:
-    """Run a local Ray without its dashboard, its messages and its usage statistics.
+    """Run a local Ray for the block, without its dashboard, its log output and its usage statistics.
 
-    Its workers import what a trial needs while this process does other things, where each will have a trial.
+    If every worker will have a trial, workers import a trial's modules while this process prepares the sweep.
     """
-    has_trials_for_all = resources.cpu == 1 and (os.cpu_count() or 1) <= MOST_READY
-    os.environ |= _SETTINGS | {_PRELOADED: ",".join(_OF_A_TRIAL) if has_trials_for_all else ""}
-    _have_a_token()
-    logging.getLogger("ray").setLevel(logging.CRITICAL)
-    try:
-        with _on_loopback(), _without_monitors():
-            ray.init(
-                address="local", include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL
-            )
-        del os.environ[_PRELOADED]
-        yield
-    finally:
-        ray.shutdown()
+    preloads = resources.cpu == 1 and (os.cpu_count() or 1) <= MAX_PRELOADING
+    modules = {PRELOADED: ",".join(TRIAL_MODULES) if preloads else ""}
+    with environment(SETTINGS | modules | _token()):
+        try:
+            with on_loopback(), without_monitors():
+                ray.init(
+                    address="local",
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.CRITICAL,
+                )
+            del os.environ[PRELOADED]
+            with trials_in_workers({}):
+                yield
+        finally:
+            ray.shutdown()
 
 
-def _have_a_token() -> None:
-    """Give Ray a token of this process's, where it cannot keep one of the user's in their home."""
+def _token() -> dict[str, str]:
+    """Return the variable of this process's own token if Ray cannot keep a token in the user's home."""
     try:
         folder = Path.home() / ".ray"
         folder.mkdir(exist_ok=True)
         is_kept = os.access(folder, os.W_OK)
     except (OSError, RuntimeError):
         is_kept = False
-    if not is_kept:
-        os.environ.setdefault("RAY_AUTH_TOKEN", token_hex(32))
+    return {} if is_kept or _AUTH_TOKEN in os.environ else {_AUTH_TOKEN: _own_token()}
 
 
-@contextmanager
-def _on_loopback() -> Iterator[None]:
-    """Have what Ray starts listen on loopback alone, as it does where it cannot be a cluster."""
-    can_be_a_cluster = ray_constants.ENABLE_RAY_CLUSTER
-    ray_constants.ENABLE_RAY_CLUSTER = False
-    try:
-        yield
-    finally:
-        ray_constants.ENABLE_RAY_CLUSTER = can_be_a_cluster
-
-
-@contextmanager
-def _without_monitors() -> Iterator[None]:
-    """Have Ray start neither the process that reads the workers' logs nor the one that scales a cluster.
-
-    Those logs are shown to nobody, and this machine is all there is: the workers start sooner for it. A later
-    Ray that starts them in another way has them.
-    """
-    starts = {name: start for name, start in vars(Node).items() if name in _MONITORS}
-    for name in starts:
-        setattr(Node, name, lambda _node: None)
-    try:
-        yield
-    finally:
-        for name, start in starts.items():
-            setattr(Node, name, start)
+@cache
+def _own_token() -> str:
+    """Return a secret; Ray reads its token once in a process."""
+    return token_hex(32)
 
 
 @contextmanager
 def running_cluster(address: str, import_paths: Iterable[str]) -> Iterator[None]:
-    """Work on a cluster that runs already, and leave it as it was.
+    """Work on a running cluster for the block, and leave the cluster as it was.
 
-    Its workers get this program's code, and that of the user's own components, from here.
+    The cluster's workers get this program's code, and that of the user's own components, from here. If this
+    process has already initialised Ray, the block uses that connection, and the workers must be able to
+    import this program and the user's components themselves: a connection's code cannot be changed.
 
     Args:
         address: ``auto``, for the cluster that this machine has joined, or ``HOST:PORT``.
-        import_paths: The user's components.
+        import_paths: The user's components, each as ``MODULE:NAME``.
 
     Raises:
-        SweepError: No cluster answers there, or it takes no work from here.
+        SweepError: No cluster answers at the address, the cluster refuses the connection, or this process is
+            connected to another one.
     """
-    answering = _answering(address)
-    os.environ |= _SETTINGS
-    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    if ray.is_initialized():
+        _check_connection(address)
+        with environment(SETTINGS), trials_in_workers(WORKER_SETTINGS):
+            yield
+        return
     code = sorted({Path(__file__).parents[1], Path(gan_core.__file__).parent, *users_code(import_paths)})
+    with environment(SETTINGS):
+        answering = _answering(address)
+        try:
+            _join(answering, code)
+            with trials_in_workers({}):
+                yield
+        finally:
+            ray.shutdown()
+
+
+def _check_connection(address: str) -> None:
+    """Check that a sweep can use the Ray that this process has initialised.
+
+    Raises:
+        SweepError: It is a connection of Ray's client, or to another address.
+    """
+    if ray.util.client.ray.is_connected():
+        raise SweepError(
+            "this process has initialised Ray's client (ray://), which sweeps cannot use: run it on a machine"
+            " that has joined the cluster"
+        )
+    connected = ray.get_runtime_context().gcs_address
+    if address not in {AUTO, connected}:
+        raise SweepError(
+            f"--address {address}: this process has initialised Ray at {connected}; leave the address out to"
+            f" use that one, or call ray.shutdown() first"
+        )
+
+
+def _join(address: str, code: Iterable[Path]) -> None:
+    """Connect to a cluster, with the code that its workers run.
+
+    Raises:
+        SweepError: The cluster refuses the connection.
+    """
     try:
         ray.init(
-            address=answering,
-            runtime_env={"py_modules": [str(path) for path in code], "env_vars": _OF_WORKERS},
+            address=address,
+            runtime_env={"py_modules": [str(path) for path in code], "env_vars": WORKER_SETTINGS},
             log_to_driver=False,
             logging_level=logging.CRITICAL,
         )
     except (OSError, RuntimeError, ValueError, RayError) as error:
-        ray.shutdown()
         raise SweepError(
-            f"the Ray cluster at {answering} takes no work from here ({in_one_line(error)}): the command must"
-            f" run on a machine that has joined it, with the same Ray and Python; where it asks for a"
-            f" token, with that in ~/.ray/auth_token and {_AUTH_MODE}=token"
+            f"the Ray cluster at {address} refuses the connection ({in_one_line(error)}): run the command on"
+            f" a machine that has joined the cluster, with the same versions of Ray and Python; if the"
+            f" cluster requires a token, put it in ~/.ray/auth_token and set {_AUTH_MODE}=token"
         ) from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 def _answering(address: str) -> str:
@@ -166,7 +180,7 @@ def _answering(address: str) -> str:
             given = f"--address auto, {_ADDRESS}={found}: expected"
         raise SweepError(f"{given} HOST:PORT such as 10.0.0.1:6379")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), CONNECTS_S).close()
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT_S).close()
     except OSError as error:
         raise SweepError(f"no Ray cluster answers at {found} ({error.strerror or error}); {start}") from None
     return found
@@ -178,41 +192,3 @@ def _joined() -> str | None:
     Ray's own search would find any Ray of this machine's, such as another sweep's.
     """
     return os.environ.get(_ADDRESS) or find_bootstrap_address(None) or None
-
-
-def users_code(import_paths: Iterable[str]) -> set[Path]:
-    """Return where components lie that are not installed, and what they import beside them."""
-    names = {path.partition(":")[0].partition(".")[0] for path in import_paths} - sys.stdlib_module_names
-    folders = {path.parent for name in names for path in _packages(name)}
-    imported = {name.partition(".")[0] for name in sys.modules}
-    return {path for name in imported for path in _packages(name) if path.parent in folders}
-
-
-def _packages(name: str) -> list[Path]:
-    """Return where a module or package lies that is not installed for all; not where it is built in."""
-    with suppress(ValueError, ImportError):
-        spec = find_spec(name)
-        places = (spec.submodule_search_locations or [spec.origin or ""]) if spec else []
-        paths = [Path(place) for place in places]
-        return [path for path in paths if path.suffix in {"", ".py"} and path.exists() and _is_own(path)]
-    return []
-
-
-def _is_own(path: Path) -> bool:
-    return not {"site-packages", "dist-packages"} & set(path.parts)
-
-
-def take_ready_workers() -> None:
-    """Have Tune's trials run in the workers that Ray keeps ready.
-
-    Tune asks for an environment of its own, for which Ray would start others. Its variables are this
-    process's, and so those of all workers. And it imports MLflow, for statistics of use that are off, before
-    it starts a trial. Where a later Tune knows nothing of this, trials only start later.
-    """
-    with suppress(ImportError, AttributeError):
-        from ray.air._internal import usage
-        from ray.tune.execution import class_cache
-
-        class_cache.DEFAULT_ENV_VARS.clear()
-        class_cache.ENV_VARS_TO_PROPAGATE.clear()
-        usage.tag_callbacks = lambda _callbacks: False

@@ -1,5 +1,6 @@
 """Run, resume and confirm sweeps from Python."""
 
+import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,7 +46,8 @@ def run(
         results: The folder that holds all sweeps.
         warm_start: An earlier sweep of the same space; its trials are passed to the sampler first.
         tracking_uri: MLflow's tracking URI; by default ``MLFLOW_TRACKING_URI``, or a database in ``results``.
-        address: A Ray cluster to run on, ``auto`` or ``HOST:PORT``; by default a local Ray.
+        address: A Ray cluster to run on, ``auto`` or ``HOST:PORT``; by default the Ray that this
+            process has initialised, or else a local one.
         storage: Where the states of unfinished trials are kept (:class:`sweeps.driver.request.Request`).
         allow_imports: Whether to import components that the spec names by their import paths, which runs
             their code.
@@ -157,7 +159,13 @@ def _request(
     quiet: bool,
 ) -> Request:
     terminal = Terminal(_console(), is_quiet=quiet)
+    address = address or ("auto" if _has_initialised_ray() else None)
     return Request(Path(results), tracking_uri, address, storage, terminal, on_report)
+
+
+def _has_initialised_ray() -> bool:
+    """Return whether this process has initialised Ray, without importing Ray."""
+    return "ray" in sys.modules and sys.modules["ray"].is_initialized()
 
 
 def _console() -> Console:

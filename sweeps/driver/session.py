@@ -15,7 +15,6 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from sweeps.analysis.loading import load
 from sweeps.analysis.sweep import Sweep
 from sweeps.cluster import nodes
-from sweeps.cluster.connection import take_ready_workers
 from sweeps.cluster.remote import on_each_node
 from sweeps.cluster.resources import alive, slots
 from sweeps.cluster.trainable import GanTrainable
@@ -206,7 +205,6 @@ class Session:
         """Train every trial; Ray's own files are deleted afterwards."""
         if stage.searcher.exhausted:
             return
-        take_ready_workers()
         site = self._site
         n_slots = slots(site.resources)
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(n_slots)

@@ -204,9 +204,9 @@ class Search(OptunaSearch):
             return None
         self._numbers.pop()
         config = self._spec.trial_config(params, number).model_dump()
-        asked = self._ot_trials.get(trial_id)
+        drawn = self._ot_trials[trial_id].params if trial_id in self._ot_trials else {}
         name, is_baseline = f"{self._name}-{number:04d}", number == 0
-        return Trial(name, number, params, config, is_baseline, drawn=asked and asked.params)
+        return Trial(name, number, params, config, is_baseline, drawn=drawn or None)
 
     def _next_params(self, trial_id: str, number: int) -> dict[str, Scalar] | None:
         """Return what to try next, or None where everything has been tried."""

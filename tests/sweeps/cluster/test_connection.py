@@ -13,9 +13,9 @@ import pytest
 import ray
 from ray._private.node import Node
 
-from sweeps.cluster import connection as cluster
-from sweeps.cluster import nodes
+from sweeps.cluster import connection, nodes
 from sweeps.cluster import resources as of_nodes
+from sweeps.cluster.shipping import users_code
 from sweeps.cluster.storage import Storage
 from sweeps.cluster.trainable import Content
 from sweeps.errors import SweepError
@@ -73,13 +73,13 @@ def test_what_fits_into_no_node_is_refused_though_all_have_enough_together(there
 @pytest.mark.parametrize("address", ["ray://head:10001", "head", "head:", ":6379", "head:70000"])
 def test_what_is_no_address_is_refused(address):
     with pytest.raises(SweepError, match="expected auto, or HOST:PORT"):
-        cluster._answering(address)
+        connection._answering(address)
 
 
 def test_what_is_no_address_in_the_environment_is_named_as_such(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
     with pytest.raises(SweepError, match="--address auto, RAY_ADDRESS=ray://head:10001: expected"):
-        cluster._answering("auto")
+        connection._answering("auto")
 
 
 def test_that_no_cluster_answers_is_told_at_once_with_what_to_type(monkeypatch, tmp_path):
@@ -87,11 +87,11 @@ def test_that_no_cluster_answers_is_told_at_once_with_what_to_type(monkeypatch, 
         address = f"127.0.0.1:{server.getsockname()[1]}"
     started = monotonic()
     with pytest.raises(SweepError, match=rf"no Ray cluster answers at {address} .*ray start --head"):
-        cluster._answering(address)
+        connection._answering(address)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with pytest.raises(SweepError, match=r"this machine is in no Ray cluster; .*ray start --head"):
-        cluster._answering("auto")
+        connection._answering("auto")
     assert monotonic() - started < 5
 
 
@@ -104,8 +104,8 @@ def test_the_code_of_components_is_what_lies_with_them_and_was_imported(monkeypa
     for name in ("ours", "near"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     import_module("ours")
-    assert cluster.users_code(["ours.nets:Pair"]) == {tmp_path / "ours", tmp_path / "near.py"}
-    assert cluster.users_code(["torch.nn:Module", "json:loads"]) == set()
+    assert users_code(["ours.nets:Pair"]) == {tmp_path / "ours", tmp_path / "near.py"}
+    assert users_code(["torch.nn:Module", "json:loads"]) == set()
 
 
 def test_packages_that_a_node_lacks_are_named_as_they_are_installed(monkeypatch):
@@ -133,7 +133,7 @@ def test_a_node_that_does_not_see_the_storage_is_told(tmp_path):
 @pytest.fixture(scope="module")
 def started() -> list[tuple[str, set[str]]]:
     """Of each process of a local Ray: what it runs, and on which addresses it listens."""
-    with cluster.local_ray(Resources()):
+    with connection.local_ray(Resources()):
         assert ray.get(ray.remote(lambda: 1).remote()) == 1
         ours = psutil.Process()
         return [
@@ -144,9 +144,9 @@ def started() -> list[tuple[str, set[str]]]:
 
 def _listening(process: psutil.Process) -> Iterator[str]:
     """Yield the addresses."""
-    for connection in process.net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN:
-            yield connection.laddr.ip
+    for socket_ in process.net_connections("tcp"):
+        if socket_.status == psutil.CONN_LISTEN:
+            yield socket_.laddr.ip
 
 
 def test_what_a_local_ray_starts_listens_on_loopback_alone(started):
@@ -166,9 +166,9 @@ STARTS = """
 import sys
 from ray.air._internal import usage
 from ray.tune import Callback
-from sweeps.cluster.connection import take_ready_workers
-take_ready_workers()
-usage.tag_callbacks([Callback()])
+from sweeps.cluster.patches import trials_in_workers
+with trials_in_workers({}):
+    usage.tag_callbacks([Callback()])
 sys.exit("mlflow" in sys.modules)
 """
 

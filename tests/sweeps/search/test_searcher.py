@@ -64,6 +64,13 @@ def test_a_default_that_is_unset_can_be_searched(make_search):
     assert 1e-4 <= second.params["lr_d"] <= 1e-2
 
 
+def test_a_space_without_a_searched_parameter_is_one_trial_for_which_nothing_was_drawn(make_search):
+    search = make_search("name: tiny\ntrials: 3\nparameters: {steps: 20}\n")
+    trial = trial_of(search.suggest("a"))
+    assert (trial.params, trial.drawn) == ({}, None)
+    assert search.exhausted
+
+
 def test_one_seed_suggests_the_same(make_search):
     suggested = []
     for _ in range(2):

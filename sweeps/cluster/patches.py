@@ -1,0 +1,83 @@
+"""Change this process's environment and private parts of Ray for a block of code, and undo it afterwards."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+from ray._private import ray_constants
+from ray._private.node import Node
+
+_MONITORS = ("start_log_monitor", "start_monitor")
+
+
+@contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables and silence Ray's log for the block; then undo all changes of variables."""
+    before, log = dict(os.environ), logging.getLogger("ray")
+    level = log.level
+    os.environ |= variables
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ |= before
+
+
+@contextmanager
+def on_loopback() -> Iterator[None]:
+    """Let a Ray that starts in the block listen on loopback only, as on systems without cluster support."""
+    with _replaced(ray_constants, ENABLE_RAY_CLUSTER=False):
+        yield
+
+
+@contextmanager
+def without_monitors() -> Iterator[None]:
+    """Let a Ray that starts in the block start neither its log reader nor its autoscaler.
+
+    Nobody reads those logs, and a local Ray does not scale: without these processes workers start sooner. A
+    later Ray that starts them differently keeps them.
+    """
+    with _replaced(Node, **{name: lambda _node: None for name in _MONITORS if name in vars(Node)}):
+        yield
+
+
+@contextmanager
+def trials_in_workers(variables: Mapping[str, str]) -> Iterator[None]:
+    """Let Tune start each trial's worker with just these environment variables.
+
+    Tune asks for a runtime environment of its own, for which Ray starts new workers: without variables the
+    trials run in the workers that Ray keeps ready. Tune also imports MLflow before the first trial, for usage
+    statistics that are off. If a later Tune has neither, trials only start later.
+    """
+    with ExitStack() as patches:
+        with suppress(ImportError, AttributeError):
+            from ray.air._internal import usage
+            from ray.tune.execution import class_cache
+
+            patches.enter_context(
+                _replaced(class_cache, DEFAULT_ENV_VARS=dict(variables), ENV_VARS_TO_PROPAGATE=set())
+            )
+            patches.enter_context(_replaced(usage, tag_callbacks=lambda _callbacks: False))
+        yield
+
+
+@contextmanager
+def _replaced(owner: Any, **attributes: object) -> Iterator[None]:  # noqa: ANN401
+    """Replace attributes of a module or class for the block.
+
+    Raises:
+        AttributeError: One of them is missing.
+    """
+    before = {name: getattr(owner, name) for name in attributes}
+    for name, value in attributes.items():
+        setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(owner, name, value)
