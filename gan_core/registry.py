@@ -167,7 +167,7 @@ def import_attribute(path: str) -> object:
         return getattr(module, attribute)
     except AttributeError:
         where = f" ({module.__file__})" if getattr(module, "__file__", None) else ""
-        suggestion = _shadowed(module_name) or closest(attribute, vars(module))
+        suggestion = closest(attribute, vars(module)) or _shadowed(module_name)
         raise ImportPathError(f"the module {module_name}{where} has no {attribute!r}{suggestion}") from None
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    spec: Path | str | SweepSpec,
+    spec: Path | str | Mapping[str, Any] | SweepSpec,
     *,
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
@@ -40,8 +40,8 @@ def run(
     """Run a sweep, and return it.
 
     Args:
-        spec: A search-space file, or a spec.
-        overrides: Values that replace those of the file, by dotted key: ``{"trials": 8}``.
+        spec: A search-space file, its content as a dict, or a :class:`sweeps.spec.model.SweepSpec`.
+        overrides: Values that replace those of the spec, by dotted key: ``{"trials": 8}``.
         name: The sweep's name, which must be free; by default the spec's, or the next free ``NAME-2``.
         results: The folder that holds all sweeps.
         warm_start: An earlier sweep of the same space; its trials are passed to the sampler first.
@@ -62,9 +62,9 @@ def run(
     """
     request = _request(results, tracking_uri, address, storage, on_report, quiet=quiet)
     with imports(allowed=allow_imports):
-        if not isinstance(spec, SweepSpec):
-            spec = load_spec(spec, _as_settings(overrides or {}))
-        return _sweep_of(execute(spec, request, name=name, warm_start=warm_start))
+        content = spec.model_dump(mode="json") if isinstance(spec, SweepSpec) else spec
+        checked = load_spec(content, _as_settings(overrides or {}))
+        return _sweep_of(execute(checked, request, name=name, warm_start=warm_start))
 
 
 def resume(

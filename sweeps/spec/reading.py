@@ -64,11 +64,11 @@ def confirm_settings(of_spec: Mapping[str, Any] | None, options: Mapping[str, An
         raise SpecError(faults) from None
 
 
-def load_spec(file: Path | str, overrides: Sequence[Override] = ()) -> SweepSpec:
+def load_spec(file: Path | str | Mapping[str, Any], overrides: Sequence[Override] = ()) -> SweepSpec:
     """Read and check a search-space file, and warn of the parts that no trial would use.
 
     Args:
-        file: A YAML 1.2 file.
+        file: A YAML 1.2 file, or its content.
         overrides: Values that replace those of the file and are checked like them.
 
     Raises:
@@ -80,13 +80,18 @@ def load_spec(file: Path | str, overrides: Sequence[Override] = ()) -> SweepSpec
     return spec
 
 
-def read_spec(file: Path | str, overrides: Sequence[Override] = ()) -> tuple[SweepSpec, list[Fault]]:
+def read_spec(
+    file: Path | str | Mapping[str, Any], overrides: Sequence[Override] = ()
+) -> tuple[SweepSpec, list[Fault]]:
     """Return the spec that :func:`load_spec` returns, and its warnings.
 
     Raises:
         SpecError: The file cannot be read or has faults; the message lists all of them.
     """
-    source = Source.read(Path(file), overrides)
+    if isinstance(file, Mapping):
+        source = Source.from_mapping(file, overrides)
+    else:
+        source = Source.read(Path(file), overrides)
     faults = [*source.faults(), *schema_faults(source), *parameter_faults(source)]
     faults += conflicts(source, faults)
     if faults:

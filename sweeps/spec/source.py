@@ -1,7 +1,7 @@
 """A search-space file with its overrides: its translated content, and where each value was typed."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from sweeps.errors import Fault, KeyPath, SpecError
 from sweeps.spec.other_tools import foreign_search
 from sweeps.spec.overrides import Override, apply
 from sweeps.spec.wandb import ALIASES, UNSUPPORTED_KEYS, flatten, keys_beside_groups, unsupported_distribution
-from sweeps.spec.yaml_text import pairs, position, read_yaml
+from sweeps.spec.yaml_text import empty_mapping, pairs, position, read_yaml
 
 
 class Source:
@@ -49,6 +49,16 @@ class Source:
                 string; or an override does not fit its content.
         """
         return cls(file, *read_yaml(file), overrides)
+
+    @classmethod
+    def from_mapping(cls, content: Mapping[str, Any], overrides: Sequence[Override] = ()) -> "Source":
+        """Use a mapping as the content of a file; the place of a fault is its key in the mapping.
+
+        Raises:
+            SpecError: An override does not fit the content.
+        """
+        items = [Override(f"spec[{key!r}]", (key,), value) for key, value in content.items()]
+        return cls(Path("spec"), {}, empty_mapping(), [*items, *overrides])
 
     def faults(self) -> list[Fault]:
         """Return a fault for each unsupported key of W&B's, and for each duplicated key."""

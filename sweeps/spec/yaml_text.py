@@ -109,3 +109,8 @@ def _without_unset(content: Any) -> Any:  # noqa: ANN401 - a JSON value
     if isinstance(content, list):
         return [value if value == {} else _without_unset(value) for value in content]
     return content
+
+
+def empty_mapping() -> Any:  # noqa: ANN401 - ruamel.yaml has no types
+    """Return the node of a file without keys."""
+    return loader().compose("{}")

@@ -167,3 +167,18 @@ def test_the_message_of_a_bad_override_names_the_override(tmp_path):
     file = write(tmp_path, GOOD)
     with pytest.raises(SpecError, match=r"overrides\['trials'\]: trials is -1"):
         load_spec(file, [Override("overrides['trials']", ("trials",), -1)])
+
+
+CONTENT = {"name": "tiny", "parameters": {"lr": {"min": 1e-4, "max": 1e-3}}}
+
+
+def test_a_dict_is_read_like_a_file(tmp_path):
+    file = tmp_path / "tiny.yaml"
+    file.write_text("name: tiny\nparameters: {lr: {min: 1e-4, max: 1e-3}}\n", encoding="utf-8")
+    assert load_spec(CONTENT) == load_spec(file)
+    assert load_spec(load_spec(file).model_dump(mode="json")) == load_spec(file)
+
+
+def test_a_fault_of_a_dict_names_its_key():
+    with pytest.raises(SpecError, match=r"spec\['trials'\]: trials is 0: "):
+        load_spec(CONTENT | {"trials": 0})
