@@ -12,9 +12,9 @@ from time import perf_counter
 
 from benchmarks.figures import Figure, conclude
 from gan_core.config import TrialConfig
-from sweeps.record.layout import create_sweep_folder
+from sweeps.record.layout import LEDGER, create_sweep_folder
 from sweeps.record.ledger import Ledger
-from sweeps.record.seals import LEDGER, connected, have_sealed
+from sweeps.record.schema import connected
 from sweeps.record.status import Status
 
 TRIALS, REPORTS, ROUNDS = 10_000, 16, 5
@@ -22,7 +22,8 @@ MOST_S = 1.5
 METRICS = ("d_loss", "g_loss", "images_per_s", "fid", "kid", "precision", "recall", "coverage", "modes")
 TRIAL = (
     "INSERT INTO trials (trial_id, stage, number, is_baseline, params, config, status, score, best_step,"
-    " step, final, started_at, ended_at) VALUES (?, 'search', ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 1)"
+    " step, final, started_at, ended_at, best_lineage)"
+    " VALUES (?, 'search', ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 1, 0)"
 )
 REPORT = "INSERT INTO reports (trial_id, step, metrics, score, reported_at) VALUES (?, ?, ?, ?, ?)"
 
@@ -34,7 +35,6 @@ def figures(*, rounds: int = ROUNDS) -> list[Figure]:
         folder = create_sweep_folder(Path(results), "large", exact=True)
         Ledger(folder, {"name": "large"}).close(Status.COMPLETED)
         with closing(connected(folder / LEDGER)) as connection, connection:
-            have_sealed(connection)
             _fill(connection, Random(0))  # noqa: S311 - no secret
         command = [sys.executable, "-c", "from sweeps.cli import main; main()", "rank", "large"]
         for _ in range(rounds):

@@ -7,16 +7,18 @@
         ├── SpecError              a search-space file, override or option has faults (also a ValueError)
         ├── DiskFullError          the disk has too little space for the sweep
         ├── SweepExistsError       the results folder has a sweep of this name already
+        ├── DamagedRecordError     the record of a sweep is damaged
         ├── UnknownSweepError      the results folder has no sweep of this name
         └── UnknownTrialError      the sweep has no trial of this name, or none that fits the request
     UserWarning
-    └── DamagedLedgerWarning       the record is damaged; reading falls back to its undamaged part
+    └── DamagedLedgerWarning       the record is damaged; reading falls back to its copy
     KeyboardInterrupt
     └── SweepInterrupted           a signal ended the sweep
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from signal import Signals
 
 KeyPath = tuple[str | int, ...]
@@ -69,6 +71,22 @@ class DiskFullError(SweepError):
     """
 
 
+class DamagedRecordError(SweepError):
+    """The record of a sweep is damaged.
+
+    Args:
+        file: The record.
+        problem: What is wrong with it.
+    """
+
+    def __init__(self, file: Path, problem: str) -> None:
+        self.file = file
+        self.problem = problem
+        super().__init__(
+            f"{file} is damaged ({problem}): gan-sweep resume {file.parent.name} restores its copy"
+        )
+
+
 class SweepExistsError(SweepError):
     """The results folder has a sweep of the requested name already.
 
@@ -91,9 +109,9 @@ class UnknownTrialError(SweepError):
 
 
 class DamagedLedgerWarning(UserWarning):
-    """The record of a sweep is damaged; reading falls back to its newest undamaged part.
+    """The record of a sweep is damaged; reading falls back to its copy.
 
-    The message names the file and what was lost.
+    The message names the file and the time of the copy.
     """
 
 

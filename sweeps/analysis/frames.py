@@ -60,7 +60,7 @@ class Frames:
     def history(self) -> pd.DataFrame:
         """One row per report of the search (:attr:`sweeps.Sweep.history`)."""
         rows = read_reports(self.record.folder)
-        return pd.DataFrame(rows, columns=None if rows else ["trial_id", "step", "fid"])
+        return pd.DataFrame(rows, columns=None if rows else ["trial_id", "step", "lineage", "fid"])
 
     @cached_property
     def with_final(self) -> list[str]:

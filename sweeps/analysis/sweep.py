@@ -112,7 +112,11 @@ class Sweep:
 
     @property
     def history(self) -> pd.DataFrame:
-        """One row per report: ``trial_id``, ``step``, and a column for each metric."""
+        """One row per report: ``trial_id``, ``step``, ``lineage``, and a column for each metric.
+
+        With ``pbt`` a trial that takes over a state reports again from an earlier step: ``lineage`` is the
+        number of take-overs that the trial had made by the report.
+        """
         return self._frames.history
 
     @property
@@ -348,7 +352,9 @@ class Sweep:
         if not rows:
             raise UnknownTrialError(f"the trial {trial_id} of the sweep {self.name} made no report")
         return {
-            row["step"]: {name: value for name, value in row.items() if name not in {"trial_id", "step"}}
+            row["step"]: {
+                name: value for name, value in row.items() if name not in {"trial_id", "step", "lineage"}
+            }
             for row in rows
         }
 

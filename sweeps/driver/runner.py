@@ -20,7 +20,7 @@ from sweeps.errors import SweepError
 from sweeps.record.layout import check_results, create_sweep_folder
 from sweeps.record.locks import running_lock
 from sweeps.record.past import Past
-from sweeps.record.reading import Record, read_ledger
+from sweeps.record.reading import Record, read_ledger, spec_in_effect
 from sweeps.record.status import Stage, Status
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.sections import Confirm
@@ -64,6 +64,7 @@ class _Plan:
         past: The trials of earlier runs; None for a new sweep, or where only the confirmation is left.
         earlier: The folder of the sweep to start warm from, or None.
         searches: Whether there is anything left to search.
+        change: What the command changes of an earlier sweep, as :class:`Ledger` takes it.
     """
 
     spec: SweepSpec
@@ -74,6 +75,7 @@ class _Plan:
     past: Past | None = None
     earlier: Path | None = None
     searches: bool = True
+    change: Mapping[str, Any] | None = None
 
 
 def execute(
@@ -142,13 +144,14 @@ def resume_sweep(
     """
     record = read_ledger(name, request.results)
     changes = {"time_budget": time_budget} | ({} if trials is None else {"trials": trials})
-    spec, past = _valid_spec(name, record.facts["spec"] | changes), Past.read(record)
+    spec, past = _valid_spec(name, spec_in_effect(record.facts) | changes), Past.read(record)
     is_closed = record.facts["status"] == Status.COMPLETED
     searches = bool(past.unfinished) or len(past.rows) < spec.max_trials or not is_closed
     confirm = _unconfirmed(spec, record, searches=searches)
     if not searches and confirm is None:
         return Outcome(_load(record.folder), None, out_of_time=False, confirms=False)
-    return _continue(record, spec, confirm, past if searches else None, request)
+    change = {"command": "resume"} | changes
+    return _continue(record, spec, confirm, past if searches else None, request, change)
 
 
 def confirm_sweep(name: str, settings: Confirm, request: Request) -> Outcome:
@@ -170,24 +173,32 @@ def confirm_sweep(name: str, settings: Confirm, request: Request) -> Outcome:
     from sweeps.analysis.sweep import Sweep
 
     record = read_ledger(name, request.results)
-    spec = _valid_spec(name, record.facts["spec"] | {"time_budget": None})
+    spec = _valid_spec(name, spec_in_effect(record.facts) | {"time_budget": None})
     Sweep(record).finalists(settings.top)
-    return _continue(record, spec, settings, None, request)
+    change = {"command": "confirm", "settings": settings.model_dump()}
+    return _continue(record, spec, settings, None, request, change)
 
 
 def _continue(
-    record: Record, spec: SweepSpec, confirm: Confirm | None, past: Past | None, request: Request
+    record: Record,
+    spec: SweepSpec,
+    confirm: Confirm | None,
+    past: Past | None,
+    request: Request,
+    change: Mapping[str, Any],
 ) -> Outcome:
     """Continue the search where a past is given, and confirm where settings are given."""
     folder = record.folder
     store = Store.chosen(folder.parent, request.tracking_uri, record.facts.get("tracking_uri"))
     with running_lock(folder):
         pass
-    changes = {"confirm": confirm} | ({} if past else {"trials": len(record.trials)})
-    to_do = spec.model_copy(update=changes)
+    update = {"confirm": confirm} | ({} if past else {"trials": len(record.trials)})
+    to_do = spec.model_copy(update=update)
     check_room(folder.parent, disk_bytes(to_do, n_ended=_n_ended(to_do, record)))
     storage = storage_again(record, request)
-    plan = _Plan(spec, lambda: folder, store, storage, confirm, past, searches=past is not None)
+    plan = _Plan(
+        spec, lambda: folder, store, storage, confirm, past, searches=past is not None, change=change
+    )
     return _run(plan, request)
 
 
@@ -226,7 +237,7 @@ def _run(plan: _Plan, request: Request) -> Outcome:
         folder = plan.folder()
         from sweeps.driver.session import Session
 
-        session = Session(plan.spec, folder, plan.store, site, [signals, budget], request)
+        session = Session(plan.spec, folder, plan.store, site, [signals, budget], request, plan.change)
         with disk_full_as_error(folder), running_lock(folder), session:
             is_done = not plan.searches or session.search(plan.earlier, plan.past) is Status.COMPLETED
             if plan.confirm and is_done and signals.number is None:

@@ -1,7 +1,7 @@
 """Train the trials of a sweep with Ray Tune: first the search, then the confirmation."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -80,6 +80,7 @@ class Session:
         site: Where the trials run.
         ends: What can stop the sweep before its last trial.
         request: Where the sweep is shown.
+        change: What the command changes of an earlier sweep, as :class:`Ledger` takes it.
 
     Attributes:
         tracking_failure: Why MLflow is missing a part of the sweep, or None.
@@ -94,8 +95,10 @@ class Session:
         site: Site,
         ends: Sequence[Signals | Budget],
         request: Request,
+        change: Mapping[str, Any] | None = None,
     ) -> None:
         self._spec = spec
+        self._change = change
         self._content = spec.model_dump(mode="json")
         self._folder = folder
         self._store = store
@@ -127,7 +130,7 @@ class Session:
     def search(self, earlier: Path | None, past: Past | None) -> Status:
         """Search, and return COMPLETED once all trials have ended, else INTERRUPTED."""
         spec, before = self._spec, past or Past([], {})
-        ledger = Ledger(self._folder, self._content)
+        ledger = Ledger(self._folder, self._content, change=self._change)
         if earlier is not None:
             ledger.describe({WARM_START: scored_trials(spec, earlier)})
         given = read_facts(self._folder).get(WARM_START, [])
@@ -139,7 +142,7 @@ class Session:
             n_trials=spec.trials,
             rule=_rule(spec),
             at_once=spec.trials if spec.is_population_based else None,
-            remarks=[ledger.repaired] if ledger.repaired else [],
+            remarks=[ledger.restored] if ledger.restored else [],
         )
         return self._train(stage, ledger)
 
@@ -154,7 +157,7 @@ class Session:
         past = Past.read(record, Stage.CONFIRM)
         ours = asked_for(past, settings, names)
         facts = {"settings": settings.model_dump(), "finalists": names}
-        ledger = Ledger(self._folder, self._content, facts)
+        ledger = Ledger(self._folder, self._content, facts, self._change)
         searcher = Confirmation(self._spec, settings, self._folder, finalists, past)
         stage = _Stage(
             searcher=searcher,
@@ -162,7 +165,7 @@ class Session:
             past=ours,
             n_trials=searcher.most_trials,
             rule=_confirmation_rule(settings, names),
-            remarks=[ledger.repaired] if ledger.repaired else [],
+            remarks=[ledger.restored] if ledger.restored else [],
         )
         return self._train(stage, ledger)
 

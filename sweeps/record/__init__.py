@@ -1,1 +1,1 @@
-"""What happened in a sweep, on disk: one writer, many readers."""
+"""The record of a sweep on disk: one writer, many readers."""

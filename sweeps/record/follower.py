@@ -1,66 +1,100 @@
-"""Read a record bit by bit while a sweep writes it."""
+"""Read a record piece by piece while a sweep writes it."""
 
-import json
-from contextlib import closing
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sweeps.record.reading import SELECT_TRIALS, open_read_only, parsed_rows
+from sweeps.record.layout import LEDGER
+from sweeps.record.opening import converted, opened
+from sweeps.record.past import on_path
+from sweeps.record.reading import SELECT_TRIALS, parsed_rows
+from sweeps.record.schema import from_json
 from sweeps.record.status import Stage, Status
 
 
 class Follower:
-    """Reads a ledger bit by bit while its writer goes on."""
+    """Reads a record piece by piece while its writer adds to it.
+
+    Args:
+        folder: The sweep's folder.
+
+    Raises:
+        SweepError: The record is damaged, locked, cannot be read, or its format is not known; each method
+            raises it too.
+    """
 
     MOST_REPORTS = 10_000
-    """Read at a time, to be bounded in memory."""
+    """Read at a time, which bounds the memory needed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._last_report = 0
+        self._converted = converted(folder / LEDGER)
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        """Open the record; one of an earlier format, which nobody writes, is converted once."""
+        if self._converted:
+            yield self._converted
+            return
+        with opened(self.folder / LEDGER) as connection:
+            yield connection
 
     def standings(self) -> dict[str, tuple[Status, int]]:
-        """Return how each trial stands, and how often it took over another one's state, in their order."""
+        """Return each trial's status and number of take-overs, the confirmation's trials last."""
         query = (
             "SELECT trial_id, status, json_array_length(take_overs) FROM trials ORDER BY stage DESC, number"
         )
-        with closing(open_read_only(self.folder)) as connection:
+        with self._opened() as connection:
             return {trial_id: (Status(status), n) for trial_id, status, n in connection.execute(query)}
 
     def trial(self, trial_id: str) -> dict[str, Any]:
         """Return a trial's row, with the metrics of its best report."""
-        with closing(open_read_only(self.folder)) as connection:
-            return parsed_rows(connection.execute(f"{SELECT_TRIALS} WHERE trials.trial_id = ?", (trial_id,)))[
-                0
-            ]
+        query = f"{SELECT_TRIALS} WHERE trials.trial_id = ?"
+        with self._opened() as connection:
+            [row] = parsed_rows(connection.execute(query, (trial_id,)))
+        return row
 
     def new_reports(self) -> dict[str, list[dict[str, Any]]]:
-        """Return reports made since the last call by trial, the earliest first; not all where there are many.
+        """Return the next reports since the last call by trial, the earliest first, MOST_REPORTS at most.
 
-        Each has its ``step``, ``metrics``, ``score`` (the trial's best so far) and ``reported_at``.
+        Each has its ``lineage``, ``step``, ``metrics``, ``score`` (the trial's best so far) and
+        ``reported_at``. A report that was made again is returned again.
         """
         query = "SELECT * FROM reports WHERE sequence > ? ORDER BY sequence LIMIT ?"
-        with closing(open_read_only(self.folder)) as connection:
+        with self._opened() as connection:
             rows = connection.execute(query, (self._last_report, self.MOST_REPORTS)).fetchall()
         by_trial: dict[str, list[dict[str, Any]]] = {}
         for row in rows:
-            by_trial.setdefault(row["trial_id"], []).append({**row, "metrics": json.loads(row["metrics"])})
+            report = {**row, "metrics": _measured(row["metrics"])}
+            by_trial.setdefault(row["trial_id"], []).append(report)
             self._last_report = row["sequence"]
         return by_trial
 
     def scores(self) -> list[tuple[float, float]]:
-        """Return when each trial of the search ended that has a score, and with which, in their order."""
+        """Return when each trial of the search ended, and its score, in the order in which they ended."""
         query = (
             "SELECT ended_at, score FROM trials"
             " WHERE stage = ? AND score IS NOT NULL AND status NOT IN (?, ?, ?, ?) ORDER BY ended_at, number"
         )
         without = (Status.RUNNING, Status.INTERRUPTED, Status.DIVERGED, Status.CRASHED)
-        with closing(open_read_only(self.folder)) as connection:
+        with self._opened() as connection:
             return [(row[0], row[1]) for row in connection.execute(query, (Stage.SEARCH, *without))]
 
     def reports_of(self, trial_id: str) -> list[dict[str, Any]]:
-        """Return the ``step`` and the metrics of a trial's reports, in the order of steps."""
-        query = "SELECT step, metrics FROM reports WHERE trial_id = ? ORDER BY step"
-        with closing(open_read_only(self.folder)) as connection:
-            rows = connection.execute(query, (trial_id,)).fetchall()
-        return [{"step": row["step"], **json.loads(row["metrics"])} for row in rows]
+        """Return the ``step`` and the metrics of the reports that led to a trial's state, by step."""
+        query = "SELECT step, lineage, metrics FROM reports WHERE trial_id = ? ORDER BY lineage, step"
+        with self._opened() as connection:
+            rows = [dict(row) for row in connection.execute(query, (trial_id,))]
+            found = connection.execute(
+                "SELECT take_overs FROM trials WHERE trial_id = ?", (trial_id,)
+            ).fetchone()
+        path = on_path(rows, from_json(found[0]) if found else [])
+        return [{"step": row["step"], **_measured(row["metrics"])} for row in path]
+
+
+def _measured(metrics: str) -> dict[str, float]:
+    """Return the metrics of a report without those that were not finite."""
+    return {name: value for name, value in from_json(metrics).items() if value is not None}

@@ -5,33 +5,35 @@ from itertools import count
 from pathlib import Path
 
 from sweeps.errors import SweepError, SweepExistsError
-from sweeps.record.seals import COPY, LEDGER
+
+LEDGER, COPY = "ledger.db", "ledger.copy.db"
+"""The record of a sweep, and its copy."""
 
 
 def checkpoint_file(folder: Path, trial_id: str) -> Path:
-    """Return where the state of a trial that is not finished is kept."""
+    """Return the checkpoint of a trial that has not ended."""
     return folder / "checkpoints" / f"{trial_id}.checkpoint"
 
 
 def discard_checkpoints(folder: Path, trial_id: str) -> None:
-    """Delete what is kept of the state of a trial: it has ended."""
+    """Delete the checkpoints of a trial that has ended."""
     file = checkpoint_file(folder, trial_id)
     for generation in file.parent.glob(f"{file.name}*"):
         generation.unlink(missing_ok=True)
 
 
 def weights_file(folder: Path, trial_id: str) -> Path:
-    """Return where the generator of a trial that was trained to its end is kept."""
+    """Return the file of the generator of a completed trial."""
     return folder / "weights" / f"{trial_id}.safetensors"
 
 
 def samples_file(folder: Path, trial_id: str, step: int) -> Path:
-    """Return where the sample grid of a trial's report is kept."""
+    """Return the file of the sample grid of a trial's report."""
     return folder / "samples" / trial_id / f"{step}.png"
 
 
 def report_file(folder: Path) -> Path:
-    """Return where the report page of a sweep is written."""
+    """Return the file of a sweep's report page."""
     return folder / "report.html"
 
 
@@ -41,36 +43,36 @@ def sweep_names(results: Path) -> list[str]:
 
 
 def check_results(results: Path, name: str | None) -> None:
-    """Check, writing nothing, that a sweep can be kept in ``results``, under ``name`` where one is given.
+    """Check, without writing, that a sweep can be kept in ``results``, under ``name`` if one is given.
 
     Raises:
         SweepExistsError: The name is taken.
-        SweepError: The folder cannot be made or written, or its path cannot stand in a database's address.
+        SweepError: The folder cannot be made or written, or no database URL allows a character of its path.
     """
     if set(str(results.absolute())) & set("?#%"):
         raise SweepError(
             f"{results}: a path with ?, # or % cannot hold databases; choose another: --results DIR"
         )
-    there = next(path for path in (results.absolute(), *results.absolute().parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
+    parent = next(path for path in (results.absolute(), *results.absolute().parents) if path.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise SweepError(
-            f"{results} cannot be written: {there} is no writable folder; choose another: --results DIR"
+            f"{results} cannot be written: {parent} is no writable folder; choose another: --results DIR"
         )
-    if name is not None and (results / name).exists() and not _is_left(results / name):
+    if name is not None and (results / name).exists() and not _is_left_over(results / name):
         raise SweepExistsError(
             f"there is a sweep {name!r} in {results} already: type gan-sweep resume {name} to go on with it,"
             f" choose another --name, or leave --name out and the next free name is taken"
         )
 
 
-def _is_left(folder: Path) -> bool:
-    """Return whether a folder is all that a command left which was killed before there was a ledger."""
+def _is_left_over(folder: Path) -> bool:
+    """Return whether a folder holds no more than a command that was killed before it made the record."""
     names = {path.name for path in folder.rglob("*") if path.is_file()}
     return folder.is_dir() and names <= {"running.lock", "ledger.draft", "ledger.draft-journal"}
 
 
 def create_sweep_folder(results: Path, name: str, *, exact: bool) -> Path:
-    """Make the folder of a new sweep, under the next free name unless it must be ``exact``.
+    """Make the folder of a new sweep; unless the name is ``exact``, a taken one gets the next free number.
 
     Raises:
         SweepExistsError: The exact name is taken.
@@ -81,7 +83,7 @@ def create_sweep_folder(results: Path, name: str, *, exact: bool) -> Path:
     for number in count(1):
         folder = results / (name if number == 1 else f"{name}-{number}")
         try:
-            folder.mkdir(exist_ok=exact and _is_left(folder))
+            folder.mkdir(exist_ok=exact and _is_left_over(folder))
         except FileExistsError:
             continue
         for name_within in ("samples", "checkpoints", "weights"):

@@ -1,28 +1,27 @@
-"""What happened in a sweep, durably: the one source of truth.
+"""Write the record of a sweep: the one source of what happened in it.
 
-A sweep is the folder ``results/NAME``. Its ledger is a SQLite file with one writer, the command that runs
-the sweep, and any number of readers, also while it runs. What is damaged in it is noticed, and read as far as
-it is whole (:mod:`sweeps.record.seals`).
+A sweep is the folder ``results/NAME``. Its record is a SQLite file with one writer, the command that runs the
+sweep, and any number of readers, also while the sweep runs.
 """
 
-import json
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from importlib.metadata import version
-from math import inf
+from math import isfinite
 from pathlib import Path
-from time import monotonic, time
+from time import monotonic, sleep, time
 from typing import Any
 from uuid import uuid4
 
-from sweeps.record.reading import FORMAT_VERSION, damage_of, read_facts
-from sweeps.record.seals import COPY, LEDGER, SCHEMA, connected, have_sealed, is_whole, set_aside
+from sweeps.record.copies import Copier, put_in_place
+from sweeps.record.layout import COPY, LEDGER
+from sweeps.record.opening import locks_named
+from sweeps.record.reading import facts_in, spec_in_effect
+from sweeps.record.recovery import made_writable
+from sweeps.record.schema import FORMAT_VERSION, LOCK_WAIT_S, TABLES, as_json, connected
 from sweeps.record.status import Mishap, Stage, Status
 from sweeps.record.trial import Trial
-
-COPY_EVERY_S = 30.0
-"""From one copy of the ledger to the next, while trials end."""
 
 
 class Ledger:
@@ -31,43 +30,64 @@ class Ledger:
     Each method returns once what it wrote is on disk.
 
     Args:
-        folder: The sweep's folder, as made by :func:`create_sweep_folder`; where it holds a ledger, that one
-            is gone on with.
-        spec: The sweep's whole specification, as JSON values.
-        confirmation: The settings of the confirmation that is recorded, where it is not the search that is;
-            the sweep's own status is then left as it is.
+        folder: The sweep's folder, made by :func:`create_sweep_folder`. If it holds a record, that record is
+            continued; one that is damaged is restored from its copy, one of an earlier format migrated.
+        spec: The sweep's whole specification, as JSON values; a record that exists keeps its own.
+        confirmation: The settings of the confirmation to record; None to record the search. The status of the
+            sweep itself is left as it is by a confirmation.
+        change: What a command changes of the sweep: ``command`` and the changed values, by key of the spec
+            (``trials``); values that are in effect already are no change.
+
+    Attributes:
+        restored: What was damaged and restored, in words; None if the record was whole.
+
+    Raises:
+        SweepError: The record and its copy are damaged, or the record is locked or cannot be written.
     """
 
     def __init__(
-        self, folder: Path, spec: Mapping[str, Any], confirmation: Mapping[str, Any] | None = None
+        self,
+        folder: Path,
+        spec: Mapping[str, Any],
+        confirmation: Mapping[str, Any] | None = None,
+        change: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = folder
         self._confirmation = None if confirmation is None else {**confirmation, "started_at": time()}
         file = folder / LEDGER
         if not file.exists() and not (folder / COPY).exists():
             facts = {"sweep_id": uuid4().hex, "started_at": time(), "status": Status.RUNNING}
-            _create(file, _written_by() | facts | {"spec": dict(spec)})
-        self.repaired = _repair(folder)
+            _create(file, {"format_version": FORMAT_VERSION} | facts | {"spec": dict(spec)})
+        self.restored = made_writable(folder)
         self._connection = connected(file)
-        self._connection.execute("PRAGMA journal_mode = WAL")
+        _set_journal_mode(self._connection, file, "WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
-        have_sealed(self._connection)
-        self.describe({"spec": dict(spec)})
+        self._copier = Copier(folder)
+        self.describe({"written_by": f"gan-sweep {version('gan-sweep')}"} | self._changes(change or {}))
         if confirmation is None:
-            self._go_on()
-        self._stand(Status.RUNNING)
-        self._copied_at = -inf
-        self._copy()
+            self._continue()
+        self._record_status(Status.RUNNING)
+        self._copier.copy_if_due()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write all or nothing.
+
+        Raises:
+            SweepError: Another program locks the record.
+        """
+        with locks_named(self.folder / LEDGER), self._connection as transaction:
+            yield transaction
 
     def describe(self, facts: Mapping[str, Any]) -> None:
         """Record facts of the whole sweep, each a JSON value."""
-        with self._connection:
-            _write_facts(self._connection, facts)
+        with self._transaction() as transaction:
+            _write_facts(transaction, facts)
 
     def start(self, trial: Trial) -> None:
-        """Record that a trial has started, or that it goes on."""
+        """Record that a trial has started or resumed."""
         now = time()
-        with self._connection as transaction:
+        with self._transaction() as transaction:
             transaction.execute(
                 "INSERT INTO trials (trial_id, stage, of, number, is_baseline, params, drawn, config, status,"
                 " started_at, since)"
@@ -82,9 +102,9 @@ class Ledger:
                     trial.of,
                     trial.number,
                     trial.is_baseline,
-                    json.dumps(trial.params),
-                    trial.drawn and json.dumps(trial.drawn),
-                    json.dumps(trial.config),
+                    as_json(trial.params),
+                    trial.drawn and as_json(trial.drawn),
+                    as_json(trial.config),
                     Status.RUNNING,
                     now,
                     now,
@@ -99,52 +119,63 @@ class Ledger:
         score: float,
         flags: Mapping[str, int] | None = None,
     ) -> None:
-        """Record a trial's metrics and flags after some steps, and the best score of its reports so far."""
-        with self._connection as transaction:
+        """Record a trial's metrics and flags after some steps, and the best score of its reports so far.
+
+        A report that the trial made before at this step, since its last take-over, is replaced.
+
+        Raises:
+            ValueError: The score is not finite.
+        """
+        if not isfinite(score):
+            raise ValueError(
+                f"the score of {trial_id} at step {step} is {score}: a trial without one has diverged"
+            )
+        with self._transaction() as transaction:
+            query = "SELECT json_array_length(take_overs) FROM trials WHERE trial_id = ?"
+            (lineage,) = transaction.execute(query, (trial_id,)).fetchone()
             transaction.execute(
-                "INSERT INTO reports (trial_id, step, metrics, score, reported_at) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT (trial_id, step) DO UPDATE"
-                " SET metrics = excluded.metrics, score = excluded.score, reported_at = excluded.reported_at",
-                (trial_id, step, json.dumps(dict(metrics)), score, time()),
+                "INSERT OR REPLACE INTO reports (trial_id, lineage, step, metrics, score, reported_at)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (trial_id, lineage, step, as_json(metrics), score, time()),
             )
             transaction.execute(
                 "UPDATE trials SET step = ?, flags = ? WHERE trial_id = ?",
-                (step, json.dumps(dict(flags or {})), trial_id),
+                (step, as_json(flags or {}), trial_id),
             )
             transaction.execute(
-                "UPDATE trials SET score = ?, best_step = ?"
-                " WHERE trial_id = ? AND (score IS NULL OR score <> ?)",
-                (score, step, trial_id, score),
+                "UPDATE trials SET score = ?, best_lineage = ?, best_step = ?"
+                " WHERE trial_id = ? AND (score IS NULL OR score <> ? OR best_lineage <> ?)",
+                (score, lineage, step, trial_id, score, lineage),
             )
 
     def take_over(self, trial: Trial, donor: str, step: int) -> None:
-        """Record that a trial has the parameters it has now, and another one's state, from a step on."""
-        with self._connection as transaction:
+        """Record that a trial took over a donor's state at a step, and its parameters from then on."""
+        with self._transaction() as transaction:
             transaction.execute(
                 "UPDATE trials SET params = ?, config = ?,"
                 " take_overs = json_insert(take_overs, '$[#]', json(?)) WHERE trial_id = ?",
                 (
-                    json.dumps(trial.params),
-                    json.dumps(trial.config),
-                    json.dumps({"trial_id": donor, "step": step, "params": trial.params, "at": time()}),
+                    as_json(trial.params),
+                    as_json(trial.config),
+                    as_json({"trial_id": donor, "step": step, "params": trial.params, "at": time()}),
                     trial.trial_id,
                 ),
             )
 
     def place(self, trial_id: str, place: Mapping[str, Any]) -> None:
-        """Record the node that a trial runs on from now on, and its GPUs there."""
-        with self._connection as transaction:
+        """Record the node that a trial runs on now, and the trial's GPUs there."""
+        with self._transaction() as transaction:
             transaction.execute(
                 "UPDATE trials SET places = json_insert(places, '$[#]', json(?)) WHERE trial_id = ?",
-                (json.dumps({**place, "at": time()}), trial_id),
+                (as_json({**place, "at": time()}), trial_id),
             )
 
     def mishap(self, trial_id: str, kind: Mishap, reason: str) -> None:
-        """Record what happened to a trial that goes on all the same."""
-        with self._connection as transaction:
+        """Record a fault that a trial survived."""
+        with self._transaction() as transaction:
             transaction.execute(
                 "UPDATE trials SET mishaps = json_insert(mishaps, '$[#]', json(?)) WHERE trial_id = ?",
-                (json.dumps({"kind": kind, "reason": reason, "at": time()}), trial_id),
+                (as_json({"kind": kind, "reason": reason, "at": time()}), trial_id),
             )
 
     def end(
@@ -155,97 +186,93 @@ class Ledger:
         traceback: str | None = None,
         final: Mapping[str, float] | None = None,
     ) -> None:
-        """Record how a trial ended: why where it failed, its final scores where it was trained to its end."""
-        with self._connection as transaction:
+        """Record how a trial ended: the reason if it failed, its final scores if it completed."""
+        with self._transaction() as transaction:
             transaction.execute(
                 "UPDATE trials SET status = ?, reason = ?, traceback = ?, final = ?, ended_at = ?"
                 " WHERE trial_id = ?",
-                (status, reason, traceback, final and json.dumps(dict(final)), time(), trial_id),
+                (status, reason, traceback, final and as_json(final), time(), trial_id),
             )
-        if monotonic() - self._copied_at > COPY_EVERY_S:
-            self._copy()
+        self._copier.copy_if_due()
 
     def close(self, status: Status) -> None:
-        """Record how the sweep, or its confirmation, ended, and close the file; it can still be read."""
-        self._stand(status, ended_at=time())
-        self._copy()
+        """Record how the sweep, or its confirmation, ended, and close the file.
+
+        The file then needs no other beside it, so that read-only media can be read.
+        """
+        self._record_status(status, ended_at=time())
+        self._copier.close()
+        _set_journal_mode(self._connection, self.folder / LEDGER, "DELETE")
         self._connection.close()
 
     def abandon(self) -> None:
-        """Close the file without another word, as where there is no room for one."""
+        """Close the file as it is, for example after its disk ran full."""
+        self._copier.join()
         self._connection.close()
 
-    def _copy(self) -> None:
-        """Write the copy again, unless what would be copied is damaged."""
-        draft = self.folder / f"{COPY}.draft"
-        draft.unlink(missing_ok=True)
-        with closing(connected(draft)) as copy:
-            self._connection.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")
-            if is_whole(copy):
-                draft.replace(self.folder / COPY)
-        self._copied_at = monotonic()
+    def _changes(self, change: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fact that records a command's change; no fact if the command changed nothing."""
+        facts = facts_in(self._connection)
+        in_effect = spec_in_effect(facts)
+        new = {key: value for key, value in change.items() if key not in in_effect or in_effect[key] != value}
+        if not new.keys() - {"command"}:
+            return {}
+        return {"changes": [*facts.get("changes", []), {"at": time(), **new}]}
 
-    def _go_on(self) -> None:
-        """Record since when a search runs, and how long it had run when it was last heard of."""
-        facts = read_facts(self.folder)
+    def _continue(self) -> None:
+        """Record since when the search runs, and how long it had run when it last wrote its record."""
+        facts = facts_in(self._connection)
         since = facts.get("since", facts["started_at"])
-        heard_at = self._connection.execute(
+        last_at = self._connection.execute(
             "SELECT max(ended_at), (SELECT max(reported_at) FROM reports JOIN trials USING (trial_id)"
             " WHERE stage = ?1) FROM trials WHERE stage = ?1",
             (Stage.SEARCH,),
         ).fetchone()
-        ran_s = max(at for at in (*heard_at, facts.get("ended_at"), since) if at is not None) - since
+        ran_s = max(at for at in (*last_at, facts.get("ended_at"), since) if at is not None) - since
         self.describe({"since": time(), "before_s": facts.get("before_s", 0.0) + ran_s, "ended_at": None})
 
-    def _stand(self, status: Status, **when: float) -> None:
-        """Record how what is recorded here stands."""
-        standing = {"status": status, **when}
+    def _record_status(self, status: Status, **when: float) -> None:
+        """Record the status of the search or of the confirmation, whichever runs."""
+        facts = {"status": status, **when}
         if self._confirmation is not None:
-            standing = {"confirmation": {**self._confirmation, **standing}}
-        self.describe(standing)
+            facts = {"confirmation": {**self._confirmation, **facts}}
+        self.describe(facts)
 
 
-def _written_by() -> dict[str, Any]:
-    return {"format_version": FORMAT_VERSION, "written_by": f"gan-sweep {version('gan-sweep')}"}
+def _set_journal_mode(connection: sqlite3.Connection, file: Path, mode: str) -> None:
+    """Enter or leave write-ahead logging; readers are waited for.
+
+    Raises:
+        SweepError: A reader does not end, and the mode to enter is WAL.
+    """
+    deadline = monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            connection.execute(f"PRAGMA journal_mode = {mode}")
+        except sqlite3.OperationalError:
+            if monotonic() < deadline:
+                sleep(0.05)
+                continue
+            if mode == "WAL":
+                with locks_named(file):
+                    raise
+        return
 
 
 def _create(file: Path, facts: Mapping[str, Any]) -> None:
-    """Make the file whole before it bears its name, so that nobody reads half of it."""
+    """Make the record under another name first, so that nobody reads half of it."""
     draft = file.with_name("ledger.draft")
     draft.unlink(missing_ok=True)
     with closing(connected(draft)) as connection, connection:
-        connection.executescript(SCHEMA)
-        have_sealed(connection)
+        for statement in TABLES:
+            connection.execute(statement)
         _write_facts(connection, facts)
-    draft.replace(file)
+    put_in_place(draft, file)
 
 
 def _write_facts(connection: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
-    rows = [(key, json.dumps(value)) for key, value in facts.items()]
+    rows = [(key, as_json(value)) for key, value in facts.items()]
     connection.executemany(
         "INSERT INTO sweep (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         rows,
     )
-
-
-def _repair(folder: Path) -> str | None:
-    """Put a damaged ledger aside, write what is left of it, and return what was done; None where it is whole.
-
-    Raises:
-        SweepError: Nothing is left of it.
-    """
-    salvage = damage_of(folder)
-    if salvage is None:
-        return None
-    file = folder / LEDGER
-    draft = file.with_name("ledger.draft")
-    draft.unlink(missing_ok=True)
-    with closing(connected(draft)) as connection, closing(salvage.connection) as left:
-        left.backup(connection)
-    aside = set_aside(file, "ledger.damaged.db") if file.exists() else None
-    for name in (f"{LEDGER}-wal", f"{LEDGER}-shm"):
-        (folder / name).unlink(missing_ok=True)
-    draft.replace(file)
-    kept = f" (it is kept as {aside.name})" if aside else ""
-    return f"{file} was damaged{kept} and is mended; lost: {salvage.lost}"

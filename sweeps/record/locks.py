@@ -1,5 +1,7 @@
 """Which process runs a sweep."""
 
+import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,28 +10,46 @@ from filelock import FileLock, Timeout
 
 from sweeps.errors import SweepError
 
-LOOKS_S = 1.0
-"""More than others hold the lock who only look whether the sweep is running."""
+PROBES_S = 1.0
+"""Longer than :func:`is_run` holds the lock in other processes."""
 
 
 @contextmanager
 def running_lock(folder: Path) -> Iterator[None]:
-    """Keep other processes from running the same sweep; one that died keeps nobody.
+    """Keep other processes from running the same sweep; the lock ends with the process that holds it.
 
     Raises:
-        SweepError: Another process runs it.
+        SweepError: Another process runs the sweep, or the folder cannot be written.
     """
+    lock = FileLock(folder / "running.lock", timeout=PROBES_S)
     try:
-        with FileLock(folder / "running.lock", timeout=LOOKS_S):
-            yield
+        lock.acquire()
     except Timeout:
         raise SweepError(f"the sweep {folder.name} is running in another process") from None
+    except OSError as error:
+        raise SweepError(f"{folder} cannot be written: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def is_run(folder: Path) -> bool:
-    """Return whether a process runs the sweep, or that cannot be told, as in a folder of somebody else's."""
+    """Return whether a process runs the sweep; a reader needs no permission to write the folder.
+
+    If the lock cannot be tried, as without permission to read it, the answer is True: what the record says of
+    the sweep then holds.
+    """
     try:
-        with FileLock(folder / "running.lock", blocking=False):
-            return False
-    except (Timeout, OSError):
+        descriptor = os.open(folder / "running.lock", os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    except OSError:
         return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,69 +1,37 @@
 """Read the record of a sweep."""
 
-import json
-import os
 import re
 import sqlite3
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gan_core.errors import allowed_and_closest
-from sweeps.errors import DamagedLedgerWarning, SweepError, UnknownSweepError
-from sweeps.record.layout import sweep_names
+from sweeps.errors import DamagedLedgerWarning, DamagedRecordError, SweepError, UnknownSweepError
+from sweeps.record.layout import COPY, LEDGER, sweep_names
 from sweeps.record.locks import is_run
-from sweeps.record.seals import (
-    COPY,
-    DAMAGE,
-    LEDGER,
-    N_TRIALS,
-    Salvage,
-    connected,
-    has_whole_facts,
-    has_whole_trials,
-    is_whole,
-    salvaged,
-)
+from sweeps.record.opening import opened
+from sweeps.record.schema import from_json
 from sweeps.record.status import Stage, Status
 
-FORMAT_VERSION = 8
+_Read = TypeVar("_Read")
 
-
-def damage_of(folder: Path, is_sound: Callable[[sqlite3.Connection], bool] = is_whole) -> Salvage | None:
-    """Return what is left of a ledger where it is damaged; None where it is whole, as ``is_sound`` says.
-
-    Raises:
-        SweepError: Nothing is left of it, or it was written by another version.
-    """
-    file = folder / LEDGER
-    if file.exists() and not os.access(file, os.R_OK):
-        raise SweepError(f"{file} cannot be read: it is not yours, and its permissions do not let you")
-    with suppress(*DAMAGE), closing(open_read_only(folder)) as connection:
-        connection.execute("BEGIN")
-        _check_version(folder, connection)
-        if is_sound(connection):
-            return None
-    salvage = salvaged(folder)
-    if salvage is None:
-        raise SweepError(
-            f"{file} is damaged or no ledger, and so is its copy {COPY}: the sweep {folder.name} cannot be"
-            f" read; move {folder} away to run it again"
-        )
-    return salvage
+_ESSENTIAL = ("sweep_id", "started_at", "status", "spec")
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a ledger holds, read at one moment.
+    """The content of a record, read at one moment.
 
     Args:
         folder: The sweep's folder.
-        facts: Of the whole sweep: ``spec``, ``floors``, ``extractor`` and others.
+        facts: Facts of the whole sweep: ``spec``, ``floors``, ``extractor`` and others.
         trials: A row a trial of the search, in the order of suggestions, with the metrics of its best report.
-        replicas: The same of the confirmation's trials.
+        replicas: A row a trial of the confirmation, likewise.
     """
 
     folder: Path
@@ -76,7 +44,7 @@ class Record:
         return self.trials if stage is Stage.SEARCH else self.replicas
 
     def as_it_stands(self) -> "Record":
-        """Return what holds where the process that wrote it was killed: what it ran was interrupted."""
+        """Return the record; if the process that ran the sweep was killed, all that it ran is interrupted."""
         if standing(self.facts) is not Status.RUNNING or is_run(self.folder):
             return self
         confirmation = self.facts.get("confirmation")
@@ -93,7 +61,8 @@ def _interrupted(row: Mapping[str, Any]) -> dict[str, Any]:
 
 SELECT_TRIALS = """
 SELECT trials.*, reports.metrics AS best_metrics FROM trials
-LEFT JOIN reports ON reports.trial_id = trials.trial_id AND reports.step = best_step
+LEFT JOIN reports ON reports.trial_id = trials.trial_id
+    AND reports.lineage = best_lineage AND reports.step = best_step
 """
 _JSON_COLUMNS = (
     "params",
@@ -121,21 +90,6 @@ def sweep_folder(name: str, results: Path) -> Path:
     return results / name
 
 
-def read_ledger(name: str, results: Path) -> Record:
-    """Read the ledger of the sweep ``name`` in ``results``.
-
-    Raises:
-        UnknownSweepError: There is no such sweep.
-        SweepError: Another version wrote it, or it is damaged.
-    """
-    folder = sweep_folder(name, results)
-    with _readable(folder, has_whole_trials) as connection:
-        facts = _facts(connection)
-        trials = parsed_rows(connection.execute(f"{SELECT_TRIALS} ORDER BY number"))
-    by_stage = {stage: [row for row in trials if row["stage"] == stage] for stage in Stage}
-    return Record(folder, facts, by_stage[Stage.SEARCH], by_stage[Stage.CONFIRM])
-
-
 def newest_sweep(results: Path) -> str:
     """Return the name of the sweep in ``results`` that began last.
 
@@ -151,120 +105,148 @@ def newest_sweep(results: Path) -> str:
     return max(began, key=lambda name: began[name])
 
 
+def read_ledger(name: str, results: Path) -> Record:
+    """Read the record of the sweep ``name`` in ``results``.
+
+    Raises:
+        UnknownSweepError: There is no such sweep.
+        SweepError: The record cannot be read, or its format is not known.
+    """
+    folder = sweep_folder(name, results)
+    facts, trials = _read(folder, lambda connection: (facts_in(connection), trials_in(connection)))
+    by_stage = {stage: [row for row in trials if row["stage"] == stage] for stage in Stage}
+    return Record(folder, facts, by_stage[Stage.SEARCH], by_stage[Stage.CONFIRM])
+
+
 def read_facts(folder: Path) -> dict[str, Any]:
     """Read the facts of the sweep in a folder.
 
     Raises:
-        SweepError: Another version wrote it, or it is damaged.
+        SweepError: The record cannot be read, or its format is not known.
     """
-    with _readable(folder, has_whole_facts) as connection:
-        return _facts(connection)
+    return _read(folder, facts_in)
 
 
-def check_whole(folder: Path) -> None:
-    """Check that a ledger can be passed on.
+def _read(folder: Path, read: Callable[[sqlite3.Connection], _Read]) -> _Read:
+    """Return what ``read`` reads of a record, or of its copy, with a warning, if the record is damaged.
 
     Raises:
-        SweepError: It is damaged, or another version wrote it.
+        SweepError: Both are damaged, or the record is locked, cannot be read, or its format is not known.
     """
-    salvage = damage_of(folder)
-    if salvage is not None:
-        salvage.connection.close()
-        raise SweepError(_damaged(folder, salvage))
-
-
-def _damaged(folder: Path, salvage: Salvage) -> str:
-    return f"{folder / LEDGER} is damaged: gan-sweep resume {folder.name} mends it; lost: {salvage.lost}"
-
-
-@contextmanager
-def _readable(
-    folder: Path, is_sound: Callable[[sqlite3.Connection], bool] = is_whole
-) -> Iterator[sqlite3.Connection]:
-    """Open a ledger at one moment of it or, where it is damaged, what is left of it, which is warned of.
-
-    Raises:
-        SweepError: Nothing is left of it, or it was written by another version.
-    """
-    salvage = damage_of(folder, is_sound)
-    if salvage is not None:
-        warnings.warn(_damaged(folder, salvage), DamagedLedgerWarning, stacklevel=1)
-    connection = open_read_only(folder) if salvage is None else salvage.connection
-    connection.row_factory = sqlite3.Row
     try:
-        with closing(connection):
-            yield connection
-    except (sqlite3.DatabaseError, ValueError) as error:
-        raise SweepError(f"{folder / LEDGER} cannot be read: {error}") from None
-
-
-def _facts(connection: sqlite3.Connection) -> dict[str, Any]:
-    rows = connection.execute("SELECT key, value FROM sweep WHERE key <> ?", (N_TRIALS,))
-    return {key: json.loads(value) for key, value in rows}
-
-
-def _check_version(folder: Path, connection: sqlite3.Connection) -> None:
-    """Check that this version reads what a file says of itself; one that says nothing of use is damaged."""
-    stated = {}
-    for key, value in connection.execute("SELECT key, value FROM sweep"):
-        with suppress(ValueError, TypeError):
-            stated[key] = json.loads(value)
-    is_sealed = "seal" in {row[1] for row in connection.execute("PRAGMA table_info(sweep)")}
-    is_other = isinstance(stated.get("format_version"), int) and stated["format_version"] != FORMAT_VERSION
-    if is_other and (not is_sealed or is_whole(connection)):
-        raise SweepError(_other_version(folder, stated))
-
-
-def _other_version(folder: Path, facts: Mapping[str, Any]) -> str:
-    theirs, who = facts["format_version"], facts.get("written_by", "gan-sweep")
-    if theirs > FORMAT_VERSION:
-        what, remedy = "a newer gan-sweep", "update gan-sweep to read it"
-    else:
-        what, remedy = "an older gan-sweep", "read it with that one, or run the sweep again"
-    return (
-        f"{folder} was written by {what} ({who}, format {theirs}; this one reads {FORMAT_VERSION}): {remedy}"
+        with opened(folder / LEDGER) as connection:
+            return read(connection)
+    except DamagedRecordError as error:
+        damage = error
+    try:
+        with opened(folder / COPY) as connection:
+            found = read(connection)
+    except DamagedRecordError:
+        raise lost(folder, damage) from None
+    at = datetime.fromtimestamp((folder / COPY).stat().st_mtime, tz=UTC)
+    warnings.warn(
+        f"{damage}; what is shown is the copy of {at:%Y-%m-%d %H:%M:%S} UTC",
+        DamagedLedgerWarning,
+        stacklevel=1,
     )
+    return found
+
+
+def lost(folder: Path, damage: DamagedRecordError) -> SweepError:
+    """Return the error of a sweep whose record and copy are both damaged."""
+    return SweepError(
+        f"{damage.file} is damaged ({damage.problem}), and its copy {COPY} is damaged or missing: the"
+        f" sweep {folder.name} cannot be read; move {folder} away to run it again"
+    )
+
+
+def facts_in(connection: sqlite3.Connection) -> dict[str, Any]:
+    """Return the facts of the whole sweep.
+
+    Raises:
+        ValueError: One that every sweep has is missing, or is not JSON.
+    """
+    facts = {key: from_json(value) for key, value in connection.execute("SELECT key, value FROM sweep")}
+    missing = [name for name in _ESSENTIAL if name not in facts]
+    if missing:
+        raise ValueError(f"it has no {', '.join(missing)}")
+    return facts
+
+
+def trials_in(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    """Return a row a trial of both stages, each with the metrics of its best report.
+
+    Raises:
+        ValueError: A value is not what a sweep writes.
+    """
+    return parsed_rows(connection.execute(f"{SELECT_TRIALS} ORDER BY number"))
+
+
+def reports_in(connection: sqlite3.Connection, stage: Stage = Stage.SEARCH) -> list[dict[str, Any]]:
+    """Return a row a report of a stage: ``trial_id``, ``step``, ``lineage`` and the metrics.
+
+    The rows are in the order of trials, then of lineages, then of steps.
+
+    Raises:
+        ValueError: A value is not what a sweep writes.
+    """
+    query = (
+        "SELECT trial_id, reports.step, lineage, metrics FROM reports JOIN trials USING (trial_id)"
+        " WHERE stage = ? ORDER BY number, lineage, reports.step"
+    )
+    return [
+        {"trial_id": trial_id, "step": step, "lineage": lineage, **from_json(metrics)}
+        for trial_id, step, lineage, metrics in connection.execute(query, (stage,))
+    ]
 
 
 def read_reports(folder: Path, stage: Stage = Stage.SEARCH) -> list[dict[str, Any]]:
-    """Read every report of a stage: ``trial_id``, ``step`` and the metrics, in the order of its trials."""
-    query = (
-        "SELECT trial_id, reports.step AS step, metrics FROM reports JOIN trials USING (trial_id)"
-        " WHERE stage = ? ORDER BY number, reports.step"
-    )
-    with _readable(folder) as connection:
-        rows = connection.execute(query, (stage,)).fetchall()
-    return [{"trial_id": row["trial_id"], "step": row["step"], **json.loads(row["metrics"])} for row in rows]
+    """Read every report of a stage, as :func:`reports_in` returns them.
+
+    Raises:
+        SweepError: The record cannot be read.
+    """
+    return _read(folder, lambda connection: reports_in(connection, stage))
+
+
+def run_key(facts: Mapping[str, Any]) -> str:
+    """Return the key of a sweep's MLflow runs, a new one after a copy has restored the record."""
+    generation = facts.get("generation", 0)
+    return f"{facts['sweep_id']}-{generation}" if generation else str(facts["sweep_id"])
+
+
+def spec_in_effect(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the spec that a sweep began with, under what later commands changed of it."""
+    spec = dict(facts["spec"])
+    for change in facts.get("changes", []):
+        spec |= {key: value for key, value in change.items() if key in spec}
+    return spec
 
 
 def standing(facts: Mapping[str, Any]) -> Status:
-    """Return how a sweep stands as a whole, its confirmation included."""
+    """Return the status of a sweep and its confirmation together."""
     statuses = [facts["status"], facts.get("confirmation", {}).get("status", Status.COMPLETED)]
     return next((s for s in (Status.RUNNING, Status.INTERRUPTED) if s in statuses), Status.COMPLETED)
 
 
 def parsed_rows(found: sqlite3.Cursor) -> list[dict[str, Any]]:
-    """Return rows of trials, their JSON parsed a column at once, which is faster than cell by cell."""
+    """Return rows of trials with their JSON parsed, a column at a time, which is faster than cell by cell.
+
+    Raises:
+        ValueError: A value is not what a sweep writes.
+    """
     names = [column[0] for column in found.description]
     rows = [dict(zip(names, row, strict=True)) for row in found]
     for row in rows:
-        del row["seal"]
         if not re.fullmatch(_TRIAL_ID, row["trial_id"]):
-            raise ValueError(f"{row['trial_id']!r} is no trial's name")
+            raise ValueError(f"{row['trial_id']!r} is not a trial's name")
         row["status"] = Status(row["status"])
     for column in _JSON_COLUMNS:
         texts = ",".join(row[column] or "null" for row in rows)
-        for row, value in zip(rows, json.loads(f"[{texts}]"), strict=True):
+        for row, value in zip(rows, from_json(f"[{texts}]"), strict=True):
             row[column] = value
     return rows
 
 
 _TRIAL_ID = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-"""Files are called after it."""
-
-
-def open_read_only(folder: Path) -> sqlite3.Connection:
-    """Open the record of a sweep for reading."""
-    connection = connected(f"{(folder / LEDGER).resolve().as_uri()}?mode=ro", uri=True)
-    connection.row_factory = sqlite3.Row
-    return connection
+"""Files are named after trials."""

@@ -1,54 +1,54 @@
-"""How a trial stands, and what it is for."""
+"""The status, the stage and the mishaps of a trial."""
 
 from enum import StrEnum
 
 
 class Status(StrEnum):
-    """How a trial stands."""
+    """The status of a trial."""
 
     RUNNING = "running"
     COMPLETED = "completed"
-    """It took all its steps."""
+    """The trial took all its steps."""
     PRUNED = "pruned"
-    """The scheduler stopped it: others did better with as many reports."""
+    """The scheduler stopped the trial early: others were better after as many reports."""
     DIVERGED = "diverged"
-    """A loss was not finite any more."""
+    """A loss became infinite or NaN."""
     CRASHED = "crashed"
-    """An error ended it."""
+    """An error ended the trial."""
     INTERRUPTED = "interrupted"
-    """The sweep was stopped while it ran."""
+    """The sweep was stopped while the trial ran."""
 
     def is_finished(self) -> bool:
-        """Return whether the trial has ended, in whatever way."""
+        """Return whether the trial has ended."""
         return self is not Status.RUNNING
 
     @property
     def words(self) -> str:
-        """The status as people say it."""
+        """The status in words for people."""
         return {"pruned": "stopped early", "crashed": "failed"}.get(self, self)
 
 
 FAILURES = (Status.DIVERGED, Status.CRASHED)
-"""How a trial ends that has no score."""
+"""The statuses of trials without a score."""
 
 
 class Stage(StrEnum):
-    """What a trial is for."""
+    """The stage of a sweep that a trial belongs to."""
 
     SEARCH = "search"
-    """To find a configuration."""
+    """Trials that look for a configuration."""
     CONFIRM = "confirm"
-    """To train one that was found again, from scratch on another seed."""
+    """Trials that train a configuration from scratch on another seed."""
 
 
 class Mishap(StrEnum):
-    """What happened to a trial that went on all the same."""
+    """A fault that a trial survived."""
 
     DEATH = "death"
-    """Its worker died, and it was trained again from its last checkpoint."""
+    """The worker died, and the trial resumed from its last checkpoint."""
     CHECKPOINT = "checkpoint"
-    """A checkpoint was damaged or gone, and it went on from an older state."""
+    """A checkpoint was damaged or missing, and the trial resumed from an older state."""
 
 
 SPEED = "images_per_s"
-"""The one metric that is not the same twice."""
+"""The one metric that differs when a trial is repeated."""

@@ -1,4 +1,4 @@
-"""One configuration that is trained."""
+"""A configuration to train."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trial:
-    """One configuration that is trained.
+    """A configuration to train.
 
     Args:
-        trial_id: The sweep's name and the trial's number: ``lsgan-0007``; in a confirmation the trial that it
-            repeats, and the seed's place: ``lsgan-0007-seed1``.
-        number: Its place in the order of its stage's trials, from 0.
+        trial_id: The sweep's name and the trial's number: ``lsgan-0007``; in a confirmation the ID of the
+            repeated trial and the number of the seed: ``lsgan-0007-seed1``.
+        number: The place in the order of the stage's trials, from 0.
         params: The searched parameters.
         config: Every parameter, the seed among them.
         is_baseline: Whether the searched parameters are the seed tutorial's defaults.
-        stage: What it is for.
-        of: The trial of the search whose configuration a confirmation's trial repeats.
-        drawn: What Optuna drew for ``params``, which it is told again; None where it drew nothing.
+        stage: The stage that the trial belongs to.
+        of: In a confirmation, the trial of the search that is repeated on another seed.
+        drawn: The values that Optuna drew for ``params``, for its replay on resume; None if it drew none.
     """
 
     trial_id: str

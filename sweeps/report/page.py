@@ -9,7 +9,7 @@ from sweeps.analysis.sweep import Sweep
 from sweeps.analysis.verdict import number, verdict
 from sweeps.errors import SweepError
 from sweeps.record.layout import report_file
-from sweeps.record.reading import standing
+from sweeps.record.reading import spec_in_effect, standing
 from sweeps.record.status import Status
 from sweeps.report.contact_sheet import contact_sheet
 from sweeps.report.figures import as_page_json, plots_of
@@ -71,7 +71,7 @@ def render(sweep: Sweep) -> str:
         },
         table=trial_table(sweep),
         failures=failures_table(sweep),
-        spec=spec_as_yaml(sweep.facts["spec"]),
+        spec=spec_as_yaml(spec_in_effect(sweep.facts)),
         environment=sweep.facts.get("environment", {}),
         commands=_commands(sweep),
         plotly_js=get_plotlyjs(),

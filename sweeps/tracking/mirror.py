@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sweeps.record.follower import Follower
 from sweeps.record.layout import report_file as report_page
 from sweeps.record.layout import samples_file
-from sweeps.record.reading import read_facts, standing
+from sweeps.record.reading import read_facts, run_key, spec_in_effect, standing
 from sweeps.record.status import Status
 from sweeps.tracking.refusals import FILES, is_refusal
 from sweeps.tracking.store import Store, open_store
@@ -169,7 +169,7 @@ class Mirror:
         token: str | None = None
         while token != "":
             page = self.client.search_runs(
-                [self._experiment_id], f"tags.sweep_id = '{self._facts['sweep_id']}'", page_token=token
+                [self._experiment_id], f"tags.sweep_id = '{run_key(self._facts)}'", page_token=token
             )
             for run in page:
                 self._note(run)
@@ -204,7 +204,7 @@ class Mirror:
         where = {name: str(value) for name, value in self._facts.get("environment", {}).items()}
         commit = where.pop("git_commit", None)
         return {
-            "sweep_id": self._facts["sweep_id"],
+            "sweep_id": run_key(self._facts),
             **where,
             **({"mlflow.source.git.commit": commit} if commit else {}),
         }
@@ -443,4 +443,4 @@ def _ms(seconds: float) -> int:
 def _spec_file(facts: Mapping[str, Any]) -> str:
     from sweeps.spec.yaml_text import spec_as_yaml
 
-    return spec_as_yaml(facts["spec"])
+    return spec_as_yaml(spec_in_effect(facts))

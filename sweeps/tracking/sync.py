@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from sweeps.errors import SweepError
 from sweeps.record.layout import sweep_names
 from sweeps.record.locks import is_run, running_lock
-from sweeps.record.reading import check_whole, read_facts
+from sweeps.record.reading import read_facts, run_key
+from sweeps.record.recovery import check_whole
 from sweeps.tracking.mirror import Mirror
 from sweeps.tracking.refusals import store_errors
 from sweeps.tracking.store import Store
@@ -37,7 +38,7 @@ def _end_where_dead(client: "MlflowClient", folder: Path, store: Store) -> None:
     try:
         with running_lock(folder):
             facts, experiment = read_facts(folder), client.get_experiment_by_name(folder.name)
-            left = f"tags.sweep_id = '{facts['sweep_id']}' and attributes.status = 'RUNNING'"
+            left = f"tags.sweep_id = '{run_key(facts)}' and attributes.status = 'RUNNING'"
             if experiment and client.search_runs([experiment.experiment_id], left, max_results=1):
                 Mirror(folder, store, is_running=False).conclude()
     except SweepError:

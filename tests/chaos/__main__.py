@@ -1,4 +1,4 @@
-"""Breaks sweeps in every way, again and again: ``python -m tests.chaos --rounds 20``."""
+"""Break sweeps in every way, many times: ``python -m tests.chaos --rounds 20``."""
 
 import argparse
 import sys
@@ -11,10 +11,10 @@ from tests.chaos.small import Workplace
 
 
 def rounds_of(folder, rng, rounds):
-    """Yield a tally for each way; ``rounds`` is how many kills there are of each kind."""
+    """Yield a tally for each way to break a sweep, with ``rounds`` kills of each kind."""
     yield damage.mutated_specs(folder, rng, 25 * rounds)
     yield damage.mutated_checkpoints(folder, rng, 10 * rounds)
-    yield damage.mutated_ledgers(folder, rng, 10 * rounds)
+    yield damage.damaged_records(folder, rng, 10 * rounds)
     place = Workplace(folder)
     yield damage.truncations(place, rng)
     yield kills.full_disks(place, rng, max(1, rounds // 10))
@@ -25,7 +25,7 @@ def rounds_of(folder, rng, rounds):
 
 
 def main():
-    """Print a line a way as it is done, and what was lost in it."""
+    """Print a line for each way to break a sweep, and what was lost."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--rounds", type=int, default=20, help="kills of each kind")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,4 +1,4 @@
-"""Files that are cut, and files and specs that are changed at random."""
+"""Files that are cut, and files and search spaces that are changed at random."""
 
 import shutil
 import time
@@ -11,13 +11,10 @@ import torch
 from gan_core.checkpoint import load_checkpoint, load_latest_checkpoint, previous_checkpoint, save_checkpoint
 from gan_core.errors import CorruptedCheckpointError
 from sweeps.analysis.loading import list_sweeps, load
-from sweeps.errors import DamagedLedgerWarning, SpecError, SweepError
+from sweeps.errors import DamagedLedgerWarning, SpecError
 from sweeps.record.ledger import Ledger
-from sweeps.record.past import Past
 from sweeps.record.reading import read_ledger, read_reports
 from sweeps.record.status import Status
-from sweeps.search.searcher import Search
-from sweeps.spec.model import SweepSpec
 from sweeps.spec.reading import load_spec
 from tests.chaos.small import Workplace, kill
 from tests.chaos.tally import Tally
@@ -25,6 +22,9 @@ from tests.e2e.commands import gan_sweep
 from tests.sweeps.ledgers import write_sweep
 
 ROOT = Path(__file__).parents[2]
+PAGE = 4096
+"""Bytes of a page of a record."""
+
 ODDITIES = [
     *("null", "-1", "0", "1e999", ".nan", "[]", "{}", "''", "é\u202e", "true", "1_000", "0x1F", "2026-01-01"),
     *(
@@ -40,7 +40,7 @@ ODDITIES = [
 
 
 def _mutated(text, rng):
-    """Return a spec with up to three things changed."""
+    """Return a search space with up to three changes."""
     for _ in range(rng.randint(1, 3)):
         lines = text.splitlines()
         at = rng.randrange(len(lines)) if lines else 0
@@ -71,8 +71,8 @@ def _mutated(text, rng):
 
 
 def mutated_specs(folder, rng, n):
-    """Read changed specs: each is a valid one, or is refused with a line for each fault."""
-    tally = Tally("mutated specs")
+    """Read changed search spaces: each is valid, or refused with a line for each fault."""
+    tally = Tally("mutated search spaces")
     texts = [file.read_text(encoding="utf-8") for file in sorted((ROOT / "search_spaces").glob("*.yaml"))]
     file = folder / "mutated.yaml"
     for _ in range(n):
@@ -82,7 +82,7 @@ def mutated_specs(folder, rng, n):
             with warnings.catch_warnings(action="ignore"):
                 load_spec(file)
         except SpecError as error:
-            tally.count(*([] if error.faults else [f"no fault is told of {text!r}"]))
+            tally.count(*([] if error.faults else [f"no fault is named in {text!r}"]))
         except Exception as error:  # noqa: BLE001 - what is looked for
             tally.count(f"{type(error).__name__}: {error} for {text!r}")
         else:
@@ -106,13 +106,13 @@ def _damaged(content, rng):
 
 
 def mutated_checkpoints(folder, rng, n):
-    """Damage the newest checkpoint, or both: the newest whole one is read, and what is not is said."""
+    """Damage the newest checkpoint or both: the newest whole one is loaded, the damaged ones are reported."""
     tally, file = Tally("mutated checkpoints"), folder / "a.checkpoint"
     for step in (1, 2):
         save_checkpoint(file, {"step": step, "weights": torch.arange(5000.0) * step})
     whole = {each: each.read_bytes() for each in (file, previous_checkpoint(file))}
     for _ in range(n):
-        both, said = rng.random() < 0.3, []
+        both, reported = rng.random() < 0.3, []
         for each, content in whole.items():
             is_damaged = both or each == file
             each.write_bytes(_damaged(content, rng) if is_damaged else content)
@@ -120,10 +120,16 @@ def mutated_checkpoints(folder, rng, n):
             load for each in (file, previous_checkpoint(file)) if (load := _state_of(each)) is not None
         ]
         n_damaged = sum(each.read_bytes() != content for each, content in whole.items())
-        state = load_latest_checkpoint(file, "cpu", said.append)
+        state = load_latest_checkpoint(file, "cpu", reported.append)
         is_right = (state and state["step"]) == (expected[0] if expected else None)
-        told = len(said) == min(n_damaged, 2) or bool(expected and expected[0] == 2)
-        tally.count(*([] if is_right and told else [f"{state and state['step']} was read, {said} told"]))
+        is_reported = len(reported) == min(n_damaged, 2) or bool(expected and expected[0] == 2)
+        tally.count(
+            *(
+                []
+                if is_right and is_reported
+                else [f"{state and state['step']} was loaded, {reported} reported"]
+            )
+        )
     return tally
 
 
@@ -133,46 +139,47 @@ def _state_of(file):
     return None
 
 
-def mutated_ledgers(folder, rng, n):
-    """Damage a ledger: it is read whole, or what was lost is said and a search goes on from what is left."""
-    tally, results = Tally("mutated ledgers"), folder / "ledgers"
+def damaged_records(folder, rng, n):
+    """Damage or cut a record or its copy: nothing is lost, as the other one of the two is whole."""
+    tally, results = Tally("damaged records"), folder / "records"
     sound = write_sweep(results, "sound")
-    spec_file = folder / "ledger.yaml"
-    spec_file.write_text((ROOT / "search_spaces" / "gan.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    expected = load("sound", results)
+    expected = _content("sound", results)
     for number in range(n):
         name = f"broken{number}"
         shutil.copytree(sound, results / name)
         file = results / name / rng.choice(["ledger.db", "ledger.db", "ledger.copy.db"])
-        before = file.read_bytes()
-        file.write_bytes(_damaged(before, rng))
-        tally.count(*_what_is_wrong_with(results, name, expected))
+        file.write_bytes(_with_a_damaged_page(file.read_bytes(), rng))
+        tally.count(*_problems_of(name, results, expected))
         shutil.rmtree(results / name)
     return tally
 
 
-def _what_is_wrong_with(results, name, expected):
-    """Read a damaged ledger, mend it, and read it again; return what is not as it should be."""
+def _with_a_damaged_page(content, rng):
+    """Return a database with a page of zeros or of random bytes, or cut at a random place."""
+    kind = rng.randrange(3)
+    if kind == 0:
+        return content[: rng.randrange(len(content))]
+    at = rng.randrange(0, len(content), PAGE)
+    return content[:at] + (bytes(PAGE) if kind == 1 else rng.randbytes(PAGE)) + content[at + PAGE :]
+
+
+def _content(name, results):
+    """Return the trials and reports of a sweep."""
+    record = read_ledger(name, results)
+    return record.trials, read_reports(record.folder)
+
+
+def _problems_of(name, results, expected):
+    """Read a damaged record, restore it, and read it again; return what is not as it should be."""
     try:
-        with warnings.catch_warnings(record=True, action="always") as said:
-            record = read_ledger(name, results)
-            reports = read_reports(record.folder)
+        with warnings.catch_warnings(action="ignore", category=DamagedLedgerWarning):
+            if _content(name, results) != expected:
+                return [f"{name}: another content was read"]
             list_sweeps(results)
-        is_told = any(issubclass(each.category, DamagedLedgerWarning) for each in said)
-        same = [row["trial_id"] for row in record.trials] == expected.trials["trial_id"].tolist()
-        if not is_told and not (same and len(reports) == len(expected.history)):
-            return [f"{name}: something is lost and nothing said"]
-        ledger = Ledger(record.folder, record.facts["spec"])
-        ledger.close(Status.COMPLETED)
+        Ledger(results / name, {}).close(Status.COMPLETED)
         with warnings.catch_warnings(action="error"):
-            mended = read_ledger(name, results)
-        if [row["trial_id"] for row in mended.trials] != [row["trial_id"] for row in record.trials]:
-            return [f"{name}: it was mended to something else"]
-        spec = SweepSpec.model_validate(mended.facts["spec"] | {"trials": 20})
-        search = Search(spec, name, record.folder, past=Past.read(mended))
-        search.suggest("next")
-    except SweepError as error:
-        return [f"{name}: lost as a whole: {error}"]
+            if _content(name, results) != expected:
+                return [f"{name}: another content was restored"]
     except Exception as error:  # noqa: BLE001 - what is looked for
         return [f"{name}: {type(error).__name__}: {error}"]
     return []
@@ -186,7 +193,7 @@ KINDS = [
 
 
 def truncations(place: Workplace, rng, kinds=KINDS):
-    """Cut a file of each kind of a sweep whose process was killed, and go on with it."""
+    """Cut a file of each kind of a killed sweep, and resume the sweep."""
     tally = Tally("truncated files")
     process = place.start(*place.command("cut"))
     while len(place.ended("cut")) < 2 and process.poll() is None:
@@ -200,11 +207,11 @@ def truncations(place: Workplace, rng, kinds=KINDS):
         files = sorted((results / "cut").glob(kind)) if ".." not in kind else [results / "mlflow.db"]
         for file in files:
             file.write_bytes(file.read_bytes()[: rng.randrange(file.stat().st_size + 1)])
-        tally.count(*(f"{kind}: {problem}" for problem in _gone_on(place, results)))
+        tally.count(*(f"{kind}: {problem}" for problem in _resumed(place, results)))
     return tally
 
 
-def _gone_on(place, results):
+def _resumed(place, results):
     done = gan_sweep("resume", "cut", "--quiet", cwd=results.parent)
     if done.returncode or "Traceback" in done.stderr:
         return [f"resume ended with {done.returncode}: {done.stderr[-300:]}"]

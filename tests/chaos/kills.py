@@ -1,4 +1,4 @@
-"""Kills of the driver, of workers, of nodes and of MLflow's server, and a disk that is full."""
+"""Kill the driver, workers, nodes and MLflow's server, and fill a disk."""
 
 import os
 import shutil
@@ -17,19 +17,19 @@ from tests.clusters import cluster_of
 from tests.e2e.commands import gan_sweep
 
 MOST_REPORTS = 8
-"""As many as a sweep has made when it is killed; there are some more in the unbroken one."""
+"""Reports of a sweep when it is killed; the unbroken sweep makes a few more."""
 
 
 def wait_for_reports(process, results, name, n):
-    """Wait until a sweep has so many reports, or its process has ended."""
+    """Wait until a sweep has ``n`` reports, or its process has ended."""
     while process.poll() is None and _n_reports(results, name) < n:
         time.sleep(0.1)
 
 
 def kills_of_the_driver(place: Workplace, rng, n):
-    """Kill the command at random moments, half the time with all that it started; go on each time.
+    """Kill the command at random moments, half the time with its child processes, and resume each time.
 
-    Its home cannot be written.
+    The command's home directory cannot be written.
     """
     tally, number = Tally("kills of the driver"), 0
     while tally.tried < n:
@@ -46,16 +46,16 @@ def kills_of_the_driver(place: Workplace, rng, n):
             after = place.ended(name)
             again = [trial for trial in before if before[trial] != after.get(trial)]
             tally.count(*(f"{trial} was trained again" for trial in again))
-        code, told = place.finish(name)
+        code, messages = place.finish(name)
         problems = (
-            place.differences(name) if code == 0 else [f"resume {name} ended with {code}: {told[-300:]}"]
+            place.differences(name) if code == 0 else [f"resume {name} ended with {code}: {messages[-300:]}"]
         )
         tally.lost += [f"kills of the driver: {problem}" for problem in problems]
     return tally
 
 
 def moments(process, rng, least_s, most_s):
-    """Yield at random moments while a process runs, for some minutes at most."""
+    """Yield at random moments while a process runs, for a few minutes at most."""
     deadline = time.monotonic() + 2 * PATIENCE_S
     while time.monotonic() < deadline:
         time.sleep(rng.uniform(least_s, most_s))
@@ -65,7 +65,7 @@ def moments(process, rng, least_s, most_s):
 
 
 def broken_n_times(place: Workplace, tally, n, name, options, break_at_moments):
-    """Run sweeps until so many tries are counted by what breaks them; one that fails untried is the last."""
+    """Run sweeps until ``n`` tries are counted; stop at a sweep that fails without a try."""
     number = 0
     while tally.tried < n:
         number, before = number + 1, tally.tried
@@ -79,7 +79,7 @@ def broken_n_times(place: Workplace, tally, n, name, options, break_at_moments):
 
 
 def kills_of_workers(place: Workplace, rng, n):
-    """Kill what trains, at random moments; a trial is tried again as often as there are kills."""
+    """Kill workers at random moments; each trial may be retried once for each kill."""
     tally = Tally("kills of workers")
 
     def kill_often(process, _name):
@@ -91,7 +91,7 @@ def kills_of_workers(place: Workplace, rng, n):
 
 
 def kills_of_nodes(place: Workplace, rng, n):
-    """Kill the node that trains, at random moments, once there is another; trials go on there."""
+    """Replace the node that trains at random moments; trials resume on the new node."""
     tally, node = Tally("kills of nodes"), {"num_cpus": os.cpu_count()}
 
     def replace_often(process, name):
@@ -110,7 +110,7 @@ def kills_of_nodes(place: Workplace, rng, n):
 
 
 class Server:
-    """An MLflow server on loopback, which is killed and started again."""
+    """An MLflow server on loopback that can be killed and restarted."""
 
     def __init__(self, folder):
         with socket.socket() as free:
@@ -135,7 +135,7 @@ class Server:
 
 
 def kills_of_the_server(place: Workplace, rng, n):
-    """Kill MLflow's server at random moments of sweeps, and start it again; what it lacks is sent."""
+    """Kill and restart MLflow's server at random moments; missing runs are uploaded later."""
     tally, server, names = Tally("kills of the MLflow server"), Server(place.folder), []
 
     def kill_often(process, name):
@@ -157,7 +157,7 @@ def kills_of_the_server(place: Workplace, rng, n):
 
 
 def _unsent(place, name, server):
-    """Send what the server lacks, and return what it then still lacks."""
+    """Upload what the server is missing; return what is missing even then."""
     deadline = time.monotonic() + PATIENCE_S
     while (done := gan_sweep("sync", name, "--tracking-uri", server.uri, cwd=place.folder)).returncode:
         if time.monotonic() > deadline:
@@ -172,7 +172,7 @@ def _unsent(place, name, server):
 
 @contextmanager
 def small_disk(folder, megabytes):
-    """Mount a file system of its own; needs root."""
+    """Mount a small file system; needs root."""
     folder.mkdir()
     subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "gan-sweep-chaos", folder], check=True
@@ -184,7 +184,7 @@ def small_disk(folder, megabytes):
 
 
 def full_disks(place: Workplace, rng, n):
-    """Fill a small disk while a sweep writes to it, make room, and go on."""
+    """Fill a small disk while a sweep writes to it, make room, and resume."""
     tally = Tally("full disks")
     for number in range(1, n + 1):
         with small_disk(place.folder / f"disk-{number}", 240) as disk:
@@ -193,7 +193,7 @@ def full_disks(place: Workplace, rng, n):
 
 
 def fill(disk):
-    """Leave less than a megabyte of a disk; nothing where somebody writes to it meanwhile."""
+    """Leave a megabyte of a disk, or less if a sweep writes to it meanwhile."""
     with suppress(OSError):
         (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free - 2**20))
 
@@ -203,9 +203,9 @@ def _filled(place, disk, at_report):
     process = place.start("spec.yaml", "--name", name, *where)
     wait_for_reports(process, disk, name, at_report)
     fill(disk)
-    _, told = process.communicate(timeout=PATIENCE_S)
-    if process.returncode != 2 or f"{disk / name}: the disk is full" not in told:
-        return [f"ended with {process.returncode}: {told[-300:]}"]
+    _, messages = process.communicate(timeout=PATIENCE_S)
+    if process.returncode != 2 or f"{disk / name}: the disk is full" not in messages:
+        return [f"ended with {process.returncode}: {messages[-300:]}"]
     (disk / "filler").unlink()
     done = gan_sweep("resume", name, *where, "--quiet", cwd=place.folder)
     if done.returncode:

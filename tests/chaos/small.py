@@ -1,4 +1,4 @@
-"""A sweep that is small enough to be broken often, one trial at a time."""
+"""A small sweep, one trial at a time, to be broken many times."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ PATIENCE_S = 240
 
 
 class Workplace:
-    """A folder with the spec, an unbroken sweep of it, and others that are broken.
+    """A folder with a search space, an unbroken sweep of it, and sweeps to break.
 
     Args:
         folder: The folder.
@@ -45,7 +45,7 @@ class Workplace:
         assert done.returncode == 0, done.stderr
 
     def start(self, *arguments, **environment):
-        """Start a command; its messages are thrown away."""
+        """Start a command, without its standard output."""
         return subprocess.Popen(
             [COMMAND, *arguments, "--quiet"],
             cwd=self.folder,
@@ -56,37 +56,37 @@ class Workplace:
         )
 
     def command(self, name, *more):
-        """Return the command that begins a sweep or goes on with it."""
+        """Return the command that starts or resumes a sweep."""
         exists = (self.folder / "results" / name / "ledger.db").exists()
         return ("resume", name, *more) if exists else ("spec.yaml", "--name", name, *more)
 
     def finish(self, name, *more):
-        """Go on with a sweep to its end; return its exit code and messages."""
+        """Run or resume a sweep to its end; return the exit code and the messages."""
         done = gan_sweep(*self.command(name, *more), "--quiet", cwd=self.folder)
         return done.returncode, done.stderr
 
     def problems(self, name, process):
-        """Return what is wrong with a sweep whose command is to end by itself."""
+        """Wait for the end of a command; return the problems of its sweep."""
         try:
-            _, told = process.communicate(timeout=PATIENCE_S)
+            _, messages = process.communicate(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
             kill(process, workers_too=True)
             return [f"{name} did not end"]
         if process.returncode:
-            return [f"{name} ended with {process.returncode}: {told[-300:]}"]
+            return [f"{name} ended with {process.returncode}: {messages[-300:]}"]
         return self.differences(name)
 
     def differences(self, name):
-        """Return in what a sweep that was broken differs from the unbroken one."""
+        """Return the differences between a broken sweep and the unbroken one."""
         loaded = sweeps.load(name, self.folder / "results")
         states = loaded.trials["status"].tolist()
         if states != sweeps.load("whole", self.folder / "results").trials["status"].tolist():
             return [f"{name} ended with {states}"]
         ours, theirs = (board(self.folder, each) for each in (name, "whole"))
-        return [] if ours[1] == theirs[1] else [f"the history of {name} is another one"]
+        return [] if ours[1] == theirs[1] else [f"the history of {name} differs"]
 
     def ended(self, name):
-        """Return when each trial ended that has."""
+        """Return the seconds of each trial that has ended."""
         with suppress(UnknownSweepError, SweepError):
             frame = sweeps.load(name, self.folder / "results").trials
             has_ended = ~frame["status"].isin([Status.RUNNING, Status.INTERRUPTED])
@@ -95,7 +95,7 @@ class Workplace:
 
 
 def kill(process, *, workers_too):
-    """Kill a process, and the processes that it started."""
+    """Kill a process and, if asked, the processes that it started."""
     children = psutil.Process(process.pid).children(recursive=True)
     for each in (process, *(children if workers_too else ())):
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
@@ -104,7 +104,7 @@ def kill(process, *, workers_too):
 
 
 def kill_trainers(process):
-    """Kill what trains trials among a process's descendants, and return whether there was any."""
+    """Kill the workers among a process's descendants; return whether there were any."""
     killed = False
     with suppress(psutil.NoSuchProcess):
         for child in psutil.Process(process.pid).children(recursive=True):

@@ -1,4 +1,4 @@
-"""What was tried, what survived it, and what was lost."""
+"""Count what was tried, what survived, and what was lost."""
 
 from dataclasses import dataclass, field
 
@@ -8,9 +8,9 @@ class Tally:
     """The count of one way to break a sweep.
 
     Args:
-        what: The way.
-        tried: How often.
-        lost: What went wrong, a line each; what is not in it survived.
+        what: The way to break it.
+        tried: The number of tries.
+        lost: A line for each try that lost something.
     """
 
     what: str
@@ -18,7 +18,7 @@ class Tally:
     lost: list[str] = field(default_factory=list)
 
     def count(self, *problems: str) -> None:
-        """Count one try, and what it lost."""
+        """Count one try and what was lost in it."""
         self.tried += 1
         self.lost += [f"{self.what}: {problem}" for problem in problems]
 

@@ -73,7 +73,7 @@ def test_trials_have_a_row_each_and_history_a_row_a_report(results):
     assert sweep.trials["modes"].tolist()[:2] == [3, 8]
     assert sweep.trials["reason"].tolist()[2] == "ValueError: no"
     assert sweep.history["fid"].tolist() == [90.0, 80.0, 85.0, 40.0, 20.0, 50.0, 31.0, 30.0]
-    assert sweep.history.columns.tolist() == ["trial_id", "step", "fid", "modes", "g_loss"]
+    assert sweep.history.columns.tolist() == ["trial_id", "step", "lineage", "fid", "modes", "g_loss"]
 
 
 def test_the_summary_says_what_was_gained_over_the_defaults(results):

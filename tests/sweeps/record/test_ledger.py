@@ -1,26 +1,19 @@
-import re
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
+from math import inf, nan
 
 import pytest
 
-from sweeps.analysis.loading import list_sweeps, load
-from sweeps.errors import DamagedLedgerWarning, SweepError, SweepExistsError, UnknownSweepError
+from sweeps.analysis.loading import load
+from sweeps.errors import SweepExistsError, UnknownSweepError
+from sweeps.record.follower import Follower
 from sweeps.record.layout import create_sweep_folder, sweep_names
 from sweeps.record.ledger import Ledger
 from sweeps.record.past import Past
-from sweeps.record.reading import read_ledger, read_reports
-from sweeps.record.seals import connected, have_sealed, is_whole
+from sweeps.record.reading import read_ledger, read_reports, spec_in_effect
 from sweeps.record.status import Stage, Status
 from sweeps.record.trial import Trial
 from tests.sweeps.ledgers import write_sweep
-
-
-def trial(number):
-    return Trial(
-        f"tiny-{number:04d}", number, {"lr": 0.1 + number}, {"lr": 0.1 + number, "seed": 1}, number == 0
-    )
+from tests.sweeps.record.trials import trial
 
 
 @pytest.fixture
@@ -47,12 +40,12 @@ def test_what_was_written_can_be_read_while_the_sweep_runs(ledger, tmp_path):
     assert (first["final"], second["final"], second["best_metrics"]) == (None, None, None)
     assert (second["status"], second["reason"], second["score"]) == ("crashed", "ValueError: no", None)
     assert read_reports(record.folder) == [
-        {"trial_id": "tiny-0000", "step": 10, "fid": 30.0, "g_loss": 1 / 3},
-        {"trial_id": "tiny-0000", "step": 20, "fid": 40.0, "g_loss": 0.5},
+        {"trial_id": "tiny-0000", "step": 10, "lineage": 0, "fid": 30.0, "g_loss": 1 / 3},
+        {"trial_id": "tiny-0000", "step": 20, "lineage": 0, "fid": 40.0, "g_loss": 0.5},
     ]
 
 
-def test_the_time_that_a_sweep_stood_still_is_none_that_it_took(tmp_path, monkeypatch):
+def test_the_time_between_two_runs_of_a_sweep_does_not_count(tmp_path, monkeypatch):
     now, samples = 1000.0, {"eval_samples": 200, "final_samples": 1000}
     first, second = (replace(trial(number), config=samples) for number in (0, 1))
     monkeypatch.setattr("sweeps.record.ledger.time", lambda: now)
@@ -89,7 +82,7 @@ def test_a_name_that_is_taken_gives_the_next_free_one(tmp_path):
     assert names == ["tiny", "tiny-2", "tiny-3"]
 
 
-def test_what_a_command_left_that_was_killed_before_it_had_a_ledger_is_free(tmp_path):
+def test_a_folder_of_a_command_killed_before_it_made_the_record_is_free(tmp_path):
     folder = create_sweep_folder(tmp_path, "tiny", exact=True)
     (folder / "running.lock").touch()
     assert create_sweep_folder(tmp_path, "tiny", exact=True) == folder
@@ -109,7 +102,7 @@ def test_an_unknown_sweep_lists_the_known(ledger, tmp_path):
         read_ledger("tinny", tmp_path)
 
 
-def test_where_there_are_no_sweeps_it_says_so(tmp_path):
+def test_an_unknown_sweep_without_others_says_that_there_are_none(tmp_path):
     with pytest.raises(UnknownSweepError, match="there are no sweeps yet"):
         read_ledger("tiny", tmp_path)
 
@@ -119,19 +112,6 @@ def test_the_final_scores_of_a_trial_are_kept(ledger, tmp_path):
     ledger.end("tiny-0000", Status.COMPLETED, final={"fid": 31.0})
     (row,) = read_ledger("tiny", tmp_path).trials
     assert (row["status"], row["final"]) == ("completed", {"fid": 31.0})
-
-
-@pytest.mark.parametrize(
-    ("version", "message"),
-    [
-        (1, "an older gan-sweep (gan-sweep 0.0.7, format 1; this one reads 8): read it with that one"),
-        (99, "a newer gan-sweep (gan-sweep 0.0.7, format 99; this one reads 8): update gan-sweep"),
-    ],
-)
-def test_another_format_is_refused(ledger, tmp_path, version, message):
-    ledger.describe({"format_version": version, "written_by": "gan-sweep 0.0.7"})
-    with pytest.raises(SweepError, match=re.escape(message)):
-        read_ledger("tiny", tmp_path)
 
 
 def replica(number, of):
@@ -162,167 +142,78 @@ def test_a_confirmation_is_kept_beside_the_search(tmp_path):
     assert Past.read(after, Stage.CONFIRM).unfinished == [replica(0, "tiny-0000")]
 
 
-@pytest.fixture
-def written(tmp_path):
-    """A sweep of 40 trials whose process was killed: its copy is of when it had 30."""
-    ledger = Ledger(create_sweep_folder(tmp_path, "tiny", exact=False), {"name": "tiny"})
-    ledger._connection.execute("PRAGMA synchronous = OFF")
-    for number in range(40):
+def test_the_spec_stays_as_it_was_and_changes_are_beside_it(tmp_path):
+    spec = {"name": "tiny", "trials": 2, "time_budget": None}
+    folder = create_sweep_folder(tmp_path, "tiny", exact=True)
+    Ledger(folder, spec).close(Status.COMPLETED)
+    for change in (
+        {"command": "resume", "trials": 4, "time_budget": None},
+        {"command": "resume", "trials": 4, "time_budget": 60.0},
+        {"command": "resume", "trials": 4, "time_budget": 60.0},
+        {"command": "confirm", "settings": {"top": 2}},
+    ):
+        Ledger(folder, spec | {"trials": 9}, change=change).close(Status.COMPLETED)
+    facts = read_ledger("tiny", tmp_path).facts
+    assert facts["spec"] == spec
+    changes = [{key: value for key, value in each.items() if key != "at"} for each in facts["changes"]]
+    assert changes == [
+        {"command": "resume", "trials": 4},
+        {"command": "resume", "time_budget": 60.0},
+        {"command": "confirm", "settings": {"top": 2}},
+    ]
+    assert spec_in_effect(facts) == spec | {"trials": 4, "time_budget": 60.0}
+
+
+def donated(step):
+    return {"donor": "tiny-0001", "step": step}
+
+
+def test_reports_from_before_a_take_over_are_kept(ledger, tmp_path):
+    for number in (0, 1):
         ledger.start(trial(number))
-        for step in (10, 20, 30):
-            ledger.report(
-                f"tiny-{number:04d}", step, {"fid": 100.0 - number, "g_loss": 1 / 3}, 100.0 - number
-            )
-        ledger.end(f"tiny-{number:04d}", Status.COMPLETED, final={"fid": 99.0 - number})
-        if number == 29:
-            ledger._copy()
-    ledger._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    ledger._connection.close()
-    return ledger.folder
+    for step, fid in ((10, 50.0), (20, 40.0), (30, 30.0)):
+        ledger.report("tiny-0000", step, {"fid": fid}, fid)
+    ledger.take_over(replace(trial(0), params={"lr": 7.0}), **donated(10))
+    ledger.report("tiny-0000", 20, {"fid": 30.0}, 30.0)
+    reports = read_reports(ledger.folder)
+    found = [(report["lineage"], report["step"], report["fid"]) for report in reports]
+    assert found == [(0, 10, 50.0), (0, 20, 40.0), (0, 30, 30.0), (1, 20, 30.0)]
+    record = read_ledger("tiny", tmp_path)
+    row = record.trials[0]
+    assert (row["best_lineage"], row["best_step"], row["best_metrics"]) == (1, 20, {"fid": 30.0})
+    past = Past.read(record)
+    assert [(report["step"], report["fid"]) for report in past.reports["tiny-0000"]] == [
+        (10, 50.0),
+        (20, 30.0),
+    ]
+    assert past.last_step("tiny-0000") == 20
+    assert Follower(ledger.folder).reports_of("tiny-0000") == [
+        {"step": 10, "fid": 50.0},
+        {"step": 20, "fid": 30.0},
+    ]
 
 
-def pages_of(file, table):
-    with closing(sqlite3.connect(file)) as connection:
-        query = "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY path"
-        return [page for (page,) in connection.execute(query, (table,))]
-
-
-def overwrite(file, page, content=b"\xff" * 4096):
-    with file.open("r+b") as stream:
-        stream.seek(4096 * (page - 1))
-        stream.write(content)
-
-
-def test_a_value_that_changed_is_taken_from_the_copy_and_said(written, tmp_path):
-    before = read_ledger("tiny", tmp_path)
-    with closing(sqlite3.connect(written / "ledger.db")) as connection, connection:
-        connection.execute("UPDATE trials SET score = 1.0 WHERE trial_id = 'tiny-0007'")
-    with pytest.warns(DamagedLedgerWarning, match="lost: what was recorded since the last copy of tiny-0007"):
-        after = read_ledger("tiny", tmp_path)
-    assert after.trials == before.trials
-
-
-@pytest.mark.parametrize("key", ["format_version", "spec", "n_trials"])
-def test_a_value_that_vanished_is_taken_from_the_copy(written, tmp_path, key):
-    before = read_ledger("tiny", tmp_path)
-    file = written / "ledger.db"
-    with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute("PRAGMA writable_schema = ON")
-        connection.execute("UPDATE sqlite_schema SET sql = replace(sql, 'value TEXT NOT NULL', 'value TEXT')")
-    with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute("UPDATE sweep SET value = NULL WHERE key = ?", (key,))
-    with pytest.warns(DamagedLedgerWarning, match="gan-sweep resume tiny mends it"):
-        after = read_ledger("tiny", tmp_path)
-    assert (after.trials, after.facts) == (before.trials, before.facts)
-
-
-def test_rows_of_a_damaged_page_are_taken_from_the_copy_and_those_that_it_lacks_are_said(written, tmp_path):
-    before = read_ledger("tiny", tmp_path)
-    file = written / "ledger.db"
-    overwrite(file, pages_of(file, "trials")[-1])
-    with pytest.warns(DamagedLedgerWarning, match=r"lost: \d+ of 40 trials"):
-        after = read_ledger("tiny", tmp_path)
-    assert 30 <= len(after.trials) < 40
-    assert after.trials == before.trials[: len(after.trials)]
-
-
-def test_reports_that_neither_has_are_said(written, tmp_path):
-    file = written / "ledger.db"
-    overwrite(file, pages_of(file, "reports")[-1], bytes(4096))
-    with pytest.warns(DamagedLedgerWarning, match=r"lost: .*\d reports of tiny-0039"):
-        assert len(read_ledger("tiny", tmp_path).trials) == 40
-
-
-@pytest.mark.parametrize("damage", ["head", "empty", "gone", "cut"])
-def test_a_ledger_that_is_none_any_more_is_read_from_its_copy(written, tmp_path, damage):
-    file = written / "ledger.db"
-    content = {"head": b"no" + file.read_bytes(), "empty": b"", "cut": file.read_bytes()[:5000]}
-    file.write_bytes(content.get(damage, b""))
-    if damage == "gone":
-        file.unlink()
-    with pytest.warns(DamagedLedgerWarning, match="gan-sweep resume tiny mends it"):
-        record = read_ledger("tiny", tmp_path)
-    assert len(record.trials) == 30
-
-
-def test_a_damaged_ledger_is_mended_and_kept_aside(written, tmp_path):
-    file = written / "ledger.db"
-    overwrite(file, pages_of(file, "trials")[-1])
-    damaged = file.read_bytes()
-    ledger = Ledger(written, {"name": "tiny"})
-    ledger.close(Status.COMPLETED)
-    told = r"was damaged \(it is kept as ledger\.damaged\.db\) and is mended; lost: (\d+) of 40 trials"
-    n_lost = int(re.search(told, ledger.repaired)[1])
-    assert (written / "ledger.damaged.db").read_bytes() == damaged
-    assert len(read_ledger("tiny", tmp_path).trials) == 40 - n_lost
-    whole = Ledger(written, {"name": "tiny"})
-    whole.close(Status.COMPLETED)
-    assert whole.repaired is None
-
-
-def test_a_mended_ledger_is_whole_without_the_reports_that_neither_has(written):
-    file = written / "ledger.db"
-    for page in pages_of(file, "reports")[-2:]:
-        overwrite(file, page, bytes(4096))
-    ledger = Ledger(written, {"name": "tiny"})
-    ledger.close(Status.COMPLETED)
-    assert "3 reports of tiny-0039" in ledger.repaired
-    with closing(connected(file)) as connection:
-        assert is_whole(connection)
-
-
-def test_a_damaged_ledger_does_not_replace_its_copy(written):
-    ledger = Ledger(written, {"name": "tiny"})
-    before = (written / "ledger.copy.db").read_bytes()
-    with closing(sqlite3.connect(written / "ledger.db")) as connection, connection:
-        connection.execute("UPDATE trials SET score = 1.0 WHERE trial_id = 'tiny-0007'")
-    ledger.close(Status.COMPLETED)
-    assert (written / "ledger.copy.db").read_bytes() == before
-
-
-def sealed(folder, statement):
-    with closing(connected(folder / "ledger.db")) as connection, connection:
-        have_sealed(connection)
-        connection.execute(statement)
-
-
-@pytest.mark.parametrize(
-    ("statement", "message"),
-    [
-        ("DELETE FROM sweep", "is damaged or no ledger"),
-        ("UPDATE sweep SET value = '{' WHERE key = 'spec'", "cannot be read: Expecting"),
-        ("UPDATE trials SET status = 'dancing'", "cannot be read: 'dancing' is not a valid Status"),
-    ],
-)
-def test_what_no_sweep_writes_is_an_error_that_names_the_file(ledger, tmp_path, statement, message):
+def test_a_report_that_is_made_again_replaces_the_first_and_is_followed_again(ledger):
     ledger.start(trial(0))
-    (ledger.folder / "ledger.copy.db").unlink()
-    sealed(ledger.folder, statement)
-    with pytest.raises(SweepError, match=rf"tiny/ledger\.db {message}"):
-        read_ledger("tiny", tmp_path)
+    follower = Follower(ledger.folder)
+    for step in (10, 20):
+        ledger.report("tiny-0000", step, {"fid": 50.0}, 50.0)
+    assert [report["step"] for report in follower.new_reports()["tiny-0000"]] == [10, 20]
+    ledger.report("tiny-0000", 10, {"fid": 49.0}, 49.0)
+    [report] = follower.new_reports()["tiny-0000"]
+    assert (report["step"], report["lineage"], report["metrics"]) == (10, 0, {"fid": 49.0})
+    assert [report["fid"] for report in read_reports(ledger.folder)] == [49.0, 50.0]
 
 
-def test_one_damaged_sweep_is_one_line_of_the_list(written, tmp_path):
-    write_sweep(tmp_path, "sound")
-    for name in ("ledger.db", "ledger.copy.db"):
-        (written / name).write_bytes(b"not a database")
-    frame = list_sweeps(tmp_path).set_index("sweep")
-    assert frame.loc["sound", "status"] == "completed"
-    assert "ledger.db is damaged or no ledger" in frame.loc["tiny", "status"]
-
-
-@pytest.mark.parametrize("value", ["q", "\xb1", "41"])
-def test_a_damaged_count_of_trials_is_taken_from_the_rows(written, tmp_path, value):
-    before = read_ledger("tiny", tmp_path)
-    with closing(sqlite3.connect(written / "ledger.db")) as connection, connection:
-        connection.execute("UPDATE sweep SET value = ? WHERE key = 'n_trials'", (value,))
-    with pytest.warns(DamagedLedgerWarning, match="gan-sweep resume tiny mends it"):
-        assert read_ledger("tiny", tmp_path).trials == before.trials
-
-
-def test_a_trial_called_like_another_folder_is_refused(ledger, tmp_path):
+def test_a_metric_that_is_not_finite_is_null_and_such_a_score_is_refused(ledger, tmp_path):
     ledger.start(trial(0))
-    (ledger.folder / "ledger.copy.db").unlink()
-    sealed(ledger.folder, "UPDATE trials SET trial_id = '../../tiny'")
-    with pytest.raises(SweepError, match=r"'\.\./\.\./tiny' is no trial's name"):
-        read_ledger("tiny", tmp_path)
+    ledger.report("tiny-0000", 10, {"fid": 50.0, "g_loss": nan, "kid": inf}, 50.0)
+    ledger.end("tiny-0000", Status.COMPLETED, final={"fid": 49.0, "kid": -inf})
+    [row] = read_ledger("tiny", tmp_path).trials
+    assert row["best_metrics"] == {"fid": 50.0, "g_loss": None, "kid": None}
+    assert row["final"] == {"fid": 49.0, "kid": None}
+    assert load("tiny", tmp_path).history["g_loss"].isna().all()
+    assert Follower(ledger.folder).new_reports()["tiny-0000"][0]["metrics"] == {"fid": 50.0}
+    for score in (nan, inf):
+        with pytest.raises(ValueError, match=f"the score of tiny-0000 at step 20 is {score}"):
+            ledger.report("tiny-0000", 20, {"fid": score}, score)
