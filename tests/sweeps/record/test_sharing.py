@@ -6,6 +6,8 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -43,6 +45,14 @@ def impatient(monkeypatch):
     monkeypatch.setattr("sweeps.record.schema.LOCK_WAIT_S", 0.2)
 
 
+@pytest.fixture
+def public_folder():
+    """A folder that every user may read, unlike pytest's."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 def read_as_nobody(*results):
     command = [sys.executable, "-c", READ_AS_NOBODY.format(nobody=NOBODY), *map(str, results)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
@@ -51,11 +61,8 @@ def read_as_nobody(*results):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_user_who_may_not_write_reads_sweeps_that_ended_were_killed_or_run(tmp_path):
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
-    ended, killed, left, runs = (tmp_path / name for name in ("ended", "killed", "left", "runs"))
+def test_a_user_who_may_not_write_reads_sweeps_that_ended_were_killed_or_run(public_folder):
+    ended, killed, left, runs = (public_folder / name for name in ("ended", "killed", "left", "runs"))
     ledger = new_ledger(ended)
     write_trials(ledger, range(2))
     ledger.close(Status.COMPLETED)
