@@ -151,7 +151,7 @@ def export_command(
     tracking_uri: TrackingUri = None,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Export it even if its gain may be noise or its samples may be copies."),
+        typer.Option("--force", help="Export it even if its gain may be luck or its samples copies."),
     ] = False,
     json_: Json = False,
     results: Results = RESULTS,

@@ -1,1 +1,1 @@
-"""Trained generators that a sweep keeps: samples, formats, export."""
+"""The trained generators that a sweep keeps: load, draw, export."""

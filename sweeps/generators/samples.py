@@ -1,4 +1,4 @@
-"""Images from a kept generator: a grid, or a walk through its latent space."""
+"""Draw images with a kept generator: a grid, or a walk through its latent space."""
 
 import os
 from io import BytesIO
@@ -12,42 +12,41 @@ if TYPE_CHECKING:
 
     from gan_core import Generator
 
-ANIMATED = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
-STILL = {".png": "PNG", ".webp": "WEBP"}
-STOPS, FRAMES_A_LEG, FRAME_MS = 4, 15, 60
+ANIMATION_FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
+GRID_FORMATS = {".png": "PNG", ".webp": "WEBP"}
+STOPS, FRAMES_PER_LEG, FRAME_MS = 4, 15, 60
 
 
 def check_file(out: Path, *, animated: bool) -> None:
-    """Check, before anything is loaded, that an image can be written.
+    """Check that an image can be written to a file, before a generator is loaded.
 
     Raises:
-        SweepError: Its suffix is no known one, it is a folder, or its folder is not there or cannot be
-            written.
+        SweepError: The suffix is unknown, the path is a folder, or its folder does not exist or is read-only.
     """
-    suffixes = ANIMATED if animated else STILL
+    suffixes = ANIMATION_FORMATS if animated else GRID_FORMATS
     if out.suffix.lower() not in suffixes:
-        raise SweepError(f"--out {out}: its name must end with {' or '.join(suffixes)}")
+        raise SweepError(f"--out {out}: the name must end with {' or '.join(suffixes)}")
     folder = out.absolute().parent
     if not folder.is_dir():
-        raise SweepError(f"--out {out}: there is no folder {folder}")
+        raise SweepError(f"--out {out}: the folder {folder} does not exist")
     if out.is_dir():
-        raise SweepError(f"--out {out}: that is a folder; name a file in it, such as {out / 'samples.png'}")
+        raise SweepError(f"--out {out} is a folder: name a file in it, such as {out / 'samples.png'}")
     if not os.access(out if out.exists() else folder, os.W_OK):
-        raise SweepError(f"--out {out}: it cannot be written, you have no permission")
+        raise SweepError(f"--out {out}: you have no permission to write it")
 
 
 def write_samples(generator: "Generator", out: Path, n: int, seed: int) -> None:
-    """Write ``n`` images as one grid."""
+    """Write a grid of ``n`` images."""
     from PIL import Image
 
     from gan_core.images import png_grid
 
     grid = png_grid(generator.sample(n, seed))
-    Image.open(BytesIO(grid)).save(out, format=STILL[out.suffix.lower()], lossless=True)
+    Image.open(BytesIO(grid)).save(out, format=GRID_FORMATS[out.suffix.lower()], lossless=True)
 
 
 def write_walk(generator: "Generator", out: Path, n: int, seed: int) -> None:
-    """Write an animated grid: ``n`` walks through the latent space, each back to where it began."""
+    """Write an animated grid of ``n`` closed walks through the latent space."""
     from PIL import Image
 
     from gan_core.images import png_grid
@@ -55,7 +54,7 @@ def write_walk(generator: "Generator", out: Path, n: int, seed: int) -> None:
     frames = [Image.open(BytesIO(png_grid(generator.images(noise)))) for noise in walk(generator, n, seed)]
     frames[0].save(
         out,
-        format=ANIMATED[out.suffix.lower()],
+        format=ANIMATION_FORMATS[out.suffix.lower()],
         save_all=True,
         append_images=frames[1:],
         duration=FRAME_MS,
@@ -64,25 +63,26 @@ def write_walk(generator: "Generator", out: Path, n: int, seed: int) -> None:
 
 
 def walk(generator: "Generator", n: int, seed: int) -> "list[Tensor]":
-    """Return the noise of each frame, ``(n, noise_dim)``: four stops, and the ways between them.
+    """Return the noise of each frame, float32 ``(n, noise_dim)``, on closed walks through four random stops.
 
-    Between two stops of normal noise the way keeps to its sphere (Shoemake, 1985), as straight through its
-    middle lies what the generator has hardly been trained on; of uniform noise it is straight.
+    For normal noise, the walk interpolates on the sphere (Shoemake, 1985): the straight line passes near 0,
+    where the generator saw hardly any noise in training. For uniform noise, the walk is straight.
     """
     import torch
 
     stops = generator.noise(n * STOPS, seed).chunk(STOPS)
     between = _slerp if generator.config.noise == "normal" else torch.lerp
     return [
-        between(start, end, frame / FRAMES_A_LEG)
+        between(start, end, frame / FRAMES_PER_LEG)
         for start, end in zip(stops, (*stops[1:], stops[0]), strict=True)
-        for frame in range(FRAMES_A_LEG)
+        for frame in range(FRAMES_PER_LEG)
     ]
 
 
-def _slerp(start: "Tensor", end: "Tensor", way: float) -> "Tensor":
+def _slerp(start: "Tensor", end: "Tensor", weight: float) -> "Tensor":
+    """Interpolate between two batches of noise on their sphere, from ``weight`` 0 to 1."""
     import torch
 
     cosine = torch.nn.functional.cosine_similarity(start, end, dim=1)
     angle = cosine.clamp(-0.9999, 0.9999).acos()[:, None]
-    return (((1 - way) * angle).sin() * start + (way * angle).sin() * end) / angle.sin()
+    return (((1 - weight) * angle).sin() * start + (weight * angle).sin() * end) / angle.sin()

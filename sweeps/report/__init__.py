@@ -1,1 +1,1 @@
-"""Figures and the report page."""
+"""The report page: its figures, tables and samples."""

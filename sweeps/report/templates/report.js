@@ -4,17 +4,17 @@ const { figures, templates } = JSON.parse(document.getElementById("figures").tex
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const isTouched = matchMedia("(pointer: coarse)").matches;
 
-function look() {
+function template() {
   return dark.matches ? templates.dark : templates.light;
 }
 
 function drawPlots() {
   for (const [name, figure] of Object.entries(figures)) {
-    const layout = { ...figure.layout, template: look(), dragmode: isTouched ? false : "zoom" };
+    const layout = { ...figure.layout, template: template(), dragmode: isTouched ? false : "zoom" };
     Plotly.newPlot(`plot-${name}`, figure.data, layout, { responsive: true, displayModeBar: false });
   }
   dark.addEventListener("change", () => {
-    for (const name of Object.keys(figures)) Plotly.relayout(`plot-${name}`, { template: look() });
+    for (const name of Object.keys(figures)) Plotly.relayout(`plot-${name}`, { template: template() });
   });
 }
 

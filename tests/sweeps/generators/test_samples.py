@@ -1,4 +1,4 @@
-"""Images from a kept generator."""
+"""Drawing images with a kept generator."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from PIL import Image
 import sweeps
 from gan_core.images import png_grid
 from sweeps.errors import SweepError
-from sweeps.generators.samples import FRAMES_A_LEG, STOPS, check_file, walk, write_samples, write_walk
+from sweeps.generators.samples import FRAMES_PER_LEG, STOPS, check_file, walk, write_samples, write_walk
 from tests.sweeps.ledgers import write_generator, write_kept
 
 
@@ -25,27 +25,27 @@ def test_a_grid_is_what_the_generator_draws(sweep, tmp_path, name):
     assert drawn.shape == (84, 84)
 
 
-def test_a_walk_is_animated_and_comes_back_to_where_it_began(sweep, tmp_path):
+def test_a_walk_is_animated_and_closed(sweep, tmp_path):
     generator = sweep.generator()
     write_walk(generator, tmp_path / "a.gif", 4, seed=0)
     with Image.open(tmp_path / "a.gif") as image:
         assert image.n_frames > 1
     steps = walk(generator, 4, seed=0)
-    assert len(steps) == STOPS * FRAMES_A_LEG
+    assert len(steps) == STOPS * FRAMES_PER_LEG
     longest = max((now - then).abs().max() for then, now in zip(steps, [*steps[1:], steps[0]], strict=True))
-    assert longest <= 2 / FRAMES_A_LEG + 1e-6
+    assert longest <= 2 / FRAMES_PER_LEG + 1e-6
 
 
-def test_a_walk_of_normal_noise_keeps_to_its_sphere(sweep):
+def test_a_walk_through_normal_noise_stays_on_its_sphere(sweep):
     write_generator(sweep.folder, "tiny-0001", noise="normal")
     generator = sweep.generator()
     lengths = [noise.norm(dim=1) for noise in walk(generator, 16, seed=0)]
-    stops = [length.min() for length in lengths[::FRAMES_A_LEG]]
+    stops = [length.min() for length in lengths[::FRAMES_PER_LEG]]
     assert min(length.min() for length in lengths) >= 0.9 * min(stops)
 
 
 @pytest.mark.parametrize("name", ["a.jpeg", "a", "nowhere/a.png", "folder.png"])
-def test_a_file_that_cannot_be_written_is_told_before(tmp_path, name):
+def test_a_file_that_cannot_be_written_is_refused(tmp_path, name):
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(SweepError, match="--out"):
         check_file(tmp_path / name, animated=False)
