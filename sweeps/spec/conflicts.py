@@ -22,7 +22,7 @@ def conflicts(source: Source, faults: Sequence[Fault]) -> list[Fault]:
     file are reported at once, and none of them twice.
     """
     found = list(faults)
-    for check in (condition_faults, method_faults, population_faults, point_faults):
+    for check in (_condition_faults, _method_faults, _population_faults, _point_faults):
         spec = _valid_part(source.content, [fault.path for fault in found])
         found += [] if spec is None else check(spec, source)
     return found[len(faults) :]
@@ -54,7 +54,7 @@ def _conditions(parameter: object) -> set[str]:
     return set(when) if isinstance(when, Mapping) else set()
 
 
-def condition_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+def _condition_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     """Yield the conditions that name an unknown parameter, never hold, or form a cycle."""
     for name, domain in spec.parameters.items():
         for other, allowed in domain.when.items():
@@ -84,7 +84,7 @@ def _never(spec: SweepSpec, name: str, value: Scalar) -> str | None:
     return None if domain.contains(value) else f"{name} is never {shown(value)}; allowed: {domain.summary()}"
 
 
-def method_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+def _method_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     """Yield the parameters and metrics that the method cannot search."""
     if spec.method == "grid":
         for name, domain in spec.searched.items():
@@ -99,7 +99,7 @@ def method_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
         yield source.fault(("method",), message)
 
 
-def population_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+def _population_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     """Yield the searched parameters that population based training cannot change during a training."""
     if not spec.is_population_based:
         return
@@ -116,7 +116,7 @@ def population_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
             yield source.fault((*path, "when"), message, of_key=True)
 
 
-def point_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+def _point_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     """Yield the points that name a parameter that the file does not, or that lie outside the search space.
 
     The empty point is the baseline, which the sweep tries even if it lies outside.
@@ -154,7 +154,26 @@ def _outside_space(
             yield source.fault(path, message)
 
 
-def unused_parameters(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+def remarks(spec: SweepSpec, source: Source) -> list[Fault]:
+    """Return the warnings about parts of a valid file that have no effect."""
+    return sorted([*_unused_parameters(spec, source), *_unreachable_rungs(spec, source)], key=source.order)
+
+
+def _unreachable_rungs(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+    """Yield a warning if every training is over before early termination starts."""
+    rules, n_reports = spec.early_terminate, spec.reports_per_trial
+    key = "min_iter" if rules.min_iter is not None else "max_iter" if rules.max_iter is not None else None
+    if key is None or rules.type == "none" or rules.first_rung < n_reports:
+        return
+    effect = "copies another one" if spec.is_population_based else "is stopped early"
+    message = (
+        f"no trial {effect} before report {rules.first_rung}, and a trial makes {n_reports} at most:"
+        f" type a smaller {key} or report_every, or type: none"
+    )
+    yield source.fault(("early_terminate", key), message)
+
+
+def _unused_parameters(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     """Yield a warning for each parameter that some trials would have without using it."""
     for name, domain in spec.parameters.items():
         for other, unused_with in UNUSED_WITH.get(name, {}).items():

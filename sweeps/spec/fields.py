@@ -44,7 +44,7 @@ def parse_seconds(duration: str) -> float:
     return float(parts[1]) * _SECONDS[parts[2] or "s"]
 
 
-def as_seconds(duration: object) -> object:
+def _as_seconds(duration: object) -> object:
     """Return a duration, for example ``90m``, in seconds; return any other value unchanged."""
     return parse_seconds(duration) if isinstance(duration, str) else duration
 
@@ -79,6 +79,8 @@ def _as_method(method: object) -> object:
 
 
 Name = Annotated[str, AfterValidator(check_name)]
+
+Seconds = Annotated[float, BeforeValidator(_as_seconds, json_schema_input_type=float | str)]
 
 Channels = Annotated[int, AfterValidator(_check_channels)]
 

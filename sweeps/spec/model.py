@@ -5,13 +5,13 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from gan_core.config import TrialConfig
 from gan_core.datasets import FOLDER, check_dataset
 from gan_core.registry import is_import_path
 from sweeps.spec.domains import Domain, Scalar
-from sweeps.spec.fields import Channels, Method, Name, Parameter, Points, as_seconds
+from sweeps.spec.fields import Channels, Method, Name, Parameter, Points, Seconds
 from sweeps.spec.published import published_points
 from sweeps.spec.sections import Confirm, EarlyTerminate, Metric, Resources, StrictModel
 from sweeps.spec.space import Space, fixed_values, searched_domains
@@ -55,19 +55,15 @@ class SweepSpec(StrictModel):
     trials: int = Field(
         24, ge=1, le=10**6, description="The number of configurations to train; W&B's run_cap."
     )
-    time_budget: Annotated[
-        float | None, BeforeValidator(as_seconds, json_schema_input_type=float | str | None)
-    ] = Field(
+    time_budget: Seconds | None = Field(
         None,
         gt=0,
         description="The time after which the sweep ends, also its running trials: seconds, or 90m, 2h, 1d.",
     )
-    checkpoint_every: Annotated[float, BeforeValidator(as_seconds, json_schema_input_type=float | str)] = (
-        Field(
-            30.0,
-            ge=0,
-            description="The time, in seconds or as 5m, after which the next report writes a checkpoint.",
-        )
+    checkpoint_every: Seconds = Field(
+        30.0,
+        ge=0,
+        description="The time, in seconds or as 5m, after which the next report writes a checkpoint.",
     )
     retries: int = Field(
         2,

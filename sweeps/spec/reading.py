@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from sweeps.errors import Fault, SpecError
 from sweeps.spec import fields
-from sweeps.spec.conflicts import conflicts, unused_parameters
+from sweeps.spec.conflicts import conflicts, remarks
 from sweeps.spec.faults import parameter_faults, rule, schema_faults
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.overrides import Override
@@ -65,7 +65,7 @@ def confirm_settings(of_spec: Mapping[str, Any] | None, options: Mapping[str, An
 
 
 def load_spec(file: Path | str | Mapping[str, Any], overrides: Sequence[Override] = ()) -> SweepSpec:
-    """Read and check a search-space file, and warn of the parts that no trial would use.
+    """Read and check a search-space file, and warn of the parts that have no effect.
 
     Args:
         file: A YAML 1.2 file, or its content.
@@ -74,8 +74,8 @@ def load_spec(file: Path | str | Mapping[str, Any], overrides: Sequence[Override
     Raises:
         SpecError: The file cannot be read or has faults; the message lists all of them.
     """
-    spec, remarks = read_spec(file, overrides)
-    for remark in remarks:
+    spec, found = read_spec(file, overrides)
+    for remark in found:
         warnings.warn(str(remark), stacklevel=2)
     return spec
 
@@ -97,4 +97,4 @@ def read_spec(
     if faults:
         raise SpecError(sorted(faults, key=source.order))
     spec = SweepSpec.model_validate(source.content)
-    return spec, [*unused_parameters(spec, source)]
+    return spec, remarks(spec, source)

@@ -9,7 +9,7 @@ from sweeps.errors import SpecError
 from sweeps.spec.domains import Choice, Fixed, IntUniform, LogUniform, Uniform
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.overrides import Override, parse_setting
-from sweeps.spec.reading import load_spec
+from sweeps.spec.reading import load_spec, read_spec
 from tests.sweeps.specs import GOOD, write
 
 FOLDER = Path(__file__).parent
@@ -161,6 +161,26 @@ def test_the_message_of_a_bad_setting_quotes_the_setting(tmp_path, setting, mess
     file = write(tmp_path, GOOD)
     with pytest.raises(SpecError, match=f"^{re.escape(message)}"):
         load_spec(file, [parse_setting(setting)])
+
+
+@pytest.mark.parametrize(
+    ("rules", "warning"),
+    [
+        ("{min_iter: 2}", r":11:29: no trial is stopped early before report 2, and a trial makes 2 at most"),
+        (
+            "{type: median, min_iter: 300}",
+            "no trial is stopped early before report 300, .*: type a smaller min_iter",
+        ),
+        ("{max_iter: 300, s: 1}", "no trial is stopped early before report 100, .*: type a smaller max_iter"),
+        ("{min_iter: 1}", None),
+        ("{type: none, min_iter: 300}", None),
+    ],
+)
+def test_early_termination_that_starts_after_the_last_report_gives_a_warning(tmp_path, rules, warning):
+    _, remarks = read_spec(write(tmp_path, GOOD + f"early_terminate: {rules}\n"))
+    assert len(remarks) == (warning is not None)
+    for remark in remarks:
+        assert re.search(warning, str(remark))
 
 
 def test_the_message_of_a_bad_override_names_the_override(tmp_path):
