@@ -1,6 +1,7 @@
 """Overrides: values from the command line or from Python that replace those of a search-space file."""
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,8 +46,12 @@ def apply(override: Override, content: dict[str, Any]) -> None:
     """Set an override's value in a file's content; a value of ``trials`` also replaces ``run_cap``.
 
     Raises:
-        SpecError: A key on the override's path has a value that is not a mapping.
+        SpecError: A key on the override's path has a value that is not a mapping, or a key of the value is
+            not a string.
     """
+    for key in (*override.path, *_keys(override.value)):
+        if not isinstance(key, str):
+            raise SpecError([Fault(override.place, f"the key {key!r} is not a string: quote it")])
     parent = content
     for alias, key in ALIASES.items():
         if override.path == (key,):
@@ -58,3 +63,18 @@ def apply(override: Override, content: dict[str, Any]) -> None:
         parent[key] = dict(child)
         parent = parent[key]
     parent[override.path[-1]] = override.value
+
+
+def _keys(value: object) -> Iterator[object]:
+    """Yield the keys of a value's mappings; a mapping may contain itself."""
+    waiting, seen = [value], set()
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, Mapping):
+            yield from each
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            waiting.extend(each)

@@ -155,6 +155,7 @@ def test_settings_replace_values_of_the_file(tmp_path):
         ("steps", "--set steps: expected KEY=VALUE"),
         ("a..b=1", "--set a..b=1: expected KEY=VALUE"),
         ("trials=[", "--set trials=[: '[' is not a YAML value"),
+        ("parameters={1: 2}", "--set parameters={1: 2}: the key 1 is not a string: quote it"),
     ],
 )
 def test_the_message_of_a_bad_setting_quotes_the_setting(tmp_path, setting, message):
