@@ -35,11 +35,12 @@ from sweeps.driver.progress import Display, Terminal
 from sweeps.driver.recorder import Recorder
 from sweeps.record.layout import create_sweep_folder
 from sweeps.record.ledger import Ledger
+from sweeps.record.locks import running_lock
 from sweeps.record.past import Past
 from sweeps.record.status import Status
 from sweeps.record.trial import Trial
 from sweeps.spec.reading import load_spec
-from sweeps.tracking.service import POLL_S
+from sweeps.tracking.follow import POLL_S
 from sweeps.tracking.store import Store
 from sweeps.tracking.tracker import Tracker
 
@@ -105,16 +106,15 @@ def trial(number: int) -> Trial:
 
 @contextmanager
 def recording(results: Path) -> Iterator[Ledger]:
-    """Begin a sweep's ledger, and mirror it until it is closed."""
+    """Begin a sweep's record, and have MLflow follow it until it is closed."""
     spec = load_spec(SPEC)
     ledger = Ledger(create_sweep_folder(results, spec.name, exact=True), spec.model_dump(mode="json"))
     ledger.describe({"floors": {"fid": 7.1}, "extractor": "sha256:0"})
-    tracker = Tracker(ledger.folder, Store.beside(results), Console(stderr=True).print)
-    try:
+    with running_lock(ledger.folder):
+        tracker = Tracker(ledger.folder, Store.beside(results), Console(stderr=True).print)
         yield ledger
-    finally:
         ledger.close(Status.COMPLETED)
-        tracker.close()
+    tracker.close()
 
 
 @dataclass(eq=False)

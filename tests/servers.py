@@ -1,14 +1,35 @@
-"""A real MLflow server on loopback."""
+"""Real MLflow servers on loopback, and stores whose tables are copied instead of made."""
 
+import atexit
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from time import monotonic, sleep
 
-from sweeps.tracking.dashboard import _answers
+from sweeps.tracking.dashboard import answers
+from sweeps.tracking.store import Store, open_store
+
+
+@cache
+def _blank():
+    """Return a database with MLflow's tables, which take seconds to make."""
+    folder = Path(tempfile.mkdtemp(prefix="gan-sweep-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    open_store(Store.beside(folder), folder)
+    return folder / "mlflow.db"
+
+
+def make_tables(file):
+    """Give a new store its tables; one that exists is left as it is."""
+    file.exists() or shutil.copy(_blank(), file)
+    return file
 
 
 def free_port():
@@ -21,7 +42,7 @@ def free_port():
 def server(folder, port, *options, **settings):
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
-        *("--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--workers", "1"),
+        *("--backend-store-uri", f"sqlite:///{make_tables(folder / 'server.db')}", "--workers", "1"),
         *("--artifacts-destination", str(folder / "served")),
         *options,
     ]
@@ -34,7 +55,7 @@ def server(folder, port, *options, **settings):
         stderr=subprocess.DEVNULL,
     ) as process:
         try:
-            wait_until(lambda: _answers(port))
+            wait_until(lambda: answers(port))
             yield
         finally:
             os.killpg(process.pid, signal.SIGKILL)

@@ -12,6 +12,7 @@ from sweeps.cli.table import print_table
 from sweeps.record.layout import report_file
 from sweeps.record.reading import standing
 from sweeps.record.status import Stage, Status
+from sweeps.record.uploads import stores_showing_running
 from sweeps.words import duration, format_params, results_option
 
 if TYPE_CHECKING:
@@ -139,7 +140,17 @@ def _with_gains(frame: pd.DataFrame, scale: "Scale") -> pd.DataFrame:
 
 def print_sweeps(frame: pd.DataFrame, results: Path, columns: Sequence[str] | None) -> None:
     """Print the sweeps that :func:`sweeps.analysis.loading.list_sweeps` returned."""
-    if len(frame):
-        print_table(f"Sweeps in {results}", frame, columns, f"gan-sweep list{results_option(results)}")
-    else:
+    if not len(frame):
         print(f"there are no sweeps in {results} yet")
+        return
+    print_table(f"Sweeps in {results}", frame, columns, f"gan-sweep list{results_option(results)}")
+    for name in frame["sweep"][frame["status"] != Status.RUNNING]:
+        for uri in stores_showing_running(results / name):
+            print(_how_to_end(name, uri, results))
+
+
+def _how_to_end(name: str, uri: str | None, results: Path) -> str:
+    """Return how to have MLflow show that a sweep has ended."""
+    at, option = (f" at {uri}", f" --tracking-uri {uri}") if uri else ("", "")
+    command = f"gan-sweep sync {name}{results_option(results)}{option}"
+    return f"{name}: MLflow{at} still shows it as running: {command}"

@@ -210,20 +210,50 @@ def report_command(
 
 
 def sync_command(
-    name: NameOrNewest = NEWEST, tracking_uri: TrackingUri = None, results: Results = RESULTS
+    name: NameOrNewest = NEWEST,
+    tracking_uri: TrackingUri = None,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            help="Upload while the sweep runs, until it ends. If its process dies, its runs are left as they"
+            " are: type the command again without --follow.",
+        ),
+    ] = False,
+    background: Annotated[
+        bool,
+        typer.Option(
+            "--background",
+            help="Give way to training (niceness 15) and ignore SIGINT, SIGTERM and SIGHUP, as the process"
+            " does that a sweep starts.",
+        ),
+    ] = False,
+    json_: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print a line of JSON whenever MLflow answers or does not: 'answers' counts its answers,"
+            " 'failure' says why a part of the sweep is missing for now, 'study_failure' why Optuna's"
+            " study.db is, or null.",
+        ),
+    ] = False,
+    results: Results = RESULTS,
 ) -> None:
-    """Send MLflow what it lacks of a sweep, as after its server was down."""
+    """Upload to MLflow what it is missing of a sweep, such as after its server was down."""
     from sweeps.record.reading import read_ledger
+    from sweeps.tracking.progress import in_background, upload
     from sweeps.tracking.store import Store
-    from sweeps.tracking.sync import sync
 
+    if background:
+        in_background()
     record = read_ledger(name, results)
     store = Store.chosen(results, tracking_uri, record.facts.get("tracking_uri"))
-    refusals = sync(record.folder, store)
-    for trial_id, refusal in refusals.items():
-        print(f"MLflow refuses {trial_id}: {refusal}", file=sys.stderr)
-    print(f"MLflow at {store.public} has what {name} holds" + (" but for those" if refusals else ""))
-    raise typer.Exit(EXIT_INCOMPLETE if refusals else 0)
+    missing = upload(record.folder, store, follows=follow, as_json=json_)
+    for item, reason in missing.items():
+        print(f"MLflow is missing {item}: {reason}", file=sys.stderr)
+    if not json_:
+        print(f"MLflow at {store.public} holds {name}" + (" except for these items" if missing else ""))
+    raise typer.Exit(EXIT_INCOMPLETE if missing else 0)
 
 
 def ui_command(

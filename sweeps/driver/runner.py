@@ -238,7 +238,7 @@ def _run(plan: _Plan, request: Request) -> Outcome:
         from sweeps.driver.session import Session
 
         session = Session(plan.spec, folder, plan.store, site, [signals, budget], request, plan.change)
-        with disk_full_as_error(folder), running_lock(folder), session:
+        with disk_full_as_error(folder), session, running_lock(folder):
             is_done = not plan.searches or session.search(plan.earlier, plan.past) is Status.COMPLETED
             if plan.confirm and is_done and signals.number is None:
                 is_done = session.confirm(plan.confirm) is Status.COMPLETED

@@ -47,7 +47,7 @@ def serve_dashboard(results: Path, name: str | None = None) -> int:
     command = _command(results, port)
     with subprocess.Popen(command, env=os.environ | _QUIET, start_new_session=True) as server:  # noqa: S603
         try:
-            while server.poll() is None and not _answers(port):
+            while server.poll() is None and not answers(port):
                 sleep(0.2)
             if server.poll() is not None:
                 raise SweepError("MLflow's server did not start: its message is above")
@@ -80,7 +80,8 @@ def _command(results: Path, port: int) -> list[str]:
     ]
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Return whether a server listens on a port of this machine."""
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
 

@@ -1,4 +1,4 @@
-"""Where MLflow keeps runs."""
+"""Choose and open the store in which MLflow keeps runs."""
 
 import logging
 import os
@@ -26,12 +26,12 @@ _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
 
 @dataclass(frozen=True)
 class Store:
-    """Where MLflow keeps runs.
+    """A store of MLflow runs.
 
     Args:
         uri: MLflow's tracking URI, which may hold credentials.
-        artifacts: Where the artifacts of new experiments go; None leaves that to a server.
-        is_default: Whether it is the one that lies beside the sweeps.
+        artifacts: The folder for the artifacts of new experiments; None if a server chooses it.
+        is_default: Whether it is the store in the results folder.
     """
 
     uri: str
@@ -40,25 +40,26 @@ class Store:
 
     @classmethod
     def beside(cls, results: Path) -> "Store":
-        """Return the store that lies beside the sweeps."""
+        """Return the store in the results folder."""
         folder = results.resolve()
         return cls(f"sqlite:///{folder / 'mlflow.db'}", folder / "mlartifacts", is_default=True)
 
     @classmethod
     def chosen(cls, results: Path, uri: str | None = None, kept: str | None = None) -> "Store":
-        """Return the store at ``uri``, else in ``MLFLOW_TRACKING_URI``, else the one kept, else in results.
+        """Return the store at ``uri``, or ``MLFLOW_TRACKING_URI``, or the store used before, or in results.
 
         Args:
-            results: Where sweeps are kept.
-            uri: What was asked for, or None.
-            kept: The public part of where the sweep was tracked before, or None.
+            results: The folder of the sweeps.
+            uri: The URI that the user typed, or None.
+            kept: The public URI of the store that the sweep was uploaded to before, or None.
 
         Raises:
-            SweepError: MLflow cannot keep runs there.
+            SweepError: MLflow keeps no runs there.
         """
         asked = uri or os.environ.get("MLFLOW_TRACKING_URI") or kept
-        if not asked:
-            return cls.beside(results)
+        default = cls.beside(results)
+        if not asked or asked == default.uri:
+            return default
         scheme = _scheme(asked)
         if scheme not in _SCHEMES:
             raise SweepError(
@@ -71,12 +72,12 @@ class Store:
 
     @property
     def public(self) -> str:
-        """The URI as it may be shown."""
+        """The URI without credentials."""
         return without_credentials(self.uri)
 
     @property
     def kept(self) -> str | None:
-        """What a ledger keeps of it; None for the default one, which moves with its folder."""
+        """The URI that the record keeps; None for the default store, which moves with its folder."""
         return None if self.is_default else self.public
 
     def without_secrets(self, text: str) -> str:
@@ -89,15 +90,15 @@ class Store:
                 text = text.replace(spelling, "***")
         return text
 
-    def told(self, error: Exception) -> str:
-        """Return the first line of an error, which may be pages long; its cause is at the line's end."""
+    def in_one_line(self, error: Exception) -> str:
+        """Return the first line of an error without credentials; a long line loses its middle."""
         text = str(error).strip() or type(error).__name__
         line = text.splitlines()[0]
         return self.without_secrets(line if len(line) <= 300 else f"{line[:150]} ... {line[-150:]}")
 
 
 def without_credentials(uri: str) -> str:
-    """Return a URI without user, password and query, and what may be meant as such.
+    """Return a URI without user, password and query, even if it is malformed.
 
     >>> without_credentials("https://me:secret@example.org/mlflow?token=x")
     'https://example.org/mlflow'
@@ -109,7 +110,7 @@ def without_credentials(uri: str) -> str:
 def _parts(uri: str) -> tuple[str, str, str]:
     """Return a URI's scheme with its slashes, its credentials and the rest.
 
-    Credentials reach to the last @, whatever a password holds. A file has none.
+    Credentials reach to the last @: a password may hold any character. A file has no credentials.
     """
     scheme, slashes, rest = uri.rpartition("://") if uri.count("://") == 1 else ("", "", uri)
     if scheme.startswith("sqlite"):
@@ -119,7 +120,7 @@ def _parts(uri: str) -> tuple[str, str, str]:
 
 
 def _scheme(uri: str) -> str | None:
-    """Return a URI's scheme without its driver; None where it is not a URI."""
+    """Return a URI's scheme without its driver; None if it is not a URI."""
     try:
         return urlsplit(uri).scheme.partition("+")[0]
     except ValueError:
@@ -127,7 +128,7 @@ def _scheme(uri: str) -> str | None:
 
 
 def open_store(store: Store, results: Path) -> "MlflowClient":
-    """Open the store, made where there is none; sweeps that start at once wait for each other."""
+    """Open the store and create its tables if necessary, while other sweeps that start wait."""
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient

@@ -1,61 +1,84 @@
-"""Send MLflow what is missing."""
+"""Upload what MLflow is missing of a sweep that is not running."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sweeps.errors import SweepError
-from sweeps.record.layout import sweep_names
-from sweeps.record.locks import is_run, running_lock
-from sweeps.record.reading import read_facts, run_key
+from sweeps.record.locks import running_lock
+from sweeps.record.reading import read_facts
 from sweeps.record.recovery import check_whole
+from sweeps.record.uploads import uploads_lock
 from sweeps.tracking.mirror import Mirror
 from sweeps.tracking.refusals import store_errors
-from sweeps.tracking.store import Store
+from sweeps.tracking.runs import experiment_of
+from sweeps.tracking.store import Store, open_store
+from sweeps.tracking.study_file import StudyFile
+from sweeps.tracking.view import VIEW
+from sweeps.words import counted
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
-
-def end_dead_sweeps(client: "MlflowClient", running: Path, store: Store) -> None:
-    """End the runs of other sweeps in a store that a process left running as it was killed.
+@dataclass(frozen=True)
+class Progress:
+    """How far the uploads of a sweep have come.
 
     Args:
-        client: Of the store.
-        running: The folder of the sweep that runs; the others lie beside it.
+        answers: How many requests MLflow has answered.
+        failure: Why MLflow is missing a part of the sweep for now, or None.
+        study_failure: Why Optuna's ``study.db`` is missing trials, or None.
+    """
+
+    answers: int
+    failure: str | None = None
+    study_failure: str | None = None
+
+
+def sync(
+    folder: Path, store: Store, notify: Callable[[Progress], None] = lambda _progress: None
+) -> dict[str, str]:
+    """Upload what a store is missing of a sweep that is not running, and end the sweep's runs.
+
+    Args:
+        folder: The sweep's folder.
         store: The store.
-    """
-    results = running.parent
-    for folder in (results / name for name in sweep_names(results)):
-        if folder != running and not is_run(folder):
-            _end_where_dead(client, folder, store)
+        notify: Called whenever the store has answered.
 
-
-def _end_where_dead(client: "MlflowClient", folder: Path, store: Store) -> None:
-    """End the runs of a sweep that no process runs, where this store has any of them as running.
-
-    One that has begun meanwhile, or that cannot be read, is none of this sweep's business.
-    """
-    try:
-        with running_lock(folder):
-            facts, experiment = read_facts(folder), client.get_experiment_by_name(folder.name)
-            left = f"tags.sweep_id = '{run_key(facts)}' and attributes.status = 'RUNNING'"
-            if experiment and client.search_runs([experiment.experiment_id], left, max_results=1):
-                Mirror(folder, store, is_running=False).conclude()
-    except SweepError:
-        return
-
-
-def sync(folder: Path, store: Store) -> dict[str, str]:
-    """Send what a store lacks of a sweep that is not running; return why it refused some, by trial or files.
+    Returns:
+        Why each item is missing that cannot be read or that the store refuses.
 
     Raises:
-        SweepError: The sweep is running, its ledger is damaged, or the store takes nothing.
+        SweepError: The sweep is running, another process uploads it, its record is damaged, or the store
+            does not answer.
     """
-    with running_lock(folder), store_errors(store):
+
+    def refuse() -> None:
+        raise SweepError(f"another process is uploading the sweep {folder.name}: wait until it has ended")
+
+    answers = count(1)
+    with running_lock(folder), uploads_lock(folder, refuse), store_errors(store):
         check_whole(folder)
-        mirror = Mirror(folder, store, is_running=False)
+        study = StudyFile(folder)
+        study.update(at_once=True)
+        mirror = Mirror(folder, store, is_running=False, on_answer=lambda: notify(Progress(next(answers))))
         mirror.conclude()
-    return {trial_id: store.told(error) for trial_id, error in mirror.refusals.items()}
+    missing = reasons(mirror, store)
+    notify(Progress(next(answers), in_one_line(missing), study.failure))
+    return missing
+
+
+def reasons(mirror: Mirror, store: Store) -> dict[str, str]:
+    """Return why each item is missing that a mirror could not upload."""
+    return {str(item): store.in_one_line(error) for item, error in mirror.missing.items.items()}
+
+
+def in_one_line(missing: Mapping[str, str]) -> str | None:
+    """Return why the first item is missing, and how many more are; None if none is missing."""
+    if not missing:
+        return None
+    item, reason = next(iter(missing.items()))
+    more = f"; {counted(len(missing) - 1, 'more item')} missing" if len(missing) > 1 else ""
+    return f"{item}: {reason}{more}"
 
 
 def experiment_link(folder: Path, store: Store) -> str:
@@ -65,4 +88,5 @@ def experiment_link(folder: Path, store: Store) -> str:
         SweepError: The store cannot be read.
     """
     with store_errors(store):
-        return Mirror(folder, store, is_running=True).link
+        experiment_id = experiment_of(open_store(store, folder.parent), store, folder, read_facts(folder))
+    return f"#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"

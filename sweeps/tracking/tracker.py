@@ -1,11 +1,11 @@
-"""Keeps MLflow up to a sweep's ledger from a process of its own.
+"""Start and watch the process that uploads a running sweep to MLflow.
 
-Tune's loop shares nothing with it, not even an interpreter: MLflow takes longer to keep a report than the
-sweep takes to have it. The sweep says on the process's standard input what to follow, and when it is over; on
-its standard output come, as JSON, why MLflow lacks a part of the sweep, or null: a line for all it took.
+The process is ``gan-sweep sync NAME --follow``: MLflow takes longer to store a report than the sweep takes to
+record it, and Tune's loop waits for neither.
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,95 +13,114 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from time import monotonic
-from typing import Any
 
-from sweeps.tracking.service import SILENT
 from sweeps.tracking.store import Store
 
 STALLED_S, HURRIED_S = 30.0, 10.0
-"""How long the end of a sweep waits for a store that takes nothing more; and for any, once a signal came."""
-_OVER = "over"
+"""How long the sweep's end waits while MLflow answers nothing; and in all, after a signal."""
 
-_START = """
-import json, sys
-order = json.loads(sys.stdin.readline())
-sys.path[:] = order["path"]
-from sweeps.tracking.service import serve
-serve(order)
-"""
+SILENT = "it did not answer in time"
 
 
 class Tracker:
-    """Has MLflow follow a sweep until it is closed.
+    """Uploads a sweep to MLflow while this process holds the sweep's lock.
 
-    Nothing waits for MLflow but the sweep's end; none of its errors stops the sweep. What is missing then is
-    sent by :func:`sweeps.tracking.sync.sync`, or when the sweep is gone on with.
+    No error of MLflow stops the sweep. What is then missing is uploaded by :func:`sweeps.tracking.sync.sync`,
+    or when the sweep is resumed.
 
     Args:
         folder: The sweep's folder.
-        store: Where the runs are.
-        say: Told once where the store does not answer.
+        store: The store.
+        say: Called with a message when uploads begin to fail.
 
     Attributes:
-        failure: Why MLflow lacks a part of the sweep, or None.
+        failure: Why MLflow is missing a part of the sweep, or None.
     """
 
     def __init__(self, folder: Path, store: Store, say: Callable[[str], None]) -> None:
         self._store = store
         self._say = say
-        self._is_closing = False
+        self._n_answers = 0
+        self._last_words = ""
+        self._study_failure: str | None = None
+        self._is_killed = False
         self.failure: str | None = SILENT
         self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
-            [sys.executable, "-c", _START],
-            stdin=subprocess.PIPE,
+            upload_command(folder),
+            env=_environment(store),
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             start_new_session=True,
         )
-        self._tell(json.dumps(_order(folder, store)))
         self._heard_at = monotonic()
         self._listener = Thread(target=self._listen, name="mlflow", daemon=True)
         self._listener.start()
 
     def close(self, *, is_hurried: Callable[[], bool] = lambda: False) -> None:
-        """Send what is left: as long as the store takes it, but for some seconds only where it is hurried."""
-        self._is_closing, began = True, monotonic()
-        self._tell(_OVER)
+        """Wait for the uploads that are left, as long as MLflow answers; a few seconds if it is hurried.
+
+        The sweep's lock must be free: that ends the process.
+        """
+        began = monotonic()
         while self._listener.is_alive():
             now = monotonic()
             is_stalled = now - max(began, self._heard_at) > STALLED_S
             if is_stalled or (is_hurried() and now - began > HURRIED_S):
+                self._is_killed = True
                 self._process.kill()
             self._listener.join(0.1)
-        with suppress(BrokenPipeError), self._process:
-            pass
-        if self._process.returncode:
+        if self._is_killed:
             self.failure = self.failure or SILENT
 
-    def _tell(self, line: str) -> None:
-        """Send a line to the process, which may have died."""
-        with suppress(BrokenPipeError):
-            print(line, file=self._process.stdin, flush=True)
-
     def _listen(self) -> None:
-        """Note what the process says until it ends."""
-        for line in self._process.stdout or ():
-            self._heard_at = monotonic()
-            self._note(json.loads(line))
-        if (code := self._process.wait()) and not self._is_closing:
-            self._note(f"the process that sends them has died ({code})")
+        """Note what the process reports until it ends."""
+        with self._process:
+            for line in self._process.stdout or ():
+                self._note(line)
+        code = self._process.returncode
+        if code and self.failure in {None, SILENT} and not self._is_killed:
+            self._fail(f"the process that uploads it has died ({code}) {self._last_words}".rstrip())
 
-    def _note(self, failure: str | None) -> None:
+    def _note(self, line: str) -> None:
+        """Note a line: progress as JSON, or else a warning or error of a library."""
+        with suppress(ValueError, KeyError, TypeError):
+            progress = json.loads(line)
+            if progress["answers"] > self._n_answers:
+                self._n_answers, self._heard_at = progress["answers"], monotonic()
+            self._fail(progress["failure"])
+            self._note_study(progress["study_failure"])
+            return
+        self._last_words = self._store.without_secrets(line.strip())
+
+    def _note_study(self, failure: str | None) -> None:
+        if failure is not None and self._study_failure is None:
+            self._study_failure = failure
+            self._say(f"Optuna's study is missing trials: {failure}")
+
+    def _fail(self, failure: str | None) -> None:
         before, self.failure = self.failure, failure
-        if before in {None, SILENT} and failure not in {None, SILENT}:
+        if before in {None, SILENT} and failure is not None:
             self._say(
-                f"MLflow at {self._store.public} does not take this sweep's records, which are kept"
-                f" for it ({failure})"
+                f"MLflow at {self._store.public} is missing a part of this sweep for now, and will get it"
+                f" later ({failure})"
             )
 
 
-def _order(folder: Path, store: Store) -> dict[str, Any]:
-    """Return what the process is to do; credentials are passed on in no place that others can read."""
-    artifacts = None if store.artifacts is None else str(store.artifacts)
-    return {"path": sys.path, "folder": str(folder), "store": vars(store) | {"artifacts": artifacts}}
+def upload_command(folder: Path) -> list[str]:
+    """Return the command that uploads a running sweep."""
+    return [
+        *(sys.executable, "-P", "-m", "sweeps.cli", "sync", folder.name),
+        *("--follow", "--background", "--json", "--results", str(folder.parent)),
+    ]
+
+
+def _environment(store: Store) -> dict[str, str]:
+    """Return the process's environment: it imports the code that this one imports.
+
+    The URI may hold credentials, and other users can read a process's arguments.
+    """
+    path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+    return os.environ | {"MLFLOW_TRACKING_URI": store.uri, "PYTHONPATH": path}

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from functools import wraps
 from itertools import groupby
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 from unittest.mock import patch
 
 import pytest
@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 
 import sweeps
 from sweeps.driver import session
-from sweeps.tracking.service import Service
+from sweeps.tracking.follow import follow
 from tests.e2e.noting import NOTES, NotingTrainable
 
 TRIALS, REPORTS, SLOTS, KEPT = 6, 3, 2, 2
@@ -78,18 +78,15 @@ def sweep(workplace, calls):
 
 
 class TrackerHere:
-    """A tracker whose service runs in this process, where its calls can be counted."""
+    """A tracker that uploads from this process, where its calls can be counted."""
 
     failure = None
 
     def __init__(self, folder, store, _say):
-        self._is_over = Event()
-        service = Service(folder, store, self._is_over, lambda failure: setattr(self, "failure", failure))
-        self._thread = Thread(target=service.run)
+        self._thread = Thread(target=follow, args=(folder, store, lambda _progress: None))
         self._thread.start()
 
     def close(self, **_options):
-        self._is_over.set()
         self._thread.join()
 
 

@@ -9,8 +9,8 @@ from sweeps.record.reading import read_ledger
 from sweeps.tracking.store import Store
 from sweeps.tracking.sync import sync
 from tests.e2e.commands import COMMAND, gan_sweep, n_reports
-from tests.servers import free_port, server, wait_until
-from tests.sweeps.tracking.test_mirror import content
+from tests.servers import free_port, make_tables, server, wait_until
+from tests.sweeps.tracking.records import content
 
 pytestmark = pytest.mark.tracking
 
@@ -49,6 +49,7 @@ def test_a_server_killed_in_mid_sweep_costs_nothing_and_holds_all_after_sync(tmp
     written = [out, err, *(file.read_bytes().decode("latin-1") for file in results.rglob("*.*"))]
     assert not any("not-to-be-read" in text for text in written)
 
+    make_tables(tmp_path / "mlflow.db")
     beside = Store.beside(tmp_path)
     assert sync(read_ledger("tiny", results).folder, beside) == {}
     with server(tmp_path, port):

@@ -184,7 +184,7 @@ def test_a_name_that_mlflow_refuses_leaves_nothing(tracked, tmp_path, name):
 
 def test_a_trial_that_mlflow_does_not_have_is_refused(tmp_path):
     sweep = swept(tmp_path, FAR_APART)
-    with pytest.raises(SweepError, match="has no run of tiny-0001; gan-sweep sync tiny sends it"):
+    with pytest.raises(SweepError, match="has no run of tiny-0001; to upload it: gan-sweep sync tiny"):
         export(sweep, None, tmp_path / "home", register_as="digits")
     assert not (tmp_path / "home").exists()
 

@@ -9,6 +9,7 @@ import pytest
 from sweeps.tracking.store import Store
 from sweeps.tracking.sync import sync
 from tests.e2e.commands import COMMAND
+from tests.servers import make_tables
 from tests.sweeps.ledgers import STATUSES, write_sweep
 
 pytestmark = [pytest.mark.browser, pytest.mark.tracking]
@@ -18,6 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.tracking]
 def address(tmp_path_factory):
     """Where the command says that the sweep is."""
     results = tmp_path_factory.mktemp("results")
+    make_tables(results / "mlflow.db")
     folder = write_sweep(results)
     assert sync(folder, Store.beside(results)) == {}
     command = [COMMAND, "ui", "tiny", "--results", results]
