@@ -166,8 +166,8 @@ def export_command(
     trial = trial or best_trial(sweep)
     files = export(
         sweep,
-        trial,
         out,
+        trial,
         formats=list(dict.fromkeys(formats or [])),
         register_as=register,
         tracking_uri=tracking_uri,

@@ -36,8 +36,8 @@ Path("samples.png").write_bytes(png_grid(images))
 
 def export(
     sweep: Sweep,
-    trial_id: str | None,
     out: Path,
+    trial_id: str | None = None,
     *,
     formats: Sequence[ModelFormat] = (),
     register_as: str | None = None,
@@ -48,8 +48,8 @@ def export(
 
     Args:
         sweep: The sweep.
-        trial_id: The trial; :func:`sweeps.generators.kept.best_trial` if it is None.
         out: The folder, new or empty. If the export fails, it leaves nothing there.
+        trial_id: The trial; :func:`sweeps.generators.kept.best_trial` if it is None.
         formats: The formats to write beside the safetensors; the export checks each by loading it again.
         register_as: The name of the model in MLflow's registry that becomes its champion; None for no model.
         tracking_uri: The registry's MLflow store; the store of the sweep's runs if it is None.
