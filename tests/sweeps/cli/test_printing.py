@@ -72,7 +72,7 @@ def test_a_pipe_gets_all_columns_in_plain_lines(results):
     assert lines[-1].startswith("failed: ")
 
 
-def test_numbers_end_and_texts_begin_in_one_place(terminal):
+def test_numbers_are_right_aligned_and_texts_left_aligned(terminal):
     lines = terminal(80, frame_of(loss=["bce", "lsgan"]))
     assert [line.rstrip() for line in lines[1:3]] == [
         "rank  trial                       fid  loss",

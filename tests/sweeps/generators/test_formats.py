@@ -56,7 +56,9 @@ def generator_of(architecture):
 
 @pytest.mark.parametrize("architecture", ["mlp", "dcgan"])
 @pytest.mark.parametrize("model_format", ModelFormat)
-def test_the_snippet_makes_the_same_images_of_any_number(model_format, architecture, tmp_path, monkeypatch):
+def test_the_snippet_makes_the_same_images_for_any_batch_size(
+    model_format, architecture, tmp_path, monkeypatch
+):
     generator = generator_of(architecture)
     file = write_format(generator, model_format, tmp_path)
     assert [each.name for each in tmp_path.iterdir()] == [file.name] == [model_format.file]
@@ -85,7 +87,7 @@ def test_a_generator_that_a_format_cannot_express_is_refused_in_one_line(model_f
     assert len(str(refused.value).splitlines()) == 1
 
 
-def test_a_package_that_onnx_needs_and_that_is_missing_is_named(monkeypatch):
+def test_a_missing_package_of_onnx_is_named(monkeypatch):
     check_installed(ModelFormat.ONNX)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(SweepError, match=r"needs onnxruntime: pip install 'gan-sweep\[onnx\]'"):

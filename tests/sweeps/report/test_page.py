@@ -42,7 +42,7 @@ def without_plotly(page):
     return re.sub(r"<script>/\*\*.*?</script>", "", page, flags=re.DOTALL)
 
 
-def test_the_page_is_one_file_that_names_no_other(page):
+def test_the_page_is_one_file_without_references_to_others(page):
     own = without_plotly(page)
     assert len(own) < len(page) / 10
     assert not re.search(r"""(src|href)=["'](?!data:)""", own)
@@ -51,7 +51,7 @@ def test_the_page_is_one_file_that_names_no_other(page):
     assert page.count("plotly.js v") == 1
 
 
-def test_what_is_in_a_sweep_injects_nothing(page):
+def test_markup_in_a_record_is_escaped(page):
     own = without_plotly(page)
     assert "<script>document" not in own
     assert "<b>bold" not in own
@@ -105,7 +105,7 @@ def test_a_confirmation_has_a_section_and_its_winner_is_the_best(tmp_path):
     assert "gan-sweep confirm tiny --until-resolved" in page
 
 
-def test_a_confirmation_that_has_just_begun_has_a_page(tmp_path):
+def test_a_confirmation_that_has_just_started_has_a_page(tmp_path):
     page = render(
         write_confirmation(
             write_sweep(tmp_path), {"tiny-0008": [Status.INTERRUPTED]}, Status.RUNNING, seeds=2
@@ -137,7 +137,7 @@ def test_a_page_without_some_sample_files_shows_the_others(tmp_path):
     assert "tiny-0008 at step 200" not in page
 
 
-def test_the_plots_are_those_that_there_is_something_to_draw_of(results, tmp_path):
+def test_plots_without_data_are_left_out(results, tmp_path):
     names = [plot.name for plot in plots_of(sweeps.load("tiny", results))]
     assert names == [
         *("history", "curves", "budget", "parallel", "importances", "cost-steps", "cost-seconds"),
@@ -148,13 +148,13 @@ def test_the_plots_are_those_that_there_is_something_to_draw_of(results, tmp_pat
 
 
 @pytest.mark.parametrize("space", sorted(path.stem for path in SPACES.glob("*.yaml")))
-def test_the_spec_on_the_page_asks_for_the_same_sweep(tmp_path, space):
+def test_the_search_space_on_the_page_reads_back_as_the_same_sweep(tmp_path, space):
     spec = load_spec(SPACES / f"{space}.yaml")
     (tmp_path / "again.yaml").write_text(spec_as_yaml(spec.model_dump(mode="json")), encoding="utf-8")
     assert load_spec(tmp_path / "again.yaml").model_dump() == spec.model_dump()
 
 
-def test_the_command_writes_the_page_where_it_is_asked_to(results, tmp_path):
+def test_the_command_writes_the_page_to_out(results, tmp_path):
     command = [COMMAND, "report", "tiny", "--results", results, "--out", tmp_path / "new" / "page.html"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == f"{tmp_path}/new/page.html\n"
@@ -163,7 +163,7 @@ def test_the_command_writes_the_page_where_it_is_asked_to(results, tmp_path):
     assert f"gan-sweep rank tiny --results {results}" in page
 
 
-def test_a_page_that_cannot_be_written_is_told(results, tmp_path):
+def test_a_page_that_cannot_be_written_is_an_error(results, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SweepError, match=r"page\.html cannot be written: .*; type another: --out FILE"):
         write_report(sweeps.load("tiny", results), tmp_path / "file" / "page.html")
@@ -183,7 +183,7 @@ def test_without_a_browser_png_says_what_to_install(results, tmp_path):
     assert done.stderr.count("\n") == 1
 
 
-def test_failures_are_told_once_a_reason(page):
+def test_failures_are_grouped_by_reason(page):
     figures = json.loads(re.search(r'id="figures">(.*?)</script>', page, flags=re.DOTALL)[1])["figures"]
     assert "failed: no score" in [trace.get("name") for trace in figures["history"]["data"]]
     assert page.count("<details>") == 1

@@ -24,13 +24,13 @@ def trace(figure, name):
     return found
 
 
-def test_the_best_so_far_falls_with_a_score_that_is_better_when_less(sweep):
+def test_the_best_so_far_falls_if_a_lower_score_is_better(sweep):
     best = trace(plots.history(sweep.trials), "best so far")
     assert list(best.y) == sorted(best.y, reverse=True)
     assert best.y[-1] == pytest.approx(scores_of(8, 3)["fid"])
 
 
-def test_the_best_so_far_rises_with_a_score_that_is_better_when_more(tmp_path):
+def test_the_best_so_far_rises_if_a_higher_score_is_better(tmp_path):
     write_sweep(tmp_path, metrics=("recall",))
     best = trace(plots.history(sweeps.load("tiny", tmp_path).trials, "recall"), "best so far")
     assert list(best.y) == sorted(best.y)
@@ -52,7 +52,7 @@ def test_failures_are_crosses_without_a_score(sweep):
         assert scores_of(3, 1)["fid"] not in [*best, *trace(figure, "completed").y]
 
 
-def test_a_reason_is_text_in_a_figure(sweep):
+def test_markup_in_a_reason_is_escaped_in_a_figure(sweep):
     crosses = trace(plots.history(sweep.trials), "failed: no score")
     assert "&lt;script&gt;" in crosses.text[0]
     assert "<script>" not in crosses.text[0]
@@ -67,13 +67,13 @@ def test_the_curves_of_stopped_trials_are_faded_and_the_best_stands_out(sweep):
     assert gaps == (sweep.trials["status"] == Status.PRUNED).sum() - 1
 
 
-def test_an_axis_is_logarithmic_where_the_score_spans_a_decade(sweep):
+def test_an_axis_is_logarithmic_if_the_scores_span_a_decade(sweep):
     assert plots.history(sweep.trials).layout.yaxis.type == "log"
     assert plots.history(sweep.trials[sweep.trials["search_fid"] > 300]).layout.yaxis.type == "linear"
     assert sweep.logarithmic == ["lr", "penalty_weight"]
 
 
-def test_parallel_coordinates_have_a_line_a_scored_trial_and_a_foot_for_what_it_does_not_have(sweep):
+def test_parallel_coordinates_have_a_line_per_scored_trial_and_a_foot_for_missing_values(sweep):
     (lines,) = plots.parallel_coordinates(sweep.trials, sweep.searched, logarithmic=sweep.logarithmic).data
     axes = {axis.label: axis for axis in lines.dimensions}
     assert list(axes) == [*sweep.searched, "fid"]
@@ -86,7 +86,7 @@ def test_parallel_coordinates_have_a_line_a_scored_trial_and_a_foot_for_what_it_
     assert tuple(axes["loss"].ticktext) == ("bce", "lsgan")
 
 
-def test_importances_know_what_decides():
+def test_the_parameter_that_determines_the_score_is_the_most_important():
     n = 60
     generator = np.random.default_rng(0)
     trials = pd.DataFrame(
@@ -106,7 +106,7 @@ def test_importances_know_what_decides():
     assert list(plots.importances(trials, ["beta1", "loss", "lr"], logarithmic=["lr"]).data[0].y)[-1] == "lr"
 
 
-def test_of_two_trials_no_importance_is_known(sweep):
+def test_importances_of_two_trials_are_zero(sweep):
     shares = plots.parameter_importances(sweep.trials.head(2), sweep.searched)
     assert set(shares) == {0.0}
     assert set(shares.index) == set(sweep.searched)
@@ -136,7 +136,7 @@ def test_the_budget_plot_has_a_line_and_a_band_for_each_loss(sweep):
     assert max(trace(figure, "lsgan").x) == len(counted)
 
 
-def test_the_cost_line_is_the_best_to_be_had_for_as_much(sweep):
+def test_the_cost_line_is_the_best_score_at_each_cost(sweep):
     line = trace(plots.cost(sweep.trials), "best at this cost")
     assert list(line.x) == [200, 400]
     assert list(line.y) == [scores_of(9, 1)["fid"], scores_of(8, 3)["fid"]]
@@ -149,7 +149,7 @@ def confirmation(results, **scores):
     return plots.confirmation(sweep.replicas, sweep.rank(stage="confirm"))
 
 
-def test_a_confirmation_has_a_dot_a_training_a_line_a_seed_and_a_mean_with_its_interval(tmp_path):
+def test_a_confirmation_has_a_dot_per_training_a_line_per_seed_and_a_mean_with_its_interval(tmp_path):
     figure = confirmation(tmp_path, t0=[400.0, 410.0], t8=[40.0, 42.0], t6=[60.0, Status.DIVERGED])
     assert list(figure.layout.yaxis.ticktext) == [
         *("tiny-0008<br>winner", "tiny-0000<br>defaults, worse", "tiny-0006<br>failed"),
@@ -172,7 +172,7 @@ def test_a_confirmation_has_a_dot_a_training_a_line_a_seed_and_a_mean_with_its_i
         ([400.0, 400.1], "real images: 7.1 (outside the axis)", None),
     ],
 )
-def test_real_images_are_drawn_where_that_leaves_room_for_the_scores(tmp_path, scores, name, place):
+def test_real_images_are_drawn_if_the_scores_remain_apart(tmp_path, scores, name, place):
     figure = confirmation(tmp_path, t8=scores)
     assert trace(figure, name).x[0] == place
     low, high = figure.layout.xaxis.range
@@ -200,7 +200,7 @@ def test_the_pareto_plot_has_the_front_and_the_rest(metrics):
     assert "diverged" not in [each.name for each in figure.data]
 
 
-def test_of_no_trials_every_figure_is_empty(sweep):
+def test_figures_without_trials_are_empty(sweep):
     trials, history = sweep.trials.head(0), sweep.history.head(0)
     figures = [
         plots.history(trials),

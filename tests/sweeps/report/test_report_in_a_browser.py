@@ -133,7 +133,7 @@ def test_the_table_filters_by_words_and_by_status(opened):
 
 
 @pytest.mark.parametrize("name", SWEEPS)
-def test_a_phone_scrolls_down_alone(opened, name):
+def test_a_phone_scrolls_only_vertically(opened, name):
     page = opened(name, **PHONE)
     width, inner = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert width == inner == 390
@@ -141,7 +141,7 @@ def test_a_phone_scrolls_down_alone(opened, name):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["tiny", "confirmed", "empty", "failed"])
-def test_it_is_accessible(opened, name, scheme):
+def test_the_page_is_accessible(opened, name, scheme):
     from axe_playwright_python.sync_playwright import Axe
 
     page = opened(name, color_scheme=scheme)
