@@ -1,8 +1,8 @@
 """What MLflow costs a sweep: ``python -m benchmarks.tracking``.
 
-The elapsed time of whole sweeps with tracking over that without, in turns; the time that Tune's loop spends
-on a report, against Ray's own ``MLflowLoggerCallback`` on the same results; and how far MLflow lags behind
-where reports arrive at a rate.
+It measures the ratio of elapsed times of whole sweeps with and without tracking; the time of a report in
+Tune's loop, compared with Ray's ``MLflowLoggerCallback`` on the same results; and how far MLflow falls behind
+at a given rate of reports.
 """
 
 import argparse
@@ -53,7 +53,7 @@ MOST_RATIO, LEAST_RATIO, MOST_GROWTH = 1.02, 10, 1.1
 
 
 class Untracked:
-    """Stands in for a tracker, and does nothing."""
+    """A tracker that uploads nothing."""
 
     failure = None
 

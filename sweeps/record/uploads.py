@@ -8,6 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from sweeps.errors import SweepError
+
 STORES = "mlflow.json"
 """The file in the sweep's folder that lists the stores."""
 
@@ -40,6 +42,9 @@ def uploads_lock(folder: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     Args:
         folder: The sweep's folder.
         on_wait: Called before waiting, if another process is uploading it.
+
+    Raises:
+        SweepError: The folder cannot be written.
     """
     lock = FileLock(folder / "uploads.lock")
     try:
@@ -47,6 +52,8 @@ def uploads_lock(folder: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     except Timeout:
         on_wait()
         lock.acquire(poll_interval=0.2)
+    except OSError as error:
+        raise SweepError(f"{folder} cannot be written: {error.strerror}") from None
     try:
         yield
     finally:

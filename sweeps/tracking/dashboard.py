@@ -1,4 +1,4 @@
-"""MLflow's pages over the sweeps of a folder, on this machine alone."""
+"""Serve MLflow's pages of the sweeps in a folder, to this machine only."""
 
 import os
 import signal
@@ -25,20 +25,20 @@ _QUIET = {
 
 
 def serve_dashboard(results: Path, name: str | None = None) -> int:
-    """Serve MLflow's dashboard over ``results`` on loopback until SIGINT or SIGTERM; return an exit code.
+    """Serve MLflow's dashboard on the loopback address until SIGINT or SIGTERM; return an exit code.
 
     Args:
-        results: Where sweeps are kept.
-        name: The sweep whose trials the address leads to; by default all experiments.
+        results: The folder of the sweeps.
+        name: The sweep that the printed address opens; by default, the address opens all experiments.
 
     Raises:
         UnknownSweepError: There is no such sweep.
-        SweepError: There is nothing to show, the sweep is tracked elsewhere, or the server does not start.
+        SweepError: There is no sweep yet, the runs are in another store, or the server does not start.
     """
     folder = None if name is None else _folder_tracked_here(results, name)
     if not (results / "mlflow.db").exists():
         raise SweepError(
-            f"nothing to show in {results} yet: run a sweep first, or name its folder: --results DIR"
+            f"{results} has no MLflow database yet: run a sweep first, or name its folder: --results DIR"
         )
     page = f"/{experiment_link(folder, Store.beside(results))}" if folder else ""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -62,12 +62,12 @@ def _folder_tracked_here(results: Path, name: str) -> Path:
     record = read_ledger(name, results)
     elsewhere = record.facts.get("tracking_uri")
     if elsewhere:
-        raise SweepError(f"the sweep {name} is tracked at {elsewhere}: browse it there")
+        raise SweepError(f"the MLflow runs of {name} are at {elsewhere}: open that address instead")
     return record.folder
 
 
 def _command(results: Path, port: int) -> list[str]:
-    """Return what serves: one worker, since all would import MLflow before the first answers one person."""
+    """Return the server's command; one worker is enough for one person, and each takes seconds to start."""
     store = Store.beside(results)
     return [
         *(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)),

@@ -46,8 +46,8 @@ def follow(folder: Path, store: Store, notify: Callable[[Progress], None]) -> di
         if standing(read_facts(folder)) is Status.RUNNING:
             follower.attempt(Mirror.catch_up)
             raise SweepError(
-                f"the process that ran {folder.name} has died; to end its runs in MLflow: gan-sweep sync"
-                f" {folder.name}"
+                f"the process that ran {folder.name} did not end the sweep; to end its runs in MLflow:"
+                f" gan-sweep sync {folder.name}"
             )
         follower.update_study(at_once=True)
         follower.compare_again()

@@ -75,8 +75,10 @@ class Missing:
         try:
             call(*arguments, **options)
         except Exception as error:  # noqa: BLE001 - each artifact store raises errors of its own
-            self._are_files_down = not is_refusal(error)
             self.items[item] = error
+            self._are_files_down = not is_refusal(error)
+            if not self._are_files_down:
+                self.on_answer()
             return False
         self._taken(item)
         return True

@@ -54,6 +54,8 @@ class Run:
         end_files_sent: The time of the end whose files are sent.
         trials_finished: Of a sweep's run: the trials in its curve of the best score.
         is_found: Whether an earlier process created it.
+        has_gaps: Whether this process could not send a report's metrics; none after it are then acknowledged.
+        has_image_gaps: The same for the sample grids.
     """
 
     run_id: str
@@ -65,12 +67,14 @@ class Run:
     end_files_sent: int = 0
     trials_finished: int = 0
     is_found: bool = False
+    has_gaps: bool = False
+    has_image_gaps: bool = False
 
     @classmethod
     def of(cls, run: "MlflowRun") -> "Run":
         """Read the tags of a run."""
         tags = run.data.tags
-        acknowledged = {name: int(tags.get(name, 0)) for name in _ACKNOWLEDGED}
+        acknowledged: dict[str, Any] = {name: int(tags.get(name, 0)) for name in _ACKNOWLEDGED}
         return cls(run.info.run_id, tags.get("status"), **acknowledged, is_found=True)
 
     @property

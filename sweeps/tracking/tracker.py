@@ -82,7 +82,7 @@ class Tracker:
                 self._note(line)
         code = self._process.returncode
         if code and self.failure in {None, SILENT} and not self._is_killed:
-            self._fail(f"the process that uploads it has died ({code}) {self._last_words}".rstrip())
+            self._fail(f"the process that uploads it has ended ({code}) {self._last_words}".rstrip())
 
     def _note(self, line: str) -> None:
         """Note a line: progress as JSON, or else a warning or error of a library."""

@@ -99,51 +99,46 @@ class TrialUploads:
     def _send_reports(self, run: Run, trial_id: str, reports: Reports) -> None:
         """Send images one by one, then metrics together with the tags that acknowledge both."""
         images_sent = run.images_sent
-        run.images_sent = self._send_images(run, trial_id, reports)
+        self._send_images(run, trial_id, [each for each in reports if each["sequence"] > images_sent])
         new = [report for report in reports if report["sequence"] > run.metrics_sent]
-        is_whole = True
         for batch in _batches(new):
-            is_whole = self._send_metrics(run, trial_id, batch, acknowledge=is_whole) and is_whole
+            self._send_metrics(run, trial_id, batch)
         if not new and run.images_sent > images_sent:
             tags = tags_of({"images_sent": run.images_sent})
             self._missing.send(Item(trial_id, "tags"), self._client.log_batch, run.run_id, tags=tags)
 
-    def _send_metrics(self, run: Run, trial_id: str, batch: Reports, *, acknowledge: bool) -> bool:
-        """Send the metrics of reports, one by one if MLflow refuses them; return whether it took all."""
+    def _send_metrics(self, run: Run, trial_id: str, batch: Reports) -> None:
+        """Send the metrics of reports together, or one by one if MLflow refuses them."""
         last, send = batch[-1], self._client.log_batch
         metrics = [metric for report in batch for metric in self._metrics(report)]
         tags = {} if run.metrics_sent else self._yardstick()
-        if acknowledge:
+        if not run.has_gaps:
             tags |= {"metrics_sent": last["sequence"], "images_sent": run.images_sent, "step": last["step"]}
         item = Item(trial_id, "metrics", last["step"])
         if self._missing.send(item, send, run.run_id, metrics=metrics, tags=tags_of(tags)):
-            run.metrics_sent = last["sequence"] if acknowledge else run.metrics_sent
-            return True
-        if len(batch) > 1:
+            run.metrics_sent = run.metrics_sent if run.has_gaps else last["sequence"]
+        elif len(batch) > 1:
             del self._missing.items[item]
             for report in batch:
-                acknowledge = self._send_metrics(run, trial_id, [report], acknowledge=acknowledge)
-        return False
+                self._send_metrics(run, trial_id, [report])
+        else:
+            run.has_gaps = True
 
     def _metrics(self, report: Mapping[str, Any]) -> list[Any]:
         named = report["metrics"] | {f"best_{self._metric}": report["score"]}
         return metrics_of(named, report["reported_at"], report["step"])
 
-    def _send_images(self, run: Run, trial_id: str, reports: Reports) -> int:
-        """Send sample grids, and return up to which sequence number no grid is missing."""
-        new = [report for report in reports if report["sequence"] > run.images_sent]
-        if not new:
-            return run.images_sent
-        sent = self._images_in_store(run, trial_id) if run.is_found else set()
-        run.is_found = False
+    def _send_images(self, run: Run, trial_id: str, new: Reports) -> None:
+        """Send the sample grids that the store is missing; a step has one grid, of its newest report."""
+        sent = self._images_in_store(run, trial_id) if new and run.is_found else set()
+        run.is_found = run.is_found and not new
         newest = {report["step"]: report["sequence"] for report in new}
-        up_to, is_whole = run.images_sent, True
         for report in new:
             is_replaced = report["sequence"] != newest[report["step"]]
             is_sent = is_replaced or (report["step"], in_ms(report["reported_at"])) in sent
-            is_whole = (is_sent or self._send_image(run, trial_id, report)) and is_whole
-            up_to = report["sequence"] if is_whole else up_to
-        return up_to
+            if not is_sent and not self._send_image(run, trial_id, report):
+                run.has_image_gaps = True
+            run.images_sent = run.images_sent if run.has_image_gaps else report["sequence"]
 
     def _send_image(self, run: Run, trial_id: str, report: Mapping[str, Any]) -> bool:
         """Send the grid of a report, and return whether MLflow took it; a grid that was deleted is none."""
@@ -199,7 +194,9 @@ class TrialUploads:
         if run.end_files_sent != end and self._send_files(run, row):
             tags["end_files_sent"] = end
         if run.end_sent != end:
-            final = {f"final_{name}": value for name, value in (row["final"] or {}).items()}
+            final = {
+                f"final_{name}": value for name, value in (row["final"] or {}).items() if value is not None
+            }
             tags |= {"end_sent": end, **({"reason": row["reason"]} if row["reason"] else {})}
         if tags:
             metrics, send = metrics_of(final, ended_at, row["step"]), self._client.log_batch

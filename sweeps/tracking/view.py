@@ -1,4 +1,4 @@
-"""How MLflow's pages show a sweep whose link is followed: the state that they keep of a shared view."""
+"""Define MLflow's view of a sweep: the columns and charts that a shared link opens."""
 
 import json
 from collections.abc import Mapping
@@ -8,14 +8,14 @@ from uuid import uuid4
 from gan_core.config import TrialConfig
 
 VIEW = "gan-sweep"
-"""The key of the view among those of an experiment."""
+"""The key under which an experiment keeps the view."""
 
 CARD_PX = 720
-"""How high samples are shown."""
+"""The height of the samples' card."""
 
 
 def view(spec: Mapping[str, Any]) -> str:
-    """Return which columns and charts MLflow's pages show of the sweep's runs, the best of them first."""
+    """Return the view as JSON: the runs, the best first, with scores, status and searched parameters."""
     metric, goal = spec["metric"][0]["name"], spec["metric"][0]["goal"]
     searched = [name for name, given in spec.get("parameters", {}).items() if given.get("value") is None]
     scores = [f"best_{metric}", f"final_{metric}", *({"fid", "kid"} - {metric})]
@@ -29,7 +29,7 @@ def view(spec: Mapping[str, Any]) -> str:
 
 
 def _charts(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return MLflow's charts with the samples before the curves, as they are at the last step."""
+    """Return MLflow's charts: the samples at the last step, then the curves."""
     steps = spec.get("parameters", {}).get("steps", {}).get("value") or TrialConfig().steps
     section = {"display": True, "isReordered": False, "deleted": False}
     samples, curves = uuid4().hex, uuid4().hex

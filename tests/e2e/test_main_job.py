@@ -141,7 +141,7 @@ def test_a_name_is_taken_once(finished, workplace):
         ([SPACE, "--results", "what?"], "what?: a path with ?, # or % cannot hold databases"),
         ([SPACE, "--set", "resources.cpu=4000"], "resources.cpu is 4000: a trial must fit, and there are "),
         (["rank", "nothing"], "no sweep 'nothing' in results"),
-        (["ui"], "nothing to show in results"),
+        (["ui"], "results has no MLflow database yet"),
     ],
 )
 def test_bad_input_starts_and_writes_nothing(tmp_path, arguments, message):

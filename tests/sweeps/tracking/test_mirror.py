@@ -222,6 +222,41 @@ def test_files_that_a_store_did_not_take_once_are_sent_later(ledger, store, monk
     }
 
 
+def test_an_image_that_was_not_taken_is_sent_later_although_the_next_one_was(ledger, store, monkeypatch):
+    ledger.start(trial(0))
+    mirror = Mirror(ledger.folder, store, is_running=True)
+    report(ledger, 0, 10, 50.0)
+    monkeypatch.setattr(MlflowClient, "log_image", refuse)
+    mirror.catch_up()
+    monkeypatch.undo()
+    report(ledger, 0, 20, 40.0)
+    mirror.catch_up()
+    client, runs = runs_in(store)
+    assert len(images_of(client, runs["tiny-0000"])) == 2
+    ledger.close(Status.INTERRUPTED)
+    assert sync(ledger.folder, store) == {}
+    assert len(images_of(client, runs["tiny-0000"])) == 4
+
+
+def test_metrics_that_were_refused_are_sent_later_although_the_next_ones_were_taken(
+    ledger, store, monkeypatch
+):
+    ledger.start(trial(0))
+    mirror = Mirror(ledger.folder, store, is_running=True)
+    mirror.catch_up()
+    report(ledger, 0, 10, 50.0)
+    monkeypatch.setattr(MlflowClient, "log_batch", refuse)
+    mirror.catch_up()
+    monkeypatch.undo()
+    report(ledger, 0, 20, 40.0)
+    mirror.catch_up()
+    client, runs = runs_in(store)
+    assert values_of(client, runs["tiny-0000"], "fid") == [(20, 40.0)]
+    ledger.close(Status.INTERRUPTED)
+    assert sync(ledger.folder, store) == {}
+    assert sorted(values_of(client, runs["tiny-0000"], "fid")) == [(10, 50.0), (20, 40.0)]
+
+
 def test_without_a_place_for_files_all_else_is_sent(ledger, store, tmp_path):
     (tmp_path / "mlartifacts").touch()
     for number in range(2):

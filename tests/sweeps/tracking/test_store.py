@@ -62,5 +62,5 @@ def test_credentials_are_neither_shown_nor_kept(tmp_path):
 
 
 def test_there_is_no_dashboard_before_there_is_a_sweep(tmp_path):
-    with pytest.raises(SweepError, match="nothing to show in"):
+    with pytest.raises(SweepError, match="has no MLflow database yet"):
         serve_dashboard(tmp_path)

@@ -125,7 +125,7 @@ def test_a_death_is_reported_once_and_costs_the_sweep_nothing(tracker, ledger, r
     process_of(tracker).kill()
     wait_until(lambda: said)
     end(tracker, ledger, running)
-    assert "the process that uploads it has died (-9)" in tracker.failure
+    assert "the process that uploads it has ended (-9)" in tracker.failure
     assert len(said) == 1
 
 
