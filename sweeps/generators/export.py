@@ -144,7 +144,7 @@ def _about(sweep: Sweep, trial_id: str, image_shape: list[int]) -> dict[str, Any
         "dataset": spec.get("dataset"),
         "extractor": sweep.facts.get("extractor"),
         "samples": scores.pop("samples"),
-        "scores": {name: value for name, value in scores.items() if name != SPEED},
+        "scores": {name: score for name, score in scores.items() if name != SPEED and score is not None},
         "floors": sweep.facts.get("floors"),
         "confirmed": _confirmed(sweep, trial_id),
         "judged": judge(sweep, trial_id).sentence("its gain over the tutorial's defaults"),
