@@ -1,6 +1,7 @@
 """The commands that read sweeps."""
 
 import sys
+from itertools import islice
 from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +29,9 @@ from sweeps.words import RESULTS, json_text, results_option
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+MOST_ITEMS = 20
+"""How many missing items ``sync`` names."""
 
 
 def schema_command() -> None:
@@ -249,8 +253,10 @@ def sync_command(
     record = read_ledger(name, results)
     store = Store.chosen(results, tracking_uri, record.facts.get("tracking_uri"))
     missing = upload(record.folder, store, follows=follow, as_json=json_)
-    for item, reason in missing.items():
+    for item, reason in islice(missing.items(), MOST_ITEMS):
         print(f"MLflow is missing {item}: {reason}", file=sys.stderr)
+    if len(missing) > MOST_ITEMS:
+        print(f"MLflow is missing {len(missing) - MOST_ITEMS:,} more items", file=sys.stderr)
     if not json_:
         print(f"MLflow at {store.public} holds {name}" + (" except for these items" if missing else ""))
     raise typer.Exit(EXIT_INCOMPLETE if missing else 0)
