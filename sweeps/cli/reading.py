@@ -266,12 +266,15 @@ def ui_command(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="A sweep, to open on its trials.")
     ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Listen on this port; by default 5000 or a free one.")
+    ] = None,
     results: Results = RESULTS,
 ) -> None:
     """Open MLflow's dashboard on this machine's loopback address."""
     from sweeps.tracking.dashboard import serve_dashboard
 
-    raise typer.Exit(serve_dashboard(results, name))
+    raise typer.Exit(serve_dashboard(results, name, port))
 
 
 def _format_of(format_: Format, *, json_: bool) -> Format:

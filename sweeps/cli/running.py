@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sweeps.driver.request import Request
     from sweeps.driver.runner import Outcome
     from sweeps.spec.model import SweepSpec
+    from sweeps.spec.overrides import Override
 
 
 def run_command(
@@ -93,6 +94,7 @@ def resume_command(
         int | None, typer.Option(metavar="N", min=1, help="The number of trials in all.")
     ] = None,
     time_budget: TimeBudget = None,
+    set_: Settings = None,
     tracking_uri: TrackingUri = None,
     address: Address = None,
     storage: StorageOption = None,
@@ -104,12 +106,11 @@ def resume_command(
 ) -> None:
     """Resume a sweep that was stopped, in whatever way, or extend one."""
     from sweeps.driver.runner import resume_sweep
-    from sweeps.spec.reading import parse_budget
 
-    seconds = parse_budget(time_budget)
+    changes = _overrides(set_, {"trials": trials, "time_budget": time_budget})
     request = _request(results, tracking_uri, address, storage, quiet=quiet)
     with signals_as_exit_codes():
-        outcome = resume_sweep(name, request, trials=trials, time_budget=seconds)
+        outcome = resume_sweep(name, request, changes)
     _conclude(outcome, results, json_=json_, strict=strict)
 
 
@@ -199,15 +200,22 @@ def _request(
     return Request(results, tracking_uri, address, storage, Terminal(Console(stderr=True), quiet))
 
 
-def _checked(spec: Path, settings: list[str] | None, options: dict[str, Any]) -> "SweepSpec":
-    """Return the spec of a file with the options' values, and warn of parameters that no trial uses."""
+def _overrides(settings: list[str] | None, options: dict[str, Any]) -> "list[Override]":
+    """Return the values of ``--set`` and of the options that were given."""
     from sweeps.spec.overrides import Override, parse_setting
-    from sweeps.spec.reading import read_spec
 
     overrides = [parse_setting(setting) for setting in settings or []]
     for option, value in options.items():
         if value is not None:
             overrides.append(Override(f"--{option.replace('_', '-')} {value}", (option,), value))
+    return overrides
+
+
+def _checked(spec: Path, settings: list[str] | None, options: dict[str, Any]) -> "SweepSpec":
+    """Return the spec of a file with the options' values, and warn of parameters that no trial uses."""
+    from sweeps.spec.reading import read_spec
+
+    overrides = _overrides(settings, options)
     with redirect_stdout(sys.stderr):
         checked, remarks = read_spec(spec, overrides)
     for remark in remarks:

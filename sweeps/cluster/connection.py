@@ -17,7 +17,7 @@ from ray.exceptions import RayError
 
 import gan_core
 from gan_core.errors import in_one_line
-from sweeps.cluster.patches import environment, on_loopback, trials_in_workers, without_monitors
+from sweeps.cluster.patches import environment, isolated_job, on_loopback, trials_in_workers, without_monitors
 from sweeps.cluster.shipping import users_code
 from sweeps.errors import SweepError
 from sweeps.spec.sections import Resources
@@ -61,6 +61,7 @@ def local_ray(resources: Resources) -> Iterator[None]:
             with on_loopback(), without_monitors():
                 ray.init(
                     address="local",
+                    job_config=isolated_job(),
                     include_dashboard=False,
                     log_to_driver=False,
                     logging_level=logging.CRITICAL,
@@ -149,6 +150,7 @@ def _join(address: str, code: Iterable[Path]) -> None:
     try:
         ray.init(
             address=address,
+            job_config=isolated_job(),
             runtime_env={"py_modules": [str(path) for path in code], "env_vars": WORKER_SETTINGS},
             log_to_driver=False,
             logging_level=logging.CRITICAL,

@@ -44,6 +44,7 @@ def load(
     extractor: "ExtractorName",
     configs: "list[TrialConfig]",
     threads: int,
+    import_folders: list[str] | None,
 ) -> "tuple[None, tuple[ImageDataset, bytes | None]]":
     """Load a dataset and its extractor, and try configurations on its images.
 
@@ -58,7 +59,9 @@ def load(
 
     from gan_core import Evaluator, check_contract, load_dataset
     from gan_core.features import classifier_bytes
+    from sweeps.cluster.shipping import use_import_folders
 
+    use_import_folders(import_folders)
     torch.set_num_threads(threads)
     images = load_dataset(**data)
     for config in configs:

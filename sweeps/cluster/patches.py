@@ -2,12 +2,13 @@
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from ray._private import ray_constants
 from ray._private.node import Node
+from ray.job_config import JobConfig
 
 _MONITORS = ("start_log_monitor", "start_monitor")
 
@@ -26,6 +27,24 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
         for name in os.environ.keys() - before.keys():
             del os.environ[name]
         os.environ |= before
+
+
+class _Unextended(list[str]):
+    """A list that :func:`ray.init` cannot extend."""
+
+    def extend(self, _folders: Iterable[str]) -> None:
+        return
+
+
+def isolated_job() -> JobConfig:
+    """Return the configuration of a job whose workers do not import from the driver's current folder.
+
+    Ray puts that folder first on the workers' search path, so that a file called ``pandas.py`` in it would
+    run. :func:`sweeps.cluster.shipping.use_import_folders` adds the folders of users' components last.
+    """
+    job = JobConfig()
+    job._py_driver_sys_path = _Unextended()  # noqa: SLF001 - Ray offers no option for it
+    return job
 
 
 @contextmanager

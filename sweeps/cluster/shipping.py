@@ -1,10 +1,12 @@
-"""Find the code of a user's own components, which is shipped to the workers of a cluster."""
+"""Find the code of a user's own components, and let workers import it."""
 
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+
+from gan_core.registry import allow_imports, imports_are_allowed
 
 
 def users_code(import_paths: Iterable[str]) -> set[Path]:
@@ -17,6 +19,17 @@ def users_code(import_paths: Iterable[str]) -> set[Path]:
     folders = {path.parent for name in names for path in _packages(name)}
     imported = {name.partition(".")[0] for name in sys.modules}
     return {path for name in imported for path in _packages(name) if path.parent in folders}
+
+
+def import_folders() -> list[str] | None:
+    """Return the folders that users' components are imported from; None if imports are not allowed."""
+    return [str(Path(folder).absolute()) for folder in sys.path] if imports_are_allowed() else None
+
+
+def use_import_folders(folders: Iterable[str] | None) -> None:
+    """Allow a worker to import components from these folders, after all others; from none if it is None."""
+    allow_imports(folders is not None)
+    sys.path.extend(folder for folder in folders or () if folder not in sys.path)
 
 
 def _packages(name: str) -> list[Path]:

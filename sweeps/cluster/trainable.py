@@ -2,8 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Iterator
-from math import ceil
+from collections.abc import Iterator, Mapping
+from math import ceil, isfinite
 from pathlib import Path
 from socket import gethostname
 from typing import TYPE_CHECKING, Any
@@ -87,7 +87,9 @@ class GanTrainable(tune.Trainable):
         try:
             report = self._next_report()
         except TrainingDiverged as divergence:
-            return {"status": "diverged", "reason": str(divergence), "done": True, **self._told}
+            return self._diverged(str(divergence))
+        if unscored := _not_finite(report.metrics) + _not_finite(report.final or {}):
+            return self._diverged(f"{', '.join(unscored)} is not finite at step {report.step}")
         if not self._best or self._is_better(report.metrics):
             self._best = report.metrics
         return {
@@ -107,6 +109,9 @@ class GanTrainable(tune.Trainable):
             "floors": self._evaluator.floors,
             "extractor": self._evaluator.extractor,
         }
+
+    def _diverged(self, reason: str) -> dict[str, Any]:
+        return {"status": "diverged", "reason": reason, "done": True, **self._told}
 
     def _next_report(self) -> "Report":
         """Train up to the next report; a state that is written on the way is kept for others too."""
@@ -207,9 +212,9 @@ class GanTrainable(tune.Trainable):
 
     def _start(self, suggestion: dict[str, Any]) -> None:
         from gan_core import TrialConfig
-        from gan_core.registry import allow_imports
+        from sweeps.cluster.shipping import use_import_folders
 
-        allow_imports(suggestion["allow_imports"])
+        use_import_folders(suggestion["import_folders"])
         self._config = TrialConfig.model_validate(suggestion["config"])
         self._sends_weights = suggestion["sends_weights"]
         self._stop_on = set() if suggestion["is_baseline"] else set(suggestion["stop_on"])
@@ -262,6 +267,11 @@ class GanTrainable(tune.Trainable):
             monitor=self._metrics[0]["name"],
             goal=self._metrics[0]["goal"],
         )
+
+
+def _not_finite(metrics: Mapping[str, float]) -> list[str]:
+    """Return the names of metrics that are NaN or infinite; a training may have no memorisation score."""
+    return [name for name, value in metrics.items() if not isfinite(value) and name != "memorisation"]
 
 
 def _written_at(file: Path) -> int | None:

@@ -16,7 +16,7 @@ from sweeps.errors import SweepInterrupted
 from sweeps.record.reading import read_ledger
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.overrides import Override
-from sweeps.spec.reading import confirm_settings, load_spec, parse_budget
+from sweeps.spec.reading import confirm_settings, load_spec
 from sweeps.words import RESULTS
 
 if TYPE_CHECKING:
@@ -70,8 +70,7 @@ def run(
 def resume(
     name: str,
     *,
-    trials: int | None = None,
-    time_budget: str | float | None = None,
+    overrides: Mapping[str, Any] | None = None,
     results: Path | str = RESULTS,
     tracking_uri: str | None = None,
     address: str | None = None,
@@ -84,8 +83,8 @@ def resume(
 
     Args:
         name: The sweep.
-        trials: The number of trials in all; as before by default.
-        time_budget: Seconds until the run ends, or a duration such as ``"90m"``; no end by default.
+        overrides: Values that replace those of the spec, by dotted key, such as ``{"trials": 32}`` (in all)
+            or ``{"time_budget": "90m"}``; :data:`sweeps.driver.runner.RESUME_KEYS` lists the allowed keys.
         results: The folder that holds all sweeps.
         tracking_uri: MLflow's tracking URI; as before by default.
         address: As for :func:`run`.
@@ -96,13 +95,13 @@ def resume(
 
     Raises:
         UnknownSweepError: There is no such sweep.
+        SpecError: An override has a fault.
         SweepError: Another process runs it, or as for :func:`run`.
         SweepInterrupted: A signal stopped the sweep. All reports so far are recorded.
     """
     request = _request(results, tracking_uri, address, storage, on_report, quiet=quiet)
-    seconds = parse_budget(time_budget) if isinstance(time_budget, str) else time_budget
     with imports(allowed=allow_imports):
-        return _sweep_of(resume_sweep(name, request, trials=trials, time_budget=seconds))
+        return _sweep_of(resume_sweep(name, request, _as_settings(overrides or {})))
 
 
 def confirm(

@@ -11,6 +11,7 @@ from gan_core.errors import GanCoreError, in_one_line
 from gan_core.registry import is_import_path
 from sweeps.cluster.nodes import load
 from sweeps.cluster.remote import SECONDS_BETWEEN_CHECKS, on_node, own_node_id
+from sweeps.cluster.shipping import import_folders
 from sweeps.driver.progress import Terminal
 from sweeps.errors import SweepError
 from sweeps.spec.model import COMPONENTS, SweepSpec
@@ -54,7 +55,8 @@ def prepare(
     options |= {"max_retries": 0, "max_calls": 1, "num_returns": 2}
     with terminal.announced(f"Loading {spec.dataset} and its {spec.extractor}"):
         task = ray.remote(**options)(load)
-        done, loaded = task.remote(spec.data, spec.extractor, configs, resources["cpu"])
+        arguments = spec.data, spec.extractor, configs, resources["cpu"], import_folders()
+        done, loaded = task.remote(*arguments)
         while not ray.wait([done], timeout=SECONDS_BETWEEN_CHECKS)[0]:
             check()
         check()

@@ -3,7 +3,7 @@
 Ray starts while the modules that train with Ray are still being imported.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,15 @@ from sweeps.driver.ends import Budget, Signals
 from sweeps.driver.preview import disk_bytes
 from sweeps.driver.request import Request
 from sweeps.driver.site import prepared_site, running_ray, storage_again
-from sweeps.errors import SweepError
+from sweeps.errors import Fault, SpecError, SweepError
 from sweeps.record.layout import check_results, create_sweep_folder
 from sweeps.record.locks import running_lock
 from sweeps.record.past import Past
 from sweeps.record.reading import Record, read_ledger, spec_in_effect
 from sweeps.record.status import Stage, Status
 from sweeps.spec.model import SweepSpec
+from sweeps.spec.overrides import Override
+from sweeps.spec.reading import read_spec
 from sweeps.spec.sections import Confirm
 from sweeps.tracking.store import Store
 
@@ -121,9 +123,11 @@ def _earlier(spec: SweepSpec, name: str, results: Path) -> Path:
     return earlier_sweep(spec, name, results)
 
 
-def resume_sweep(
-    name: str, request: Request, *, trials: int | None = None, time_budget: float | None = None
-) -> Outcome:
+RESUME_KEYS = ("checkpoint_every", "confirm", "keep", "resources", "retries", "time_budget", "trials")
+"""The keys of a spec that a resumed sweep may change: neither the space nor the scores depend on them."""
+
+
+def resume_sweep(name: str, request: Request, changes: Sequence[Override] = ()) -> Outcome:
     """Resume a sweep that was stopped in whatever way, or extend one.
 
     No trial that ended is trained again. A trial that was running resumes from its last checkpoint. The
@@ -134,23 +138,24 @@ def resume_sweep(
         name: The sweep.
         request: Where it runs, is kept and is shown; its tracking URI and its storage default to those of
             before.
-        trials: The number of trials in all; as before by default.
-        time_budget: Seconds until the run ends; no end by default.
+        changes: Values that replace those of the spec, of :data:`RESUME_KEYS`; ``trials`` is the number of
+            trials in all. An earlier time budget is over: without a new one, the run has no end.
 
     Raises:
         UnknownSweepError: There is no such sweep.
+        SpecError: A change has a fault.
         SweepError: Another process runs it, or as for :func:`execute`.
         SweepInterrupted: A signal came before the sweep was resumed.
     """
     record = read_ledger(name, request.results)
-    changes = {"time_budget": time_budget} | ({} if trials is None else {"trials": trials})
-    spec, past = _valid_spec(name, spec_in_effect(record.facts) | changes), Past.read(record)
+    spec, changed = _changed_spec(name, spec_in_effect(record.facts), changes)
+    past = Past.read(record)
     is_closed = record.facts["status"] == Status.COMPLETED
     searches = bool(past.unfinished) or len(past.rows) < spec.max_trials or not is_closed
     confirm = _unconfirmed(spec, record, searches=searches)
     if not searches and confirm is None:
         return Outcome(_load(record.folder), None, out_of_time=False, confirms=False)
-    change = {"command": "resume"} | changes
+    change = {"command": "resume"} | changed
     return _continue(record, spec, confirm, past if searches else None, request, change)
 
 
@@ -214,6 +219,30 @@ def _unconfirmed(spec: SweepSpec, record: Record, *, searches: bool) -> Confirm 
     if confirmation and confirmation["status"] != Status.COMPLETED:
         return Confirm.model_validate(confirmation["settings"])
     return spec.confirm if searches or not confirmation else None
+
+
+def _changed_spec(
+    name: str, before: Mapping[str, Any], changes: Sequence[Override]
+) -> tuple[SweepSpec, dict[str, Any]]:
+    """Return the spec of a resumed sweep, and the values that the command sets, by key of the spec.
+
+    Raises:
+        SpecError: A change has a fault, or changes what is searched.
+    """
+    faults = [
+        Fault(change.place, f"resume cannot change {change.path[0]}; allowed: {', '.join(RESUME_KEYS)}")
+        for change in changes
+        if change.path[0] not in RESUME_KEYS
+    ]
+    if faults:
+        raise SpecError(faults)
+    if not changes:
+        spec = _valid_spec(name, {**before, "time_budget": None})
+    else:
+        given = {key: value for key, value in before.items() if value is not None and key != "time_budget"}
+        spec, _ = read_spec(given, changes)
+    content = spec.model_dump(mode="json")
+    return spec, {key: content[key] for key in ("time_budget", *(change.path[0] for change in changes))}
 
 
 def _valid_spec(name: str, content: Mapping[str, Any]) -> SweepSpec:

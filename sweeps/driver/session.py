@@ -26,12 +26,11 @@ from sweeps.driver.recorder import Recorder
 from sweeps.driver.request import Request
 from sweeps.driver.site import Site
 from sweeps.errors import SweepError, SweepInterrupted, UnknownTrialError
-from sweeps.record.ledger import Ledger
+from sweeps.record.ledger import WARM_START, Ledger
 from sweeps.record.past import Past
 from sweeps.record.reading import read_facts, read_ledger
 from sweeps.record.status import Stage, Status
 from sweeps.search.confirmation import Confirmation, asked_for
-from sweeps.search.replay import WARM_START
 from sweeps.search.schedulers import scheduler
 from sweeps.search.searcher import Search
 from sweeps.search.warmstart import scored_trials
@@ -130,9 +129,8 @@ class Session:
     def search(self, earlier: Path | None, past: Past | None) -> Status:
         """Search, and return COMPLETED once all trials have ended, else INTERRUPTED."""
         spec, before = self._spec, past or Past([], {})
-        ledger = Ledger(self._folder, self._content, change=self._change)
-        if earlier is not None:
-            ledger.describe({WARM_START: scored_trials(spec, earlier)})
+        warm_start = scored_trials(spec, earlier) if earlier else ()
+        ledger = Ledger(self._folder, self._content, change=self._change, warm_start=warm_start)
         given = read_facts(self._folder).get(WARM_START, [])
         searcher = Search(spec, self._folder.name, self._folder, given, past)
         stage = _Stage(

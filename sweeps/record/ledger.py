@@ -5,7 +5,7 @@ sweep, and any number of readers, also while the sweep runs.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from importlib.metadata import version
 from math import isfinite
@@ -23,6 +23,9 @@ from sweeps.record.schema import FORMAT_VERSION, LOCK_WAIT_S, TABLES, as_json, c
 from sweeps.record.status import Mishap, Stage, Status
 from sweeps.record.trial import Trial
 
+WARM_START = "warm_start"
+"""The fact with the trials of an earlier sweep that this one started from."""
+
 
 class Ledger:
     """The record of one sweep, for the one process that writes it.
@@ -37,6 +40,8 @@ class Ledger:
             sweep itself is left as it is by a confirmation.
         change: What a command changes of the sweep: ``command`` and the changed values, by key of the spec
             (``trials``); values that are in effect already are no change.
+        warm_start: The trials of an earlier sweep that a new sweep starts from, as JSON values. The record
+            holds them from its first moment, so that a sweep that is killed at once resumes with them.
 
     Attributes:
         restored: What was damaged and restored, in words; None if the record was whole.
@@ -51,13 +56,17 @@ class Ledger:
         spec: Mapping[str, Any],
         confirmation: Mapping[str, Any] | None = None,
         change: Mapping[str, Any] | None = None,
+        warm_start: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.folder = folder
         self._confirmation = None if confirmation is None else {**confirmation, "started_at": time()}
         file = folder / LEDGER
         if not file.exists() and not (folder / COPY).exists():
             facts = {"sweep_id": uuid4().hex, "started_at": time(), "status": Status.RUNNING}
-            _create(file, {"format_version": FORMAT_VERSION} | facts | {"spec": dict(spec)})
+            _create(
+                file,
+                {"format_version": FORMAT_VERSION, **facts, "spec": dict(spec), WARM_START: [*warm_start]},
+            )
         self.restored = made_writable(folder)
         self._connection = connected(file)
         _set_journal_mode(self._connection, file, "WAL")

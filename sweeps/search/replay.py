@@ -14,9 +14,6 @@ from sweeps.search.suggestion import SCORE
 from sweeps.spec.sections import Metric
 from sweeps.spec.space import Space
 
-WARM_START = "warm_start"
-"""The fact of a record that holds an earlier sweep's trials, which the sampler was given first."""
-
 TRIAL_ID, DIVERGED = "trial_id", "diverged"
 """The attributes of Optuna's trials that hold the trial's name, and why it diverged."""
 

@@ -14,9 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gan_core.errors import in_one_line
 from sweeps.errors import SweepError
+from sweeps.record.ledger import WARM_START
 from sweeps.record.past import Past
 from sweeps.record.reading import Record, read_ledger
-from sweeps.search.replay import TRIAL_ID, WARM_START, earlier_trial, ended_trials
+from sweeps.search.replay import TRIAL_ID, earlier_trial, ended_trials
 from sweeps.spec.domains import AnyDomain
 from sweeps.spec.sections import Metric
 from sweeps.spec.space import Space, fixed_values, searched_domains

@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from gan_core.registry import imports_are_allowed
+from sweeps.cluster.shipping import import_folders
 from sweeps.record.layout import checkpoint_file
 from sweeps.record.past import Past
 from sweeps.record.status import Status
@@ -30,7 +30,7 @@ def suggestion(spec: SweepSpec, folder: Path, trial: Trial, past: Past) -> dict[
         "metrics": [metric.model_dump() for metric in spec.metric],
         "stop_on": [],
         "cpu": spec.resources.cpu,
-        "allow_imports": imports_are_allowed(),
+        "import_folders": import_folders(),
     }
 
 

@@ -29,20 +29,6 @@ def check_name(name: str | None) -> None:
         raise SpecError([Fault(f"--name {name}", str(error))]) from None
 
 
-def parse_budget(budget: str | None) -> float | None:
-    """Return the time budget of the option ``--time-budget`` in seconds.
-
-    Raises:
-        SpecError: The budget is not a duration.
-    """
-    if budget is None:
-        return None
-    try:
-        return fields.parse_seconds(budget)
-    except ValueError as error:
-        raise SpecError([Fault(f"--time-budget {budget}", str(error))]) from None
-
-
 def confirm_settings(of_spec: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Confirm:
     """Return how to confirm: the spec's settings, or the defaults, replaced by the given options.
 

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from time import sleep
 
@@ -24,16 +25,18 @@ _QUIET = {
 }
 
 
-def serve_dashboard(results: Path, name: str | None = None) -> int:
+def serve_dashboard(results: Path, name: str | None = None, port: int | None = None) -> int:
     """Serve MLflow's dashboard on the loopback address until SIGINT or SIGTERM; return an exit code.
 
     Args:
         results: The folder of the sweeps.
         name: The sweep that the printed address opens; by default, the address opens all experiments.
+        port: The port to listen on; by default 5000, or a free one if that is taken.
 
     Raises:
         UnknownSweepError: There is no such sweep.
-        SweepError: There is no sweep yet, the runs are in another store, or the server does not start.
+        SweepError: There is no sweep yet, the runs are in another store, the port is taken, or the server
+            does not start.
     """
     folder = None if name is None else _folder_tracked_here(results, name)
     if not (results / "mlflow.db").exists():
@@ -43,7 +46,7 @@ def serve_dashboard(results: Path, name: str | None = None) -> int:
     page = f"/{experiment_link(folder, Store.beside(results))}" if folder else ""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    port = _free_port()
+    port = _free_port((PORT, 0) if port is None else (port,))
     command = _command(results, port)
     with subprocess.Popen(command, env=os.environ | _QUIET, start_new_session=True) as server:  # noqa: S603
         try:
@@ -70,7 +73,7 @@ def _command(results: Path, port: int) -> list[str]:
     """Return the server's command; one worker is enough for one person, and each takes seconds to start."""
     store = Store.beside(results)
     return [
-        *(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)),
+        *(sys.executable, "-P", "-m", "mlflow", "server", "--host", HOST, "--port", str(port)),
         *("--workers", "1"),
         *("--allowed-hosts", f"localhost:{port},{HOST}:{port}"),
         *("--backend-store-uri", store.uri),
@@ -86,12 +89,17 @@ def answers(port: int) -> bool:
         return probe.connect_ex((HOST, port)) == 0
 
 
-def _free_port() -> int:
-    for port in (PORT, 0):
+def _free_port(ports: Sequence[int]) -> int:
+    """Return the first free port of these; 0 stands for any.
+
+    Raises:
+        SweepError: None of them is free.
+    """
+    for port in ports:
         with socket.socket() as probe:
             try:
                 probe.bind((HOST, port))
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise SweepError(f"no port is free on {HOST}")
+    raise SweepError(f"port {ports[0]} is taken on {HOST}: choose another one with --port")

@@ -32,7 +32,11 @@ SEARCHED = {"loss", "noise_dim", "lr", "beta1", "leaky_slope"}
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    return tmp_path_factory.mktemp("workplace")
+    """A folder with modules that have the names of modules which workers import; none of them is run."""
+    folder = tmp_path_factory.mktemp("workplace")
+    for name in ("PIL", "mlflow", "pandas", "pyarrow", "random", "ray", "scipy", "torchmetrics"):
+        (folder / f"{name}.py").write_text("raise SystemExit('foreign code ran')\n", encoding="utf-8")
+    return folder
 
 
 @pytest.fixture(scope="module")

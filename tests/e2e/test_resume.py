@@ -163,7 +163,10 @@ def test_two_processes_do_not_run_one_sweep(workplace):
     [
         (["resume", "nowhere"], "no sweep 'nowhere' in results"),
         (["resume", "whole", "--trials", "0"], "greater than or equal to 1"),
-        (["resume", "whole", "--time-budget", "soon"], "--time-budget soon: expected seconds"),
+        (
+            ["resume", "whole", "--time-budget", "soon"],
+            "--time-budget soon: time_budget is 'soon': expected seconds",
+        ),
         (["spec.yaml", "--name", "whole"], "type gan-sweep resume whole to go on with it"),
     ],
 )

@@ -9,7 +9,7 @@ from sweeps.record.follower import Follower
 from sweeps.record.layout import create_sweep_folder, sweep_names
 from sweeps.record.ledger import Ledger
 from sweeps.record.past import Past
-from sweeps.record.reading import read_ledger, read_reports, spec_in_effect
+from sweeps.record.reading import read_facts, read_ledger, read_reports, spec_in_effect
 from sweeps.record.status import Stage, Status
 from sweeps.record.trial import Trial
 from tests.sweeps.ledgers import write_sweep
@@ -217,3 +217,10 @@ def test_a_metric_that_is_not_finite_is_null_and_such_a_score_is_refused(ledger,
     for score in (nan, inf):
         with pytest.raises(ValueError, match=f"the score of tiny-0000 at step 20 is {score}"):
             ledger.report("tiny-0000", 20, {"fid": score}, score)
+
+
+def test_a_sweep_that_is_killed_as_it_begins_has_its_warm_start(tmp_path):
+    earlier = [{"params": {"lr": 0.1}, "score": 5.0}]
+    folder = create_sweep_folder(tmp_path, "warm", exact=True)
+    Ledger(folder, {"name": "warm"}, warm_start=earlier).abandon()
+    assert read_facts(folder)["warm_start"] == earlier

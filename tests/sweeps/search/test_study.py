@@ -5,11 +5,10 @@ import pytest
 
 from sweeps.errors import SweepError
 from sweeps.record.layout import create_sweep_folder
-from sweeps.record.ledger import Ledger
+from sweeps.record.ledger import WARM_START, Ledger
 from sweeps.record.past import Past
 from sweeps.record.reading import read_ledger
 from sweeps.record.status import Status
-from sweeps.search.replay import WARM_START
 from sweeps.search.searcher import Search
 from sweeps.search.study import bring_up
 from sweeps.search.suggestion import trial_of
