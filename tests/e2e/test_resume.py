@@ -112,7 +112,7 @@ def test_mlflow_has_one_run_a_trial_all_the_same(workplace, whole):
     assert {run.info.status for run in runs} <= {"FINISHED", "KILLED"}
     for run in runs:
         steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "fid")]
-        assert steps == sorted(set(steps))
+        assert steps == sorted(steps)
 
 
 def test_a_sweep_that_was_killed_after_its_last_trial_is_completed(workplace, whole):
