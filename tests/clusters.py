@@ -18,12 +18,12 @@ SOON = {
     "health_check_timeout_ms": 500,
     "health_check_failure_threshold": 3,
 }
-"""Has Ray notice within seconds that a node is gone."""
+"""Makes Ray notice within seconds that a node is gone."""
 
 
 @contextmanager
 def cluster_of(*nodes):
-    """Give a cluster with these nodes, beside a head that trains nothing."""
+    """Run a cluster of these nodes, and of a head on which no trial runs."""
     cluster = Cluster(
         initialize_head=True,
         head_node_args={"num_cpus": 0, "num_gpus": 0, "include_dashboard": False, "_system_config": SOON},
@@ -38,7 +38,7 @@ def cluster_of(*nodes):
 
 
 class PatientTrainable(InstantTrainable):
-    """Trains once a trial is under way on each of two nodes, of which one may be slow to start."""
+    """Waits before each step until a trial runs on each of two nodes."""
 
     def setup(self, config, **shared):
         super().setup(config, **shared)
@@ -54,7 +54,7 @@ class PatientTrainable(InstantTrainable):
 
 
 def print_what_is_left(address):
-    """Print the actors and placement groups that a cluster still has, once it has had time to end them."""
+    """Print the actors and placement groups that a cluster has not ended within 20 seconds."""
     ray.init(address=address, log_to_driver=False)
     deadline = monotonic() + 20
     while left := [*living_actors(), *kept_groups()]:

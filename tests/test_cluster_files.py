@@ -86,19 +86,19 @@ def test_the_manifest_is_a_ray_job():
             assert container["resources"]["limits"] == container["resources"]["requests"]
 
 
-def test_every_command_line_of_gan_sweep_can_be_typed():
+def test_every_command_line_of_gan_sweep_is_valid():
     files = (FOLDER / "sweep.sbatch", FOLDER.with_suffix(".md"))
     texts = [*(file.read_text(encoding="utf-8") for file in files), manifest()["spec"]["entrypoint"]]
     lines = [line for text in texts for line in command_lines(text, "gan-sweep")]
     commands = get_command(app)
-    told = [line for line in lines if line[0].endswith((".yaml", "$spec")) or line[0] == "resume"]
-    assert len(told) >= 6
-    for line in told:
+    typed = [line for line in lines if line[0].endswith((".yaml", "$spec")) or line[0] == "resume"]
+    assert len(typed) >= 6
+    for line in typed:
         name, arguments = ("resume", line[1:]) if line[0] == "resume" else ("run", line)
         commands.commands[name].make_context(name, arguments)
 
 
-def test_the_sweep_of_the_manifest_is_there():
+def test_the_manifests_sweep_exists():
     (line,) = (
         line for line in command_lines(manifest()["spec"]["entrypoint"], "gan-sweep") if "yaml" in line[0]
     )
@@ -107,7 +107,7 @@ def test_the_sweep_of_the_manifest_is_there():
     subprocess.run(dry, check=True, cwd=ROOT, capture_output=True)
 
 
-def test_mlflow_knows_the_options_of_its_server():
+def test_mlflow_accepts_the_options_of_its_server():
     (line,) = command_lines((FOLDER / "mlflow.sh").read_text(encoding="utf-8"), "mlflow server")
     options = [part.replace("$port", "5000") for part in line]
     subprocess.run([PROGRAMS / "mlflow", "server", *options, "--help"], check=True, capture_output=True)

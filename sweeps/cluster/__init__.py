@@ -1,1 +1,1 @@
-"""Ray: the connection, resources, storage, and one trial in a worker."""
+"""Ray: the connection, its resources, the storage of checkpoints, and a trial in a worker."""

@@ -164,23 +164,23 @@ def _join(address: str, code: Iterable[Path]) -> None:
 
 
 def _answering(address: str) -> str:
-    """Return the ``HOST:PORT`` of a cluster, once something has answered there: Ray would wait for minutes.
+    """Return the ``HOST:PORT`` of a cluster that answers; Ray itself would wait for minutes if none does.
 
     Raises:
-        SweepError: There is none.
+        SweepError: The address has another form, or no cluster answers.
     """
     start = "start one with ray start --head, and type ray start --address HOST:PORT on other machines"
-    found = _joined() if address == AUTO else address
+    found = _joined_address() if address == AUTO else address
     if address == AUTO and _ADDRESS not in os.environ:
         maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
     if found is None:
-        raise SweepError(f"--address auto: this machine is in no Ray cluster; {start}")
+        raise SweepError(f"--address auto: this machine has not joined a Ray cluster; {start}")
     host, _, port = found.rpartition(":")
     if not host or "/" in host or not port.isdigit() or not 0 < int(port) < 2**16:
         given = f"--address {found}: expected auto, or"
         if address == AUTO:
             given = f"--address auto, {_ADDRESS}={found}: expected"
-        raise SweepError(f"{given} HOST:PORT such as 10.0.0.1:6379")
+        raise SweepError(f"{given} HOST:PORT, for example 10.0.0.1:6379")
     try:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT_S).close()
     except OSError as error:
@@ -188,9 +188,9 @@ def _answering(address: str) -> str:
     return found
 
 
-def _joined() -> str | None:
-    """Return the address of the cluster that this machine has joined.
+def _joined_address() -> str | None:
+    """Return the address of the cluster that this machine has joined, or None.
 
-    Ray's own search would find any Ray of this machine's, such as another sweep's.
+    Ray's own search would find any Ray of this machine, also another sweep's local one.
     """
     return os.environ.get(_ADDRESS) or find_bootstrap_address(None) or None

@@ -1,4 +1,4 @@
-"""What runs on a cluster's nodes beside trials; it is imported where all else may be missing."""
+"""Functions that run on a cluster's nodes beside trials; other packages may be missing there."""
 
 import shutil
 from importlib.util import find_spec
@@ -22,21 +22,21 @@ PACKAGES = {
     "torch": "torch",
     "torchvision": "torchvision",
 }
-"""What a trial imports, and what it is called where it is installed from."""
+"""The modules that a trial imports, and the names of their packages on PyPI."""
 
 
 def faults(storage: "Storage | None") -> list[str]:
-    """Return what keeps trials from running on this node, in words."""
+    """Return why trials cannot run on this node, each reason as part of a message."""
     missing = [package for module, package in PACKAGES.items() if find_spec(module) is None]
     if missing:
-        return [f"lacks what a trial imports: pip install {' '.join(missing)}"]
+        return [f"is missing packages that trials import: pip install {' '.join(missing)}"]
     fault = storage.fault() if storage else None
     return [fault] if fault else []
 
 
 def forget(storage: "Storage") -> None:
-    """Delete what trials of a sweep have left on this node."""
-    shutil.rmtree(storage.own_folder, ignore_errors=True)
+    """Delete the files that trials of a sweep have left on this node."""
+    shutil.rmtree(storage.local_folder, ignore_errors=True)
 
 
 def load(
@@ -46,14 +46,14 @@ def load(
     threads: int,
     import_folders: list[str] | None,
 ) -> "tuple[None, tuple[ImageDataset, bytes | None]]":
-    """Load a dataset and its extractor, and try configurations on its images.
+    """Load a dataset and its feature extractor, and check configurations on the images.
 
     Returns:
-        Nothing, to be waited for, and what other nodes take from this one: the images, and the classifier's
-        weights. Each would train the same classifier, but on another processor not to the last bit.
+        None, for the caller to wait for; and the dataset and the classifier's weights, for all other nodes. A
+        classifier that is trained on another processor may differ in the last bits.
 
     Raises:
-        GanCoreError: The dataset cannot be loaded or scored, or a component is refused.
+        GanCoreError: The dataset cannot be loaded or scored, or a component breaks its contract.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Function calls on the nodes of a cluster."""
+"""Call functions on the nodes of a cluster."""
 
 from collections.abc import Callable, Mapping
 from time import monotonic
@@ -15,41 +15,42 @@ from sweeps.errors import SweepError
 
 if TYPE_CHECKING:
     from sweeps.cluster.storage import Storage
-ANSWERS_S = 180.0
+
+TIMEOUT_S = 180.0
 SECONDS_BETWEEN_CHECKS = 0.1
 
 
 def check_nodes(storage: "Storage", check: Callable[[], None]) -> None:
-    """Check that every node has what trials need.
+    """Check that trials can run on every node.
 
     Args:
-        storage: Where their states are kept.
-        check: Called again and again meanwhile; what it raises ends the waiting.
+        storage: Where checkpoints are kept.
+        check: Called repeatedly while this function waits; an exception of it ends the wait.
 
     Raises:
-        SweepError: A node lacks something; the message has one line for each.
+        SweepError: Trials cannot run on a node; the message has a line for each reason.
     """
     found = on_each_node(nodes.faults, storage, check=check)
-    lines = [f"node {node} {fault}" for node, its in found.items() for fault in its]
+    lines = [f"node {node} {fault}" for node, faults in found.items() for fault in faults]
     if lines:
         raise SweepError("\n".join(lines))
 
 
 def on_each_node(function: Callable[..., Any], *arguments: Any, check: Callable[[], None]) -> dict[str, Any]:  # noqa: ANN401
-    """Call a function on every node, and return what it returned, by the node's name.
+    """Call a function on every node, and return its results by the nodes' names.
 
     Raises:
-        SweepError: It failed on a node, or one does not answer.
+        SweepError: The function failed on a node, or a node does not answer.
     """
     remote = ray.remote(num_cpus=0, max_retries=0)(function)
     tasks = {remote.options(**on_node(node["NodeID"])).remote(*arguments): _name(node) for node in alive()}
-    waiting, until = list(tasks), monotonic() + ANSWERS_S
+    waiting, until = list(tasks), monotonic() + TIMEOUT_S
     while waiting and monotonic() < until:
         _, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=SECONDS_BETWEEN_CHECKS)
         check()
     if waiting:
         silent = ", ".join(tasks[task] for task in waiting)
-        raise SweepError(f"the Ray cluster starts no worker within {ANSWERS_S:.0f} s on {silent}")
+        raise SweepError(f"the Ray cluster started no worker within {TIMEOUT_S:.0f} s on {silent}")
     return {name: _result(task, name) for task, name in tasks.items()}
 
 
@@ -63,12 +64,12 @@ def _result(task: Any, node: str) -> Any:  # noqa: ANN401
 
 
 def on_node(node_id: str) -> dict[str, Any]:
-    """Return the options of a task that runs on one node and no other."""
+    """Return the options that pin a task to a node."""
     return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node_id, soft=False)}
 
 
 def own_node_id() -> str:
-    """Return Ray's name of the node that this process is on."""
+    """Return Ray's ID of the node that this process runs on."""
     return str(ray.get_runtime_context().get_node_id())
 
 

@@ -1,4 +1,4 @@
-"""What Ray's nodes have, and how many trials fit."""
+"""The resources of Ray's nodes, and how many trials fit into them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,52 +9,52 @@ from sweeps.errors import SweepError
 from sweeps.spec.sections import Resources
 
 UNITS = 10_000
-"""Ray counts fractions of a resource in these."""
+"""Ray counts a resource in units of one ten-thousandth."""
 
 
 def alive() -> list[dict[str, Any]]:
-    """Return the nodes that are there, as Ray describes them."""
+    """Return Ray's description of every node that is alive."""
     return [node for node in ray.nodes() if node["Alive"]]
 
 
 def reserved(resources: Resources) -> dict[str, float]:
-    """Return what Ray reserves for a trial.
+    """Return the resources that Ray reserves for a trial.
 
     Raises:
-        SweepError: No node has that.
+        SweepError: No node has as much.
     """
-    there = [node["Resources"] for node in alive()]
-    gpus = min(1, _most(there, "gpu")) if resources.gpu == "auto" else resources.gpu
+    nodes = [node["Resources"] for node in alive()]
+    gpus = min(1, _most(nodes, "gpu")) if resources.gpu == "auto" else resources.gpu
     asked = {"cpu": resources.cpu, "gpu": gpus}
-    where = "here" if len(there) == 1 else f"on any of the {len(there)} nodes"
+    where = "on this machine" if len(nodes) == 1 else f"on any of the {len(nodes)} nodes"
     for what, amount in asked.items():
-        available = _most(there, what)
+        available = _most(nodes, what)
         if amount > available:
             raise SweepError(
-                f"resources.{what} is {amount:g}: a trial must fit, and there are {available:g} {where}"
+                f"resources.{what} is {amount:g}, for each trial: expected {available:g} at most {where}"
             )
     if slots(asked) == 0:
         raise SweepError(
-            f"a trial must fit into a node, and none has both: resources.cpu {asked['cpu']:g} and"
-            f" resources.gpu {asked['gpu']:g}"
+            f"no node has both resources.cpu {asked['cpu']:g} and resources.gpu {asked['gpu']:g} for a trial:"
+            f" reduce one of them"
         )
     return asked
 
 
-def _most(there: Iterable[Mapping[str, float]], what: str) -> float:
-    return max(node.get(what.upper(), 0) for node in there)
+def _most(nodes: Iterable[Mapping[str, float]], what: str) -> float:
+    return max(node.get(what.upper(), 0) for node in nodes)
 
 
 def slots(reserves: Mapping[str, float]) -> int:
-    """Return how many trials fit at a time, of which each reserves so much of one node."""
+    """Return how many trials, each of which reserves resources of one node, run at a time."""
     return sum(_fitting(node["Resources"], reserves) for node in alive())
 
 
-def _fitting(there: Mapping[str, float], reserves: Mapping[str, float]) -> int:
-    """Return how many trials fit on a node; a part of a GPU is a part of one."""
+def _fitting(available: Mapping[str, float], reserves: Mapping[str, float]) -> int:
+    """Return how many trials fit on a node; a fraction of a GPU is never split over several GPUs."""
     counts = []
     for what, amount in reserves.items():
-        n, units = there.get(what.upper(), 0), round(amount * UNITS)
+        n, units = available.get(what.upper(), 0), round(amount * UNITS)
         if what == "gpu" and 0 < amount < 1:
             counts.append(int(n) * (UNITS // units))
         elif amount:

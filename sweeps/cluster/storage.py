@@ -1,4 +1,4 @@
-"""Where the states of unfinished trials are, where workers do not see the sweep's own folder."""
+"""Keep the checkpoints of unfinished trials where workers do not see the sweep's own folder."""
 
 import os
 import re
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 SCHEMES = ("s3", "gs", "file")
 FORMS = "a directory, s3://BUCKET/PATH or gs://BUCKET/PATH"
-_PROBE = "gan-sweep-was-here"
+_MARKER = "gan-sweep-was-here"
 
 
 def storage_uri(text: str) -> str:
-    """Return what ``--storage`` says, a directory's path made absolute.
+    """Return the argument of ``--storage``, with the path of a directory made absolute.
 
     Raises:
-        SweepError: It is none of the forms that are known, or it holds a password.
+        SweepError: It has an unknown form, or contains a password.
     """
     parts = urlsplit(text)
     if not parts.scheme:
@@ -35,8 +35,8 @@ def storage_uri(text: str) -> str:
         raise SweepError(f"--storage {parts.scheme}://...: expected {FORMS}")
     if "@" in parts.netloc:
         raise SweepError(
-            f"--storage {parts.scheme}://...: no user or password, as the ledger keeps it: each node takes"
-            " its own from where its cloud's tools do, such as AWS_ACCESS_KEY_ID"
+            f"--storage {parts.scheme}://...: expected no user or password, which the record would keep: set"
+            " the credentials on each node as for its cloud's tools, for example AWS_ACCESS_KEY_ID"
         )
     return text
 
@@ -44,16 +44,16 @@ def storage_uri(text: str) -> str:
 def chosen_storage(
     name: str, asked: str | None, recorded: Mapping[str, Any] | None, *, is_cluster: bool
 ) -> "Storage | None":
-    """Return where a sweep keeps the states of its unfinished trials, None for its own folder.
+    """Return where a sweep keeps the checkpoints of its unfinished trials; None for its own folder.
 
     Args:
-        name: The sweep's.
-        asked: What ``--storage`` says, or None.
-        recorded: What the ledger of a sweep that goes on says.
-        is_cluster: Whether its own folder is not seen from where its trials run.
+        name: The sweep's name.
+        asked: The argument of ``--storage``, or None.
+        recorded: The storage in the record of a resumed sweep, or None.
+        is_cluster: Whether workers may not see the sweep's own folder.
 
     Raises:
-        SweepError: ``asked`` is nothing that states can be kept in.
+        SweepError: ``asked`` has an unknown form.
     """
     uri = storage_uri(asked) if asked is not None else None
     if recorded is not None and uri in {None, recorded["uri"]}:
@@ -63,74 +63,76 @@ def chosen_storage(
 
 @dataclass(frozen=True)
 class Storage:
-    """Keeps the states of a sweep's unfinished trials: on a worker's own disk, and for others at an address.
+    """Keeps the checkpoints of a sweep's unfinished trials on each worker's disk, and uploads them to a URI.
 
     Args:
-        key: The sweep's own name among all sweeps.
-        uri: What :func:`storage_uri` returns; None where a state stays on the disk of the worker.
+        key: A name that no other sweep has.
+        uri: What :func:`storage_uri` returns; None if checkpoints stay on the worker's disk.
     """
 
     key: str
     uri: str | None
 
     def __post_init__(self) -> None:
-        """Check what may come from a ledger of somebody else's: folders of the key's are deleted.
+        """Check the key: folders of this name are deleted, and a record may come from somebody else.
 
         Raises:
-            SweepError: The key is none that :func:`chosen_storage` makes.
+            SweepError: The key is not one that :func:`chosen_storage` makes.
         """
         if not re.fullmatch(f"{NAME_PATTERN}-[0-9a-f]{{12}}", self.key):
-            raise SweepError(f"the ledger's storage is called {self.key!r}, which no sweep's is")
+            raise SweepError(
+                f"the record names the storage {self.key!r}: expected NAME-HEX with 12 hexadecimal digits"
+            )
 
     @property
-    def own_folder(self) -> Path:
-        """The folder on this machine's disk, which need not exist."""
+    def local_folder(self) -> Path:
+        """The folder on this machine's disk; it may not exist."""
         return Path(tempfile.gettempdir()) / f"gan-sweep-{os.getuid()}" / self.key
 
-    def own_file(self, name: str) -> Path:
-        """Return the file of a state on this machine's disk, in a folder that is this user's alone.
+    def local_file(self, name: str) -> Path:
+        """Return the path of a checkpoint on this machine's disk, in a folder that only this user can read.
 
         Raises:
-            PermissionError: Somebody else has made the folder.
+            PermissionError: The folder belongs to another user.
         """
-        self.own_folder.parent.mkdir(mode=0o700, exist_ok=True)
-        if self.own_folder.parent.lstat().st_uid != os.getuid():
-            raise PermissionError(f"{self.own_folder.parent} is another user's")
-        self.own_folder.mkdir(mode=0o700, exist_ok=True)
-        return self.own_folder / name
+        self.local_folder.parent.mkdir(mode=0o700, exist_ok=True)
+        if self.local_folder.parent.lstat().st_uid != os.getuid():
+            raise PermissionError(f"{self.local_folder.parent} belongs to another user")
+        self.local_folder.mkdir(mode=0o700, exist_ok=True)
+        return self.local_folder / name
 
-    def fetch(self, file: Path) -> None:
-        """Replace a worker's file by the state that is kept for others, where there is one."""
+    def download(self, file: Path) -> None:
+        """Replace a worker's file by the uploaded checkpoint, if there is one."""
         from pyarrow.fs import FileType, LocalFileSystem, copy_files
 
         if self.uri is None:
             return
         system, folder = self._opened()
-        kept = f"{folder}/{file.name}"
-        if system.get_file_info(kept).type is FileType.NotFound:
+        uploaded = f"{folder}/{file.name}"
+        if system.get_file_info(uploaded).type is FileType.NotFound:
             return
         draft = file.with_name(f"{file.name}.draft")
-        copy_files(kept, str(draft), source_filesystem=system, destination_filesystem=LocalFileSystem())
+        copy_files(uploaded, str(draft), source_filesystem=system, destination_filesystem=LocalFileSystem())
         draft.replace(file)
 
-    def keep(self, file: Path) -> None:
-        """Keep the state in a worker's file for others, whole or not at all."""
+    def upload(self, file: Path) -> None:
+        """Upload a worker's checkpoint, completely or not at all."""
         from pyarrow.fs import LocalFileSystem, copy_files
 
         if self.uri is None:
             return
         system, folder = self._opened()
-        kept = f"{folder}/{file.name}"
+        uploaded = f"{folder}/{file.name}"
         copy_files(
-            str(file), f"{kept}.draft", source_filesystem=LocalFileSystem(), destination_filesystem=system
+            str(file), f"{uploaded}.draft", source_filesystem=LocalFileSystem(), destination_filesystem=system
         )
-        system.move(f"{kept}.draft", kept)
+        system.move(f"{uploaded}.draft", uploaded)
 
-    def drop(self, name: str) -> None:
-        """Delete the state that is kept for others, if there is one.
+    def delete(self, name: str) -> None:
+        """Delete an uploaded checkpoint, if there is one.
 
         Raises:
-            OSError: It cannot be deleted.
+            OSError: The checkpoint cannot be deleted.
         """
         from pyarrow.fs import FileType
 
@@ -141,31 +143,33 @@ class Storage:
             system.delete_file(f"{folder}/{name}")
 
     def prepare(self) -> None:
-        """Make the place that states are kept at, with a file that :meth:`fault` looks for.
+        """Create the folder of the sweep at the URI, with a file that :meth:`fault` looks for.
 
         Raises:
-            SweepError: It cannot be written.
+            SweepError: The folder cannot be written.
         """
         if self.uri is None:
             return
         try:
             system, folder = self._opened()
             system.create_dir(folder)
-            with system.open_output_stream(f"{folder}/{_PROBE}") as stream:
+            with system.open_output_stream(f"{folder}/{_MARKER}") as stream:
                 stream.write(self.key.encode())
         except (OSError, ValueError, NotImplementedError) as error:
-            raise SweepError(f"nothing can be kept in --storage {self.uri}: {in_one_line(error)}") from error
+            raise SweepError(f"--storage {self.uri} cannot be written: {in_one_line(error)}") from error
 
     def fault(self) -> str | None:
-        """Return why this machine cannot keep states there, in words, or None."""
+        """Return why this machine cannot upload checkpoints, as part of a message; None if it can."""
         from pyarrow.fs import FileType
 
         if self.uri is None:
             return None
         try:
             system, folder = self._opened()
-            if system.get_file_info(f"{folder}/{_PROBE}").type is FileType.NotFound:
-                return f"does not see what is in --storage {self.uri}: it must be one place for all nodes"
+            if system.get_file_info(f"{folder}/{_MARKER}").type is FileType.NotFound:
+                return (
+                    f"does not see the files in --storage {self.uri}: expected a place that all nodes share"
+                )
             own = f"{folder}/{uuid4().hex}"
             with system.open_output_stream(own) as stream:
                 stream.write(self.key.encode())
@@ -175,15 +179,15 @@ class Storage:
         return None
 
     def working_folder(self) -> "tuple[FileSystem, str]":
-        """Return a place for what the sweep's trials exchange."""
+        """Return the file system and folder through which Ray's trials exchange checkpoints."""
         system, folder = self._opened()
         return system, f"{folder}/exchanged"
 
     def clear(self) -> None:
-        """Delete all that is kept of the sweep.
+        """Delete everything of the sweep at the URI.
 
         Raises:
-            OSError: It cannot be deleted.
+            OSError: The folder cannot be deleted.
         """
         if self.uri is not None:
             system, folder = self._opened()

@@ -1,4 +1,4 @@
-"""One trial, in a worker of Ray's."""
+"""Train a trial in a Ray worker."""
 
 import json
 import shutil
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from sweeps.cluster.storage import Storage
 
 
-_STATE, _KEPT = "training.checkpoint", "trial.json"
+_CHECKPOINT, _TRIAL = "training.checkpoint", "trial.json"
 
 
 class Content(bytes):
-    """A file's content, which is short in words: Tune puts each result into words, for a log that is off."""
+    """A file's content with a short ``repr``: Tune formats each result for a log that is off."""
 
     def __repr__(self) -> str:
         return f"<{len(self):,} bytes>"
 
 
 class GanTrainable(tune.Trainable):
-    """Trains the GAN of a suggestion, a report a step of Tune's.
+    """Trains the GAN that a suggestion describes; each of Tune's steps trains up to the next report.
 
-    A worker lives on for the next trial, with torch, the dataset and the evaluator loaded. A trial that is
-    stopped early leaves nothing behind: training only goes on when its next report is asked for. The baseline
-    is not stopped for its flags: every gain is measured against all of its training.
+    A worker is reused for the next trial, with torch, the dataset and the evaluator loaded. A trial that Tune
+    stops early needs no cleaning up: training only continues when Tune asks for the next report. Flags do not
+    stop the baseline, because every gain is measured against the whole training of the baseline.
     """
 
     _trial_id: str
@@ -57,8 +57,8 @@ class GanTrainable(tune.Trainable):
 
         Args:
             config: The trial, as :func:`sweeps.search.suggestion.suggestion` describes it.
-            storage: Where states are kept, where the sweep's own folder is not seen from here.
-            loaded: The images, and the weights of their classifier, where they are not loaded here.
+            storage: Where checkpoints are kept; None for the sweep's own folder.
+            loaded: The dataset and its classifier's weights; None if this worker loads them itself.
         """
         import torch
 
@@ -67,7 +67,7 @@ class GanTrainable(tune.Trainable):
         keep_freed_memory()
         torch.set_num_threads(config["cpu"])
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._states = storage
+        self._uploads = storage
         data, classifier = loaded or (load_dataset(**config["data"]), None)
         self._data = data.to_if_it_fits(self._device)
         self._evaluator = Evaluator(self._data, self._device, config["extractor"], classifier)
@@ -80,7 +80,7 @@ class GanTrainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train up to the next report and return it, with the best score so far."""
+        """Train up to the next report and return it with the best score so far."""
         from gan_core.errors import TrainingDiverged
         from gan_core.images import png_grid
 
@@ -105,26 +105,27 @@ class GanTrainable(tune.Trainable):
             "samples": Content(png_grid(report.samples)),
             "weights": self._weights(report),
             "reported": report.metrics[self._metrics[0]["name"]],
-            **self._told,
+            **self._context(),
             "floors": self._evaluator.floors,
             "extractor": self._evaluator.extractor,
         }
 
     def _diverged(self, reason: str) -> dict[str, Any]:
-        return {"status": "diverged", "reason": reason, "done": True, **self._told}
+        return {"status": "diverged", "reason": reason, "done": True, **self._context()}
 
     def _next_report(self) -> "Report":
-        """Train up to the next report; a state that is written on the way is kept for others too."""
+        """Train up to the next report, and upload a checkpoint that was written meanwhile."""
         before = _written_at(self._checkpoint)
-        report = self._report_from_a_state_of_its_own()
-        if self._states and _written_at(self._checkpoint) not in (None, before):
-            self._keep_state(self._states)
+        report = self._report_from_matching_checkpoint()
+        if self._uploads and _written_at(self._checkpoint) not in (None, before):
+            self._upload_checkpoint(self._uploads)
         return report
 
-    def _report_from_a_state_of_its_own(self) -> "Report":
-        """Train up to the next report; a state of other hyperparameters is set aside.
+    def _report_from_matching_checkpoint(self) -> "Report":
+        """Train up to the next report; set checkpoints with other hyperparameters aside.
 
-        The newest may be from another side of a take-over. Of other data, its reports were not comparable.
+        The newest checkpoint may be from before or after a take-over. A checkpoint of another dataset is
+        refused: the reports of both trainings are not comparable.
         """
         from gan_core import CheckpointMismatchError, TrialConfig
         from gan_core.checkpoint import previous_checkpoint
@@ -139,60 +140,61 @@ class GanTrainable(tune.Trainable):
                     raise
                 newest, *older = left
                 newest.replace(newest.with_name(f"{newest.name}.damaged"))
-                then = "the previous one is taken" if older else "training begins anew"
+                then = "resuming from the previous checkpoint" if older else "training restarts"
                 self._mishaps.append(f"{error}; {then}")
                 self._train()
 
-    def _keep_state(self, states: "Storage") -> None:
+    def _upload_checkpoint(self, storage: "Storage") -> None:
         from gan_core.errors import in_one_line
 
         try:
-            states.keep(self._checkpoint)
+            storage.upload(self._checkpoint)
         except OSError as error:
-            self._mishaps.append(f"its state could not be kept in {states.uri}: {in_one_line(error)}")
+            self._mishaps.append(
+                f"its checkpoint could not be uploaded to {storage.uri}: {in_one_line(error)}"
+            )
 
     def _weights(self, report: "Report") -> Content | None:
-        """Return the best report's generator, in the last report, where the sweep asks for it."""
+        """Return the file of the best report's generator in the last report, if the sweep asks for it."""
         from gan_core.generator import generator_bytes
 
         if report.weights is None or not self._sends_weights:
             return None
         return Content(generator_bytes(self._config, self._data.image_shape, report.weights))
 
-    @property
-    def _told(self) -> dict[str, Any]:
-        """What is told with every result: where it was made, what went wrong since, and of whose state."""
+    def _context(self) -> dict[str, Any]:
+        """Return what each result says beside its scores: the node, new mishaps, and the last take-over."""
         mishaps, self._mishaps = self._mishaps, []
-        return {"place": self._place, "mishaps": mishaps, **self._lineage}
-
-    @property
-    def _lineage(self) -> dict[str, Any]:
-        """Whose state the trial went on from last, and at which step."""
-        taken_over = self._taken_over or {"trial_id": None, "step": None}
-        return {"donor": taken_over["trial_id"], "donor_step": taken_over["step"]}
+        donor = self._taken_over or {"trial_id": None, "step": None}
+        return {
+            "place": self._place,
+            "mishaps": mishaps,
+            "donor": donor["trial_id"],
+            "donor_step": donor["step"],
+        }
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Keep the state of the last report, for Ray to pause the trial or to have another one take it over.
+        """Copy the last report's checkpoint, from which Ray resumes this trial or starts another one.
 
-        A scheduler that pauses trials has a checkpoint written with every report.
+        If the scheduler pauses trials, every report writes a checkpoint.
         """
         folder = Path(checkpoint_dir)
-        shutil.copyfile(self._checkpoint, folder / _STATE)
+        shutil.copyfile(self._checkpoint, folder / _CHECKPOINT)
         kept = {"trial_id": self._trial_id, "best": self._best, "taken_over": self._taken_over}
-        (folder / _KEPT).write_text(json.dumps(kept))
+        (folder / _TRIAL).write_text(json.dumps(kept))
 
     def load_checkpoint(self, checkpoint_dir: str) -> None:
-        """Go on from what :meth:`save_checkpoint` kept of this trial, or take over another one's state."""
+        """Resume this trial from a copied checkpoint, or take over another trial's training."""
         from gan_core.checkpoint import load_checkpoint
 
         folder = Path(checkpoint_dir)
-        kept = json.loads((folder / _KEPT).read_text())
+        kept = json.loads((folder / _TRIAL).read_text())
         if kept["trial_id"] == self._trial_id:
             self._best, self._taken_over = kept["best"], kept["taken_over"]
-            shutil.copyfile(folder / _STATE, self._checkpoint)
+            shutil.copyfile(folder / _CHECKPOINT, self._checkpoint)
             next(self._reports)
             return
-        state = load_checkpoint(folder / _STATE, self._device)
+        state = load_checkpoint(folder / _CHECKPOINT, self._device)
         self._best = {}
         self._taken_over = {"trial_id": kept["trial_id"], "step": state["trainer"]["steps_taken"]}
         self._train(start=state)
@@ -203,7 +205,7 @@ class GanTrainable(tune.Trainable):
         return gain < 0 if goal == "minimize" else gain > 0
 
     def _status(self, report: "Report") -> dict[str, Any]:
-        """Return whether the trial is done, and why where it is before its last step."""
+        """Return whether the trial is done, and the reason if it ends before its last step."""
         if report.final is not None:
             return {"status": "completed", "done": True}
         for flag in self._stop_on & report.flags.keys():
@@ -221,36 +223,41 @@ class GanTrainable(tune.Trainable):
         self._metrics, self._best = suggestion["metrics"], suggestion["best"]
         self._trial_id, self._taken_over = suggestion["trial_id"], suggestion["taken_over"]
         self._mishaps = []
-        self._checkpoint = self._state_file(Path(suggestion["checkpoint"]))
+        self._checkpoint = self._checkpoint_file(Path(suggestion["checkpoint"]))
         self._checkpoint_every_s = suggestion["checkpoint_every_s"]
-        self._mishaps += self._without_state(suggestion["reported_step"])
+        self._mishaps += self._missing_checkpoint(suggestion["reported_step"])
         self._train()
 
-    def _state_file(self, of_sweep: Path) -> Path:
-        """Return the file of the trial's state, brought here where it is kept elsewhere."""
+    def _checkpoint_file(self, in_sweep: Path) -> Path:
+        """Return the trial's checkpoint file, downloaded from the storage if there is one.
+
+        The local files of this worker's previous trial are deleted.
+        """
         from gan_core.checkpoint import previous_checkpoint
         from gan_core.errors import in_one_line
 
-        if self._states is None:
-            return of_sweep
-        file = self._states.own_file(of_sweep.name)
+        if self._uploads is None:
+            return in_sweep
+        file = self._uploads.local_file(in_sweep.name)
         for other in self._left_behind - {file}:
             for generation in (other, previous_checkpoint(other)):
                 generation.unlink(missing_ok=True)
         self._left_behind = frozenset({file})
         try:
-            self._states.fetch(file)
+            self._uploads.download(file)
         except OSError as error:
-            self._mishaps.append(f"its state was not to be had from {self._states.uri}: {in_one_line(error)}")
+            self._mishaps.append(
+                f"its checkpoint could not be downloaded from {self._uploads.uri}: {in_one_line(error)}"
+            )
         return file
 
-    def _without_state(self, reported_step: int) -> list[str]:
-        """Return what is to be said where a trial that has reported has no checkpoint to go on from."""
+    def _missing_checkpoint(self, reported_step: int) -> list[str]:
+        """Return a mishap if the trial has reported before and has no checkpoint to resume from."""
         from gan_core.checkpoint import previous_checkpoint
 
         if not reported_step or self._checkpoint.exists() or previous_checkpoint(self._checkpoint).exists():
             return []
-        return [f"it had come to step {reported_step} and has no checkpoint; training begins anew"]
+        return [f"it has reported step {reported_step} and has no checkpoint; training restarts"]
 
     def _train(self, start: dict[str, Any] | None = None) -> None:
         from gan_core import train
@@ -275,12 +282,12 @@ def _not_finite(metrics: Mapping[str, float]) -> list[str]:
 
 
 def _written_at(file: Path) -> int | None:
-    """Return when a file was written, in nanoseconds; None where there is none."""
+    """Return when a file was written, in nanoseconds; None if it does not exist."""
     return file.stat().st_mtime_ns if file.exists() else None
 
 
 def _place() -> dict[str, Any]:
-    """Return the node that this worker is on, and the GPUs that it has there."""
+    """Return the node of this worker, and the GPUs that Ray has assigned to it."""
     context = ray.get_runtime_context()
     return {
         "host": gethostname(),

@@ -216,7 +216,7 @@ class Recorder(tune.Callback):
         self._waiting[failed.trial_id] = self._running.pop(tune_id)
         self._ledger.mishap(failed.trial_id, Mishap.DEATH, death)
         self._display.mishap(failed, f"{death}; retry {n_deaths + 1} of {self._retries}")
-        self._searcher.again(tune_id, past)
+        self._searcher.retry(tune_id, past)
         return True
 
     @property
@@ -253,7 +253,7 @@ class Recorder(tune.Callback):
         if self._storage is None:
             return
         try:
-            self._storage.drop(checkpoint_file(self._folder, trial_id).name)
+            self._storage.delete(checkpoint_file(self._folder, trial_id).name)
         except OSError as error:
             self._display.say(f"{self._storage.uri} still holds the state of {trial_id}: {error}")
 

@@ -1,1 +1,1 @@
-"""What to train next and what to stop early; the only package that imports Optuna's samplers."""
+"""What to train next and what to stop early; the only package that imports Optuna."""

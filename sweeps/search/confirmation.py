@@ -1,4 +1,4 @@
-"""The best configurations trained again, from scratch, on seeds that the search has not seen."""
+"""Train the best configurations again, from scratch, on seeds that the search has not used."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,17 +17,17 @@ from sweeps.spec.sections import Confirm
 
 
 class Confirmation(Searcher):
-    """Hands Ray Tune the finalists' trainings: every one of them on the same seeds, seed by seed.
+    """Suggests the finalists' trainings to Ray Tune: all finalists on the same seeds, seed by seed.
 
-    Until resolved, those that the seeds so far do not tell from the winner are trained on one seed more,
-    again and again (:func:`sweeps.analysis.statistics.race`).
+    With ``until_resolved``, finalists that are not yet significantly worse than the best are trained on
+    further seeds (:func:`sweeps.analysis.statistics.race`).
 
     Args:
         spec: The sweep.
-        settings: How many seeds.
+        settings: The number of seeds.
         folder: The sweep's folder.
-        finalists: The trials of the search whose configurations are trained, as rows of its ledger.
-        past: What an earlier confirmation has trained, of these and others.
+        finalists: Rows of the record: the trials of the search with the configurations to train.
+        past: The trainings of an earlier confirmation, of these and other configurations.
     """
 
     def __init__(
@@ -56,16 +56,16 @@ class Confirmation(Searcher):
 
     @property
     def most_trials(self) -> int:
-        """How many trainings there are at the most, those of an earlier confirmation included."""
+        """The largest possible number of trainings, including those of an earlier confirmation."""
         return len(self._finalists) * self._looks[-1]
 
     @property
     def exhausted(self) -> bool:
-        """Whether all has been handed out that is to be trained."""
+        """Whether every training has ended."""
         return not self._running and next(self._open(), None) is None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """Return the next training, None to be asked again later, or FINISHED."""
+        """Return the next training, None if Tune must ask again later, or FINISHED."""
         taken = {trial.trial_id for trial in self._running.values()}
         trial = next((trial for trial in self._open() if trial.trial_id not in taken), None)
         if trial is None:
@@ -80,7 +80,7 @@ class Confirmation(Searcher):
         result: Mapping[str, Any] | None = None,
         error: bool = False,  # noqa: FBT001, FBT002 - Ray's signature
     ) -> None:
-        """Take in how a training ended; what becomes of one that failed is said later. Results are flat."""
+        """Record a training's end; after a failure the recorder calls :meth:`retry` or :meth:`give_up`."""
         if error:
             return
         trial = self._running.pop(trial_id)
@@ -88,24 +88,24 @@ class Confirmation(Searcher):
         score = result[f"final/{self._spec.metric[0].name}"] if result and is_scored else None
         self._scores[trial.trial_id] = score
 
-    def again(self, trial_id: str, past: Past) -> None:
-        """Hand out a training again that failed, to go on as ``past`` tells."""
+    def retry(self, trial_id: str, past: Past) -> None:
+        """Suggest a failed training again; it resumes from the last report in ``past``."""
         trial = self._running.pop(trial_id)
         self._past = past
         self._unfinished[trial.trial_id] = trial
 
     def give_up(self, trial_id: str) -> None:
-        """Take in that a training has failed."""
+        """Record that a training has failed for good."""
         self._scores[self._running.pop(trial_id).trial_id] = None
 
     def save(self, checkpoint_path: str) -> None:
-        """Save nothing: the ledger remembers."""
+        """Save nothing: a sweep resumes from its record."""
 
     def close(self) -> None:
-        """Leave trainings that still run as they are: the ledger has them as interrupted."""
+        """Do nothing: the record has the trainings that still run as interrupted."""
 
     def _open(self) -> Iterator[Trial]:
-        """Yield the trainings that have not ended, of those wanted so far."""
+        """Yield the trainings that are wanted so far and have not ended."""
         n_seeds, of_these = self._wanted()
         for place in range(n_seeds):
             for of in of_these:
@@ -114,7 +114,7 @@ class Confirmation(Searcher):
                     yield self._unfinished.get(trial_id) or self._new(of, place)
 
     def _wanted(self) -> tuple[int, list[str]]:
-        """Return how many seeds are wanted by now, and of which finalists."""
+        """Return how many seeds are wanted so far, and for which finalists."""
         names = list(self._finalists)
         if not self._until_resolved:
             return self._looks[0], names
@@ -148,16 +148,16 @@ class Confirmation(Searcher):
 
 
 def asked_for(past: Past, settings: Confirm, finalists: Sequence[str]) -> Past:
-    """Return what an earlier confirmation has trained of what this one asks for.
+    """Return those trainings of an earlier confirmation that this one asks for.
 
-    The other trainings, of more seeds or of other configurations, end nothing of this one.
+    Trainings on more seeds, or of other configurations, do not count as progress of this confirmation.
     """
     names = {replica_id(of, place) for of in finalists for place in range(settings.looks[-1])}
     return Past([row for row in past.rows if row["trial_id"] in names], past.reports)
 
 
 def replica_id(of: str, place: int) -> str:
-    """Return the name of a confirmation's trial.
+    """Return the name of a confirmation's training.
 
     >>> replica_id("lsgan-0007", 0)
     'lsgan-0007-seed1'

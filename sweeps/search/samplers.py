@@ -1,4 +1,4 @@
-"""Optuna's samplers."""
+"""Choose Optuna's sampler for a spec."""
 
 import warnings
 from hashlib import sha256
@@ -10,7 +10,7 @@ from sweeps.spec.model import SweepSpec
 
 
 def sampler_for(spec: SweepSpec, number: int) -> BaseSampler:
-    """Return Optuna's sampler for one trial; a grid is every point, in the order that is drawn at random."""
+    """Return the sampler for one trial, seeded by its number; ``grid`` samples its points in random order."""
     seed = int.from_bytes(sha256(f"{spec.seed}/{number}/sampler".encode()).digest()[:4], "big")
     if spec.method == "gp":
         return GPSampler(seed=seed)

@@ -1,4 +1,4 @@
-"""When a trial is stopped early: Ray Tune's schedulers."""
+"""Stop trials early, or let them exchange weights: Ray Tune's schedulers under this project's rules."""
 
 import random
 from dataclasses import dataclass
@@ -31,16 +31,16 @@ REPORTED = "reported"
 
 @dataclass(frozen=True)
 class _Named:
-    """A trial under the sweep's own name for it, which outlives Tune's."""
+    """A trial with the sweep's name for it; Tune names trials anew in each run."""
 
     trial_id: str
 
 
 class _OwnRules(TrialScheduler):
-    """Knows trials by their names, so that it can be told of an earlier run's, and spares the baseline.
+    """Knows trials by the sweep's names, so that an earlier run can be replayed, and spares the baseline.
 
-    The baseline is never stopped: every gain is measured against all of its training. What a trial reports
-    again, after its worker died, was judged.
+    The baseline is never stopped: every gain is measured against the whole training of the baseline. If a
+    trial resumes after its worker died, reports that it makes again are not judged again.
     """
 
     def __init__(self, **rules: Any) -> None:  # noqa: ANN401
@@ -68,7 +68,7 @@ class _OwnRules(TrialScheduler):
         super().on_trial_error(tune_controller, _Named(trial.config["trial_id"]))
 
     def replay(self, past: Past, metric: Metric) -> None:
-        """Judge the reports of an earlier run again, as if nothing had happened."""
+        """Judge the reports of an earlier run in order, so that the rungs are as they were."""
         better = min if metric.goal == "minimize" else max
         for row, reports in past.judged_reports():
             named = _Named(row["trial_id"])
@@ -90,10 +90,10 @@ class _Asha(_OwnRules, AsyncHyperBandScheduler):
 
 
 class _Median(_OwnRules, MedianStoppingRule):
-    """Stops a trial whose best score is worse than the median of the others' means so far.
+    """Stops a trial if its best score is worse than the median of the other trials' running means.
 
-    Ray's takes the last result of every trial that ends for one more report: here a report counts once, and
-    what a trial that diverged ends with is none.
+    Ray's rule counts the last result of every ended trial as one more report. Here each report counts once,
+    and the last result of a trial that diverged does not count.
     """
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:  # noqa: ANN401
@@ -109,12 +109,12 @@ class _Median(_OwnRules, MedianStoppingRule):
 class _Population(PopulationBasedTraining):
     """Population based training (Jaderberg et al., 2017, arXiv:1711.09846).
 
-    Every so many reports a trial among the worst goes on with the state of one of the best, both by their
-    last report, and with that one's parameters, changed a little. The baseline may be taken over from; it
-    takes over from none: every gain is measured against all of its own training.
+    At fixed intervals a trial among the worst, by its last report, takes over the weights of one of the best
+    trials, and its parameters with small random changes. Others may take over from the baseline, which itself
+    takes over nothing: every gain is measured against the whole training of the baseline.
 
-    Ray does not combine it with what suggests trials, since their parameters change on the way: here
-    :class:`sweeps.search.searcher.Search` is not told of what comes after.
+    Ray does not combine this scheduler with searchers, because parameters change during a trial. Here
+    :class:`sweeps.search.searcher.Search` ignores reports after a take-over.
     """
 
     def __init__(self, spec: SweepSpec, past: Past, mode: str) -> None:
@@ -155,9 +155,9 @@ class _Population(PopulationBasedTraining):
             super()._exploit(tune_controller, trial, trial_to_clone)
 
     def _get_new_config(self, trial: Trial, trial_to_clone: Trial) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the trial's own suggestion with the changed parameters of the one that it takes over.
+        """Return the trial's own suggestion with the changed parameters of the trial that it takes over.
 
-        The one parameter that may be unset is lr_d, which is lr then.
+        Only lr_d may be unset; it then equals lr.
         """
         lr = trial_to_clone.config["config"]["lr"]
         known = {
@@ -175,7 +175,7 @@ class _Population(PopulationBasedTraining):
 
 
 def scheduler(spec: SweepSpec, past: Past | None = None) -> TrialScheduler:
-    """Return the scheduler that a spec asks for, told of an earlier run; time is counted in reports."""
+    """Return the scheduler of a spec, with an earlier run replayed; it measures time in reports."""
     rules = spec.early_terminate
     if rules.type == "none":
         return FIFOScheduler()

@@ -1,4 +1,4 @@
-"""What to try next: Ray Tune's bridge to Optuna, which gives the sampler how trials really ended."""
+"""Suggest the next trial: Ray Tune's bridge to Optuna, with every trial in its true final state."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -26,24 +26,24 @@ from sweeps.spec.model import SweepSpec
 
 
 class Search(OptunaSearch):
-    """Ray's bridge to Optuna, which tells the sampler how trials really ended.
+    """Ray's bridge to Optuna, which gives the sampler every trial in its true final state.
 
-    The bridge tells every trial that was not an error COMPLETE with its last score. Here a trial that the
-    scheduler stopped is PRUNED at the step it reached, and one that diverged has a finite score no better
-    than the worst seen, so that its region is avoided. One that took over another's weights and parameters
-    is PRUNED where it did: what came later is not its suggestion's.
+    Ray's own bridge ends every trial without an error as COMPLETE with its last score. Here a trial that the
+    scheduler stopped is PRUNED at the step it reached. A trial that diverged has the worst score seen so far,
+    so that the sampler avoids its region. A trial that took over another trial's weights and parameters is
+    PRUNED at that step: its later reports do not belong to the suggested parameters.
 
-    The first trial is the baseline, also where the space does not contain the seed tutorial's defaults; the
-    sampler then knows nothing of it. No point is tried twice: of a space of finitely many, those that a
-    sampler comes back to are replaced by others, until all have been tried.
+    The first trial is the baseline. If the space does not contain the seed tutorial's defaults, the sampler
+    is not given the baseline. No point of a finite space is tried twice: if a sampler suggests a point again,
+    an untried one replaces it, until all points have been tried.
 
     Args:
-        spec: What to search, and how.
-        name: The sweep's name; trials are called after it.
+        spec: The sweep.
+        name: The sweep's name, with which the names of its trials begin.
         folder: The sweep's folder.
         earlier: The trials of an earlier sweep of the same space, as
             :func:`sweeps.search.warmstart.scored_trials` returns them.
-        past: What an earlier run of this sweep has done; its unfinished trials are suggested first.
+        past: The trials of an earlier run of this sweep; unfinished ones are suggested first.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Search(OptunaSearch):
         self._past = past or Past([], {})
         self._waiting = self._past.unfinished
         self._running: dict[str, Trial] = {}
-        self._asked_again: dict[str, OptunaTrial] = {}
+        self._to_retry: dict[str, OptunaTrial] = {}
         self._diverged: list[OptunaTrial] = []
         tried = [row["params"] for row in self._past.rows]
         suggested = {row["number"] for row in self._past.rows}
@@ -81,12 +81,12 @@ class Search(OptunaSearch):
             self._add_earlier(content)
         for row in self._past.rows:
             if spec.space.contains(row["params"]):
-                self._tell_again(row)
+                self._replay(row)
         for point in _enqueued(spec, tried):
             self._ot_study.enqueue_trial(point)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave everything out: Tune saves its searcher for a restore that is not used here."""
+        """Return nothing: Tune saves its searcher for a restore that is not used here."""
         return {}
 
     @property
@@ -97,7 +97,7 @@ class Search(OptunaSearch):
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Return the next trial, as a mapping that :func:`trial_of` reads; FINISHED when there is none.
 
-        None while others run, of which one may have to be suggested again.
+        None means that Tune must ask again later: a trial that runs may have to be suggested again.
         """
         trial = self._next_unfinished(trial_id) or self._next_new(trial_id)
         if trial is None:
@@ -111,7 +111,7 @@ class Search(OptunaSearch):
         return suggestion(self._spec, self._folder, trial, self._past) | own
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
-        """Tell the study the score that a trial has reached with the parameters that were suggested."""
+        """Report a trial's score to the study while the trial has the suggested parameters."""
         if trial_id in self._ot_trials and not result.get("donor"):
             self._report(self._ot_trials[trial_id], result)
 
@@ -121,29 +121,29 @@ class Search(OptunaSearch):
         result: Mapping[str, Any] | None = None,
         error: bool = False,  # noqa: FBT001, FBT002 - Ray's signature
     ) -> None:
-        """Tell the study how a trial ended; what becomes of one that failed is said afterwards."""
+        """End a trial in the study; the recorder calls :meth:`retry` or :meth:`give_up` after a failure."""
         if error:
             return
         self._running.pop(trial_id, None)
         if trial_id in self._ot_trials:
             self._tell(self._ot_trials[trial_id], result)
 
-    def again(self, trial_id: str, past: Past) -> None:
-        """Suggest a trial again that failed, to go on as ``past`` tells; the study has it running on."""
+    def retry(self, trial_id: str, past: Past) -> None:
+        """Suggest a failed trial again, which resumes from ``past``; it stays running in the study."""
         self._past = past
         failed = self._running.pop(trial_id)
         self._waiting.insert(0, past.trial(failed.trial_id))
         if trial_id in self._ot_trials:
-            self._asked_again[failed.trial_id] = self._ot_trials.pop(trial_id)
+            self._to_retry[failed.trial_id] = self._ot_trials.pop(trial_id)
 
     def give_up(self, trial_id: str) -> None:
-        """Tell the study that a trial has failed."""
+        """End a trial in the study as failed."""
         self._running.pop(trial_id)
         if trial_id in self._ot_trials:
             self._tell(self._ot_trials[trial_id], None)
 
     def _tell(self, trial: OptunaTrial, result: Mapping[str, Any] | None) -> None:
-        """Tell the study how a trial ended; None where it failed."""
+        """End a trial in the study with its last result; None if the trial failed."""
         if not result:
             self._ot_study.tell(trial, state=TrialState.FAIL)
             return
@@ -162,25 +162,25 @@ class Search(OptunaSearch):
         self._tell_diverged()
 
     def close(self) -> None:
-        """Tell the study that trials still running were interrupted."""
+        """End the trials that still run in the study as failed."""
         self._tell_diverged(at_last=True)
-        for trial in (*self._ot_trials.values(), *self._asked_again.values()):
+        for trial in (*self._ot_trials.values(), *self._to_retry.values()):
             self._ot_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
 
     def save(self, checkpoint_path: str) -> None:
         """Save nothing: a sweep resumes from its record."""
 
     def _next_unfinished(self, trial_id: str) -> Trial | None:
-        """Return a trial to go on with, after making it a running one of the study's again."""
+        """Return an unfinished trial to resume, or None; the study's running trial gets Tune's new ID."""
         if not self._waiting:
             return None
         trial = self._waiting.pop(0)
-        if trial.trial_id in self._asked_again:
-            self._ot_trials[trial_id] = self._asked_again.pop(trial.trial_id)
+        if trial.trial_id in self._to_retry:
+            self._ot_trials[trial_id] = self._to_retry.pop(trial.trial_id)
         return trial
 
-    def _tell_again(self, row: Mapping[str, Any]) -> None:
-        """Have the study know a trial of an earlier run as if it had been suggested and told just now."""
+    def _replay(self, row: Mapping[str, Any]) -> None:
+        """Add a trial of an earlier run to the study as if it had been suggested and ended just now."""
         study, spec = self._ot_study, self._spec
         keeps_state = spec.method in {"cmaes", "nsga2"}
         study.sampler = sampler_for(spec, row["number"]) if keeps_state else RandomSampler(seed=0)
@@ -191,7 +191,7 @@ class Search(OptunaSearch):
         for result in reported_scores(row, self._past, spec.metric):
             self._report(trial, result)
         if row["status"] in UNFINISHED:
-            self._asked_again[row["trial_id"]] = trial
+            self._to_retry[row["trial_id"]] = trial
         else:
             self._tell(trial, None if row["status"] == Status.CRASHED else last_result(row, spec.metric))
 
@@ -209,29 +209,29 @@ class Search(OptunaSearch):
         return Trial(name, number, params, config, is_baseline, drawn=drawn or None)
 
     def _next_params(self, trial_id: str, number: int) -> dict[str, Scalar] | None:
-        """Return what to try next, or None where everything has been tried."""
+        """Return the parameters to try next, or None if every point has been tried."""
         baseline = self._spec.baseline
         if number == 0 and not self._spec.space.contains(baseline):
             return baseline
         if self._untried is None:
-            return self._asked(trial_id, number)
+            return self._sampled(trial_id, number)
         if not self._untried:
             return None
-        params = self._asked(trial_id, number)
+        params = self._sampled(trial_id, number)
         if params not in self._untried:
             self._ot_study.tell(self._ot_trials.pop(trial_id), state=TrialState.FAIL)
             self._ot_study.enqueue_trial(self._spec.space.optuna_params(self._untried.first))
-            params = self._asked(trial_id, number)
+            params = self._sampled(trial_id, number)
         if params not in self._untried:
             self._ot_study.tell(self._ot_trials.pop(trial_id), state=TrialState.FAIL)
             params = self._untried.first
         self._untried.remove(params)
         return params
 
-    def _asked(self, trial_id: str, number: int) -> dict[str, Scalar]:
-        """Ask Optuna, with a sampler of the trial's own: it then depends on the study and nothing else.
+    def _sampled(self, trial_id: str, number: int) -> dict[str, Scalar]:
+        """Return parameters from a sampler of the trial's own, so that they depend on the study alone.
 
-        That it takes its time is no news.
+        Optuna warns that define-by-run spaces are slow, and of experimental features: both are expected.
         """
         self._ot_study.sampler = sampler_for(self._spec, number)
         with warnings.catch_warnings():
@@ -241,14 +241,14 @@ class Search(OptunaSearch):
         return params
 
     def _report(self, trial: OptunaTrial, result: Mapping[str, Any]) -> None:
-        """Report a trial's score, once a step; Optuna takes none of several metrics."""
+        """Report a trial's score, once for each step; Optuna takes no reports for several metrics."""
         frozen = self._ot_study._storage.get_trial(trial._trial_id)  # noqa: SLF001 - Optuna's copies are slow
         if len(self._spec.metric) == 1 and result["step"] not in frozen.intermediate_values:
             self._worst.add([result[SCORE]])
             trial.report(result[SCORE], result["step"])
 
     def _tell_diverged(self, *, at_last: bool = False) -> None:
-        """Tell the scores of trials that diverged once there are others to be no better than."""
+        """End the trials that diverged in the study, once another trial has a score."""
         if not self._diverged:
             return
         if at_last or self._worst.is_known:
@@ -265,6 +265,6 @@ class Search(OptunaSearch):
 
 
 def _enqueued(spec: SweepSpec, tried: list[dict[str, Scalar]]) -> list[dict[str, Scalar]]:
-    """Return what is tried first, of what lies in the space and was not tried yet, in Optuna's terms."""
+    """Return Optuna's parameters of the untried first points that lie in the space."""
     points = [point for point in spec.first_points() if spec.space.contains(point) and point not in tried]
     return [spec.space.optuna_params(point) for point in points]

@@ -1,4 +1,4 @@
-"""What Ray Tune passes to a trial, and what comes back."""
+"""Read and write what Ray Tune passes to a trial, and what a trial returns."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -16,7 +16,7 @@ SCORE = "score"
 
 
 def suggestion(spec: SweepSpec, folder: Path, trial: Trial, past: Past) -> dict[str, Any]:
-    """Return what a worker trains a trial from, as a mapping that :func:`trial_of` reads."""
+    """Return everything that a worker needs to train a trial; :func:`trial_of` reads the trial from it."""
     return {
         **asdict(trial),
         "checkpoint_every_s": spec.checkpoint_every,
@@ -40,6 +40,6 @@ def trial_of(suggestion: Mapping[str, Any]) -> Trial:
 
 
 def status_of(result: Mapping[str, Any]) -> Status:
-    """Return how a trial ended whose last result this is; one that was not done was stopped early."""
+    """Return the status of an ended trial from its last result: stopped early, unless the trial was done."""
     status = Status(result["status"])
     return status if status.is_finished() else Status.PRUNED

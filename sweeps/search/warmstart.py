@@ -1,4 +1,4 @@
-"""Which earlier sweep another one may begin from."""
+"""Start a sweep's sampler with the trials of an earlier sweep."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ from sweeps.spec.model import SweepSpec
 
 
 def scored_trials(spec: SweepSpec, folder: Path) -> list[dict[str, Any]]:
-    """Return, as JSON values, the trials of a sweep whose sampler was given a score of them.
+    """Return, as JSON values, the ended trials of a sweep that have a score.
 
     Args:
         spec: A spec of the same space.
@@ -35,21 +35,21 @@ def scored_trials(spec: SweepSpec, folder: Path) -> list[dict[str, Any]]:
 
 
 COMPARED = ("dataset", "image_size", "channels", "extractor", "metric")
-NO_MATTER = {"seed"}
-"""Parameters that may differ: they are not what a score depends on."""
+IGNORED = {"seed"}
+"""Parameters that may differ: scores do not depend on their range."""
 
 
 def earlier_sweep(spec: SweepSpec, name: str, results: Path) -> Path:
-    """Return the folder of a sweep whose scores mean the same in ``spec``'s space.
+    """Return the folder of an earlier sweep, after a check that its scores are comparable with ``spec``'s.
 
     Raises:
         UnknownSweepError: There is no such sweep.
-        SweepError: Its space, dataset, metric or extractor differs; the message says in what.
+        SweepError: Its space, dataset, metric or extractor differs; the message lists the differences.
     """
     sweep = load(name, results)
     differences = [*_differences(spec.model_dump(mode="json"), sweep.facts["spec"])]
     if differences:
-        raise SweepError(f"--warm-start {name}: its scores mean something else: {'; '.join(differences)}")
+        raise SweepError(f"--warm-start {name}: its scores are not comparable: {'; '.join(differences)}")
     return sweep.folder
 
 
@@ -60,7 +60,7 @@ def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator
     parameters = ours["parameters"], theirs["parameters"]
     for name in dict.fromkeys([*parameters[0], *parameters[1]]):
         now, then = (each.get(name) for each in parameters)
-        if now != then and name not in NO_MATTER:
+        if now != then and name not in IGNORED:
             yield f"parameters.{name} was {_in_short(then)}, it is {_in_short(now)}"
 
 

@@ -143,7 +143,7 @@ def test_a_name_is_taken_once(finished, workplace):
         ([SPACE, "--name", "../x"], "--name ../x: "),
         ([SPACE, "--results", SPACE], "losses.yaml is no writable folder; choose another: --results DIR"),
         ([SPACE, "--results", "what?"], "what?: a path with ?, # or % cannot hold databases"),
-        ([SPACE, "--set", "resources.cpu=4000"], "resources.cpu is 4000: a trial must fit, and there are "),
+        ([SPACE, "--set", "resources.cpu=4000"], "resources.cpu is 4000, for each trial: expected "),
         (["rank", "nothing"], "no sweep 'nothing' in results"),
         (["ui"], "results has no MLflow database yet"),
     ],

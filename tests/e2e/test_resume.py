@@ -93,7 +93,7 @@ def test_a_state_of_other_hyperparameters_is_set_aside_for_the_previous_one(work
     assert board(workplace, "changed") == whole
     rows = {row["trial_id"]: row for row in read_ledger("changed", folder.parent).trials}
     [mishap] = rows[unfinished["trial_id"]]["mishaps"]
-    told = f"differs in lr (checkpoint: 1e-05, this run: {config.lr}); the previous one is taken"
+    told = f"differs in lr (checkpoint: 1e-05, this run: {config.lr}); resuming from the previous checkpoint"
     assert told in mishap["reason"]
 
 

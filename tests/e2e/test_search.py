@@ -92,7 +92,7 @@ def test_a_warm_start_begins_from_a_sweep_of_the_same_space_alone(finished, work
     warm = ("grid.yaml", "--warm-start", "grid", "--name", "warm")
     refused = gan_sweep(*warm, "--set", "parameters.steps=30", cwd=workplace)
     assert refused.returncode == 2
-    assert "its scores mean something else: parameters.steps was" in refused.stderr
+    assert "its scores are not comparable: parameters.steps was" in refused.stderr
     assert not (workplace / "results" / "warm").exists()
     done = gan_sweep(*warm, "--trials", "1", "--json", cwd=workplace)
     assert done.returncode == 0, done.stderr

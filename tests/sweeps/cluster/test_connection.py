@@ -1,4 +1,5 @@
 import ast
+import inspect
 import pickle
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import psutil
 import pytest
 import ray
 from ray._private.node import Node
+from ray.tune import Trainable
 
 from sweeps.cluster import connection, nodes
 from sweeps.cluster import resources as of_nodes
@@ -26,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def there(monkeypatch):
-    """Return what has Ray know of nodes with these resources."""
+    """Return a function that makes Ray report nodes with given resources."""
 
     def nodes_with(*resources):
         alive = [{"Alive": True, "Resources": its} for its in resources]
@@ -46,7 +48,7 @@ def there(monkeypatch):
         ({"gpu": 0.1}, {"cpu": 1, "gpu": 0.1}, 8),
     ],
 )
-def test_a_trial_fits_into_one_node_and_a_part_of_a_gpu_into_one_gpu(there, resources, reserved, slots):
+def test_a_trial_fits_into_one_node_and_a_fraction_of_a_gpu_into_one_gpu(there, resources, reserved, slots):
     there({"CPU": 6.0, "GPU": 2.0}, {"CPU": 2.0, "GPU": 1.0}, {"CPU": 2.0})
     assert of_nodes.reserved(Resources(**resources)) == reserved
     assert of_nodes.slots(reserved) == slots
@@ -60,29 +62,32 @@ def test_without_gpus_trials_run_on_cpus(there):
 @pytest.mark.parametrize(
     ("resources", "message"),
     [
-        ({"cpu": 3, "gpu": 0}, r"resources.cpu is 3: .* there are 2 on any of the 2 nodes"),
-        ({"cpu": 2, "gpu": 1}, r"none has both: resources.cpu 2 and resources.gpu 1"),
+        (
+            {"cpu": 3, "gpu": 0},
+            r"resources.cpu is 3, for each trial: expected 2 at most on any of the 2 nodes",
+        ),
+        ({"cpu": 2, "gpu": 1}, r"no node has both resources.cpu 2 and resources.gpu 1"),
     ],
 )
-def test_what_fits_into_no_node_is_refused_though_all_have_enough_together(there, resources, message):
+def test_a_trial_that_fits_into_no_single_node_is_refused(there, resources, message):
     there({"CPU": 2.0}, {"CPU": 1.0, "GPU": 1.0})
     with pytest.raises(SweepError, match=message):
         of_nodes.reserved(Resources(**resources))
 
 
 @pytest.mark.parametrize("address", ["ray://head:10001", "head", "head:", ":6379", "head:70000"])
-def test_what_is_no_address_is_refused(address):
+def test_an_invalid_address_is_refused(address):
     with pytest.raises(SweepError, match="expected auto, or HOST:PORT"):
         connection._answering(address)
 
 
-def test_what_is_no_address_in_the_environment_is_named_as_such(monkeypatch):
+def test_an_invalid_address_in_the_environment_names_the_variable(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
     with pytest.raises(SweepError, match="--address auto, RAY_ADDRESS=ray://head:10001: expected"):
         connection._answering("auto")
 
 
-def test_that_no_cluster_answers_is_told_at_once_with_what_to_type(monkeypatch, tmp_path):
+def test_without_a_cluster_the_message_says_at_once_what_to_type(monkeypatch, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
     started = monotonic()
@@ -90,12 +95,12 @@ def test_that_no_cluster_answers_is_told_at_once_with_what_to_type(monkeypatch, 
         connection._answering(address)
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    with pytest.raises(SweepError, match=r"this machine is in no Ray cluster; .*ray start --head"):
+    with pytest.raises(SweepError, match=r"this machine has not joined a Ray cluster; .*ray start --head"):
         connection._answering("auto")
     assert monotonic() - started < 5
 
 
-def test_the_code_of_components_is_what_lies_with_them_and_was_imported(monkeypatch, tmp_path):
+def test_the_code_of_components_is_their_module_and_what_it_imports_beside_it(monkeypatch, tmp_path):
     (tmp_path / "ours").mkdir()
     (tmp_path / "ours" / "__init__.py").write_text("import near\n", encoding="utf-8")
     for name in ("near", "far"):
@@ -108,13 +113,13 @@ def test_the_code_of_components_is_what_lies_with_them_and_was_imported(monkeypa
     assert users_code(["torch.nn:Module", "json:loads"]) == set()
 
 
-def test_packages_that_a_node_lacks_are_named_as_they_are_installed(monkeypatch):
+def test_packages_that_a_node_is_missing_are_named_as_on_pypi(monkeypatch):
     assert nodes.faults(None) == []
     monkeypatch.setattr(nodes, "PACKAGES", {"ray": "ray", "no_pil": "pillow", "no_torch": "torch"})
-    assert nodes.faults(None) == ["lacks what a trial imports: pip install pillow torch"]
+    assert nodes.faults(None) == ["is missing packages that trials import: pip install pillow torch"]
 
 
-def test_all_that_trials_import_is_asked_for():
+def test_nodes_are_checked_for_every_module_that_trials_import():
     files = [*(ROOT / "gan_core").rglob("*.py"), ROOT / "sweeps" / "cluster" / "trainable.py"]
     trees = [node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
     named = [alias.name for node in trees if isinstance(node, ast.Import) for alias in node.names]
@@ -123,16 +128,16 @@ def test_all_that_trials_import_is_asked_for():
     assert modules - nodes.PACKAGES.keys() == {"gan_core", "sweeps", "ray", "torchmetrics"}
 
 
-def test_a_node_that_does_not_see_the_storage_is_told(tmp_path):
+def test_a_node_that_does_not_see_the_storage_is_a_fault(tmp_path):
     storage = Storage("tiny-0123456789ab", str(tmp_path))
-    assert "does not see what is in --storage" in nodes.faults(storage)[0]
+    assert "does not see the files in --storage" in nodes.faults(storage)[0]
     storage.prepare()
     assert nodes.faults(storage) == []
 
 
 @pytest.fixture(scope="module")
 def started() -> list[tuple[str, set[str]]]:
-    """Of each process of a local Ray: what it runs, and on which addresses it listens."""
+    """Return the command line and listening addresses of each process of a local Ray."""
     with connection.local_ray(Resources()):
         assert ray.get(ray.remote(lambda: 1).remote()) == 1
         ours = psutil.Process()
@@ -143,19 +148,19 @@ def started() -> list[tuple[str, set[str]]]:
 
 
 def _listening(process: psutil.Process) -> Iterator[str]:
-    """Yield the addresses."""
+    """Yield the addresses on which a process listens."""
     for socket_ in process.net_connections("tcp"):
         if socket_.status == psutil.CONN_LISTEN:
             yield socket_.laddr.ip
 
 
-def test_what_a_local_ray_starts_listens_on_loopback_alone(started):
+def test_a_local_ray_listens_on_loopback_only(started):
     addresses = set().union(*(listening for _, listening in started))
     assert addresses
     assert addresses <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
 
 
-def test_a_local_ray_has_no_process_that_reads_logs_or_scales(started):
+def test_a_local_ray_has_no_log_reader_and_no_autoscaler(started):
     commands = [command for command, _ in started]
     assert any("gcs_server" in command for command in commands)
     assert not [command for command in commands if "monitor.py" in command]
@@ -173,11 +178,22 @@ sys.exit("mlflow" in sys.modules)
 """
 
 
-def test_no_statistics_have_mlflow_imported_before_the_first_trial():
+def test_usage_statistics_do_not_import_mlflow_before_the_first_trial():
     assert subprocess.run([sys.executable, "-c", STARTS], check=False).returncode == 0
 
 
-def test_a_files_content_is_short_in_words_and_whole_in_another_process():
+def test_a_files_content_has_a_short_repr_and_survives_pickling():
     content = Content(b"GAN" * 1000)
     assert repr(content) == "<3,000 bytes>"
     assert pickle.loads(pickle.dumps(content)) == b"GAN" * 1000  # noqa: S301 - its own
+
+
+def test_the_trainable_shadows_no_private_attribute_of_rays_trainable():
+    def private_names(file):
+        tree = ast.parse(Path(file).read_text(encoding="utf-8"))
+        nodes_ = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute | ast.FunctionDef)]
+        names = {node.attr if isinstance(node, ast.Attribute) else node.name for node in nodes_}
+        return {name for name in names if name.startswith("_") and not name.startswith("__")}
+
+    ours = private_names(ROOT / "sweeps" / "cluster" / "trainable.py")
+    assert not ours & private_names(inspect.getfile(Trainable))

@@ -58,7 +58,7 @@ if __name__ == "__main__":
     logging.getLogger("ray").setLevel(logging.WARNING)
     before = state()
     sweep = sweeps.run("spec.yaml", quiet=True)
-    assert list(sweep.trials["status"]) == ["completed"], sweep.trials
+    assert list(sweep.trials["status"]) == ["completed"], sweep.trials.to_string()
     assert not ray.is_initialized()
     assert state() == before, (before, state())
 
@@ -71,7 +71,7 @@ if __name__ == "__main__":
     except sweeps.SweepError as error:
         assert f"this process has initialised Ray at {address}" in str(error)
     sweep = sweeps.run("spec.yaml", quiet=True)
-    assert list(sweep.trials["status"]) == ["completed"], sweep.trials
+    assert list(sweep.trials["status"]) == ["completed"], sweep.trials.to_string()
     assert ray.get(counter.add.remote()) == 2
     assert ray.get_runtime_context().gcs_address == address
     assert state() == before, (before, state())

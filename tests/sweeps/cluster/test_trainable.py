@@ -14,7 +14,7 @@ def step_of(metrics, final=None):
     """Return the result of a step whose training reports these metrics."""
     trainable = GanTrainable.__new__(GanTrainable)
     trainable._checkpoint = SimpleNamespace(exists=lambda: False)
-    trainable._states = trainable._taken_over = None
+    trainable._uploads = trainable._taken_over = None
     trainable._mishaps, trainable._place = [], {"host": "here"}
     trainable._reports = iter([SimpleNamespace(step=10, metrics=metrics, final=final)])
     return trainable.step()

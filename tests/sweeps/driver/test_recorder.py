@@ -59,7 +59,7 @@ class TuneTrial:
 class Searcher:
     """Takes in what is to be tried again."""
 
-    def again(self, tune_id, past):
+    def retry(self, tune_id, past):
         self.asked = tune_id, past.trial("tiny-0000")
 
 

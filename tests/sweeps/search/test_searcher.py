@@ -275,7 +275,7 @@ def test_a_trial_whose_worker_died_is_suggested_again_and_is_one_of_the_studys(m
     search.on_trial_result(trial_id="b", result=result("running", 80.0))
     search.on_trial_complete(trial_id="b", error=True)
     rows, reports = as_rows([first, second], [("running",), ("running", 80.0)])
-    search.again("b", Past(rows, reports))
+    search.retry("b", Past(rows, reports))
     suggestion = search.suggest("c")
     assert trial_of(suggestion) == second
     assert (suggestion["best"], suggestion["reported_step"]) == ({"fid": 80.0}, 10)

@@ -53,7 +53,7 @@ def test_the_sampler_begins_with_what_the_earlier_one_was_told(tmp_path, spec, e
 )
 def test_where_scores_mean_something_else_it_says_in_what_they_differ(tmp_path, earlier, old, new, message):
     other = load_spec(write(tmp_path, GOOD.replace(old, new)))
-    with pytest.raises(SweepError, match=f"--warm-start old: its scores mean something else: {message}"):
+    with pytest.raises(SweepError, match=f"--warm-start old: its scores are not comparable: {message}"):
         earlier_sweep(other, "old", tmp_path)
 
 
