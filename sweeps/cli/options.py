@@ -97,6 +97,9 @@ Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document; everything else goes to stderr.")
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 3 if any trial failed.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print the sweep's log to stderr, a line for each event.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 
 

@@ -24,10 +24,12 @@ from sweeps.cli.options import (
     Strict,
     TimeBudget,
     TrackingUri,
+    Verbose,
 )
 from sweeps.words import RESULTS, counted, json_text, results_option
 
 if TYPE_CHECKING:
+    from sweeps.driver.progress import Terminal
     from sweeps.driver.request import Request
     from sweeps.driver.runner import Outcome
     from sweeps.spec.model import SweepSpec
@@ -62,6 +64,7 @@ def run_command(
     ] = False,
     json_: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     strict: Strict = False,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
@@ -82,7 +85,7 @@ def run_command(
             earlier_sweep(checked, warm_start, results)
         _show(checked, json_=json_)
         return
-    request = _request(results, tracking_uri, address, storage, quiet=quiet)
+    request = _request(results, tracking_uri, address, storage, _terminal(quiet=quiet, verbose=verbose))
     with signals_as_exit_codes():
         outcome = execute(checked, request, name=name, warm_start=warm_start)
     _conclude(outcome, results, json_=json_, strict=strict)
@@ -101,6 +104,7 @@ def resume_command(
     results: Results = RESULTS,
     json_: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     strict: Strict = False,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
@@ -108,7 +112,7 @@ def resume_command(
     from sweeps.driver.runner import resume_sweep
 
     changes = _overrides(set_, {"trials": trials, "time_budget": time_budget})
-    request = _request(results, tracking_uri, address, storage, quiet=quiet)
+    request = _request(results, tracking_uri, address, storage, _terminal(quiet=quiet, verbose=verbose))
     with signals_as_exit_codes():
         outcome = resume_sweep(name, request, changes)
     _conclude(outcome, results, json_=json_, strict=strict)
@@ -142,6 +146,7 @@ def confirm_command(
     results: Results = RESULTS,
     json_: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     strict: Strict = False,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
@@ -152,7 +157,7 @@ def confirm_command(
 
     options = {"top": top, "seeds": seeds, "until_resolved": until_resolved or None, "max_seeds": max_seeds}
     settings = confirm_settings(load(name, results).facts["spec"].get("confirm"), options)
-    request = _request(results, tracking_uri, address, storage, quiet=quiet)
+    request = _request(results, tracking_uri, address, storage, _terminal(quiet=quiet, verbose=verbose))
     with signals_as_exit_codes():
         outcome = confirm_sweep(name, settings, request)
     _report_failures(outcome, results)
@@ -190,14 +195,19 @@ def rerun_command(
 
 
 def _request(
-    results: Path, tracking_uri: str | None, address: str | None, storage: str | None, *, quiet: bool
+    results: Path, tracking_uri: str | None, address: str | None, storage: str | None, terminal: "Terminal"
 ) -> "Request":
+    from sweeps.driver.request import Request
+
+    return Request(results, tracking_uri, address, storage, terminal)
+
+
+def _terminal(*, quiet: bool, verbose: bool) -> "Terminal":
     from rich.console import Console
 
     from sweeps.driver.progress import Terminal
-    from sweeps.driver.request import Request
 
-    return Request(results, tracking_uri, address, storage, Terminal(Console(stderr=True), quiet))
+    return Terminal(Console(stderr=True), quiet, verbose)
 
 
 def _overrides(settings: list[str] | None, options: dict[str, Any]) -> "list[Override]":

@@ -17,7 +17,7 @@ def environment(gpus: float = 0, n_nodes: int | None = None) -> dict[str, str]:
         gpus: The number of GPUs that Ray has.
         n_nodes: The number of nodes of the cluster; None for this machine alone.
     """
-    versions = {package: _version(package) for package in PACKAGES}
+    versions = {package: package_version(package) for package in PACKAGES}
     return {
         "python": platform.python_version(),
         **versions,
@@ -40,7 +40,8 @@ def _git_commit() -> dict[str, str]:
     return {"git_commit": found.stdout.strip()} if found.returncode == 0 else {}
 
 
-def _version(package: str) -> str:
+def package_version(package: str) -> str:
+    """Return the version of an installed package, or ``not installed``."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -1,5 +1,6 @@
-"""Show a sweep while it runs."""
+"""Show a sweep while it runs, and log what is shown."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from sweeps.record.trial import Trial
 from sweeps.spec.sections import Metric
 from sweeps.words import duration, format_params
 
+LOG = logging.getLogger("sweeps")
+
 
 @dataclass(frozen=True)
 class Terminal:
@@ -26,25 +29,29 @@ class Terminal:
     Args:
         console: A terminal, a notebook, or a file that gets one line an event.
         is_quiet: Whether to show nothing.
+        is_verbose: Whether the log is shown (:mod:`sweeps.driver.log`), which has a line for each event.
     """
 
     console: Console
     is_quiet: bool = False
+    is_verbose: bool = False
 
     @property
     def is_live(self) -> bool:
         """Whether what is shown can be drawn again in place."""
         return not self.is_quiet and (self.console.is_terminal or self.console.is_jupyter)
 
-    def say(self, text: str) -> None:
-        """Print one line."""
-        if not self.is_quiet:
+    def say(self, text: str, level: int = logging.INFO) -> None:
+        """Log an event, and print it as one line."""
+        LOG.log(level, text)
+        if not self.is_quiet and not self.is_verbose:
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def announced(self, activity: str) -> Iterator[None]:
         """Show an activity, with a spinner in a terminal, until the end of the block."""
         if self.is_live:
+            LOG.info(activity)
             with self.console.status(Text(activity)):
                 yield
         else:
@@ -101,9 +108,11 @@ class Display:
             self._started = monotonic()
         self._note = ""
         self._running[trial.trial_id] = (trial, 0, None)
+        LOG.info(f"{trial.trial_id} starts  {format_params(trial.params)}")
 
     def report(self, trial: Trial, step: int, score: float) -> None:
         """Show a trial's score at a step."""
+        LOG.debug(f"{trial.trial_id} step {step} {self._metric} {score:.6g}")
         self._running[trial.trial_id] = (trial, step, score)
         before, _ = self._best_scores.get(trial.trial_id, (score, trial))
         self._best_scores[trial.trial_id] = min(before, score, key=lambda value: self._sign * value), trial
@@ -116,7 +125,7 @@ class Display:
 
     def mishap(self, trial: Trial, reason: str) -> None:
         """Show a fault that a trial survived."""
-        self._line(f"{trial.trial_id}: {reason}")
+        self._line(f"{trial.trial_id}: {reason}", logging.WARNING)
 
     def end(self, trial: Trial, status: Status, score: float | None, reason: str | None = None) -> None:
         """Show how a trial ended."""
@@ -128,7 +137,8 @@ class Display:
         because = f" ({reason})" if reason else ""
         self._line(
             f"[{self._ended.total()}/{self._n_trials}] {trial.trial_id} {status.words}"
-            f" at step {step}{scored}{because}  {format_params(trial.params)}"
+            f" at step {step}{scored}{because}  {format_params(trial.params)}",
+            logging.WARNING if status in FAILURES else logging.INFO,
         )
 
     def __rich__(self) -> Group:
@@ -178,6 +188,8 @@ class Display:
             table.add_row(f"  {trial.trial_id}", steps, reached, format_params(trial.params), style="dim")
         return table
 
-    def _line(self, text: str) -> None:
-        if not self._live:
-            self._terminal.say(text)
+    def _line(self, text: str, level: int = logging.INFO) -> None:
+        if self._live:
+            LOG.log(level, text)
+        else:
+            self._terminal.say(text, level)

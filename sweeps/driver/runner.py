@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from sweeps.cluster.storage import Storage, chosen_storage
 from sweeps.driver.disk import check_room, disk_full_as_error
 from sweeps.driver.ends import Budget, Signals
+from sweeps.driver.log import LOG, event_log
 from sweeps.driver.preview import disk_bytes
 from sweeps.driver.request import Request
 from sweeps.driver.site import prepared_site, running_ray, storage_again
@@ -260,7 +261,7 @@ def _valid_spec(name: str, content: Mapping[str, Any]) -> SweepSpec:
 
 def _run(plan: _Plan, request: Request) -> Outcome:
     signals, budget = Signals(), Budget(plan.spec.time_budget)
-    with signals.caught(), running_ray(plan.spec, request):
+    with signals.caught(), event_log(request.terminal) as log, running_ray(plan.spec, request):
         signals.catch()
         site = prepared_site(plan.spec, plan.storage, request, check=signals.check)
         folder = plan.folder()
@@ -268,11 +269,16 @@ def _run(plan: _Plan, request: Request) -> Outcome:
 
         session = Session(plan.spec, folder, plan.store, site, [signals, budget], request, plan.change)
         with disk_full_as_error(folder), session, running_lock(folder):
+            log.keep_in(folder)
             is_done = not plan.searches or session.search(plan.earlier, plan.past) is Status.COMPLETED
             if plan.confirm and is_done and signals.number is None:
                 is_done = session.confirm(plan.confirm) is Status.COMPLETED
             if is_done:
                 session.tidy()
+        if session.tracking_failure:
+            LOG.warning(f"MLflow is missing a part of this sweep: {session.tracking_failure}")
+        if session.report_failure:
+            LOG.warning(f"the report page was not written: {session.report_failure}")
     failures = session.tracking_failure, session.report_failure
     return Outcome(_load(folder), signals.number, budget.is_over, plan.confirm is not None, *failures)
 

@@ -1,6 +1,8 @@
 """Train the trials of a sweep with Ray Tune: first the search, then the confirmation."""
 
+import logging
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -41,6 +43,8 @@ from sweeps.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
+
+LOG = logging.getLogger("sweeps")
 
 STATES_KEPT = 4
 """Checkpoints in Ray's working folder of a trial that is paused, or that other trials continue from."""
@@ -172,7 +176,8 @@ class Session:
         metric, folder = self._spec.metric[0], self._folder
         gpus, storage = ray.cluster_resources().get("GPU", 0), self._site.storage
         n_nodes = len(alive()) if self._site.is_cluster else None
-        facts = {"environment": environment(gpus, n_nodes), "tracking_uri": self._store.kept}
+        facts: dict[str, Any] = {"environment": environment(gpus, n_nodes), "tracking_uri": self._store.kept}
+        LOG.debug(", ".join(f"{name} {value}" for name, value in facts["environment"].items()))
         facts |= {"process": this_process()}
         ledger.describe(facts | {"storage": storage and asdict(storage)})
         with Display(self._terminal, folder.name, stage.n_trials, metric, stage.past) as display:
@@ -186,7 +191,8 @@ class Session:
             try:
                 self._tune(stage, recorder)
                 recorder.check()
-            except SweepInterrupted:
+            except SweepInterrupted as signalled:
+                LOG.warning(f"received {signal.Signals(signalled.signal_number).name}")
                 display.say("Stopping")
             except BudgetOver:
                 display.say("The time budget is used up")
@@ -194,6 +200,7 @@ class Session:
                 ledger.abandon()
                 raise
             status = _status(stage, recorder)
+            LOG.info(f"{recorder.ended} of {stage.n_trials} trials have ended: {status.words}")
             recorder.close()
             self._track()
             ledger.close(status)

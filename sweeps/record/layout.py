@@ -9,6 +9,9 @@ from sweeps.errors import SweepError, SweepExistsError
 LEDGER, COPY = "ledger.db", "ledger.copy.db"
 """The record of a sweep, and its copy."""
 
+LOG_FILE = "sweep.log"
+"""The events of a sweep."""
+
 
 def checkpoint_file(folder: Path, trial_id: str) -> Path:
     """Return the checkpoint of a trial that has not ended."""
@@ -68,7 +71,7 @@ def check_results(results: Path, name: str | None) -> None:
 def _is_left_over(folder: Path) -> bool:
     """Return whether a folder holds no more than a command that was killed before it made the record."""
     names = {path.name for path in folder.rglob("*") if path.is_file()}
-    return folder.is_dir() and names <= {"running.lock", "ledger.draft", "ledger.draft-journal"}
+    return folder.is_dir() and names <= {"running.lock", "ledger.draft", "ledger.draft-journal", LOG_FILE}
 
 
 def create_sweep_folder(results: Path, name: str, *, exact: bool) -> Path:
