@@ -92,7 +92,7 @@ def _is_readable(connection: sqlite3.Connection) -> bool:
 def faults_named(file: Path) -> Iterator[None]:
     """Raise errors that name a record, and what to do about it, in place of SQLite's.
 
-    A value that is not what the record holds there, as text that is not JSON, is damage too.
+    A value that is not what the record holds there, for example text that is not JSON, is damage too.
 
     Raises:
         DamagedRecordError: The record is damaged.

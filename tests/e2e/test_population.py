@@ -104,7 +104,7 @@ def test_what_took_over_is_not_trained_alone(sweep, workplace):
     changed = sweep.trials.loc[sweep.trials["took_over"] != "", "trial_id"].iloc[0]
     refused = gan_sweep("rerun", "population", changed, cwd=workplace)
     assert refused.returncode == 2
-    assert "cannot be trained alone: it took over the weights of population-" in refused.stderr
+    assert "cannot be trained alone: it continued from the weights of population-" in refused.stderr
 
 
 def test_killed_it_goes_on(workplace):
