@@ -1,6 +1,5 @@
 """Record and show what happens to trials while Ray Tune runs them."""
 
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from sweeps.cluster.storage import Storage
 from sweeps.driver.disk import disk_full_error, is_full
 from sweeps.driver.progress import Display
 from sweeps.driver.request import OnReport
+from sweeps.record.files import write_atomically
 from sweeps.record.layout import checkpoint_file, discard_checkpoints, samples_file, weights_file
 from sweeps.record.ledger import Ledger
 from sweeps.record.past import Past
@@ -154,9 +154,9 @@ class Recorder(tune.Callback):
         self._scores[trial.trial_id] = result["score"]
         grid = samples_file(self._folder, reporting.trial_id, step)
         grid.parent.mkdir(exist_ok=True)
-        _write_whole(grid, samples)
+        write_atomically(grid, samples)
         if weights is not None:
-            _write_whole(weights_file(self._folder, reporting.trial_id), weights)
+            write_atomically(weights_file(self._folder, reporting.trial_id), weights)
         self._ledger.report(reporting.trial_id, step, metrics, result["score"], result["flags"])
         self._display.report(reporting, step, metrics[self._metric])
         if self._on_report:
@@ -262,16 +262,6 @@ def _forget_statistics(trial: TuneTrial) -> None:
     """Delete Tune's statistics of a trial's results: 100 KB a trial, and nothing reads them."""
     trial.run_metadata.metric_analysis.clear()
     trial.run_metadata.metric_n_steps.clear()
-
-
-def _write_whole(file: Path, content: bytes) -> None:
-    """Write a file atomically: after a crash it is whole or missing."""
-    draft = file.with_name(f"{file.name}.draft")
-    with draft.open("wb") as opened:
-        opened.write(content)
-        opened.flush()
-        os.fsync(opened.fileno())
-    draft.replace(file)
 
 
 _OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}

@@ -1,6 +1,5 @@
-"""Copy a record while its sweep runs, and put whole files in place."""
+"""Copy a record while its sweep runs."""
 
-import os
 import sqlite3
 from contextlib import closing, suppress
 from math import inf
@@ -9,23 +8,12 @@ from threading import Thread
 from time import monotonic
 
 from sweeps.errors import SweepError
+from sweeps.record.files import put_in_place
 from sweeps.record.layout import COPY, LEDGER
 from sweeps.record.schema import connected
 
 COPY_EVERY_S = 30.0
 """From one copy of the record to the next, while trials end."""
-
-
-def put_in_place(draft: Path, file: Path) -> None:
-    """Rename a complete file over another one, durably: after a crash, one of the two is there, whole."""
-    for path in (draft, file.parent):
-        if path == file.parent:
-            draft.replace(file)
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def write_copy(source: Path, copy: Path) -> None:

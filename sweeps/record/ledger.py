@@ -14,7 +14,8 @@ from time import monotonic, sleep, time
 from typing import Any
 from uuid import uuid4
 
-from sweeps.record.copies import Copier, put_in_place
+from sweeps.record.copies import Copier
+from sweeps.record.files import put_in_place
 from sweeps.record.layout import COPY, LEDGER
 from sweeps.record.opening import locks_named
 from sweeps.record.reading import facts_in, spec_in_effect

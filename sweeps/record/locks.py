@@ -1,8 +1,8 @@
-"""Which process runs a sweep."""
+"""Let one process run a sweep, and one upload it."""
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,13 +21,47 @@ def running_lock(folder: Path) -> Iterator[None]:
     Raises:
         SweepError: Another process runs the sweep, or the folder cannot be written.
     """
-    lock = FileLock(folder / "running.lock", timeout=PROBES_S)
+
+    def acquire(lock: FileLock) -> None:
+        try:
+            lock.acquire(timeout=PROBES_S)
+        except Timeout:
+            raise SweepError(f"the sweep {folder.name} is running in another process") from None
+
+    with _held(folder / "running.lock", acquire):
+        yield
+
+
+@contextmanager
+def uploads_lock(folder: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Keep other processes from uploading the sweep to MLflow: two would create each run twice.
+
+    Args:
+        folder: The sweep's folder.
+        on_wait: Called before waiting, if another process is uploading the sweep.
+
+    Raises:
+        SweepError: The folder cannot be written.
+    """
+
+    def acquire(lock: FileLock) -> None:
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            on_wait()
+            lock.acquire(poll_interval=PROBES_S)
+
+    with _held(folder / "uploads.lock", acquire):
+        yield
+
+
+@contextmanager
+def _held(file: Path, acquire: Callable[[FileLock], None]) -> Iterator[None]:
+    lock = FileLock(file)
     try:
-        lock.acquire()
-    except Timeout:
-        raise SweepError(f"the sweep {folder.name} is running in another process") from None
+        acquire(lock)
     except OSError as error:
-        raise SweepError(f"{folder} cannot be written: {error.strerror}") from None
+        raise SweepError(f"{file.parent} cannot be written: {error.strerror}") from None
     try:
         yield
     finally:

@@ -8,7 +8,8 @@ from itertools import count
 from pathlib import Path
 
 from sweeps.errors import DamagedRecordError
-from sweeps.record.copies import put_in_place, write_copy
+from sweeps.record.copies import write_copy
+from sweeps.record.files import put_in_place
 from sweeps.record.layout import COPY, LEDGER
 from sweeps.record.migrations import migrate
 from sweeps.record.opening import checked_format, faults_named, opened

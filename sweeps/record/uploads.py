@@ -1,14 +1,10 @@
-"""Which MLflow stores still show a sweep as running, and the lock of the process that uploads it."""
+"""Note which MLflow stores still show a sweep as running."""
 
 import json
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from sweeps.errors import SweepError
+from sweeps.record.files import write_atomically
 
 STORES = "mlflow.json"
 """The file in the sweep's folder that lists the stores."""
@@ -27,34 +23,4 @@ def note_running(folder: Path, uri: str | None, *, is_running: bool) -> None:
     after = [*(each for each in before if each != uri), *([uri] if is_running else [])]
     if after == before:
         return
-    draft = folder / f"{STORES}.draft"
-    with draft.open("w", encoding="utf-8") as file:
-        json.dump({"shown_as_running": after}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(folder / STORES)
-
-
-@contextmanager
-def uploads_lock(folder: Path, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Keep other processes from uploading the sweep: two would create each run twice.
-
-    Args:
-        folder: The sweep's folder.
-        on_wait: Called before waiting, if another process is uploading it.
-
-    Raises:
-        SweepError: The folder cannot be written.
-    """
-    lock = FileLock(folder / "uploads.lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        on_wait()
-        lock.acquire(poll_interval=0.2)
-    except OSError as error:
-        raise SweepError(f"{folder} cannot be written: {error.strerror}") from None
-    try:
-        yield
-    finally:
-        lock.release()
+    write_atomically(folder / STORES, json.dumps({"shown_as_running": after}).encode())

@@ -5,10 +5,9 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from sweeps.errors import SweepError
-from sweeps.record.locks import is_run
+from sweeps.record.locks import is_run, uploads_lock
 from sweeps.record.reading import read_facts, standing
 from sweeps.record.status import Status
-from sweeps.record.uploads import uploads_lock
 from sweeps.tracking.mirror import Mirror
 from sweeps.tracking.store import Store
 from sweeps.tracking.study_file import StudyFile

@@ -6,10 +6,9 @@ from itertools import count
 from pathlib import Path
 
 from sweeps.errors import SweepError
-from sweeps.record.locks import running_lock
+from sweeps.record.locks import running_lock, uploads_lock
 from sweeps.record.reading import read_facts
 from sweeps.record.recovery import check_whole
-from sweeps.record.uploads import uploads_lock
 from sweeps.tracking.mirror import Mirror
 from sweeps.tracking.refusals import store_errors
 from sweeps.tracking.runs import experiment_of

@@ -6,9 +6,9 @@ from mlflow import MlflowClient
 from sweeps.errors import SweepError
 from sweeps.record.layout import create_sweep_folder
 from sweeps.record.ledger import Ledger
-from sweeps.record.locks import running_lock
+from sweeps.record.locks import running_lock, uploads_lock
 from sweeps.record.status import Status
-from sweeps.record.uploads import stores_showing_running, uploads_lock
+from sweeps.record.uploads import stores_showing_running
 from sweeps.tracking.mirror import Mirror
 from sweeps.tracking.sync import sync
 from tests.sweeps.tracking.records import (

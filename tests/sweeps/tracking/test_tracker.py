@@ -13,9 +13,9 @@ import optuna
 import psutil
 import pytest
 
-from sweeps.record.locks import running_lock
+from sweeps.record.locks import running_lock, uploads_lock
 from sweeps.record.status import Status
-from sweeps.record.uploads import stores_showing_running, uploads_lock
+from sweeps.record.uploads import stores_showing_running
 from sweeps.tracking import tracker as module
 from sweeps.tracking.progress import NICENESS
 from sweeps.tracking.store import Store
