@@ -165,6 +165,8 @@ def test_a_copy_is_written_while_the_sweep_writes_on(tmp_path, monkeypatch):
     ledger = new_ledger(tmp_path)
     write_trials(ledger, range(20))
     ledger._copier.join()
+    ledger._copier.copy_if_due()
+    ledger._copier.join()
     with closing(sqlite3.connect(ledger.folder / "ledger.copy.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("SELECT count(*) FROM trials").fetchone()[0] > 0
