@@ -27,12 +27,14 @@ def test_files_that_are_damaged_at_random_lose_nothing_unnoticed(tmp_path, rng, 
     assert (tally.tried, tally.lost) == (n, [])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="to mount a small disk needs root")
 def test_a_sweep_that_a_full_disk_ended_resumes_once_there_is_room(place, rng):
     tally = kills.full_disks(place, rng, 1)
     assert (tally.tried, tally.lost) == (1, [])
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_resumes_and_ends_like_an_unbroken_one(place, rng):
     tally = kills.kills_of_the_driver(place, rng, 1)
     assert (tally.tried, tally.lost) == (1, [])

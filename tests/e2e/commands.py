@@ -13,8 +13,17 @@ import psutil
 import sweeps
 from sweeps.errors import UnknownSweepError
 from sweeps.record.status import Status
+from tests.servers import make_tables
 
 COMMAND = Path(sys.executable).with_name("gan-sweep")
+
+
+def workplace_in(tmp_path_factory):
+    """Return a folder for sweeps; MLflow's database is there with its tables, which take seconds to make."""
+    folder = tmp_path_factory.mktemp("workplace")
+    (folder / "results").mkdir()
+    make_tables(folder / "results" / "mlflow.db")
+    return folder
 
 
 def gan_sweep(*arguments, cwd, **environment):

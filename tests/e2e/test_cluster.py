@@ -127,6 +127,7 @@ def test_the_code_reaches_the_workers_and_an_error_of_theirs_names_the_node(clus
             remote.on_each_node(refuses, check=lambda: None)
 
 
+@pytest.mark.slow
 def test_a_node_and_the_driver_die_and_no_step_is_lost_to_the_result(cluster, tmp_path):
     (tmp_path / "spec.yaml").write_text(TRAINED, encoding="utf-8")
     on_cluster = ["--address", cluster.address]
@@ -185,6 +186,7 @@ def started(monkeypatch):
         shutil.rmtree(folder)
 
 
+@pytest.mark.slow
 def test_what_ray_start_has_started_is_found_and_goes_on_afterwards(started, tmp_path):
     head, address = started
     sizes = {"steps": 40, "report_every": 20, "eval_samples": 200, "final_samples": 300}

@@ -1,12 +1,12 @@
 """Confirmation by the real command, on real digits."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
@@ -15,31 +15,25 @@ from PIL import Image
 import sweeps
 from sweeps.errors import UnknownSweepError
 from sweeps.tracking.store import Store
+from tests.e2e.commands import COMMAND, gan_sweep, workplace_in
 
-COMMAND = Path(sys.executable).with_name("gan-sweep")
-
-SPEC = """\
+SPEC = f"""\
 name: tiny
 trials: 2
 parameters:
-  loss: {values: [lsgan, hinge]}
-  lr: {distribution: log_uniform_values, min: 1e-4, max: 1e-2}
+  loss: {{values: [lsgan, hinge]}}
+  lr: {{distribution: log_uniform_values, min: 1e-4, max: 1e-2}}
   steps: 40
   report_every: 10
   batch_size: 32
   eval_samples: 128
   final_samples: 128
-early_terminate: {type: none}
+early_terminate: {{type: none}}
 checkpoint_every: 0s
-confirm: {top: 2, seeds: 2}
+confirm: {{top: 2, seeds: 2}}
 keep: 1
+resources: {{cpu: {os.cpu_count()}}}
 """
-
-
-def gan_sweep(*arguments, cwd):
-    return subprocess.run(
-        [COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300
-    )
 
 
 def replicas(workplace):
@@ -51,7 +45,7 @@ def replicas(workplace):
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
     """A sweep whose confirmation was interrupted in its middle and resumed."""
-    folder = tmp_path_factory.mktemp("workplace")
+    folder = workplace_in(tmp_path_factory)
     (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
     with subprocess.Popen([COMMAND, "spec.yaml", "--quiet"], cwd=folder) as process:
         deadline = time.monotonic() + 200
@@ -96,6 +90,7 @@ def test_all_finalists_have_the_same_seeds_and_no_trial_of_the_search_has_them(w
         assert replica["step"] == 40
 
 
+@pytest.mark.slow
 def test_more_seeds_train_only_the_missing_ones(workplace, resumed):
     before = sweeps.load("tiny", workplace / "results")
     done = gan_sweep("confirm", "tiny", "--seeds", 3, cwd=workplace)
@@ -145,6 +140,7 @@ def test_mlflow_has_the_replicas_under_their_stage(workplace, resumed):
     assert len(tags) == len(runs)
 
 
+@pytest.mark.slow
 def test_until_resolved_trains_more_seeds_of_tied_finalists(workplace, resumed):
     done = gan_sweep(
         "confirm", "tiny", "--seeds", 3, "--until-resolved", "--max-seeds", 4, "--json", cwd=workplace

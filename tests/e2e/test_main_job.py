@@ -269,7 +269,9 @@ def started(workplace, name, *arguments):
             process.kill()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_signal_ends_the_sweep_and_keeps_its_trials(workplace, number, code):
     name = f"stopped-{code}"
     long = ["--set", "parameters.steps=100000", "--set", "parameters.report_every=10000"]
@@ -289,7 +291,9 @@ def test_a_signal_ends_the_sweep_and_keeps_its_trials(workplace, number, code):
     assert {run.info.status for run in runs} == {"KILLED"}
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow)]
+)
 def test_a_signal_before_the_sweep_has_begun_leaves_nothing(tmp_path, number, code):
     command = [COMMAND, SPACE, *QUICK]
     with subprocess.Popen(
@@ -302,6 +306,7 @@ def test_a_signal_before_the_sweep_has_begun_leaves_nothing(tmp_path, number, co
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_two_sweeps_at_once_are_both_whole(tmp_path):
     command = [COMMAND, SPACE, *QUICK, "--trials", "1", "--json"]
     both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -313,6 +318,7 @@ def test_two_sweeps_at_once_are_both_whole(tmp_path):
         assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]
 
 
+@pytest.mark.slow
 def test_a_flag_stops_a_trial_where_the_spec_asks_and_is_ranked_with_it(workplace):
     still = [
         "--set",
@@ -339,7 +345,7 @@ def test_a_sweep_in_which_every_trial_diverges_has_no_winner(workplace):
     assert sweeps.load("wild", workplace / "results").rank()["rank"].isna().all()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_the_dashboard_answers_on_loopback_until_it_is_stopped(finished, workplace, number):
     process = subprocess.Popen([COMMAND, "ui"], cwd=workplace, stderr=subprocess.PIPE, text=True)
     try:

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 import sweeps
 from sweeps.search.study import bring_up
 from sweeps.tracking.store import Store
-from tests.e2e.commands import board, gan_sweep, killed_after
+from tests.e2e.commands import board, gan_sweep, killed_after, workplace_in
 
 POPULATION = f"""\
 name: population
@@ -35,7 +35,7 @@ resources: {{cpu: {os.cpu_count()}}}
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("workplace")
+    folder = workplace_in(tmp_path_factory)
     (folder / "spec.yaml").write_text(POPULATION, encoding="utf-8")
     return folder
 
@@ -94,6 +94,7 @@ def test_mlflow_shows_what_changed(sweep, workplace):
         assert run.info.status == "FINISHED"
 
 
+@pytest.mark.slow
 def test_one_seed_gives_one_population(sweep, workplace):
     again = gan_sweep("spec.yaml", "--name", "again", "--quiet", cwd=workplace)
     assert again.returncode == 0, again.stderr
@@ -107,6 +108,7 @@ def test_what_took_over_is_not_trained_alone(sweep, workplace):
     assert "cannot be trained alone: it continued from the weights of population-" in refused.stderr
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on(workplace):
     killed_after(11, "killed", "spec.yaml", "--name", "killed", workplace=workplace)
     done = gan_sweep("resume", "killed", "--json", cwd=workplace)

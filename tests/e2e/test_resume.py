@@ -18,7 +18,7 @@ from sweeps.record.ledger import Ledger
 from sweeps.record.reading import read_ledger
 from sweeps.search.study import bring_up
 from sweeps.tracking.store import Store
-from tests.e2e.commands import COMMAND, board, gan_sweep, killed_after, n_reports
+from tests.e2e.commands import COMMAND, board, gan_sweep, killed_after, n_reports, workplace_in
 
 ONE_AT_A_TIME = f"""\
 name: whole
@@ -39,7 +39,7 @@ resources: {{cpu: {os.cpu_count()}}}
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("workplace")
+    folder = workplace_in(tmp_path_factory)
     (folder / "spec.yaml").write_text(ONE_AT_A_TIME, encoding="utf-8")
     return folder
 
@@ -76,6 +76,7 @@ def test_killed_twice_and_resumed_it_ends_as_if_nothing_had_happened(workplace, 
     assert not list((workplace / "results" / "killed" / "checkpoints").iterdir())
 
 
+@pytest.mark.slow
 def test_a_state_of_other_hyperparameters_is_set_aside_for_the_previous_one(workplace, whole):
     killed_after(2, "changed", "spec.yaml", "--name", "changed", workplace=workplace)
     folder = workplace / "results" / "changed"
@@ -115,6 +116,7 @@ def test_mlflow_has_one_run_a_trial_all_the_same(workplace, whole):
         assert steps == sorted(steps)
 
 
+@pytest.mark.slow
 def test_a_sweep_that_was_killed_after_its_last_trial_is_completed(workplace, whole):
     record = read_ledger("whole", workplace / "results")
     Ledger(record.folder, record.facts["spec"]).abandon()
@@ -135,6 +137,7 @@ def test_a_finished_sweep_is_left_as_it_is_and_can_be_extended(workplace, whole)
     assert sum(json.loads(more.stdout)["trials"].values()) == 5
 
 
+@pytest.mark.slow
 def test_out_of_time_it_goes_on_with_a_new_budget(workplace):
     long = ("--set", "parameters.steps=300", "--set", "parameters.report_every=60", "--trials", 2)
     named = ("--name", "short", "--time-budget", "5s", "--json")
@@ -145,6 +148,7 @@ def test_out_of_time_it_goes_on_with_a_new_budget(workplace):
     assert json.loads(second.stdout)["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_run_one_sweep(workplace):
     command = [COMMAND, "spec.yaml", "--name", "twice", "--quiet"]
     with subprocess.Popen(command, cwd=workplace) as first:

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 import sweeps
-from tests.e2e.commands import COMMAND, board, gan_sweep, n_reports
+from tests.e2e.commands import COMMAND, board, gan_sweep, n_reports, workplace_in
 
 SPEC = """\
 name: whole
@@ -30,7 +30,7 @@ checkpoint_every: 0s
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("workplace")
+    folder = workplace_in(tmp_path_factory)
     spec = SPEC + f"resources: {{cpu: {os.cpu_count()}}}\n"
     (folder / "spec.yaml").write_text(spec, encoding="utf-8")
     return folder
@@ -76,6 +76,7 @@ def test_a_trial_whose_worker_is_killed_twice_ends_as_if_nothing_had_happened(wo
     assert sweep.rank()[scores].equals(whole.rank()[scores])
 
 
+@pytest.mark.slow
 def test_a_trial_that_dies_too_often_has_failed_and_the_sweep_goes_on(workplace):
     options = ("--set", "retries=0", "--trials", 2)
     code, told = run_killing(workplace, "failing", (1,), *options)

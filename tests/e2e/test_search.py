@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from sweeps.search.study import bring_up
-from tests.e2e.commands import gan_sweep
+from tests.e2e.commands import gan_sweep, workplace_in
 
 GRID = """\
 name: grid
@@ -28,7 +28,7 @@ early_terminate: {type: none}
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("workplace")
+    folder = workplace_in(tmp_path_factory)
     (folder / "grid.yaml").write_text(GRID, encoding="utf-8")
     return folder
 
@@ -76,6 +76,7 @@ def test_a_trial_is_repeated_bit_for_bit(finished, workplace):
     assert "no trial 'grid-0009' in the sweep grid; allowed: grid-0000" in unknown.stderr
 
 
+@pytest.mark.slow
 def test_when_its_time_is_over_a_sweep_ends_with_its_verdict(workplace):
     endless = ("--set", "method=random", "--set", "parameters.lr.values=[3e-4, 4e-4]")
     settings = ("--set", "parameters.steps=100000", "--name", "endless", "--time-budget", "25s")

@@ -27,6 +27,7 @@ confirm: {top: 1, seeds: 2}
 """
 
 
+@pytest.mark.slow
 def test_a_server_killed_in_mid_sweep_costs_nothing_and_holds_all_after_sync(tmp_path):
     (tmp_path / "spec.yaml").write_text(SPEC, encoding="utf-8")
     port, results = free_port(), tmp_path / "results"
