@@ -1,1 +1,1 @@
-"""The figures that docs/measured.md quotes, one command each."""
+"""Measure the figures that docs/measured.md quotes, one command each."""

@@ -1,8 +1,8 @@
-"""All benchmarks that take minutes: ``python -m benchmarks``, at most 40 of them on 2 cores.
+"""Run all benchmarks that take minutes: ``python -m benchmarks``, at most 40 minutes on 2 cores.
 
-``in_full``, ``record`` and ``search`` are run by themselves.
+``in_full``, ``record`` and ``search`` take longer and have commands of their own.
 
-Writes ``benchmarks/RESULTS.md``, and exits with 1 where a figure is missed.
+The command writes ``benchmarks/RESULTS.md``, and exits with 1 if any figure misses its target.
 """
 
 import argparse
@@ -32,7 +32,7 @@ SIZES: Mapping[str, Mapping[str, int]] = {
     "step": {},
     "time_to_fid": {"trials": 10},
 }
-"""The modules in turn, with what differs from their own defaults so that all take 40 minutes."""
+"""The modules in order, with the sizes that differ from their defaults: all take 40 minutes together."""
 
 QUICK: Mapping[str, Mapping[str, int]] = {
     "startup": {"rounds": 1},
@@ -45,13 +45,13 @@ QUICK: Mapping[str, Mapping[str, int]] = {
     "step": {"rounds": 1},
     "time_to_fid": {"seeds": 2, "rounds": 1, "trials": 3},
 }
-"""Sizes that try each module rather than measure."""
+"""Sizes that only check that each module runs."""
 
 
 def measure(
     names: Sequence[str], sizes: Mapping[str, Mapping[str, int]]
 ) -> Iterator[dict[str, list[Figure]]]:
-    """Run modules one after another, and yield the figures so far after each."""
+    """Run modules one after another, and yield all figures so far after each."""
     console, figures = Console(stderr=True), {}
     for name in names:
         started = monotonic()
@@ -64,26 +64,30 @@ def measure(
 
 
 def command(names: Iterable[str]) -> str:
-    """Return what is typed to run modules."""
+    """Return the command that runs these modules."""
     return " ".join(["python -m benchmarks", *([] if [*names] == [*SIZES] else names)])
 
 
 def main() -> None:
-    """Run what the command line asks for."""
+    """Run the benchmarks that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=[*SIZES], help=f"which: {', '.join(SIZES)} (all)")
-    parser.add_argument("--quick", action="store_true", help="try them: the figures say nothing then")
-    parser.add_argument("--output", type=Path, help=f"({OUTPUT.name}; nowhere with --quick)")
+    parser.add_argument(
+        "names", nargs="*", default=[*SIZES], help=f"the benchmarks: {', '.join(SIZES)} (all)"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="only check that they run; the figures mean nothing"
+    )
+    parser.add_argument("--output", type=Path, help=f"the page ({OUTPUT.name}; with --quick, none)")
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(SIZES):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(SIZES)}")
-    output, figures, told = asked.output or (None if asked.quick else OUTPUT), {}, ""
+    output, figures, text = asked.output or (None if asked.quick else OUTPUT), {}, ""
     where = environment()
     for figures in measure(asked.names, QUICK if asked.quick else SIZES):
-        told = page(figures, command(figures), where)
+        text = page(figures, command(figures), where)
         if output:
-            output.write_text(told, encoding="utf-8")
-    print(output or told)  # noqa: T201 - a command
+            output.write_text(text, encoding="utf-8")
+    print(output or text)  # noqa: T201 - a command
     sys.exit(not all(figure.is_reached for each in figures.values() for figure in each))
 
 

@@ -1,7 +1,7 @@
-"""Many trials on a cluster of three nodes: ``python -m benchmarks.cluster``.
+"""Measure the driver with many trials on three nodes: ``python -m benchmarks.cluster``.
 
-The nodes are processes on this machine with a core each, beside a head that trains nothing; the trainings
-return at once, so that what is measured is the driver.
+The nodes are processes on this machine with one core each, and the head trains nothing. The trainings return
+at once, so the time is the driver's.
 """
 
 import argparse
@@ -15,7 +15,7 @@ N_NODES, MOST_MB = 3, 50
 
 
 def figures(*, trials: int = 1000) -> list[Figure]:
-    """Measure a sweep of so many trials, a report each."""
+    """Measure a sweep of ``trials`` trials with one report each."""
     cluster = Cluster(
         initialize_head=True, head_node_args={"num_cpus": 0, "num_gpus": 0, "include_dashboard": False}
     )
@@ -27,15 +27,19 @@ def figures(*, trials: int = 1000) -> list[Figure]:
     finally:
         cluster.shutdown()
     return [
-        Figure(f"a trial on {N_NODES} nodes, {trials} trials, ms", found.trial_ms),
-        Figure("driver's memory from the first half to the last trial, MB", found.memory_mb, asked=MOST_MB),
+        Figure(f"time per trial on {N_NODES} nodes, {trials} trials, ms", found.trial_ms),
+        Figure(
+            "growth of the driver's memory in the second half of the trials, MB",
+            found.memory_mb,
+            asked=MOST_MB,
+        ),
     ]
 
 
 def main() -> None:
-    """Measure what the command line asks for; exit with 1 where a figure is missed."""
+    """Measure, print the figures, and exit with 1 if any misses its target."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=1000, help="(1000)")
+    parser.add_argument("--trials", type=int, default=1000, help="trials of the sweep (1000)")
     conclude(figures(trials=parser.parse_args().trials))
 
 

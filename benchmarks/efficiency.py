@@ -1,8 +1,9 @@
-"""How much of a sweep's time its trainings have: ``python -m benchmarks.efficiency``.
+"""Measure the share of a sweep's time that is training: ``python -m benchmarks.efficiency``.
 
-A real sweep, its trials two at a time and one at a time, each trial on one core. Random search without early
-stopping: both train the same configurations for the same steps. Beside it stands what the machine gives:
-processes that train at a time without a sweep against one of them.
+A real sweep runs twice: with one trial per core at a time, and with one trial at a time, each trial on one
+core. Random search without early stopping trains the same configurations for the same steps in both. For
+comparison, the benchmark also measures how much faster processes without a sweep train at a time than in
+turn.
 """
 
 import argparse
@@ -32,7 +33,7 @@ TRAINED = "trained_s"
 
 
 class TimedTrainable(GanTrainable):
-    """Says with each result how long the worker trained for it, what is scored and written included."""
+    """Adds to each result the seconds that its training took, with scoring and writing."""
 
     def step(self) -> dict[str, Any]:
         """Train up to the next report."""
@@ -42,7 +43,7 @@ class TimedTrainable(GanTrainable):
 
 
 def run(results: Path, trials: int, steps: int, at_once: int) -> dict[str, float]:
-    """Run the sweep, and return how long it took and how long its workers trained."""
+    """Run the sweep, and return its seconds and the seconds that its workers trained."""
     overrides = {
         "method": "random",
         "early_terminate": {"type": "none"},
@@ -53,14 +54,14 @@ def run(results: Path, trials: int, steps: int, at_once: int) -> dict[str, float
     trained_s: list[float] = []
     record = Recorder.on_trial_result
 
-    def noting(self: Recorder, trial: Any, result: dict[str, Any], **info: object) -> None:  # noqa: ANN401 - Tune's
+    def timing(self: Recorder, trial: Any, result: dict[str, Any], **info: object) -> None:  # noqa: ANN401 - Tune's
         trained_s.append(result[TRAINED])
         record(self, trial, result, **info)
 
     with (
         patch.object(session, "GanTrainable", TimedTrainable),
         patch.object(session, "slots", lambda _resources: at_once),
-        patch.object(Recorder, "on_trial_result", noting),
+        patch.object(Recorder, "on_trial_result", timing),
     ):
         sweep = sweeps.run(SPEC, overrides=overrides, results=results, quiet=True)
     return {"elapsed_s": elapsed_s(sweep), TRAINED: sum(trained_s)}
@@ -76,7 +77,7 @@ def measured(trials: int, steps: int, at_once: int) -> dict[str, float]:
 
 
 def machines_ratio(n_processes: int, *, rounds: int = 7, n_steps: int = 40) -> float:
-    """Return how many times as fast processes train at a time as in turn, without a sweep."""
+    """Return how many times faster processes train at a time than in turn, without a sweep."""
     alone: list[float] = []
     together: list[float] = []
     with ExitStack() as stack:
@@ -92,7 +93,7 @@ def machines_ratio(n_processes: int, *, rounds: int = 7, n_steps: int = 40) -> f
 
 
 def figures(*, rounds: int = 2, trials: int = 8, steps: int = 2400) -> list[Figure]:
-    """Run the sweep both ways in so many rounds."""
+    """Run the sweep both ways in each round."""
     efficiencies, ratios, cores = [], [], os.cpu_count() or 1
     for number in range(rounds):
         turns = (cores, 1) if number % 2 else (1, cores)
@@ -107,11 +108,11 @@ def figures(*, rounds: int = 2, trials: int = 8, steps: int = 2400) -> list[Figu
 
 
 def main() -> None:
-    """Measure what the command line asks for; exit with 1 where a figure is missed."""
+    """Measure, print the figures, and exit with 1 if any misses its target."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=2, help="(2)")
-    parser.add_argument("--trials", type=int, default=8, help="(8)")
-    parser.add_argument("--steps", type=int, default=2400, help="of each trial (2400)")
+    parser.add_argument("--rounds", type=int, default=2, help="rounds (2)")
+    parser.add_argument("--trials", type=int, default=8, help="trials of each sweep (8)")
+    parser.add_argument("--steps", type=int, default=2400, help="steps of each trial (2400)")
     parser.add_argument("--sweep", type=Path, metavar="RESULTS", help=argparse.SUPPRESS)
     parser.add_argument("--at-once", type=int, default=1, help=argparse.SUPPRESS)
     asked = parser.parse_args()

@@ -1,8 +1,8 @@
-"""What a training spends beside its steps: ``python -m benchmarks.evaluation``.
+"""Measure the time of a training outside of its steps: ``python -m benchmarks.evaluation``.
 
-One training on the embedded digits at the default settings, as a worker does it: on one thread, with a
-checkpoint every half a minute and each report's samples as a PNG. Times are the CPU's, so that other
-processes count for little; waiting for the disk is not among them.
+The benchmark trains once on the embedded digits at the default settings, as a worker does: on one thread,
+with a checkpoint every half minute and the samples of each report as a PNG. Times are CPU times, which other
+processes hardly change; they do not include waiting for the disk.
 """
 
 import argparse
@@ -48,13 +48,13 @@ TIMED = [
     ("checkpoints", training, "save_checkpoint"),
     ("final score", Evaluator, "final_score"),
 ]
-"""The functions that make up each part; none calls another one."""
+"""The functions of each part; none calls any other of them."""
 
 
 def cpu_seconds(config: TrialConfig, data: ImageDataset, evaluator: Evaluator) -> dict[str, float]:
-    """Train once and return the CPU's seconds by part.
+    """Train once and return the CPU seconds of each part.
 
-    The first optimiser of a process has torch load more of itself: there is one before the time starts.
+    torch imports more modules for the first optimizer of a process, so one is made before the time starts.
     """
     Trainer(config, data.image_shape)
     seconds = dict.fromkeys((STEPS, REST, *BESIDE), 0.0)
@@ -71,7 +71,7 @@ def cpu_seconds(config: TrialConfig, data: ImageDataset, evaluator: Evaluator) -
 
 
 def timed(function: Callable[P, R], part: str, seconds: dict[str, float]) -> Callable[P, R]:
-    """Return the function, each call's time on the CPU added to a part's seconds."""
+    """Return the function; it adds the CPU time of each call to ``seconds[part]``."""
 
     @wraps(function)
     def counted(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -84,7 +84,7 @@ def timed(function: Callable[P, R], part: str, seconds: dict[str, float]) -> Cal
 
 
 def table_of(seconds: dict[str, float], title: str) -> Table:
-    """Return the parts and their shares of all, with the sum of what is beside the steps."""
+    """Return a table of the parts and their shares, with the sum of the parts other than the steps."""
     table, total = Table(title=title), sum(seconds.values())
     table.add_column("part")
     for column in ("CPU seconds", "share"):
@@ -96,7 +96,7 @@ def table_of(seconds: dict[str, float], title: str) -> Table:
 
 
 def figures(*, steps: int | None = None) -> list[Figure]:
-    """Train once at the default settings, or for so many steps."""
+    """Train once at the default settings, or with another number of steps."""
     torch.set_num_threads(1)
     keep_freed_memory()
     data = load_dataset("mnist-5k")
@@ -108,16 +108,18 @@ def figures(*, steps: int | None = None) -> list[Figure]:
     )
     return [
         Figure("checkpoints and samples, % of a trial's time", kept, asked=MOST_KEEPING_PERCENT),
-        Figure("all that is beside the steps, % of a trial's time", beside),
+        Figure("everything but the steps, % of a trial's time", beside),
     ]
 
 
 def main() -> None:
-    """Measure what the command line asks for, and print the table."""
+    """Train once, and print the table."""
     defaults = TrialConfig()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--precision", choices=get_args(Precision), default=defaults.precision)
-    parser.add_argument("--steps", type=int, default=defaults.steps, help=f"steps ({defaults.steps})")
+    parser.add_argument(
+        "--steps", type=int, default=defaults.steps, help=f"training steps ({defaults.steps})"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()

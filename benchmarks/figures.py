@@ -1,4 +1,4 @@
-"""One shape for what benchmarks measure, beside what was asked."""
+"""Represent measured figures, with their targets and those of peers, and show them."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,15 +11,15 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured, and what was asked.
+    """A measured figure and its target.
 
     Args:
-        name: What it is, with its unit.
-        measured: The median, where it was measured several times.
-        spread: The least and the most of them, or None.
-        asked: What it is to be; None where nothing was asked.
-        is_at_most: Whether less is better.
-        peers: What others take for the same, by their names.
+        name: What was measured, with its unit.
+        measured: The value; the median of several measurements.
+        spread: The least and the greatest measurement; None for a single one.
+        asked: The target; None without one.
+        is_at_most: Whether the target is an upper bound.
+        peers: The same figure of other tools, by name.
     """
 
     name: str
@@ -33,19 +33,19 @@ class Figure:
     def of(
         cls, name: str, values: Sequence[float], asked: float | None = None, *, is_at_most: bool = True
     ) -> "Figure":
-        """Return the median of several measurements."""
+        """Return the figure of several measurements."""
         return cls(name, median(values), (min(values), max(values)), asked, is_at_most)
 
     @property
     def is_reached(self) -> bool:
-        """Whether it is what was asked; also where nothing was."""
+        """Whether the figure meets its target; True without a target."""
         if self.asked is None:
             return True
         return self.measured <= self.asked if self.is_at_most else self.measured >= self.asked
 
     @property
     def cells(self) -> tuple[str, str, str, str, str, str]:
-        """The name, the median, the spread, the peers' figures, what was asked, and whether it is reached."""
+        """The name, the value, the spread, the peers, the target, and whether it is reached."""
         spread = "" if self.spread is None else f"{self.spread[0]:.3g} to {self.spread[1]:.3g}"
         peers = ", ".join(f"{name} {value:.3g}" for name, value in self.peers.items())
         if self.asked is None:
@@ -58,7 +58,7 @@ COLUMNS = ("figure", "median", "spread", "peers", "asked", "reached")
 
 
 def page(figures: Mapping[str, Sequence[Figure]], command: str, environment: Mapping[str, str]) -> str:
-    """Return what a command measured, by module, and on what, as Markdown."""
+    """Return a Markdown page: the command, the machine, and a table of figures for each module."""
     machine = [f"- {name}: {value}" for name, value in environment.items()]
     parts = ["# What the benchmarks measured", "", f"`{command}` wrote this.", "", *machine]
     for name, each in figures.items():
@@ -72,7 +72,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def conclude(figures: Sequence[Figure]) -> None:
-    """Print figures as a table, and exit with 1 where one is missed."""
+    """Print figures as a table, and exit with 1 if any misses its target."""
     table = Table(*COLUMNS)
     for figure in figures:
         table.add_row(*figure.cells)

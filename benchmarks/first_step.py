@@ -1,6 +1,7 @@
-"""Writes down when a worker takes its first training step; Ray's workers import it in advance.
+"""Record when a worker takes its first training step.
 
-It changes the trainer as it is imported: there is no other time at which a worker asks for it.
+Ray's workers import this module in advance. The import itself patches the trainer, because a worker calls no
+function of this module.
 """
 
 import os
@@ -13,15 +14,15 @@ from gan_core.trainer import Trainer
 FILE = "GAN_SWEEP_FIRST_STEP"
 
 
-def _noting(step: Any) -> Any:  # noqa: ANN401 - the trainer's method
-    def noted(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401
+def _recorded(step: Any) -> Any:  # noqa: ANN401 - the trainer's method
+    def recorded(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401
         Trainer.step = step  # type: ignore[method-assign]
         with Path(os.environ[FILE]).open("a", encoding="utf-8") as file:
             file.write(f"{time()}\n")
         return step(*arguments, **options)
 
-    return noted
+    return recorded
 
 
 if FILE in os.environ:
-    Trainer.step = _noting(Trainer.step)  # type: ignore[method-assign]
+    Trainer.step = _recorded(Trainer.step)  # type: ignore[method-assign]

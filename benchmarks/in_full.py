@@ -1,9 +1,9 @@
-"""How soon real searches have a good generator: ``python -m benchmarks.in_full``, 40 minutes.
+"""Measure how soon real searches find a good generator: ``python -m benchmarks.in_full``, 40 minutes.
 
-Each of the searches that ``benchmarks.time_to_fid`` replays is run once, all for the same time, by the
-command that its user would type. How many times as long as this project's another takes is read at the least
-fid that both have reported. Times are those from Enter. Beside what this project's came to stands a tenth of
-the fid of the seed tutorial's defaults, which are trained first. Writes ``benchmarks/IN_FULL.md``.
+Each search that ``benchmarks.time_to_fid`` replays runs once, by the command that its user would type, for
+the same time. Times start at Enter. Two searches are compared by their times to the lowest fid that both
+reached. The target for this project's search is a tenth of the fid of the seed tutorial's defaults, which are
+trained first. The command writes ``benchmarks/IN_FULL.md``.
 """
 
 import argparse
@@ -48,8 +48,8 @@ class Search:
     """A search as its user runs it.
 
     Args:
-        command: What is typed.
-        fids: Reads what it has reported so far.
+        command: The command.
+        fids: Returns the fids that it has reported so far.
     """
 
     command: Sequence[str]
@@ -57,7 +57,7 @@ class Search:
 
 
 def prepared(name: str, folder: Path) -> Search:
-    """Return a search of the recorded trials' space, which writes to a folder."""
+    """Return a search of the recorded trials' space that writes into a folder."""
     if name in PEERS:
         command = [sys.executable, "-m", PEERS[name], "--trials", str(MOST_TRIALS * REPORTS)]
         return Search(command, lambda: _printed(folder / "stdout"))
@@ -68,7 +68,7 @@ def prepared(name: str, folder: Path) -> Search:
 
 
 def space_file(method: str, early_terminate: str) -> dict[str, object]:
-    """Return what a search-space file of this project says of the recorded trials' space."""
+    """Return the content of a search-space file with the recorded trials' space."""
     fixed = {name: {"value": value} for name, value in DESIGN.fixed.items()}
     searched = {
         name: domain.model_dump(mode="json", exclude_none=True) for name, domain in DESIGN.space.items()
@@ -100,7 +100,7 @@ def _reported(results: Path) -> list[float]:
 
 @contextmanager
 def running(search: Search, folder: Path) -> Iterator[psutil.Popen]:
-    """Run a search, and leave no process of it."""
+    """Run a search, and end all of its processes afterwards."""
     with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
         environment = os.environ | {"RAY_ADDRESS": "local"}
         process = psutil.Popen(search.command, stdout=stdout, stderr=stderr, env=environment)
@@ -117,14 +117,14 @@ def running(search: Search, folder: Path) -> Iterator[psutil.Popen]:
 
 
 Course = list[tuple[float, float]]
-"""Each time the least fid of a search was less than before: the seconds from Enter, and that fid."""
+"""The improvements of a search: the seconds from Enter, and the new lowest fid."""
 
 
 def course(name: str, limit_s: float) -> Course:
-    """Run a search to the limit, and return how it went.
+    """Run a search for ``limit_s`` seconds, and return its improvements.
 
     Raises:
-        RuntimeError: It ended before, or reported nothing.
+        RuntimeError: The search ended before the limit, or reported no fid.
     """
     with TemporaryDirectory() as path:
         folder, started = Path(path), monotonic()
@@ -143,17 +143,17 @@ def course(name: str, limit_s: float) -> Course:
 
 
 def least_fid(improvements: Course, until_s: float = inf) -> float:
-    """Return the least fid by then; infinite where there is none."""
+    """Return the lowest fid up to ``until_s``; infinity before the first."""
     return min((fid for taken_s, fid in improvements if taken_s <= until_s), default=inf)
 
 
 def seconds_to(fid: float, improvements: Course) -> float:
-    """Return the seconds until the least fid was at most this; infinite where it never was."""
+    """Return the seconds until the lowest fid was at most ``fid``; infinity if it never was."""
     return next((taken_s for taken_s, least in improvements if least <= fid), inf)
 
 
 def defaults_fid() -> float:
-    """Train the seed tutorial's defaults as long as every trial may, and return their least fid."""
+    """Train the seed tutorial's defaults for as many steps as a trial, and return their lowest fid."""
     torch.set_num_threads(1)
     keep_freed_memory()
     data = load_dataset("mnist-5k")
@@ -162,7 +162,7 @@ def defaults_fid() -> float:
 
 
 def figures(names: Sequence[str], minutes: int) -> Iterator[list[Figure]]:
-    """Run this project's search and others for so many minutes each, and yield the figures after each."""
+    """Run this project's search and the named ones for ``minutes`` each; yield the figures after each."""
     defaults, courses = defaults_fid(), dict[str, Course]()
     for name in (OURS, *names):
         courses[name] = course(name, minutes * 60)
@@ -171,11 +171,11 @@ def figures(names: Sequence[str], minutes: int) -> Iterator[list[Figure]]:
 
 
 def compared(defaults: float, courses: Mapping[str, Course], minutes: int) -> list[Figure]:
-    """Return how far the searches came, minute by minute, and the ratios of their times."""
+    """Return the lowest fids, minute by minute, and the ratios of the times."""
     ours, others = courses[OURS], {name: each for name, each in courses.items() if name != OURS}
     goal = SHARE_OF_DEFAULTS * defaults
     return [
-        Figure("this project's least fid", least_fid(ours), asked=goal, peers={"the defaults'": defaults}),
+        Figure("this project's lowest fid", least_fid(ours), asked=goal, peers={"the defaults'": defaults}),
         *(_after(minute, ours, others) for minute in range(1, minutes + 1)),
         *(ratio(name, ours, theirs) for name, theirs in others.items()),
     ]
@@ -183,11 +183,11 @@ def compared(defaults: float, courses: Mapping[str, Course], minutes: int) -> li
 
 def _after(minute: int, ours: Course, others: Mapping[str, Course]) -> Figure:
     peers = {name: least_fid(theirs, minute * 60) for name, theirs in others.items()}
-    return Figure(f"its least fid after {minute} min", least_fid(ours, minute * 60), peers=peers)
+    return Figure(f"its lowest fid after {minute} min", least_fid(ours, minute * 60), peers=peers)
 
 
 def ratio(name: str, ours: Course, theirs: Course) -> Figure:
-    """Compare the times at the least fid that both have come to."""
+    """Compare the times to the lowest fid that both searches reached."""
     both = max(least_fid(ours), least_fid(theirs))
     ours_s, theirs_s = seconds_to(both, ours), seconds_to(both, theirs)
     return Figure(
@@ -200,11 +200,16 @@ def ratio(name: str, ours: Course, theirs: Course) -> Figure:
 
 
 def main() -> None:
-    """Run what the command line asks for; exit with 1 where a figure is missed."""
+    """Measure, print the figures, and exit with 1 if any misses its target."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=[*LEAST_RATIOS], help=f"{', '.join(LEAST_RATIOS)} (all)")
-    parser.add_argument("--minutes", type=int, default=10, help="of each search (10)")
-    parser.add_argument("--output", type=Path, default=OUTPUT, help=f"({OUTPUT.name})")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        default=[*LEAST_RATIOS],
+        help=f"the searches to compare with: {', '.join(LEAST_RATIOS)} (all)",
+    )
+    parser.add_argument("--minutes", type=int, default=10, help="minutes of each search (10)")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help=f"the page ({OUTPUT.name})")
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(LEAST_RATIOS):
         parser.error(f"no search {', '.join(sorted(unknown))}; there are {', '.join(LEAST_RATIOS)}")

@@ -1,6 +1,6 @@
-"""Sweeps whose trainings return at once, so that what they take is not the training's.
+"""Run sweeps with trainings that return at once: what remains is the time of the sweep itself.
 
-``python -m benchmarks.instant RESULTS`` runs one in a process of its own and prints what it took as JSON.
+``python -m benchmarks.instant RESULTS`` runs one sweep in a process of its own and prints its cost as JSON.
 """
 
 import argparse
@@ -28,14 +28,14 @@ SCORES = ("fid", "kid", "precision", "recall", "coverage", "modes", "class_kl")
 
 
 class InstantTrainable(GanTrainable):
-    """Does all that a trial does but training."""
+    """A trial that does everything except training."""
 
     def _train(self, start: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - the trainable's
         self._reports = instant_reports(self._config)
 
 
 def instant_reports(config: TrialConfig) -> Iterator[Report]:
-    """Yield the reports of a training that costs nothing; a lower learning rate is better."""
+    """Yield reports without training; a lower learning rate gives a better score."""
     samples, weights = torch.zeros(64, 1, 28, 28, dtype=torch.uint8), {"layer": torch.zeros(1000, 1000)}
     for step in range(config.report_every, config.steps + 1, config.report_every):
         metrics = dict.fromkeys(("d_loss", "g_loss", "images_per_s", *SCORES), 1e6 * config.lr / step)
@@ -53,15 +53,15 @@ def instant_reports(config: TrialConfig) -> Iterator[Report]:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a sweep of instant trainings took.
+    """The cost of a sweep of instant trainings.
 
     Args:
-        trial_ms: Milliseconds a trial from the first one's start to the last one's end.
-        fit_s: Seconds a trial that Tune's loop took, once Ray had started.
-        cpu_ms: Milliseconds a trial of this process on the CPU; MLflow has one of its own.
-        mlflow_s: Seconds after the last trial until MLflow had it all.
-        results_per_s: Results that the driver took in a second.
-        memory_mb: What the driver's memory grew by after the first half of the trials.
+        trial_ms: Milliseconds per trial, from the first trial's start to the last trial's end.
+        fit_s: Seconds of Tune's loop per trial, without the start of Ray.
+        cpu_ms: CPU milliseconds of this process per trial; MLflow's uploads run in another process.
+        mlflow_s: Seconds from the last trial until MLflow has everything.
+        results_per_s: Results per second that the driver handled.
+        memory_mb: Megabytes by which the driver's memory grew in the second half of the trials.
     """
 
     trial_ms: float
@@ -82,9 +82,16 @@ def run(
     waits: bool = True,
     address: str | None = None,
 ) -> Cost:
-    """Run such a sweep with all that a sweep does, on the Ray cluster at ``address`` where one is given.
+    """Run a complete sweep with instant trainings, and return its cost.
 
-    MLflow, which such trials outrun, has it all at the end where that is waited for.
+    Args:
+        results: The folder of the sweep.
+        trials: The number of trials.
+        reports: The number of reports per trial.
+        method: How the search chooses trials.
+        stops_early: Whether ASHA stops trials early.
+        waits: Whether to wait at the end for MLflow, which is slower than such trials.
+        address: The Ray cluster; None for a local Ray.
     """
     overrides = {
         "method": method,
@@ -103,7 +110,7 @@ def run(
         patch.object(session, "GanTrainable", InstantTrainable),
         patch.object(session.Session, "_tune", _timed(session.Session._tune, fit_s)),  # noqa: SLF001
         patch.object(Tracker, "close", _timed(Tracker.close, mlflow_s, **hurry)),
-        patch.object(Recorder, "on_trial_complete", memory.noting(Recorder.on_trial_complete)),
+        patch.object(Recorder, "on_trial_complete", memory.measuring(Recorder.on_trial_complete)),
     ):
         sweep = sweeps.run(SPEC, overrides=overrides, results=results, address=address, quiet=True)
     rows = sweep.trials
@@ -119,7 +126,7 @@ def run(
 
 
 def _timed(method: Any, took_s: list[float], **changes: Any) -> Any:  # noqa: ANN401 - any method
-    """Return a method that notes what it took, with some of its options changed."""
+    """Return a method that appends its seconds to ``took_s``, with some of its options changed."""
 
     def timed(*arguments: Any, **options: Any) -> None:  # noqa: ANN401
         started = perf_counter()
@@ -130,13 +137,13 @@ def _timed(method: Any, took_s: list[float], **changes: Any) -> Any:  # noqa: AN
 
 
 def elapsed_s(sweep: sweeps.Sweep) -> float:
-    """Return the seconds from the first trial's start to the last one's end."""
+    """Return the seconds from the first trial's start to the last trial's end."""
     rows = read_ledger(sweep.name, sweep.folder.parent).trials
     return float(max(row["ended_at"] for row in rows) - min(row["started_at"] for row in rows))
 
 
 class _Memory:
-    """Reads this process's memory after so many trials, and after the last."""
+    """Measures by how much this process's memory grows from the ``first`` trials to the last trial."""
 
     def __init__(self, first: int) -> None:
         self._first, self._ended, self._at_first, self._now = first, 0, 0, 0
@@ -145,19 +152,19 @@ class _Memory:
     def growth_mb(self) -> float:
         return (self._now - self._at_first) / 2**20
 
-    def noting(self, method: Any) -> Any:  # noqa: ANN401 - a callback's method
-        def noted(*arguments: Any, **options: Any) -> None:  # noqa: ANN401
+    def measuring(self, method: Any) -> Any:  # noqa: ANN401 - a callback's method
+        def measured(*arguments: Any, **options: Any) -> None:  # noqa: ANN401
             method(*arguments, **options)
             self._ended += 1
             self._now = psutil.Process().memory_info().rss
             if self._ended == self._first:
                 self._at_first = self._now
 
-        return noted
+        return measured
 
 
 def main() -> None:
-    """Run one, and print what it took."""
+    """Run one sweep, and print its cost."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", type=Path)
     parser.add_argument("--trials", type=int, default=100)

@@ -1,7 +1,7 @@
-"""What a sweep costs beside its trainings: ``python -m benchmarks.overhead``.
+"""Measure the cost of a sweep without its trainings: ``python -m benchmarks.overhead``.
 
-Sweeps whose trainings return at once, with all else that a sweep does, each in a process of its own, in turns
-with Ray Tune as its documentation has it (``benchmarks.peers.ray_tune``).
+Complete sweeps with trainings that return at once run in turn with Ray Tune as its documentation shows it
+(``benchmarks.peers.ray_tune``), each in a process of its own.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def cost(
     waits: bool = True,
     address: str | None = None,
 ) -> Cost:
-    """Return what a sweep of instant trainings took, in a process of its own, here or on a Ray cluster."""
+    """Run a sweep of instant trainings in another process, here or on a Ray cluster; return its cost."""
     with TemporaryDirectory() as results:
         sizes = ["--trials", str(trials), "--reports", str(reports), "--method", method]
         switches = [] if stops_early else ["--no-stops-early"]
@@ -38,7 +38,7 @@ def cost(
 
 
 def ray_tune_s(trials: int) -> float:
-    """Return the seconds a trial that Ray Tune takes as its documentation has it."""
+    """Return the seconds per trial of Ray Tune, used as its documentation shows."""
     return float(_output("benchmarks.peers.ray_tune", "--trials", str(trials)).splitlines()[-1])
 
 
@@ -54,7 +54,7 @@ def _output(module: str, *arguments: str) -> str:
 
 
 def figures(*, rounds: int = 3, trials: int = 100, peers_trials: int = 20, many: int = 1000) -> list[Figure]:
-    """Measure the overhead in so many rounds, and throughput and memory on many trials once."""
+    """Measure the overhead in each round, and once the throughput and memory on many trials."""
     ours, theirs = [], []
     for _ in range(rounds):
         ours.append(cost(trials, reports=3))
@@ -62,29 +62,31 @@ def figures(*, rounds: int = 3, trials: int = 100, peers_trials: int = 20, many:
     n_long = many // REPORTS_OF_LONG_TRIALS
     long_ = cost(n_long, REPORTS_OF_LONG_TRIALS, method="random", stops_early=False, waits=False)
     growing = cost(2 * many, reports=1, method="random", waits=False)
-    trial = Figure.of("overhead a trial, ms", [each.trial_ms for each in ours], MOST_TRIAL_MS)
+    trial = Figure.of("overhead per trial, ms", [each.trial_ms for each in ours], MOST_TRIAL_MS)
     ratios = [peer / each.fit_s for each, peer in zip(ours, theirs, strict=True)]
-    ratio = Figure.of("Ray Tune's time a trial over ours", ratios, LEAST_RATIO, is_at_most=False)
-    peer = Figure.of("Ray Tune's time a trial, s", theirs)
-    cpu = Figure.of("the driver's CPU a trial, ms", [each.cpu_ms for each in ours])
+    ratio = Figure.of("Ray Tune's time per trial over ours", ratios, LEAST_RATIO, is_at_most=False)
+    peer = Figure.of("Ray Tune's time per trial, s", theirs)
+    cpu = Figure.of("the driver's CPU time per trial, ms", [each.cpu_ms for each in ours])
     later = Figure.of("MLflow's time after the last trial, s", [each.mlflow_s for each in ours])
     results = Figure(
-        f"results a second, {REPORTS_OF_LONG_TRIALS} a trial",
+        f"results per second, {REPORTS_OF_LONG_TRIALS} per trial",
         long_.results_per_s,
         asked=LEAST_RESULTS_PER_S,
         is_at_most=False,
     )
-    memory = Figure("driver's memory a 1,000 trials, MB", 1000 * growing.memory_mb / many, asked=MOST_MB)
+    memory = Figure("driver's memory per 1,000 trials, MB", 1000 * growing.memory_mb / many, asked=MOST_MB)
     return [trial, ratio, peer, cpu, later, results, memory]
 
 
 def main() -> None:
-    """Measure what the command line asks for; exit with 1 where a figure is missed."""
+    """Measure, print the figures, and exit with 1 if any misses its target."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="(3)")
-    parser.add_argument("--trials", type=int, default=100, help="of a sweep (100)")
-    parser.add_argument("--peers-trials", type=int, default=20, help="of Ray Tune's (20)")
-    parser.add_argument("--many", type=int, default=1000, help="results, and trials that grow memory (1000)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds (3)")
+    parser.add_argument("--trials", type=int, default=100, help="trials of a sweep (100)")
+    parser.add_argument("--peers-trials", type=int, default=20, help="trials of Ray Tune (20)")
+    parser.add_argument(
+        "--many", type=int, default=1000, help="results, and half the trials for memory (1000)"
+    )
     asked = parser.parse_args()
     conclude(
         figures(rounds=asked.rounds, trials=asked.trials, peers_trials=asked.peers_trials, many=asked.many)

@@ -1,4 +1,4 @@
-"""How long ``gan-sweep rank`` takes on 10,000 trials of 16 reports: ``python -m benchmarks.rank``."""
+"""Time ``gan-sweep rank`` on 10,000 trials of 16 reports: ``python -m benchmarks.rank``."""
 
 import json
 import sqlite3
@@ -29,7 +29,7 @@ REPORT = "INSERT INTO reports (trial_id, step, metrics, score, reported_at) VALU
 
 
 def figures(*, rounds: int = ROUNDS) -> list[Figure]:
-    """Write such a ledger, and time whole processes."""
+    """Write a record of that size, and time whole processes."""
     taken_s = []
     with TemporaryDirectory() as results:
         folder = create_sweep_folder(Path(results), "large", exact=True)
@@ -45,7 +45,7 @@ def figures(*, rounds: int = ROUNDS) -> list[Figure]:
 
 
 def main() -> None:
-    """Measure and print it."""
+    """Measure, print the figure, and exit with 1 if it misses its target."""
     conclude(figures())
 
 

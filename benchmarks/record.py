@@ -1,9 +1,9 @@
 """Record the trials that other benchmarks replay: ``python -m benchmarks.record short|long``.
 
-Configurations of the MLP's space, spread by a scrambled Sobol sequence, are each trained by the project's own
-trainer; the fid of all 16 reports is kept, one row a report. ``short``, for ``benchmarks.search``, has 200 of
-2,000 steps of 64 digits; ``long`` has 64 of the loss ``lsgan``, of 4,000 steps of 128. What is done lies in a
-``.jsonl`` beside the output until all of it is there: a recording that was stopped goes on where it was.
+A scrambled Sobol sequence spreads configurations over the MLP's space. The project's own trainer trains each
+of them and records the fid of its 16 reports, one row per report. ``short``, for ``benchmarks.search``, has
+200 trials of 2,000 steps of 64 digits. ``long`` has 64 trials of the loss ``lsgan``, of 4,000 steps of 128
+digits. A ``.jsonl`` file beside the output holds the finished trials, from which a stopped recording resumes.
 """
 
 import argparse
@@ -36,24 +36,24 @@ SPACE: dict[str, AnyDomain] = {
     "beta1": Uniform(min=0.0, max=0.9),
     "leaky_slope": Uniform(min=0.0, max=0.4),
 }
-"""What is searched, and so what is recorded."""
+"""The search space of the recorded trials."""
 
 SHARED: dict[str, Scalar] = {"architecture": "mlp", "eval_samples": 2000, "final_samples": 128}
-"""What every recorded trial has; the final score is not used, so it is as small as it may be."""
+"""The fixed parameters of every recorded trial; the final score is not used, so it is as small as allowed."""
 
 REPORTS = 16
 
 
 @dataclass(frozen=True)
 class Design:
-    """What is recorded.
+    """The trials of a recording.
 
     Args:
-        output: The file that has the trials.
-        n: How many.
-        steps: Of each.
-        batch_size: Of each step.
-        losses: Of which each trial has one.
+        output: The file to write the trials into.
+        n: The number of trials.
+        steps: The training steps of each trial.
+        batch_size: The images of each step.
+        losses: The losses to choose from.
     """
 
     output: Path
@@ -69,13 +69,13 @@ class Design:
 
     @property
     def fixed(self) -> dict[str, Scalar]:
-        """What its trials have in common."""
+        """The parameters that all trials share."""
         sizes = {"batch_size": self.batch_size, "steps": self.steps, "report_every": self.report_every}
         return SHARED | sizes
 
     @property
     def space(self) -> dict[str, AnyDomain]:
-        """What differs between its trials."""
+        """The parameters that differ between trials."""
         return SPACE | {"loss": Choice(values=list(self.losses))}
 
 
@@ -93,13 +93,13 @@ class Job:
     params: dict[str, Scalar]
 
     def config(self) -> TrialConfig:
-        """Return what is trained."""
+        """Return the configuration to train."""
         return TrialConfig.model_validate({**self.params, "seed": self.number})
 
 
 @dataclass
 class Outcome:
-    """What one training reported: step and fid of each report, and the step at which it diverged, if any."""
+    """The reports of one training, as steps and fids, and the step at which it diverged, if it did."""
 
     number: int
     config: dict[str, Any]
@@ -107,7 +107,7 @@ class Outcome:
     diverged_at: int | None = None
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield a row a report; one that diverged before its first has one row without a fid."""
+        """Yield a row per report; a trial that diverged before its first report has one row without a fid."""
         names = [*SPACE, "batch_size", "steps", "report_every", "eval_samples", "seed"]
         shared = {name: self.config[name] for name in names}
         for step, fid in self.reports or [(0, float("nan"))]:
@@ -134,7 +134,7 @@ def plan(design: Design, n: int | None = None) -> list[Job]:
 
 
 def _value(domain: AnyDomain, u: float) -> Scalar:
-    """Return what lies at the share ``u`` in [0, 1) of a domain."""
+    """Return the value of a domain at the quantile ``u`` in [0, 1)."""
     if isinstance(domain, Choice):
         return domain.values[int(u * len(domain.values))]
     if isinstance(domain, IntUniform):
@@ -147,14 +147,14 @@ def _value(domain: AnyDomain, u: float) -> Scalar:
 
 
 class _Worker:
-    """A process's own data and evaluator, made once."""
+    """The data and the evaluator of a process, loaded once."""
 
     data: ImageDataset
     evaluator: Evaluator
 
     @classmethod
     def start(cls) -> None:
-        """Be as one of Ray's workers that has one core."""
+        """Set the process up like a Ray worker with one core."""
         torch.set_num_threads(1)
         cls.data = load_dataset(DATASET)
         cls.evaluator = Evaluator(cls.data)
@@ -173,7 +173,7 @@ class _Worker:
 
 
 def recorded(working_file: Path, jobs: Sequence[Job]) -> dict[int, Outcome]:
-    """Return what an earlier recording of these very jobs left; a line that was cut short is none of it."""
+    """Return the outcomes of the same jobs in an earlier recording, without lines that were cut short."""
     wanted = {job.number: job.config().model_dump() for job in jobs}
     found: dict[int, Outcome] = {}
     for line in working_file.read_text().splitlines() if working_file.exists() else []:
@@ -187,7 +187,7 @@ def recorded(working_file: Path, jobs: Sequence[Job]) -> dict[int, Outcome]:
 
 
 def record(jobs: Sequence[Job], workers: int, working_file: Path) -> list[Outcome]:
-    """Train what is not recorded yet, ``workers`` at a time, and return the outcomes of all jobs."""
+    """Train the jobs without an outcome, ``workers`` at a time, and return the outcomes of all jobs."""
     done = recorded(working_file, jobs)
     waiting = [job for job in jobs if job.number not in done]
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn())
@@ -206,7 +206,7 @@ def record(jobs: Sequence[Job], workers: int, working_file: Path) -> list[Outcom
 
 
 def write(outcomes: Sequence[Outcome], output: Path) -> None:
-    """Write all reports as one parquet file; its metadata says in which precision they were computed."""
+    """Write all reports into one parquet file, with the dataset, precision and torch version as metadata."""
     frame = pd.DataFrame(row for outcome in outcomes for row in outcome.rows())
     frame["fid"] = frame["fid"].astype("float32")
     table = pa.Table.from_pandas(frame, preserve_index=False)
@@ -220,13 +220,13 @@ def write(outcomes: Sequence[Outcome], output: Path) -> None:
 
 
 def main() -> None:
-    """Record what the command line asks for."""
+    """Record the trials of a design."""
     designs = {"short": SHORT, "long": LONG}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("design", choices=designs)
     parser.add_argument("--workers", type=int, default=2, help="trainings at a time (2)")
-    parser.add_argument("--configurations", type=int, help="(200, 64)")
-    parser.add_argument("--output", type=Path, help="a parquet file (that of the benchmarks)")
+    parser.add_argument("--configurations", type=int, help="number of configurations (200, 64)")
+    parser.add_argument("--output", type=Path, help="the parquet file (the one that the benchmarks read)")
     arguments = parser.parse_args()
     design = designs[arguments.design]
     output = arguments.output or design.output

@@ -1,16 +1,17 @@
-"""Whether the search searches well: ``python -m benchmarks.search``.
+"""Compare search methods on recorded trials: ``python -m benchmarks.search``.
 
-Real trials were recorded once (``benchmarks.record``). A surrogate is fitted to them, from a configuration to
-the whole curve of its reports' log fid, and five methods search it with the project's own ``Search`` and
-scheduler: two trials at a time, a report of each in turn, until an equal number of training steps is spent.
-The first trial is the baseline, which is never stopped early.
+``benchmarks.record`` recorded real trials once. A surrogate is fitted to them: it predicts, from a
+configuration, the log fid of every report. Five methods search the surrogate with the project's own
+``Search`` and scheduler. Two trials run at a time and report in turn, until every method has spent the same
+number of training steps. The first trial is the baseline, which is never stopped early.
 
-A trial of a replay is as lucky as a real one was: the residuals, over all reports, of one recorded
-configuration that the surrogate was not fitted to are added to its log fid. It is one of the 20 whose
-predicted curves are nearest, drawn by the replay's seed and the trial's number. Every configuration was
-recorded with one seed, so these residuals are the surrogate's error and the seeds' noise in one: rather too
-much than too little. A method sees scores with this noise. ``observed`` is the best of them; ``noise-free``
-is what the surrogate says of the trial that has it, for as many reports as that trial has made.
+Each replayed trial gets the noise of a real one: the residuals of a recorded configuration, for all reports,
+are added to its predicted log fid. The residuals come from a surrogate that was not fitted to that
+configuration. The configuration is drawn, by the replay's seed and the trial's number, from the 20 with the
+nearest predicted curves. Every configuration was recorded with one seed, so the residuals contain both the
+surrogate's error and the noise of seeds: they overestimate the noise. Methods see noisy scores. ``observed``
+is the best of these scores; ``noise-free`` is the surrogate's prediction for the trial with that score, after
+as many reports.
 """
 
 import argparse
@@ -63,7 +64,7 @@ SHARES = (1 / 6, 1 / 3, 1 / 2, 1)
 
 @dataclass(frozen=True)
 class Method:
-    """A way to search: what chooses, what stops early, and whether the sampler is told of the stopping."""
+    """A search method: its sampler and early stopping; if naive, stopped trials count as complete."""
 
     sampler: str
     early_terminate: str
@@ -71,7 +72,7 @@ class Method:
     design: Design = SHORT
 
     def spec(self, seed: int) -> SweepSpec:
-        """Return the sweep that this method runs."""
+        """Return the spec of a sweep by this method."""
         parameters = {name: {"value": value} for name, value in self.design.fixed.items()}
         return SweepSpec.model_validate(
             {
@@ -95,25 +96,25 @@ METHODS = {
 
 
 class World(Protocol):
-    """What trials are replayed from."""
+    """A model to replay trials from."""
 
     def expected(self, params: Mapping[str, Scalar]) -> Floats:
         """Return the log fid of every report, without noise."""
 
     def luck(self, expected: Floats, seed: int, number: int) -> Floats:
-        """Return what is added to that in one trial."""
+        """Return the noise of one trial, which is added to its expected log fid."""
 
 
-class MemorySearch(Search):
-    """The project's search, which counts its trials."""
+class CountingSearch(Search):
+    """The project's search, with counts of its trials."""
 
     def states(self) -> Counter[str]:
-        """Return how many trials the study was told in which state."""
+        """Return the number of the study's trials in each state."""
         return Counter(trial.state.name for trial in self._ot_study.get_trials(deepcopy=False))
 
 
-class NaiveSearch(MemorySearch):
-    """Ray's own bridge: a trial that was stopped early is COMPLETE, with the score that it had by then."""
+class NaiveSearch(CountingSearch):
+    """Ray's own bridge: a trial that was stopped early is COMPLETE, with its score so far."""
 
     on_trial_result = OptunaSearch.on_trial_result
     on_trial_complete = OptunaSearch.on_trial_complete
@@ -121,14 +122,14 @@ class NaiveSearch(MemorySearch):
 
 @dataclass
 class ReplayedTrial:
-    """A trial under way; it is also what Ray's schedulers are shown.
+    """A running trial, as Ray's schedulers see it.
 
     Args:
-        trial_id: Ray's name of it.
+        trial_id: Ray's ID of the trial.
         config: The suggestion.
-        scores: The best fid so far at every report that it will make if nothing stops it.
+        scores: The best fid so far at each report, up to the last report that the trial can make.
         clean: The same without noise.
-        reports: How many of them it has made.
+        reports: The number of reports made.
     """
 
     trial_id: str
@@ -138,7 +139,7 @@ class ReplayedTrial:
     reports: int = 0
 
     def report(self) -> dict[str, Any]:
-        """Make the next report: what the project's trainable returns, as far as a search looks at it."""
+        """Make the next report; return the part of the trainable's result that a search reads."""
         score = float(self.scores[self.reports])
         self.reports += 1
         done = self.reports == len(self.scores)
@@ -160,8 +161,8 @@ class Replay:
     Args:
         observed: ``(reports,)``.
         noise_free: ``(reports,)``.
-        log: ``(trial's number, its reports, its score, whether it was stopped)`` of each report.
-        states: How many trials Optuna was told in which state.
+        log: ``(trial number, reports, score, whether the trial was stopped)`` of each report.
+        states: The number of trials in each of Optuna's states.
     """
 
     observed: list[float] = field(default_factory=list)
@@ -171,11 +172,11 @@ class Replay:
 
 
 def replay(method: Method, seed: int, world: World, budget: int) -> Replay:
-    """Search ``world`` until ``budget`` reports are made, in the order in which Ray's controller does it."""
+    """Search ``world`` until ``budget`` reports are made, in the order of Ray's controller."""
     spec = method.spec(seed)
     asha, done, incumbent = scheduler(spec), Replay(), None
     with TemporaryDirectory() as folder:
-        search = (NaiveSearch if method.naive else MemorySearch)(spec, spec.name, Path(folder))
+        search = (NaiveSearch if method.naive else CountingSearch)(spec, spec.name, Path(folder))
         running = [_start(search, asha, world, seed, str(worker)) for worker in range(WORKERS)]
         for turn in range(budget):
             trial = running[turn % WORKERS]
@@ -193,9 +194,9 @@ def replay(method: Method, seed: int, world: World, budget: int) -> Replay:
 
 
 def _start(
-    search: MemorySearch, asha: TrialScheduler, world: World, seed: int, tune_id: str
+    search: CountingSearch, asha: TrialScheduler, world: World, seed: int, tune_id: str
 ) -> ReplayedTrial:
-    """Return the trial that is suggested next, with its luck."""
+    """Start the next suggested trial, with its noise."""
     suggestion: Any = search.suggest(tune_id)
     expected = world.expected(suggestion["params"])
     luck = world.luck(expected, seed, suggestion["number"])
@@ -206,9 +207,9 @@ def _start(
 
 
 def _tell(
-    search: MemorySearch, asha: TrialScheduler, trial: ReplayedTrial, result: Mapping[str, Any]
+    search: CountingSearch, asha: TrialScheduler, trial: ReplayedTrial, result: Mapping[str, Any]
 ) -> bool:
-    """Tell scheduler and search of a report as Ray's controller does; return whether the trial is stopped."""
+    """Pass a report to scheduler and search, in Ray's order; return whether the trial is stopped."""
     if not result["done"] and asha.on_trial_result(None, trial, result) == TrialScheduler.CONTINUE:
         search.on_trial_result(trial.trial_id, result)
         return False
@@ -219,13 +220,13 @@ def _tell(
 
 @dataclass(frozen=True)
 class Recording:
-    """What was recorded.
+    """Recorded trials.
 
     Args:
-        params: A row a configuration.
-        curves: Its log fid at every report.
-        n_diverged: How many of them diverged; what they did not report is the worst fid of all.
-        facts: Of the whole recording, among them the precision.
+        params: A row per configuration.
+        curves: The log fid of each configuration at every report, ``(configurations, reports)``.
+        n_diverged: The number of trials that diverged; the worst fid of all replaces their missing reports.
+        facts: The metadata of the recording, among them the precision.
     """
 
     params: pd.DataFrame
@@ -247,10 +248,10 @@ def load(file: Path) -> Recording:
 
 
 def features(params: pd.DataFrame) -> Floats:
-    """Return what the surrogate sees of configurations: each parameter on its own scale, from 0 to 1.
+    """Return the surrogate's inputs: each parameter, and lr / (1 - beta1), on a scale from 0 to 1.
 
-    One more is lr over 1 - beta1: how far Adam goes for one gradient in all, its momentum included. Whether a
-    training fails depends on it.
+    lr / (1 - beta1) is how far Adam moves in total for one gradient, with momentum. Whether a training fails
+    depends on it.
     """
     lr, beta1 = params["lr"].astype(float), params["beta1"].astype(float)
     columns = [
@@ -265,7 +266,7 @@ def features(params: pd.DataFrame) -> Floats:
 
 
 class CurveProcess(RegressorMixin, BaseEstimator):
-    """Gaussian processes of the curves' principal components, each with a length scale a parameter."""
+    """Gaussian processes of the curves' principal components, each with a length scale per parameter."""
 
     def __init__(self, components: int = 4) -> None:
         self.components = components
@@ -294,42 +295,42 @@ CANDIDATES: dict[str, BaseEstimator] = {
         HistGradientBoostingRegressor(max_iter=100, learning_rate=0.05, min_samples_leaf=5, random_state=0)
     ),
 }
-"""What may become the surrogate. A sample is a whole curve, so no fold has a part of another's."""
+"""The candidates for the surrogate. A sample is a whole curve, so folds share no curve."""
 
 TAKEN = "Gaussian processes of 4 principal components"
-"""The one with the least held-out error, as :func:`choose` finds."""
+"""The candidate with the least held-out error, as :func:`choose` finds."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The curves that a candidate predicts of configurations it was not fitted to, and the true ones."""
+    """Predicted and true curves of configurations that a candidate was not fitted to."""
 
     predicted: Floats
     true: Floats
 
     @property
     def residuals(self) -> Floats:
-        """What was recorded, over what is predicted."""
+        """True minus predicted log fids."""
         return self.true - self.predicted
 
     @property
     def rmse(self) -> float:
-        """Of log fid: what the candidates are chosen by."""
+        """The root mean squared error of log fid, by which the candidates are compared."""
         return float(np.sqrt(np.mean(self.residuals**2)))
 
     @property
     def r2(self) -> float:
-        """Of all log fids together."""
+        """R² of all log fids together."""
         return float(r2_score(self.true.ravel(), self.predicted.ravel()))
 
     @property
     def relative_error(self) -> float:
-        """The median of what the fid is off by, as a share of it."""
+        """The median relative error of the fid."""
         return float(np.median(np.abs(np.expm1(self.predicted - self.true))))
 
 
 def held_out(candidate: BaseEstimator, x: Floats, curves: Floats) -> HeldOut:
-    """Predict every curve from those of the other folds."""
+    """Predict every curve from the curves of the other folds."""
     predicted = np.empty_like(curves)
     for rest, fold in KFold(FOLDS, shuffle=True, random_state=0).split(x):
         predicted[fold] = clone(candidate).fit(x[rest], curves[rest]).predict(x[fold])
@@ -341,8 +342,8 @@ class Surrogate:
     """The fitted surrogate and the noise around it: a :class:`World`.
 
     Args:
-        model: Fitted to all recorded configurations.
-        errors: What it predicts of configurations that were held out, and what was recorded.
+        model: The surrogate, fitted to all recorded configurations.
+        errors: Predicted and true curves of held-out configurations.
     """
 
     model: BaseEstimator
@@ -358,10 +359,10 @@ class Surrogate:
         return np.asarray(self.model.predict(features(pd.DataFrame([params])))[0], float)
 
     def luck(self, expected: Floats, seed: int, number: int) -> Floats:
-        """Return the residuals of a recorded trial that was predicted to be much like this one.
+        """Return the residuals of a recorded trial with a similar predicted curve.
 
-        Trials that learn nothing differ little from what is predicted of them, those that learn well by much:
-        one covariance for all would make good trials of bad ones.
+        The predictions are closer for trials that learn nothing than for trials that learn well. With one
+        covariance for all, bad trials would become good ones.
         """
         distances = np.linalg.norm(self.errors.predicted - expected, axis=1)
         nearest = np.argsort(distances, kind="stable")[:NEIGHBOURS]
@@ -378,20 +379,20 @@ def choose(recording: Recording) -> tuple[Surrogate, HeldOut, Table]:
     errors = {name: held_out(candidate, x, recording.curves) for name, candidate in CANDIDATES.items()}
     best = min(errors, key=lambda name: errors[name].rmse)
     for name, error in errors.items():
-        shown = f"{name} (taken)" if name == best else name
+        shown = f"{name} (chosen)" if name == best else name
         table.add_row(shown, f"{error.rmse:.3f}", f"{error.r2:.3f}", f"{error.relative_error:.1%}")
     return Surrogate.fit(CANDIDATES[best], x, errors[best]), errors[best], table
 
 
 def surrogate_of(recording: Recording) -> Surrogate:
-    """Return the surrogate of the candidate that :func:`choose` takes, without the others."""
+    """Return the surrogate of the candidate that :func:`choose` chooses, without fitting the others."""
     x = features(recording.params)
     return Surrogate.fit(CANDIDATES[TAKEN], x, held_out(CANDIDATES[TAKEN], x, recording.curves))
 
 
 @dataclass(frozen=True)
 class Job:
-    """One replay, to be run in another process."""
+    """A replay to run in another process."""
 
     method: str
     seed: int
@@ -399,7 +400,7 @@ class Job:
     world: World
 
     def run(self) -> Replay:
-        """Run it."""
+        """Run the replay."""
         return replay(METHODS[self.method], self.seed, self.world, self.budget)
 
 
@@ -415,11 +416,11 @@ def replay_all(world: World, seeds: int, budget: int, processes: int) -> dict[st
 
 
 Curves = dict[str, Floats]
-"""Of each method ``(seeds, reports)``: the incumbent's fid."""
+"""The incumbent's fid for each method, ``(seeds, reports)``."""
 
 
 def resampled(curves: Curves, statistic: Callable[[Curves], float]) -> tuple[float, float, float]:
-    """Return a statistic, and its 95 % bootstrap interval over seeds, which the methods have in common."""
+    """Return a statistic and its 95 % bootstrap interval over the seeds, which all methods share."""
     seeds = len(next(iter(curves.values())))
     picks = np.random.default_rng(0).integers(seeds, size=(RESAMPLES, seeds))
     values = [statistic({name: each[pick] for name, each in curves.items()}) for pick in picks]
@@ -428,9 +429,9 @@ def resampled(curves: Curves, statistic: Callable[[Curves], float]) -> tuple[flo
 
 
 def share_to_reach(curves: Curves, method: str, target: str = "random") -> float:
-    """Return the share of the steps from which a method's median stays at the target's last one, or below.
+    """Return the share of the steps after which a method's median stays at or below the target's last median.
 
-    It is infinite where that is never so.
+    The share is infinity if the median never stays there.
     """
     goal = np.median(curves[target][:, -1])
     above = np.flatnonzero(np.median(curves[method], axis=0) > goal)
@@ -440,12 +441,12 @@ def share_to_reach(curves: Curves, method: str, target: str = "random") -> float
 
 
 def median_at(curves: Curves, method: str, report: int) -> float:
-    """Return a method's median after ``report`` reports."""
+    """Return a method's median fid after ``report`` reports."""
     return float(np.median(curves[method][:, report - 1]))
 
 
 def last_ratio(curves: Curves, method: str, other: str) -> float:
-    """Return a method's last median over another's."""
+    """Return the ratio of two methods' last medians."""
     return float(np.median(curves[method][:, -1]) / np.median(curves[other][:, -1]))
 
 
@@ -456,13 +457,13 @@ def curves_of(replays: Mapping[str, Sequence[Replay]], kind: str) -> Curves:
 
 
 def with_interval(values: tuple[float, float, float], digits: str = ".3g") -> str:
-    """Show a statistic and its interval."""
+    """Return a statistic and its interval as text."""
     value, low, high = (format(value, digits) for value in values)
     return f"{value} [{low}, {high}]"
 
 
 def table_of(title: str, curves: Curves, budget: int) -> Table:
-    """Return the median incumbent after shares of the steps, a row a method."""
+    """Return a table of the median incumbent after shares of the steps, a row per method."""
     table = Table(title=title)
     table.add_column("method", no_wrap=True)
     ends = [max(1, round(share * budget)) for share in SHARES]
@@ -482,22 +483,22 @@ def _of(curves: Curves, *methods: str) -> Curves:
 
 
 def verdicts(kind: str, curves: Curves) -> list[str]:
-    """Return what was asked for, beside what was measured."""
+    """Return a sentence for each target, with the measured value."""
     share = resampled(_of(curves, "tpe+asha", "random"), partial(share_to_reach, method="tpe+asha"))
     rivals = _of(curves, "tpe+asha", "naive bridge")
     ratio = resampled(rivals, partial(last_ratio, method="tpe+asha", other="naive bridge"))
     reached = "reached" if share[0] <= ASKED_SHARE else "not reached"
     no_worse = "no worse" if ratio[0] <= 1 else "worse" if ratio[1] > 1 else "worse, but within the noise"
     return [
-        f"{kind}: tpe+asha is at random's last fid with {with_interval(share, '.2f')} of its steps; asked: "
-        f"at most {ASKED_SHARE:.2f}: {reached}",
-        f"{kind}: tpe+asha's last fid is {with_interval(ratio, '.3f')} times the naive bridge's; asked: "
-        f"at most 1: {no_worse}",
+        f"{kind}: tpe+asha reaches random's last fid with {with_interval(share, '.2f')} of the steps "
+        f"(target: at most {ASKED_SHARE:.2f}): {reached}",
+        f"{kind}: tpe+asha's last fid is {with_interval(ratio, '.3f')} times the naive bridge's "
+        f"(target: at most 1): {no_worse}",
     ]
 
 
-def told(replays: Mapping[str, Sequence[Replay]]) -> Table:
-    """Return how many trials a search began, and what the sampler was told of them."""
+def states_table(replays: Mapping[str, Sequence[Replay]]) -> Table:
+    """Return a table of the mean number of trials of a search, by their state in the sampler's study."""
     table = Table(title="Trials of a search, mean")
     states = ("COMPLETE", "PRUNED", "RUNNING")
     for column in ("method", "trials", *states):
@@ -510,7 +511,7 @@ def told(replays: Mapping[str, Sequence[Replay]]) -> Table:
 
 
 def plot(curves: Curves, title: str, file: Path) -> None:
-    """Draw the medians against the steps spent, each in the band of its quartiles."""
+    """Plot the medians against the steps spent, with a band between the quartiles."""
     import plotly.graph_objects as go
 
     from sweeps.report.style import COLORWAY, template
@@ -529,10 +530,10 @@ def plot(curves: Curves, title: str, file: Path) -> None:
 
 
 def main() -> None:
-    """Replay what the command line asks for, and print the tables."""
+    """Replay all methods, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=100, help="replays of each method (100)")
-    parser.add_argument("--trials", type=int, default=24, help="full trials whose steps are spent (24)")
+    parser.add_argument("--trials", type=int, default=24, help="the steps to spend, in complete trials (24)")
     parser.add_argument("--processes", type=int, default=2, help="replays at a time (2)")
     parser.add_argument("--recorded", type=Path, default=SHORT.output, help="the recorded trials")
     parser.add_argument("--plot", type=Path, help="an HTML page with a plot of the noise-free medians")
@@ -543,7 +544,7 @@ def main() -> None:
     console.print(noise_line(recording, errors), highlight=False)
     budget = arguments.trials * REPORTS
     replays = replay_all(surrogate, arguments.seeds, budget, arguments.processes)
-    console.print(told(replays))
+    console.print(states_table(replays))
     lines = []
     for kind in ("noise-free", "observed"):
         curves = curves_of(replays, kind)
@@ -557,15 +558,15 @@ def main() -> None:
 
 
 def noise_line(recording: Recording, errors: HeldOut) -> str:
-    """Say what was recorded, and how large the replay's noise is."""
+    """Return a summary of the recorded trials and of the replay's noise."""
     final, residuals = np.exp(recording.curves[:, -1]), errors.residuals
     good = errors.predicted[:, -1] <= np.quantile(errors.predicted[:, -1], 0.1)
     return (
         f"Recorded in {recording.facts['precision']}: last fids from {final.min():.0f} to {final.max():.0f}, "
         f"their median {np.median(final):.0f}; {recording.n_diverged} trials diverged.\n"
         f"Standard deviation of the noise of log fid: {residuals[:, 0].std():.3f} at the first report, "
-        f"{residuals[:, -1].std():.3f} at the last, {residuals[good, -1].std():.3f} there in the tenth that "
-        "is predicted to be the best."
+        f"{residuals[:, -1].std():.3f} at the last, {residuals[good, -1].std():.3f} at the last for the "
+        "tenth of the trials with the best predictions."
     )
 
 

@@ -1,7 +1,7 @@
-"""How long commands take from Enter: ``python -m benchmarks.startup``.
+"""Time commands from Enter: ``python -m benchmarks.startup``.
 
-``--help``, ``list`` and ``rank`` as whole processes; and a sweep from Enter to its first training step, with
-the time until it says what it is doing. Each in a process of its own, in turns.
+The benchmark times ``--help``, ``list`` and ``rank`` as whole processes, and a sweep from Enter to its first
+message and to its first training step. The processes run in turn.
 """
 
 import argparse
@@ -22,9 +22,12 @@ from sweeps.record.status import Status
 from sweeps.spec.reading import load_spec
 
 MOST_S = {"--help": 0.4, "list": 0.6, "rank": 1.0}
-MOST_UNTIL_TOLD_S, MOST_UNTIL_STEP_S = 1.0, 8.0
+MOST_UNTIL_MESSAGE_S, MOST_UNTIL_STEP_S = 1.0, 8.0
 COMMAND = "from sweeps.cli import main; main()"
-WATCHED = f"from sweeps import cluster; cluster._OF_A_TRIAL += ('benchmarks.first_step',); {COMMAND}"
+WATCHED = (
+    "from sweeps.cluster import connection; connection.TRIAL_MODULES += ('benchmarks.first_step',);"
+    f" {COMMAND}"
+)
 SHORT = (
     *("--set", "parameters.steps=20"),
     *("--set", "parameters.report_every=10"),
@@ -33,11 +36,11 @@ SHORT = (
 )
 TRIALS = 16
 REPOSITORY = Path(__file__).parents[1]
-"""Where Ray's workers, which look in no directory that they start in, find what notes their first step."""
+"""On Ray's workers' import path, for :mod:`benchmarks.first_step`: workers do not search their own folder."""
 
 
 def small_sweep(results: Path) -> None:
-    """Write a sweep of some trials that have ended."""
+    """Write the record of a completed sweep."""
     spec = load_spec(SPEC)
     folder = create_sweep_folder(results, spec.name, exact=True)
     ledger = Ledger(folder, spec.model_dump(mode="json"))
@@ -58,7 +61,7 @@ def command_s(*arguments: str) -> float:
 
 
 def start_s() -> tuple[float, float]:
-    """Return the seconds until a sweep says what it is doing, and until its first training step."""
+    """Return the seconds until the first message of a sweep, and until its first training step."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "steps"
         command = [sys.executable, "-c", WATCHED, str(SPEC), *SHORT, "--results", folder]
@@ -71,13 +74,13 @@ def start_s() -> tuple[float, float]:
             if process.stderr is None:
                 raise RuntimeError("stderr is a pipe")
             process.stderr.readline()
-            told_s = time() - started
+            message_s = time() - started
             process.communicate()
-        return told_s, min(map(float, file.read_text(encoding="utf-8").split())) - started
+        return message_s, min(map(float, file.read_text(encoding="utf-8").split())) - started
 
 
 def figures(*, rounds: int = 5) -> list[Figure]:
-    """Measure all in so many rounds."""
+    """Measure every command once per round."""
     arguments = {"--help": [], "list": [], "rank": ["lsgan"]}
     taken: dict[str, list[float]] = {command: [] for command in arguments}
     starts = []
@@ -88,18 +91,18 @@ def figures(*, rounds: int = 5) -> list[Figure]:
                 where = [] if command == "--help" else ["--results", folder]
                 taken[command].append(command_s(command, *more, *where))
             starts.append(start_s())
-    told, steps = zip(*starts, strict=True)
+    messages, steps = zip(*starts, strict=True)
     return [
         *(Figure.of(f"{command}, s", taken[command], most) for command, most in MOST_S.items()),
-        Figure.of("from Enter until it says what it is doing, s", told, MOST_UNTIL_TOLD_S),
+        Figure.of("from Enter to the first message, s", messages, MOST_UNTIL_MESSAGE_S),
         Figure.of("from Enter to the first training step, s", steps, MOST_UNTIL_STEP_S),
     ]
 
 
 def main() -> None:
-    """Measure what the command line asks for; exit with 1 where a figure is missed."""
+    """Measure, print the figures, and exit with 1 if any misses its target."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="(5)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds (5)")
     conclude(figures(rounds=parser.parse_args().rounds))
 
 

@@ -1,9 +1,9 @@
-"""How fast a training step is: ``python -m benchmarks.step``.
+"""Compare the speed of a training step with the seed tutorial's: ``python -m benchmarks.step``.
 
-Against the seed tutorial's loop as written, with its DataLoader, on one thread and in batches of 128, each in
-a process of its own as its user would run it: ours keeps freed memory, as a sweep's workers do. Rounds of
-each are taken in turn; a ratio is the median of those of the rounds. ``--quality`` trains both precisions on
-five seeds and prints the final fid of each instead.
+The tutorial's loop runs as written, with its DataLoader. Each loop runs in a process of its own, on one
+thread, with batches of 128 images; this project's keeps freed memory, as a sweep's workers do. The loops take
+rounds in turn, and a ratio is the median over the rounds. With ``--quality``, the command instead trains five
+seeds in each precision and prints their final fids.
 """
 
 import argparse
@@ -41,17 +41,17 @@ GOALS: dict[str, dict[Precision, float]] = {
     "mlp": {"fp32": 2.3, "auto": 4.2},
     "dcgan": {"fp32": 2.0, "auto": 4.5},
 }
-"""The tutorial's step over ours, at least, by architecture and precision."""
+"""Targets: the least ratio of the tutorial's step time to ours, by architecture and precision."""
 
 KINDS: dict[str, dict[str, str]] = {
     "bce": {"loss": "bce"},
     "wasserstein, gradient penalty": {"loss": "wasserstein", "penalty": "gradient-penalty"},
 }
-"""MLPs whose quality is compared between precisions: the tutorial's, and one with second derivatives."""
+"""The MLPs to compare in both precisions: the tutorial's, and one with second derivatives."""
 
 
 class Pictures(Dataset[tuple[Tensor, int]]):
-    """Digits as torchvision's MNIST gives them: a PIL image each, then the tutorial's preprocessing."""
+    """Digits loaded like torchvision's MNIST: each a PIL image, then the tutorial's preprocessing."""
 
     def __init__(self, images: Tensor) -> None:
         self._images = images.squeeze(1).numpy()
@@ -64,7 +64,7 @@ class Pictures(Dataset[tuple[Tensor, int]]):
 
 
 def seeds_loop(architecture: str, data: ImageDataset) -> Iterator[None]:
-    """Take a step of the tutorial's loop each time the next item is asked for."""
+    """Take a step of the tutorial's loop for each item."""
     trainer = SeedTrainer(architecture, "bce")
     loader = DataLoader(Pictures(data.train), batch_size=BATCH_SIZE, drop_last=True)
     for real, _ in cycle_of(loader):
@@ -73,13 +73,13 @@ def seeds_loop(architecture: str, data: ImageDataset) -> Iterator[None]:
 
 
 def cycle_of(loader: DataLoader[tuple[Tensor, int]]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the batches of one epoch after another, loaded anew each time."""
+    """Yield batches epoch after epoch, loaded again in each."""
     while True:
         yield from loader
 
 
 def our_loop(architecture: str, precision: Precision, data: ImageDataset) -> Iterator[None]:
-    """Take a step of gan_core's loop each time the next item is asked for."""
+    """Take a step of gan_core's loop for each item."""
     config = TrialConfig(architecture=architecture, precision=precision)
     trainer, rng = Trainer(config, data.image_shape), torch.Generator().manual_seed(0)
     n_images = len(data.train) - len(data.train) % BATCH_SIZE
@@ -90,7 +90,7 @@ def our_loop(architecture: str, precision: Precision, data: ImageDataset) -> Ite
 
 
 def take_rounds(connection: Connection, architecture: str, loop: Loop) -> None:
-    """Take as many steps as arrive, and send back the seconds of one, until the connection ends."""
+    """Receive a number of steps, take them, and send the seconds per step, until the connection closes."""
     torch.set_num_threads(1)
     data = load_dataset("mnist-5k")
     if loop == TUTORIAL:
@@ -122,14 +122,14 @@ def process_of(architecture: str, loop: Loop) -> Iterator[Connection]:
 
 
 def seconds_of_a_step(process: Connection, n_steps: int) -> float:
-    """Have a process take a round of so many steps, and return the seconds of one."""
+    """Have a process take ``n_steps`` steps, and return the seconds per step."""
     process.send(n_steps)
     seconds: float = process.recv()
     return seconds
 
 
 def interleaved(architecture: str, rounds: int, n_steps: int) -> dict[Loop, list[float]]:
-    """Return the seconds of a step in each round of ``n_steps``, by loop, once each has taken a round."""
+    """Return the seconds per step in each round of ``n_steps`` steps, by loop, after a round of warm-up."""
     loops: tuple[Loop, ...] = (TUTORIAL, *GOALS[architecture])
     with ExitStack() as stack:
         processes = [stack.enter_context(process_of(architecture, loop)) for loop in loops]
@@ -138,7 +138,7 @@ def interleaved(architecture: str, rounds: int, n_steps: int) -> dict[Loop, list
 
 
 def step_times_s(rounds: int) -> dict[str, dict[Loop, list[float]]]:
-    """Return the seconds of a step in each round, by architecture and loop."""
+    """Return the seconds per step in each round, by architecture and loop."""
     return {
         architecture: interleaved(architecture, rounds, n_steps)
         for architecture, n_steps in (("mlp", 20), ("dcgan", 3))
@@ -146,7 +146,7 @@ def step_times_s(rounds: int) -> dict[str, dict[Loop, list[float]]]:
 
 
 def ratios(slower: list[float], faster: list[float]) -> list[float]:
-    """Return how many times as long the slower one took, of each round."""
+    """Return the ratio of the slower time to the faster in each round."""
     return [long / short for long, short in zip(slower, faster, strict=True)]
 
 
@@ -165,7 +165,7 @@ def figures(*, rounds: int = 15) -> list[Figure]:
 
 
 def speed(rounds: int) -> Table:
-    """Measure both architectures and return the table."""
+    """Measure both architectures, and return a table."""
     auto = "bf16" if has_fast_bf16(torch.device("cpu")) else "fp32"
     table = Table(title=f"Steps of {BATCH_SIZE} images on one thread; auto is {auto} here")
     for column in ("architecture", "loop", "steps a second", "times the tutorial's"):
@@ -179,7 +179,7 @@ def speed(rounds: int) -> Table:
 
 
 def quality(data: ImageDataset, steps: int) -> Table:
-    """Train five seeds of each kind in each precision and return their final fids as a table."""
+    """Train five seeds of each kind in each precision, and return a table of their final fids."""
     evaluator = Evaluator(data)
     table = Table(title=f"Final fid of {SEEDS} seeds after {steps} steps of {BATCH_SIZE} images")
     for column in ("loss", "precision", "mean", "standard deviation", "each"):
@@ -206,11 +206,11 @@ def final_fid(config: TrialConfig, data: ImageDataset, evaluator: Evaluator) -> 
 
 
 def main() -> None:
-    """Measure what the command line asks for, and print the table."""
+    """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="rounds of each loop (15)")
     parser.add_argument("--quality", action="store_true", help="compare the fid of fp32 and bf16 instead")
-    parser.add_argument("--steps", type=int, default=1000, help="steps of a training of --quality (1000)")
+    parser.add_argument("--steps", type=int, default=1000, help="steps of each training of --quality (1000)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()

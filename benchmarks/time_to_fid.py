@@ -1,12 +1,13 @@
-"""How soon a search has a good generator: ``python -m benchmarks.time_to_fid``.
+"""Replay how soon a search finds a good generator: ``python -m benchmarks.time_to_fid``.
 
-Searches are replayed on recorded trials (see ``benchmarks.search``), the MLP with the loss ``lsgan``, until
-the best fid is at most a tenth, and a fifth, of that of the seed tutorial's defaults. What a replay takes is
-made up of times measured just before: a training step of this project and of the tutorial's loop, the scoring
-of a report, and the overhead of a trial. Two trainings run at a time.
+Searches are replayed on recorded trials of the MLP with the loss ``lsgan`` (see ``benchmarks.search``), until
+the best fid is a fifth, and a tenth, of the fid of the seed tutorial's defaults. The time of a replay is the
+sum of times measured just before: a training step of this project or of the tutorial's loop, the scoring of a
+report, and the overhead of a trial. Two trainings run at a time.
 
-Besides this project's search there are: Ray Tune as its documentation has it, with the tutorial's loop and no
-early stopping; Optuna in two processes, with the same loop; and random search with this project's trainer.
+This project's search is compared with Ray Tune, used as its documentation shows, with the tutorial's loop and
+without early stopping; with Optuna in two processes, with the same loop; and with random search, with this
+project's trainer.
 """
 
 import argparse
@@ -32,7 +33,7 @@ LOSS = "lsgan"
 DESIGN = LONG
 SHARE_OF_DEFAULTS = 0.1
 SHARE_OF_RECORDED = 0.2
-"""A fifth is about what the best of the recorded trials came to; the model of them alone comes to a tenth."""
+"""The best recorded trials reach about a fifth; only their surrogate reaches a tenth."""
 MOST_TRIALS = 60
 LEAST_RATIOS = {"Ray Tune": 10.0, "Optuna": 10.0, "random search": 2.0}
 OURS = "this project"
@@ -40,7 +41,7 @@ OURS = "this project"
 
 @dataclass(frozen=True)
 class LsganWorld:
-    """What is known of that loss."""
+    """The surrogate, restricted to one loss."""
 
     surrogate: Surrogate
 
@@ -49,18 +50,18 @@ class LsganWorld:
         return self.surrogate.expected({**params, "loss": LOSS})
 
     def luck(self, expected: Floats, seed: int, number: int) -> Floats:
-        """Return what is added to that in one trial."""
+        """Return the noise of one trial, which is added to its expected log fid."""
         return self.surrogate.luck(expected, seed, number)
 
 
 @dataclass(frozen=True)
 class Searcher:
-    """A way to search, and what its parts take.
+    """A search method and the times of its parts.
 
     Args:
-        method: What chooses the trials, and what stops them.
+        method: The sampler and the early stopping.
         report_s: Seconds of training and scoring from one report to the next.
-        trial_s: Seconds of overhead of a trial.
+        trial_s: Seconds of overhead per trial.
     """
 
     method: Method
@@ -68,7 +69,7 @@ class Searcher:
     trial_s: float
 
     def time_s(self, done: Replay, goal: float) -> float:
-        """Return the seconds until a replayed search reaches the goal; infinite where it does not."""
+        """Return the seconds until a replayed search reaches the goal; infinity if it does not."""
         reached = np.flatnonzero(np.array(done.observed) <= goal)
         if not len(reached):
             return float("inf")
@@ -78,7 +79,7 @@ class Searcher:
 
 
 def searchers(data: ImageDataset, rounds: int, trials: int) -> dict[str, Searcher]:
-    """Measure what the parts take, and return the ways to search."""
+    """Measure the times of the parts, and return the searchers."""
     seeds, ours = step_times_s(rounds)
     steps, scoring_s = DESIGN.report_every, score_s(data)
     our_trial_s, their_trial_s = cost(trials, reports=3).trial_ms / 1000, ray_tune_s(trials)
@@ -93,13 +94,13 @@ def searchers(data: ImageDataset, rounds: int, trials: int) -> dict[str, Searche
 
 
 def step_times_s(rounds: int) -> tuple[float, float]:
-    """Return the seconds of a step of the tutorial's loop and of this project's, measured in turns."""
+    """Return the seconds per step of the tutorial's loop and of this project's, measured in turn."""
     seconds = interleaved("mlp", rounds, n_steps=10)
     return median(seconds[TUTORIAL]), median(seconds["auto"])
 
 
 def score_s(data: ImageDataset) -> float:
-    """Return the seconds in which the samples of a report are scored."""
+    """Return the seconds to score the samples of a report."""
     evaluator, samples = Evaluator(data), data.train[: int(str(DESIGN.fixed["eval_samples"]))]
     started = perf_counter()
     evaluator.score(normalize(batch) for batch in samples.split(250))
@@ -107,14 +108,14 @@ def score_s(data: ImageDataset) -> float:
 
 
 def defaults_fid(world: LsganWorld) -> float:
-    """Return the fid of the seed tutorial's defaults."""
+    """Return the expected fid of the seed tutorial's defaults."""
     defaults = TrialConfig().model_dump()
     expected = world.expected({name: defaults[name] for name in SPACE} | {"leaky_slope": 0.2})
     return float(np.exp(np.minimum.accumulate(expected))[-1])
 
 
 def figures(*, seeds: int = 20, rounds: int = 15, trials: int = 20) -> list[Figure]:
-    """Replay every way to search with so many seeds."""
+    """Replay every search with each seed."""
     torch.set_num_threads(1)
     keep_freed_memory()
     world, ways = (
@@ -140,7 +141,7 @@ def figures(*, seeds: int = 20, rounds: int = 15, trials: int = 20) -> list[Figu
 
 
 def compared(goal: str, times_s: Mapping[str, list[float]], asked: Mapping[str, float]) -> list[Figure]:
-    """Return the time of this project's searches to a goal, and how many times as long others take."""
+    """Return the time of this project's search to a goal, and the ratios of the others' times to it."""
     ours = times_s[OURS]
     return [Figure.of(f"time to {goal}, s", ours)] + [
         Figure.of(
@@ -154,11 +155,11 @@ def compared(goal: str, times_s: Mapping[str, list[float]], asked: Mapping[str, 
 
 
 def main() -> None:
-    """Measure what the command line asks for; exit with 1 where a figure is missed."""
+    """Measure, print the figures, and exit with 1 if any misses its target."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=20, help="replays of each (20)")
-    parser.add_argument("--rounds", type=int, default=15, help="of training steps (15)")
-    parser.add_argument("--trials", type=int, default=20, help="whose overhead is measured (20)")
+    parser.add_argument("--seeds", type=int, default=20, help="replays of each search (20)")
+    parser.add_argument("--rounds", type=int, default=15, help="rounds of training steps (15)")
+    parser.add_argument("--trials", type=int, default=20, help="trials to measure the overhead (20)")
     asked = parser.parse_args()
     conclude(figures(seeds=asked.seeds, rounds=asked.rounds, trials=asked.trials))
 

@@ -1,8 +1,8 @@
-"""What MLflow costs a sweep: ``python -m benchmarks.tracking``.
+"""Measure the cost of MLflow for a sweep: ``python -m benchmarks.tracking``.
 
-It measures the ratio of elapsed times of whole sweeps with and without tracking; the time of a report in
-Tune's loop, compared with Ray's ``MLflowLoggerCallback`` on the same results; and how far MLflow falls behind
-at a given rate of reports.
+The benchmark measures the ratio of elapsed times of whole sweeps with and without tracking; the time of a
+report in Tune's loop, compared with Ray's ``MLflowLoggerCallback`` on the same results; and how far MLflow
+falls behind at a given rate of reports.
 """
 
 import argparse
@@ -46,7 +46,7 @@ from sweeps.tracking.tracker import Tracker
 
 SPEC = Path(__file__).parents[1] / "search_spaces" / "lsgan.yaml"
 SAME_WORK = {"method": "random", "early_terminate": {"type": "none"}, "confirm": None}
-"""A sweep then trains the same configurations for the same steps, whatever else the CPU does."""
+"""So that every sweep trains the same configurations for the same steps."""
 
 METRICS = tuple(f"score_{number}" for number in range(9))
 MOST_RATIO, LEAST_RATIO, MOST_GROWTH = 1.02, 10, 1.1
@@ -72,7 +72,7 @@ def run_sweep(results: Path, n_trials: int, steps: int, *, is_tracked: bool) -> 
 
 
 def elapsed_s(n_trials: int, steps: int, *, is_tracked: bool) -> float:
-    """Return the seconds of such a sweep from its command to its end, as a process of its own."""
+    """Return the seconds of such a sweep, in a process of its own, from its command to its end."""
     with TemporaryDirectory() as results:
         tracked = ["--tracked"] if is_tracked else []
         sizes = ["--trials", str(n_trials), "--steps", str(steps)]
@@ -83,7 +83,7 @@ def elapsed_s(n_trials: int, steps: int, *, is_tracked: bool) -> float:
 
 
 def elapsed_ratios(rounds: int, n_trials: int, steps: int) -> list[float]:
-    """Return the ratio of the elapsed times with tracking and without, of each round."""
+    """Return the ratio of the elapsed times with and without tracking in each round."""
     ratios = []
     for number in range(rounds):
         turns = (True, False) if number % 2 else (False, True)
@@ -93,7 +93,7 @@ def elapsed_ratios(rounds: int, n_trials: int, steps: int) -> list[float]:
 
 
 def metrics_of(step: int) -> dict[str, float]:
-    """Return a report of ten metrics."""
+    """Return the ten metrics of a report."""
     rng = random.Random(step)  # noqa: S311 - no secret
     return {"fid": 1000 / step, **{name: rng.random() for name in METRICS}}
 
@@ -106,7 +106,7 @@ def trial(number: int) -> Trial:
 
 @contextmanager
 def recording(results: Path) -> Iterator[Ledger]:
-    """Begin a sweep's record, and have MLflow follow it until it is closed."""
+    """Begin a sweep's record, and upload it to MLflow until the record is closed."""
     spec = load_spec(SPEC)
     ledger = Ledger(create_sweep_folder(results, spec.name, exact=True), spec.model_dump(mode="json"))
     ledger.describe({"floors": {"fid": 7.1}, "extractor": "sha256:0"})
@@ -119,24 +119,25 @@ def recording(results: Path) -> Iterator[Ledger]:
 
 @dataclass(eq=False)
 class TuneTrial:
-    """What a callback sees of one of Tune's trials."""
+    """The part of Tune's trials that a callback reads."""
 
     trial_id: str
     config: dict[str, Any]
 
     @classmethod
     def of(cls, number: int) -> "TuneTrial":
-        """Return the trial of that number."""
+        """Return the trial with this number."""
         its = trial(number)
         described = {field.name: getattr(its, field.name) for field in fields(its)}
         return cls(its.trial_id, described | {"taken_over": None})
 
 
 def callback_times_s(n_trials: int, n_reports: int) -> tuple[list[float], list[float]]:
-    """Return the seconds that a report takes of Tune's loop: with this project's callback, and with Ray's.
+    """Return the seconds of a report in Tune's loop: with this project's callback, and with Ray's.
 
-    The same results go to both in turns. This project's writes each report and its picture down, and has
-    MLflow follow meanwhile; Ray's sends the numbers to MLflow. Both stores are SQLite databases.
+    Both callbacks get the same results in turn. This project's records each report and its sample grid, and
+    another process uploads them to MLflow. Ray's sends the metrics to MLflow. Both stores are SQLite
+    databases.
     """
     ours, rays = [], []
     grid = png_grid(load_dataset("mnist-5k").held_out[:64])
@@ -159,7 +160,7 @@ def callback_times_s(n_trials: int, n_reports: int) -> tuple[list[float], list[f
 
 @contextmanager
 def recorder_in(results: Path, n_trials: int) -> Iterator[Recorder]:
-    """Give the callback that a sweep gives to Tune, with a tracker beside it as in a sweep."""
+    """Yield the callback that a sweep gives to Tune, with a tracker running as in a sweep."""
     spec = load_spec(SPEC)
     nothing, terminal = Past([], {}), Terminal(Console(), is_quiet=True)
     no_searcher: Any = SimpleNamespace()
@@ -173,7 +174,7 @@ def recorder_in(results: Path, n_trials: int) -> Iterator[Recorder]:
 
 
 def result_of(each: TuneTrial, step: int, metrics: dict[str, float], grid: bytes) -> dict[str, Any]:
-    """Return what this project's trainable gives to Tune."""
+    """Return a result as this project's trainable returns it."""
     yardstick = {"floors": {"fid": 7.1}, "extractor": "sha256:0"}
     lineage: dict[str, Any] = {"donor": None, "donor_step": None, "place": {"host": "here"}, "mishaps": []}
     score = {"score": metrics["fid"], "flags": {}, "samples": grid}
@@ -181,14 +182,14 @@ def result_of(each: TuneTrial, step: int, metrics: dict[str, float], grid: bytes
 
 
 def seconds_of(function: Callable[..., object], *arguments: object) -> float:
-    """Return how long a call takes."""
+    """Return the seconds of a call."""
     started = perf_counter()
     function(*arguments)
     return perf_counter() - started
 
 
 def lags_s(n_trials: int, reports_per_s: float, duration_s: float) -> list[float]:
-    """Return, once a second, how many seconds' worth of reports MLflow is behind the ledger."""
+    """Return by how many seconds of reports MLflow is behind the record, measured once a second."""
     lags: list[float] = []
     n_sent = 0
     with TemporaryDirectory() as results, recording(Path(results)) as ledger:
@@ -210,7 +211,7 @@ def lags_s(n_trials: int, reports_per_s: float, duration_s: float) -> list[float
 
 
 def count(results: str, query: str) -> int:
-    """Return a number out of the MLflow database; 0 while it, or its table, is not made yet."""
+    """Return a count from the MLflow database; 0 before the database or its table exists."""
     try:
         with closing(sqlite3.connect(f"file:{results}/mlflow.db?mode=ro", uri=True)) as connection:
             return int(connection.execute(query).fetchone()[0])
@@ -224,11 +225,11 @@ def figures(
     """Measure all three.
 
     Args:
-        rounds: Of sweeps with tracking and without.
-        trials: Of each sweep.
-        steps: Of each trial.
-        reports: Of each of 20 trials whose results go to both callbacks.
-        lag_s: For how many seconds reports are sent to see whether MLflow keeps up.
+        rounds: The rounds of sweeps with and without tracking.
+        trials: The trials of each sweep.
+        steps: The training steps of each trial.
+        reports: The reports of each of 20 trials that both callbacks get.
+        lag_s: The seconds for which reports are sent, to measure whether MLflow keeps up.
     """
     ours, rays = callback_times_s(n_trials=20, n_reports=reports)
     lags = lags_s(n_trials=1000, reports_per_s=300, duration_s=lag_s)
@@ -237,14 +238,14 @@ def figures(
     ratios = elapsed_ratios(rounds, trials, steps)
     return [
         Figure(
-            "a report in Tune's loop: times less than Ray's MLflowLoggerCallback",
+            "a report in Tune's loop: Ray's MLflowLoggerCallback over ours",
             median(rays) / median(ours),
             asked=LEAST_RATIO,
             is_at_most=False,
             peers={"ours, ms": 1000 * median(ours), "Ray's, ms": 1000 * median(rays)},
         ),
         Figure(
-            "how far MLflow is behind at 300 reports a second: last quarter over before",
+            "MLflow's lag at 300 reports per second: last quarter over the time before",
             growth,
             asked=MOST_GROWTH,
         ),
@@ -253,7 +254,7 @@ def figures(
 
 
 def main() -> None:
-    """Measure all three and print them; exit with 1 where a figure is missed."""
+    """Measure, print the figures, and exit with 1 if any misses its target."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--trials", type=int, default=16)

@@ -1,1 +1,1 @@
-"""The same work as others would do it, each written as its documentation has it."""
+"""The same work with other tools, each used as its documentation shows."""

@@ -1,7 +1,7 @@
-"""A search by Optuna alone, with the seed tutorial's loop: ``python -m benchmarks.peers.plain_optuna``.
+"""Search with Optuna alone and the seed tutorial's loop: ``python -m benchmarks.peers.plain_optuna``.
 
-A process a core: they share a study in SQLite, as Optuna's documentation has it; nothing is stopped early.
-Every report's fid is printed on a line of its own.
+One process per core works on a shared study in SQLite, as Optuna's documentation shows. No trial is stopped
+early. The command prints the fid of each report on a line of its own.
 """
 
 import argparse
@@ -19,7 +19,7 @@ PROCESSES = os.cpu_count() or 1
 
 
 def objective(trial: optuna.Trial, digits: Digits) -> float:
-    """Train one configuration, and return its least fid."""
+    """Train one configuration, and return its lowest fid."""
     best = float("inf")
     for fid in digits.fids(
         noise_dim=trial.suggest_int("noise_dim", 16, 256),
@@ -33,7 +33,7 @@ def objective(trial: optuna.Trial, digits: Digits) -> float:
 
 
 def work(storage: str, trials: int) -> None:
-    """Train so many configurations of the study in one process."""
+    """Train ``trials`` configurations of the study in this process."""
     digits = Digits()
     study = optuna.load_study(study_name="gan", storage=storage)
     study.optimize(lambda trial: objective(trial, digits), n_trials=trials)
@@ -42,7 +42,7 @@ def work(storage: str, trials: int) -> None:
 def main() -> None:
     """Run the search."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=24, help="(24)")
+    parser.add_argument("--trials", type=int, default=24, help="trials (24)")
     n_each = parser.parse_args().trials // PROCESSES
     with TemporaryDirectory() as folder:
         storage = f"sqlite:///{Path(folder) / 'study.db'}"

@@ -1,7 +1,7 @@
-"""A search as Ray Tune's documentation has it: ``python -m benchmarks.peers.ray_tune``.
+"""Search with Ray Tune as its documentation shows: ``python -m benchmarks.peers.ray_tune``.
 
-A function trainable that imports torch, ``OptunaSearch``, ASHA and ``MLflowLoggerCallback`` on SQLite. Each
-trial reports three scores at once, so that the time is Tune's and not the training's.
+The search has a function trainable that imports torch, ``OptunaSearch``, ASHA, and ``MLflowLoggerCallback``
+on SQLite. Each trial reports three scores without training, so the time is Tune's.
 """
 
 import argparse
@@ -20,7 +20,7 @@ REPORTS = 3
 
 
 def train_gan(config: dict[str, Any]) -> None:
-    """Report at once what a training would report."""
+    """Report scores without training."""
     import torch
 
     for report in range(1, REPORTS + 1):
@@ -28,9 +28,9 @@ def train_gan(config: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Run the search, and print the seconds it took a trial once Ray had started."""
+    """Run the search, and print the seconds per trial without the start of Ray."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=20, help="(20)")
+    parser.add_argument("--trials", type=int, default=20, help="trials (20)")
     arguments = parser.parse_args()
     with TemporaryDirectory() as folder:
         tuner = tune.Tuner(

@@ -1,8 +1,8 @@
-"""A search by Ray Tune with the seed tutorial's loop: ``python -m benchmarks.peers.ray_tune_search``.
+"""Search with Ray Tune and the seed tutorial's loop: ``python -m benchmarks.peers.ray_tune_search``.
 
-As its documentation has it: a function trainable, ``OptunaSearch`` and ``MLflowLoggerCallback`` on SQLite;
-trials one after another on a core each (FIFO), nothing is stopped early. Every report's fid is printed on a
-line of its own.
+As in Ray Tune's documentation, the search has a function trainable, ``OptunaSearch``, and
+``MLflowLoggerCallback`` on SQLite. Trials run first in, first out, on one core each; none is stopped early.
+The command prints the fid of each report on a line of its own.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 
 def train_gan(config: dict[str, Any]) -> None:
-    """Train one configuration, and report its fid as it goes."""
+    """Train one configuration, and report its fids."""
     from benchmarks.peers.seed_training import Digits
 
     for fid in Digits().fids(**config):
@@ -25,7 +25,7 @@ def train_gan(config: dict[str, Any]) -> None:
 
 
 class Printed(tune.Callback):
-    """Prints what is reported."""
+    """Prints the fid of each report."""
 
     def on_trial_result(self, *, result: dict[str, Any], **_info: object) -> None:
         """Print the fid."""
@@ -35,7 +35,7 @@ class Printed(tune.Callback):
 def main() -> None:
     """Run the search."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=24, help="(24)")
+    parser.add_argument("--trials", type=int, default=24, help="trials (24)")
     trials = parser.parse_args().trials
     with TemporaryDirectory() as folder:
         tuner = tune.Tuner(

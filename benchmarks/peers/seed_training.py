@@ -1,4 +1,4 @@
-"""A training by the seed tutorial's loop with its DataLoader, scored as it goes: what peers search with."""
+"""Train with the seed tutorial's loop and DataLoader, and score each report: what peers search with."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -16,7 +16,7 @@ SAMPLES, GENERATED_AT_ONCE = int(str(LONG.fixed["eval_samples"])), 250
 
 
 class Digits:
-    """The digits as the tutorial loads them, and what scores a generator of digits."""
+    """The digits as the tutorial loads them, and the evaluator of their generators."""
 
     def __init__(self) -> None:
         torch.set_num_threads(1)
@@ -27,7 +27,7 @@ class Digits:
         )
 
     def fids(self, noise_dim: int, lr: float, beta1: float, leaky_slope: float) -> Iterator[float]:
-        """Train an LSGAN, and yield its fid at each of its reports, until it diverges."""
+        """Train an LSGAN, and yield its fid at each report, until it diverges."""
         trainer = SeedTrainer("mlp", "lsgan")
         trainer.generator, trainer.discriminator = mlp_pair(noise_dim, leaky_slope)
         trainer.d_optimizer = torch.optim.Adam(trainer.discriminator.parameters(), lr, (beta1, 0.999))

@@ -11,31 +11,31 @@ from benchmarks.figures import Figure, page
     ("measured", "is_at_most", "is_reached"),
     [(1.9, True, True), (2.0, True, True), (2.1, True, False), (2.1, False, True), (1.9, False, False)],
 )
-def test_a_figure_is_reached_or_not(measured, is_at_most, is_reached):
+def test_a_figure_meets_its_target_or_misses_it(measured, is_at_most, is_reached):
     figure = Figure("share", measured, asked=2.0, is_at_most=is_at_most)
     assert figure.is_reached is is_reached
     assert figure.cells[-1] == ("yes" if is_reached else "no")
 
 
-def test_a_figure_of_several_is_their_median_with_its_spread():
+def test_the_figure_of_several_measurements_is_their_median_with_the_spread():
     figure = Figure.of("time, s", [3.0, 1.0, 2.0])
     assert figure.cells == ("time, s", "2", "1 to 3", "", "", "")
     assert figure.is_reached
 
 
-def test_the_page_has_the_machine_and_a_row_a_figure_beside_the_peers():
+def test_the_page_shows_the_machine_and_a_row_per_figure_with_the_peers():
     figures = {"rank": [Figure("time, s", 2.0, asked=1.5, peers={"theirs": 9.0})]}
-    told = page(figures, "python -m benchmarks rank", {"torch": "2.14.1"})
-    assert "`python -m benchmarks rank` wrote this." in told
-    assert "- torch: 2.14.1" in told
-    assert "| time, s | 2 |  | theirs 9 | at most 1.5 | no |" in told
+    text = page(figures, "python -m benchmarks rank", {"torch": "2.14.1"})
+    assert "`python -m benchmarks rank` wrote this." in text
+    assert "- torch: 2.14.1" in text
+    assert "| time, s | 2 |  | theirs 9 | at most 1.5 | no |" in text
 
 
-def test_each_benchmark_can_be_tried():
+def test_each_benchmark_has_a_quick_size():
     assert QUICK.keys() == SIZES.keys()
 
 
-def test_a_benchmark_writes_its_page_and_exits_with_what_it_found(tmp_path):
+def test_a_benchmark_writes_its_page_and_exits_with_1_if_a_figure_misses_its_target(tmp_path):
     command = [sys.executable, "-m", "benchmarks", "--quick", "--output", str(tmp_path / "page.md")]
     done = subprocess.run([*command, "rank"], capture_output=True, text=True)
     lines = (tmp_path / "page.md").read_text().splitlines()

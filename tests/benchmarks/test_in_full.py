@@ -21,7 +21,7 @@ from sweeps.spec.reading import load_spec
 
 
 @pytest.mark.parametrize("methods", METHODS.values(), ids=METHODS)
-def test_this_projects_searches_are_of_the_recorded_space(tmp_path, methods):
+def test_this_projects_searches_have_the_recorded_space(tmp_path, methods):
     file = tmp_path / "space.yaml"
     file.write_text(json.dumps(space_file(*methods)))
     spec = load_spec(file)
@@ -30,12 +30,12 @@ def test_this_projects_searches_are_of_the_recorded_space(tmp_path, methods):
 
 
 @pytest.mark.parametrize("name", PEERS)
-def test_a_peers_fids_are_the_numbers_that_it_prints(tmp_path, name):
+def test_the_fids_of_a_peer_are_read_from_its_complete_lines(tmp_path, name):
     (tmp_path / "stdout").write_text("Tune has started\n1234.5\n99.25\n88.")
     assert prepared(name, tmp_path).fids() == [1234.5, 99.25]
 
 
-def test_a_search_that_is_broken_off_leaves_no_process(tmp_path, monkeypatch):
+def test_an_interrupted_search_leaves_no_process(tmp_path, monkeypatch):
     stubborn = (
         "import signal, subprocess, sys, time; signal.signal(signal.SIGINT, signal.SIG_IGN);"
         "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); time.sleep(600)"
@@ -49,7 +49,7 @@ def test_a_search_that_is_broken_off_leaves_no_process(tmp_path, monkeypatch):
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
-def test_searches_are_compared_at_the_least_fid_that_both_had():
+def test_searches_are_compared_at_the_lowest_fid_that_both_reached():
     ours, theirs = [(10.0, 900.0), (20.0, 400.0), (60.0, 100.0)], [(50.0, 950.0), (300.0, 350.0)]
     figure = ratio("Ray Tune", ours, theirs)
     assert figure.measured == 300 / 60
@@ -58,7 +58,7 @@ def test_searches_are_compared_at_the_least_fid_that_both_had():
     assert ratio("Ray Tune", theirs, ours).measured == 60 / 300
 
 
-def test_the_least_fid_is_that_of_its_time():
+def test_the_lowest_fid_is_the_lowest_up_to_a_time():
     course = [(10.0, 900.0), (20.0, 400.0)]
     assert [least_fid(course, until_s) for until_s in (5, 15, 25)] == [float("inf"), 900, 400]
 
@@ -70,7 +70,7 @@ def test_the_least_fid_is_that_of_its_time():
         ("raise SystemExit('no disk')", 60, "no disk"),
     ],
 )
-def test_a_search_without_a_fid_is_no_slow_one(monkeypatch, code, limit_s, message):
+def test_a_search_without_a_fid_raises_an_error(monkeypatch, code, limit_s, message):
     search = Search([sys.executable, "-c", code], list)
     monkeypatch.setattr(in_full, "prepared", lambda *_: search)
     with pytest.raises(RuntimeError, match=message):

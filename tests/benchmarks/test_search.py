@@ -12,7 +12,6 @@ from benchmarks.search import (
     METHODS,
     REPORTS,
     HeldOut,
-    MemorySearch,
     ReplayedTrial,
     Surrogate,
     features,
@@ -23,7 +22,6 @@ from benchmarks.search import (
     resampled,
     share_to_reach,
 )
-from sweeps.search.searcher import Search
 
 BUDGET = 10 * REPORTS
 
@@ -43,14 +41,14 @@ class Valley:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_seed_fixes_a_replay(method):
+def test_a_replay_depends_on_its_seed_alone(method):
     one, again, other = (replay(METHODS[method], seed, Valley(), BUDGET) for seed in (1, 1, 2))
     assert one == again
     assert one.observed != other.observed
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_methods_spend_equally_and_two_trials_take_turns(method):
+def test_all_methods_spend_the_same_budget_and_two_trials_alternate(method):
     done = replay(METHODS[method], 0, Valley(), BUDGET)
     assert len(done.observed) == len(done.noise_free) == len(done.log) == BUDGET
     assert [number for number, *_ in done.log[:2]] == [0, 1]
@@ -62,20 +60,20 @@ def test_methods_spend_equally_and_two_trials_take_turns(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_sampler_is_told_how_trials_ended(method):
+def test_the_study_has_each_trial_in_its_final_state(method):
     done = replay(METHODS[method], 0, Valley(), BUDGET)
     n_stopped = sum(stopped for *_, stopped in done.log)
     n_whole = sum(reports == REPORTS for _, reports, *_ in done.log)
-    told = {"COMPLETE": n_whole, "PRUNED": n_stopped, "RUNNING": 2}
+    expected = {"COMPLETE": n_whole, "PRUNED": n_stopped, "RUNNING": 2}
     if METHODS[method].naive:
-        told = {"COMPLETE": n_whole + n_stopped, "PRUNED": 0, "RUNNING": 2}
-    assert {state: done.states[state] for state in told} == told
-    assert done.states.total() == sum(told.values())
+        expected = {"COMPLETE": n_whole + n_stopped, "PRUNED": 0, "RUNNING": 2}
+    assert {state: done.states[state] for state in expected} == expected
+    assert done.states.total() == sum(expected.values())
     assert (n_stopped > 0) == (METHODS[method].early_terminate == "asha")
 
 
 @pytest.mark.parametrize("method", ["tpe+asha", "random+asha", "naive bridge"])
-def test_trials_are_stopped_where_rays_own_bracket_stops_them_but_not_the_baseline(method):
+def test_trials_are_stopped_as_by_rays_bracket_except_for_the_baseline(method):
     done = replay(METHODS[method], 3, Valley(), BUDGET)
     bracket = _Bracket(1, REPORTS, 3, 0)
     for number, reports, score, stopped in done.log:
@@ -88,7 +86,7 @@ def test_trials_are_stopped_where_rays_own_bracket_stops_them_but_not_the_baseli
     assert (0, REPORTS) in [(number, reports) for number, reports, *_ in done.log]
 
 
-def test_the_first_trial_is_the_tutorials_and_random_is_as_lucky_with_asha_as_without():
+def test_random_draws_the_same_trials_and_noise_with_and_without_asha():
     alone, stopping = (replay(METHODS[name], 0, Valley(), BUDGET) for name in ("random", "random+asha"))
     firsts = [
         {number: score for number, reports, score, _ in done.log if reports == 1}
@@ -104,26 +102,13 @@ def test_the_first_trial_is_the_tutorials_and_random_is_as_lucky_with_asha_as_wi
     }
 
 
-def test_a_study_in_memory_suggests_what_a_sweeps_own_does(tmp_path):
-    spec = METHODS["tpe"].spec(5)
-    searches = [kind(spec, "a", tmp_path / f"{kind.__name__}.db") for kind in (Search, MemorySearch)]
-    for number in range(14):
-        suggested, in_memory = (search.suggest(str(number)) for search in searches)
-        assert suggested == in_memory
-        status = "running" if number % 3 else "completed"
-        score = suggested["params"]["lr"]
-        result = {"status": status, "step": 125, "score": score, "objectives": [score]}
-        for search in searches:
-            search.on_trial_complete(str(number), result)
-
-
-def test_without_noise_the_incumbents_observed_fid_is_its_own():
+def test_without_noise_observed_and_noise_free_fids_are_equal():
     done = replay(METHODS["tpe"], 0, Valley(noise=0), BUDGET)
     assert done.observed == done.noise_free
     assert done.observed == sorted(done.observed, reverse=True)
 
 
-def test_what_is_reached_counts_from_where_the_median_stays_there():
+def test_a_target_is_reached_when_the_median_stays_at_or_below_it():
     curves = {"random": np.array([[9.0, 9.0, 8.0, 4.0]] * 3), "tpe": np.array([[4.0, 5.0, 4.0, 3.0]] * 3)}
     assert share_to_reach(curves, "tpe") == 0.75
     assert share_to_reach(curves, "random") == 1
@@ -131,7 +116,7 @@ def test_what_is_reached_counts_from_where_the_median_stays_there():
     assert share_to_reach(curves, "tpe") == float("inf")
 
 
-def test_intervals_are_of_seeds_that_methods_share():
+def test_intervals_resample_the_seeds_of_all_methods_together():
     luck = np.random.default_rng(0).uniform(1, 2, (30, 1))
     same = {"a": 2 * luck, "b": luck}
     assert resampled(same, lambda drawn: last_ratio(drawn, "a", "b")) == (2.0, 2.0, 2.0)
@@ -139,7 +124,7 @@ def test_intervals_are_of_seeds_that_methods_share():
     assert low < value < high
 
 
-def test_a_surrogate_of_what_can_be_learnt_has_little_error_and_a_trial_a_recorded_luck():
+def test_a_surrogate_fits_a_smooth_function_and_draws_recorded_residuals():
     jobs = plan(SHORT, 60)
     curves = np.array([Valley().expected(job.params) for job in jobs])
     x = features(pd.DataFrame([job.params for job in jobs]))
@@ -154,7 +139,7 @@ def test_a_surrogate_of_what_can_be_learnt_has_little_error_and_a_trial_a_record
     assert (surrogate.luck(expected, 1, 2) == surrogate.luck(expected, 1, 2)).all()
 
 
-def test_a_plan_is_fixed_and_spread_over_the_space():
+def test_a_plan_is_deterministic_and_covers_the_space():
     jobs = plan(SHORT, 64)
     assert jobs == plan(SHORT, 128)[:64]
     assert all(domain.contains(job.params[name]) for job in jobs for name, domain in SPACE.items())
@@ -163,7 +148,7 @@ def test_a_plan_is_fixed_and_spread_over_the_space():
     assert len({job.config().seed for job in jobs}) == 64
 
 
-def test_a_recording_goes_on_with_what_is_whole_and_of_the_same_plan(tmp_path):
+def test_a_recording_resumes_from_complete_outcomes_of_the_same_plan(tmp_path):
     jobs = plan(SHORT, 3)
     outcomes = [Outcome(job.number, job.config().model_dump(), [(125, 9.0)]) for job in jobs]
     outcomes[1].config["steps"] = 7
@@ -174,7 +159,7 @@ def test_a_recording_goes_on_with_what_is_whole_and_of_the_same_plan(tmp_path):
     assert found[0].reports == [[125, 9.0]]
 
 
-def test_what_a_diverged_trial_did_not_report_is_the_worst(tmp_path):
+def test_the_worst_fid_replaces_missing_reports_of_diverged_trials(tmp_path):
     steps = [125 * report for report in range(1, REPORTS + 1)]
     reports = [[(step, 100.0 + step) for step in steps], [(125, 50.0)], []]
     write(
