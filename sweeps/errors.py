@@ -16,6 +16,7 @@
     └── SweepInterrupted           a signal ended the sweep
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,3 +128,8 @@ class SweepInterrupted(KeyboardInterrupt):
     def __init__(self, signal_number: int) -> None:
         self.signal_number = signal_number
         super().__init__(f"stopped by {Signals(signal_number).name}")
+
+
+def warn_deprecated(old: str, new: str) -> None:
+    """Warn the caller's caller that a public name will go in the next version."""
+    warnings.warn(f"{old} will be removed in the next version: use {new}", DeprecationWarning, stacklevel=3)

@@ -13,7 +13,7 @@ from sweeps.analysis.frames import Frames
 from sweeps.analysis.leaderboard import Leaderboard
 from sweeps.analysis.rows import kind_of_failure, row_scores
 from sweeps.analysis.summary import summary_of
-from sweeps.errors import SweepError, UnknownTrialError
+from sweeps.errors import SweepError, UnknownTrialError, warn_deprecated
 from sweeps.record.layout import samples_file
 from sweeps.record.reading import Record, read_ledger, read_reports, standing
 from sweeps.record.status import FAILURES, Stage, Status
@@ -300,6 +300,20 @@ class Sweep:
         from sweeps.generators.kept import load_generator
 
         return load_generator(self, trial_id, allow_imports=allow_imports)
+
+    def best_with_weights(self) -> str:
+        """Return :func:`sweeps.generators.kept.best_trial`; deprecated."""
+        from sweeps.generators.kept import best_trial
+
+        warn_deprecated("Sweep.best_with_weights", "sweeps.generators.kept.best_trial")
+        return best_trial(self)
+
+    def weights_file(self, trial_id: str) -> Path:
+        """Return :func:`sweeps.generators.kept.generator_file`; deprecated."""
+        from sweeps.generators.kept import generator_file
+
+        warn_deprecated("Sweep.weights_file", "sweeps.generators.kept.generator_file")
+        return generator_file(self, trial_id)
 
     def config_of(self, trial_id: str) -> dict[str, Any]:
         """Return every parameter of a trial.

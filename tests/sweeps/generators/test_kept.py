@@ -47,3 +47,10 @@ def test_the_runner_up_does_not_replace_a_winner_without_a_generator(tmp_path):
     with pytest.raises(UnknownTrialError, match=r"tiny-0000 won .* does not keep its .* --trial tiny-0001"):
         sweep.generator()
     assert sweep.generator("tiny-0001")
+
+
+def test_names_of_the_last_version_work_with_a_warning(sweep):
+    with pytest.warns(DeprecationWarning, match=r"use sweeps\.generators\.kept\.best_trial"):
+        assert sweep.best_with_weights() == "tiny-0001"
+    with pytest.warns(DeprecationWarning, match=r"use sweeps\.generators\.kept\.generator_file"):
+        assert sweep.weights_file("tiny-0001") == weights_file(sweep.folder, "tiny-0001")
