@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray import tune
 
+from sweeps.cluster.worker_log import ended_after, mark_start
+
 if TYPE_CHECKING:
     from gan_core import ImageDataset, Report, TrialConfig
     from sweeps.cluster.storage import Storage
@@ -52,6 +54,7 @@ class GanTrainable(tune.Trainable):
         config: dict[str, Any],
         storage: "Storage | None" = None,
         loaded: "tuple[ImageDataset, bytes | None] | None" = None,
+        trial_timeout: float | None = None,
     ) -> None:
         """Start the first trial of this worker.
 
@@ -59,6 +62,7 @@ class GanTrainable(tune.Trainable):
             config: The trial, as :func:`sweeps.search.suggestion.suggestion` describes it.
             storage: Where checkpoints are kept; None for the sweep's own folder.
             loaded: The dataset and its classifier's weights; None if this worker loads them itself.
+            trial_timeout: Seconds without a report after which this worker ends; None for no end.
         """
         import torch
 
@@ -67,7 +71,7 @@ class GanTrainable(tune.Trainable):
         keep_freed_memory()
         torch.set_num_threads(config["cpu"])
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._uploads = storage
+        self._uploads, self._timeout = storage, trial_timeout
         data, classifier = loaded or (load_dataset(**config["data"]), None)
         self._data = data.to_if_it_fits(self._device)
         self._evaluator = Evaluator(self._data, self._device, config["extractor"], classifier)
@@ -85,7 +89,8 @@ class GanTrainable(tune.Trainable):
         from gan_core.images import png_grid
 
         try:
-            report = self._next_report()
+            with ended_after(self._timeout):
+                report = self._next_report()
         except TrainingDiverged as divergence:
             return self._diverged(str(divergence))
         if unscored := _not_finite(report.metrics) + _not_finite(report.final or {}):
@@ -192,7 +197,8 @@ class GanTrainable(tune.Trainable):
         if kept["trial_id"] == self._trial_id:
             self._best, self._taken_over = kept["best"], kept["taken_over"]
             shutil.copyfile(folder / _CHECKPOINT, self._checkpoint)
-            next(self._reports)
+            with ended_after(self._timeout):
+                next(self._reports)
             return
         state = load_checkpoint(folder / _CHECKPOINT, self._device)
         self._best = {}
@@ -222,6 +228,7 @@ class GanTrainable(tune.Trainable):
         self._stop_on = set() if suggestion["is_baseline"] else set(suggestion["stop_on"])
         self._metrics, self._best = suggestion["metrics"], suggestion["best"]
         self._trial_id, self._taken_over = suggestion["trial_id"], suggestion["taken_over"]
+        mark_start(self._trial_id)
         self._mishaps = []
         self._checkpoint = self._checkpoint_file(Path(suggestion["checkpoint"]))
         self._checkpoint_every_s = suggestion["checkpoint_every_s"]

@@ -6,16 +6,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ray import tune
+from ray import cloudpickle, tune
 from ray.exceptions import RayTaskError
 from ray.tune.experiment import Trial as TuneTrial
 
 from sweeps.cluster.storage import Storage
+from sweeps.cluster.worker_log import has_timed_out
 from sweeps.driver.disk import disk_full_error, is_full
 from sweeps.driver.progress import Display
 from sweeps.driver.request import OnReport
+from sweeps.driver.worker_logs import WorkerLogs
 from sweeps.record.files import write_atomically
-from sweeps.record.layout import checkpoint_file, discard_checkpoints, samples_file, weights_file
+from sweeps.record.layout import (
+    checkpoint_file,
+    discard_checkpoints,
+    samples_file,
+    weights_file,
+    worker_log_file,
+)
 from sweeps.record.ledger import Ledger
 from sweeps.record.past import Past
 from sweeps.record.reading import read_ledger
@@ -84,11 +92,12 @@ class Recorder(tune.Callback):
         storage: Storage | None = None,
         on_report: OnReport | None = None,
     ) -> None:
+        self._logs = WorkerLogs(ledger.folder)
         self._weights = BestWeights(ledger.folder, spec, past)
         self._storage = storage
         self._on_report = on_report
         self._searcher = searcher
-        self._retries = spec.retries
+        self._retries, self._timeout = spec.retries, spec.trial_timeout
         self._metric = spec.metric[0].name
         self._ledger = ledger
         self._display = display
@@ -108,6 +117,7 @@ class Recorder(tune.Callback):
 
     def on_trial_start(self, trial: TuneTrial, **_info: object) -> None:
         """Record that a trial has started, unless Tune only continues it."""
+        self._logs.note_worker(trial)
         if trial.trial_id in self._running:
             return
         started = trial_of(trial.config)
@@ -192,13 +202,17 @@ class Recorder(tune.Callback):
             self._record_failure(trial)
 
     def _record_failure(self, trial: TuneTrial) -> None:
-        self.is_full = self.is_full or is_full(trial.get_pickled_error())
+        error = _error_of(trial)
+        self.is_full = self.is_full or is_full(error)
         if self.is_full:
             return
         if trial.trial_id not in self._running:
             self.on_trial_start(trial)
         traceback = Path(trial.error_file).read_text(encoding="utf-8")
-        death = _death(trial.get_pickled_error(), traceback)
+        log = self._logs.keep(trial.trial_id, self._running[trial.trial_id].trial_id, error)
+        death = _death(error, traceback)
+        if death and self._timeout and has_timed_out(log):
+            death = f"no report for {self._timeout:g} s (trial_timeout)"
         if death and self._retry(trial.trial_id, death):
             return
         reason = death or traceback.strip().splitlines()[-1]
@@ -214,6 +228,7 @@ class Recorder(tune.Callback):
         if n_deaths >= self._retries:
             return False
         self._waiting[failed.trial_id] = self._running.pop(tune_id)
+        self._logs.forget(tune_id)
         self._ledger.mishap(failed.trial_id, Mishap.DEATH, death)
         self._display.mishap(failed, f"{death}; retry {n_deaths + 1} of {self._retries}")
         self._searcher.retry(tune_id, past)
@@ -240,12 +255,16 @@ class Recorder(tune.Callback):
     ) -> None:
         trial, score = self._running.pop(tune_id), self._scores.pop(tune_id, None)
         self._places.pop(tune_id, None)
+        self._logs.forget(tune_id)
         self._ledger.end(trial.trial_id, status, reason, traceback, final)
         if final and trial.stage is Stage.SEARCH:
             self._weights.add(trial.trial_id, final[self._metric], is_baseline=trial.is_baseline)
         if status is not Status.INTERRUPTED:
             discard_checkpoints(self._folder, trial.trial_id)
             self._drop_state(trial.trial_id)
+        log = worker_log_file(self._folder, trial.trial_id)
+        if status is Status.CRASHED and log.exists():
+            reason = f"{reason}; what its worker printed: {log}"
         self._display.end(trial, status, final.get(self._metric, score) if final else score, reason)
 
     def _drop_state(self, trial_id: str) -> None:
@@ -264,6 +283,24 @@ def _forget_statistics(trial: TuneTrial) -> None:
     trial.run_metadata.metric_n_steps.clear()
 
 
+def _error_of(trial: TuneTrial) -> Exception | None:
+    """Return the exception that a trial failed with; None if it was raised here or cannot be loaded.
+
+    ``get_pickled_error`` looks in Tune's storage, to which Tune copies the exception only later.
+    """
+    file = trial.pickled_error_file
+    if not file or not Path(file).exists():
+        return None
+    try:
+        error: Exception = cloudpickle.loads(Path(file).read_bytes())
+    except Exception:  # noqa: BLE001 - an exception class of the user's may refuse to be loaded
+        return None
+    return error
+
+
+_TRACEBACKS = "Traceback (most recent call last)", "ray::"
+"""How tracebacks begin: in this process, and in a worker."""
+
 _OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}
 
 
@@ -271,7 +308,7 @@ def _death(error: Exception | None, message: str) -> str | None:
     """Return why a trial's worker died; None if the code of the trial or of gan-sweep raised.
 
     Args:
-        error: Tune's error, which is None for an exception that was raised in this process.
+        error: What :func:`_error_of` returns.
         message: Tune's text of the error: of an exception in this process, its traceback.
 
     Out of memory counts as a death: other trials may have used the memory up.
@@ -280,5 +317,5 @@ def _death(error: Exception | None, message: str) -> str | None:
     if type(cause).__name__ in _OUT_OF_MEMORY:
         return "OutOfMemory: the worker had too little memory"
     is_raised = isinstance(error, RayTaskError) or getattr(error, "actor_init_failed", False)
-    is_raised = is_raised or (error is None and "Traceback (most recent call last)" in message)
+    is_raised = is_raised or (error is None and any(begin in message for begin in _TRACEBACKS))
     return None if is_raised else "WorkerDied: it was killed, ran out of memory, or crashed"

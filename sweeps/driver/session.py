@@ -216,7 +216,12 @@ class Session:
         site = self._site
         n_slots = slots(site.resources)
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(n_slots)
-        trainable = tune.with_parameters(GanTrainable, storage=site.storage, loaded=site.loaded)
+        trainable = tune.with_parameters(
+            GanTrainable,
+            storage=site.storage,
+            loaded=site.loaded,
+            trial_timeout=self._spec.trial_timeout,
+        )
         with self._working_folder() as (system, working):
             tune.Tuner(
                 tune.with_resources(trainable, site.resources),

@@ -40,6 +40,11 @@ def report_file(folder: Path) -> Path:
     return folder / "report.html"
 
 
+def worker_log_file(folder: Path, trial_id: str) -> Path:
+    """Return the file of what the workers of a failed trial printed."""
+    return folder / "logs" / f"{trial_id}.log"
+
+
 def sweep_names(results: Path) -> list[str]:
     """Return the names of the sweeps in ``results``, sorted."""
     return sorted({path.parent.name for file in (LEDGER, COPY) for path in results.glob(f"*/{file}")})

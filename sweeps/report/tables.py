@@ -9,6 +9,7 @@ import pandas as pd
 from sweeps.analysis.confirmation import WINNER
 from sweeps.analysis.sweep import Sweep
 from sweeps.analysis.verdict import number
+from sweeps.record.layout import worker_log_file
 from sweeps.record.status import Stage, Status
 
 if TYPE_CHECKING:
@@ -129,11 +130,13 @@ class Failure:
         reason: The last line of the error.
         trial_ids: The names of the trials.
         traceback: The traceback of the first trial.
+        logs: The files, in the sweep's folder, of what the trials' workers printed.
     """
 
     reason: str
     trial_ids: list[str]
     traceback: str
+    logs: list[str]
 
 
 def failures_table(sweep: Sweep) -> list[Failure]:
@@ -141,7 +144,14 @@ def failures_table(sweep: Sweep) -> list[Failure]:
     crashed = sweep.trials[sweep.trials["status"] == Status.CRASHED]
     failures = [
         Failure(
-            str(reason), rows["trial_id"].tolist(), str(rows["traceback"].iloc[0] or "")[-LONGEST_TRACEBACK:]
+            str(reason),
+            rows["trial_id"].tolist(),
+            str(rows["traceback"].iloc[0] or "")[-LONGEST_TRACEBACK:],
+            [
+                str(file.relative_to(sweep.folder))
+                for file in (worker_log_file(sweep.folder, trial_id) for trial_id in rows["trial_id"])
+                if file.exists()
+            ],
         )
         for reason, rows in crashed.groupby("reason")
     ]

@@ -72,6 +72,12 @@ class SweepSpec(StrictModel):
         description="How often a trial resumes from its last checkpoint after its worker was killed or ran"
         " out of memory. A trial that raises an exception is not retried.",
     )
+    trial_timeout: Seconds | None = Field(
+        None,
+        gt=0,
+        description="The time without a report, in seconds or as 10m, after which a trial's worker is ended,"
+        " as if the worker had died; none by default.",
+    )
     seed: int = Field(
         0, ge=0, lt=2**31, description="Determines the suggestions and the seed of every trial."
     )

@@ -14,11 +14,14 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+import ray
 import torch
+from ray.exceptions import RayActorError, RayError
 
 import sweeps
 from sweeps.cluster import connection as of_sweeps
 from sweeps.cluster import remote
+from sweeps.cluster.worker_log import fetch_worker_log, mark_start
 from sweeps.driver import session
 from sweeps.driver.rerun import rerun
 from sweeps.errors import SweepError
@@ -125,6 +128,34 @@ def test_the_code_reaches_the_workers_and_an_error_of_theirs_names_the_node(clus
         assert all(names >= {"sweeps", "gan_core", "mine.py", "beside.py"} for names in found.values())
         with pytest.raises(SweepError, match=r"node .*: ValueError: this one never works"):
             remote.on_each_node(refuses, check=lambda: None)
+
+
+class Printing:
+    """Prints for one trial after another, and dies."""
+
+    def print(self, *trial_ids):
+        for trial_id in trial_ids:
+            mark_start(trial_id)
+            sys.stdout.write(f"this is {trial_id}\n")
+        return ray.get_runtime_context().get_actor_id(), ray.get_runtime_context().get_node_id()
+
+    def die(self):
+        os._exit(1)
+
+
+def test_the_log_of_a_dead_worker_is_fetched_from_its_node_until_the_node_is_gone():
+    with cluster_of(NODE) as other, of_sweeps.running_cluster(other.address, []):
+        worker = ray.remote(num_cpus=1)(Printing).remote()
+        actor_id, node_id = ray.get(worker.print.remote("tiny-0000", "tiny-0001"))
+        assert node_id != remote.own_node_id()
+        with pytest.raises(RayActorError):
+            ray.get(worker.die.remote())
+        assert fetch_worker_log(actor_id, "tiny-0001") == "--- stdout\nthis is tiny-0001\n"
+        other.remove_node(other.worker_nodes.copy().pop(), allow_graceful=False)
+        with pytest.raises(RayError):
+            fetch_worker_log(actor_id, "tiny-0001")
+        with pytest.raises(LookupError):
+            fetch_worker_log(None, "tiny-0001")
 
 
 @pytest.mark.slow

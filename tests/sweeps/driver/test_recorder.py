@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from ray import cloudpickle
 from ray.exceptions import ActorDiedError, OutOfMemoryError, RayTaskError
 from rich.console import Console
 
@@ -29,6 +30,7 @@ def raised(error):
         (ActorDiedError(), "", "WorkerDied"),
         (None, "The worker died unexpectedly while executing this task.", "WorkerDied"),
         (None, "Traceback (most recent call last):\nKeyError: 'score'", None),
+        (None, "ray::GanTrainable.train() (pid=7)\nMyError: no", None),
         (OutOfMemoryError("the node ran low"), "", "OutOfMemory"),
         (raised(MemoryError()), "", "OutOfMemory"),
         (raised(ValueError("no")), "", None),
@@ -44,6 +46,7 @@ class TuneTrial:
     """What a callback sees of one of Tune's trials, whose worker has died."""
 
     trial_id = "0"
+    temporary_state = SimpleNamespace(ray_actor=None)
     run_metadata = SimpleNamespace(metric_analysis={}, metric_n_steps={})
 
     def __init__(self, folder):
@@ -51,9 +54,8 @@ class TuneTrial:
         self.config = described | {"taken_over": None}
         self.error_file = str(folder / "error.txt")
         Path(self.error_file).write_text("The worker died unexpectedly while executing this task.")
-
-    def get_pickled_error(self):
-        return ActorDiedError()
+        self.pickled_error_file = str(folder / "error.pkl")
+        Path(self.pickled_error_file).write_bytes(cloudpickle.dumps(ActorDiedError()))
 
 
 class Searcher:
