@@ -1,4 +1,4 @@
-"""Ray clusters of several nodes, each a process on this machine, and trials that take no time there."""
+"""Start Ray clusters with nodes that are processes on this machine, for trials that take no time."""
 
 import sys
 from contextlib import contextmanager

@@ -7,18 +7,18 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--enable-unsafe-swiftshader"]
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-"""Tests share the cores with each other's trainings: threads that wait for work leave them to those."""
+"""Threads that wait for work then leave the cores to the trainings of other tests."""
 
 
 @pytest.fixture(scope="session")
 def browser_file():
-    """Return the installed browser; where there is none, CI fails and a developer's tests are skipped."""
+    """Return the path of a browser. Without one, CI fails and a developer's tests are skipped."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
-        told = "no Chromium or Chrome is installed: apt-get install chromium"
+        reason = "no Chromium or Chrome is installed: apt-get install chromium"
         if os.environ.get("GAN_SWEEP_NEEDS_BROWSER"):
-            pytest.fail(told)
-        pytest.skip(told)
+            pytest.fail(reason)
+        pytest.skip(reason)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Real MLflow servers on loopback, and stores whose tables are copied instead of made."""
+"""Run real MLflow servers on loopback, with stores copied from one blank database."""
 
 import atexit
 import os
@@ -19,7 +19,7 @@ from sweeps.tracking.store import Store, open_store
 
 @cache
 def _blank():
-    """Return a database with MLflow's tables, which take seconds to make."""
+    """Return a database with MLflow's tables; making them takes seconds."""
     folder = Path(tempfile.mkdtemp(prefix="gan-sweep-tests-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     open_store(Store.beside(folder), folder)
@@ -27,7 +27,7 @@ def _blank():
 
 
 def make_tables(file):
-    """Give a new store its tables; one that exists is left as it is."""
+    """Copy MLflow's tables to a new store, unless it exists; return its file."""
     file.exists() or shutil.copy(_blank(), file)
     return file
 

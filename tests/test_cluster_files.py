@@ -1,4 +1,4 @@
-"""The files of docs/cluster, checked as far as they can be without a cluster."""
+"""Check the files of docs/cluster as far as possible without a cluster."""
 
 import re
 import shlex
@@ -53,7 +53,7 @@ WORKERS = {"groupName", "maxReplicas", "minReplicas", "numOfHosts", "rayStartPar
 
 
 def command_lines(text, program):
-    """Return the arguments of every call of a program in a text, also where they take several lines."""
+    """Return the arguments of every call of a program in a text, also over several lines."""
     joined = re.sub(r"\\\n\s*", " ", text)
     found = re.findall(rf"(?:^|\s)(?:exec )?{program} ([^;&#\n]+)", joined, re.MULTILINE)
     return [shlex.split(line) for line in found]

@@ -1,4 +1,4 @@
-"""What the documentation shows and points to is there."""
+"""Everything that the documentation links to or shows exists."""
 
 import re
 from pathlib import Path
@@ -11,13 +11,13 @@ POINTERS = re.compile(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)|src=\"([^\"]+)\"")
 
 
 def anchors(page: Path) -> set[str]:
-    """Return what a page's headings can be pointed to by."""
+    """Return the anchors of a page's headings."""
     headings = re.findall(r"(?m)^#+ (.+)$", page.read_text(encoding="utf-8"))
     return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_what_a_page_points_to_is_there(page):
+def test_every_link_of_a_page_has_a_target(page):
     for file, anchor, picture in POINTERS.findall(page.read_text(encoding="utf-8")):
         target = page.parent / (file or picture or page.name)
         assert target.exists(), target

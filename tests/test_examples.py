@@ -1,4 +1,4 @@
-"""The example notebook runs on the files of a sweep."""
+"""Run the example notebook on the files of a sweep."""
 
 import base64
 from io import BytesIO
@@ -18,7 +18,7 @@ SCORES = {"lsgan-0008": [60.0, 62.0], "lsgan-0006": [40.0, 41.0], "lsgan-0000": 
 
 
 A_GREY_LEVEL = 1
-"""The notebook's process has a different number of threads, and so adds numbers in a different order."""
+"""The notebook's process has another number of threads, so its sums round differently."""
 
 
 @pytest.fixture

@@ -20,12 +20,12 @@ def imported_by(statement):
     return HEAVY & set(done.stdout.split())
 
 
-def test_gan_core_knows_nothing_of_ray_optuna_or_mlflow():
+def test_gan_core_imports_neither_ray_nor_optuna_nor_mlflow():
     statement = "import gan_core, gan_core.training, gan_core.features; gan_core.load_dataset('mnist-5k')"
     assert imported_by(statement) == {"torch"}
 
 
-def test_a_training_loads_no_compiler():
+def test_a_training_does_not_import_the_compiler():
     trains = (
         "import sys, torch; from gan_core import Trainer, TrialConfig;"
         "trainer = Trainer(TrialConfig(ema_decay=0.9, spectral_norm=True), (1, 28, 28));"
@@ -56,7 +56,7 @@ def test_start_up_imports_nothing_heavy(module, allowed):
     assert imported_by(f"import {module}") <= allowed
 
 
-def test_every_public_name_is_there():
+def test_every_public_name_exists():
     code = "import gan_core, sweeps; [getattr(m, n) for m in (gan_core, sweeps) for n in m.__all__];"
     code += "assert all({*m.__all__} <= {*dir(m)} for m in (gan_core, sweeps))"
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -66,7 +66,7 @@ REFERENCE = re.compile(r"(?:sweeps|gan_core)(?:\.[A-Za-z_]\w*)+")
 
 
 def references():
-    """Return every name of a module, class or function that stands in a string or docstring of the code."""
+    """Yield the file and name of each module, class or function that a string of the code names."""
     for package in ("gan_core", "sweeps", "benchmarks"):
         for file in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -92,7 +92,7 @@ def resolves(name):
     return False
 
 
-def test_every_name_in_a_string_is_there():
+def test_every_name_in_a_string_resolves():
     names = {*references()}
     assert len(names) > 30
     assert [f"{file.name}: {name}" for file, name in names if not resolves(name)] == []

@@ -1,4 +1,4 @@
-"""The structure: its picture is that of the code, and the imports that the documentation shows are there."""
+"""The picture of the structure matches the code, and every import in the documentation works."""
 
 import json
 import re
@@ -23,7 +23,7 @@ def imports_shown():
     return sorted({found for text in texts for found in IMPORT.findall(text)})
 
 
-def test_the_picture_is_that_of_the_code():
+def test_the_picture_matches_the_code():
     assert shown() == section(), "type python -m tests.structure --write"
 
 
@@ -42,5 +42,5 @@ def test_the_documentation_shows_imports():
 
 
 @pytest.mark.parametrize("statement", imports_shown())
-def test_what_the_documentation_imports_is_there(statement):
+def test_every_import_in_the_documentation_works(statement):
     subprocess.run([sys.executable, "-c", statement], check=True)

@@ -1,4 +1,4 @@
-"""The real command, and what becomes of a sweep."""
+"""Run the real command, and read the sweeps that it leaves."""
 
 import os
 import signal
@@ -38,7 +38,7 @@ def gan_sweep(*arguments, cwd, **environment):
 
 
 def board(workplace, name):
-    """Return a sweep's leaderboard and history without the names of trials and what depends on the clock."""
+    """Return a sweep's leaderboard and history as JSON, without the sweep's name and without times."""
     sweep = sweeps.load(name, workplace / "results")
     rank, history = sweep.rank(), sweep.history.drop(columns="images_per_s")
     for frame in (rank, history):
@@ -47,7 +47,7 @@ def board(workplace, name):
 
 
 def killed_after(reports, name, *arguments, workplace):
-    """Run a command until a sweep has so many reports and a trial runs; kill it with all of its workers."""
+    """Run a command until a trial runs and the sweep has ``reports`` reports; kill it with its workers."""
     process = subprocess.Popen([COMMAND, *map(str, arguments), "--quiet"], cwd=workplace)
     deadline = time.monotonic() + 200
     while n_reports(workplace, name) < reports or not _is_training(workplace, name):

@@ -1,4 +1,4 @@
-"""A trainable that writes down what its process has done; it imports no more than the real one."""
+"""A trainable that records what its process has done; it imports no more than the real one."""
 
 import json
 import os
@@ -14,7 +14,7 @@ NOTES = "GAN_SWEEP_NOTES"
 
 
 class NotingTrainable(GanTrainable):
-    """Notes with every report what its process has set up, loaded and imported so far."""
+    """Records with every report how often its process set up, loaded data and imported so far."""
 
     setups = 0
     loads = 0
@@ -48,6 +48,6 @@ def counting_loads(load_dataset):
 
 
 def workers_started():
-    """Return how many workers Ray has started on this machine: each has a log of its own."""
+    """Return the number of workers that Ray has started on this machine; each has its own log."""
     (folder,) = (each for each in psutil.Process().parent().cmdline() if each.startswith("--log_dir="))
     return len(list(Path(folder.removeprefix("--log_dir=")).glob("worker-*.out")))

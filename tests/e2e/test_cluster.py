@@ -70,14 +70,14 @@ def node_ids(trial):
 
 
 def left_behind(address):
-    """Return what a cluster still has of a sweep, asked by another process: one has one token."""
+    """Return what a sweep left on a cluster; another process asks, as a process has one token."""
     asked = subprocess.run(
         [sys.executable, "-m", "tests.clusters", address], capture_output=True, text=True, check=True
     )
     return asked.stdout.splitlines()
 
 
-def test_no_two_trials_hold_one_gpu_all_are_used_and_the_data_is_loaded_once(cluster, tmp_path, monkeypatch):
+def test_each_gpu_has_one_trial_at_a_time_and_the_data_is_loaded_once(cluster, tmp_path, monkeypatch):
     (tmp_path / "few.py").write_text(FEW_DIGITS.format(folder=tmp_path), encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("GAN_SWEEP_CACHE", str(tmp_path / "cache"))
@@ -108,7 +108,7 @@ def test_no_two_trials_hold_one_gpu_all_are_used_and_the_data_is_loaded_once(clu
 
 
 def sent_modules():
-    """Return what has reached a worker from the driver, of which it may import."""
+    """Return the names of the files that the driver sent to this worker's import path."""
     folders = [Path(folder) for folder in sys.path if "py_modules_files" in folder]
     return {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
 
@@ -117,7 +117,7 @@ def refuses():
     raise ValueError("this one never works")
 
 
-def test_the_code_reaches_the_workers_and_an_error_of_theirs_names_the_node(cluster, tmp_path, monkeypatch):
+def test_code_reaches_the_workers_and_their_errors_name_the_node(cluster, tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text("import beside\n", encoding="utf-8")
     (tmp_path / "beside.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
@@ -159,7 +159,7 @@ def test_the_log_of_a_dead_worker_is_fetched_from_its_node_until_the_node_is_gon
 
 
 @pytest.mark.slow
-def test_a_node_and_the_driver_die_and_no_step_is_lost_to_the_result(cluster, tmp_path):
+def test_a_sweep_resumes_after_a_node_and_the_driver_died_with_the_same_result(cluster, tmp_path):
     (tmp_path / "spec.yaml").write_text(TRAINED, encoding="utf-8")
     on_cluster = ["--address", cluster.address]
     command = ["spec.yaml", *on_cluster, "--storage", "kept"]
@@ -200,7 +200,7 @@ def wait_for(condition, process):
 
 @pytest.fixture
 def started(monkeypatch):
-    """What ``ray start --head`` starts, as long as its shell is open, and its address."""
+    """Yield the process of ``ray start --head`` and its address; end it after the test."""
     folder = Path(tempfile.gettempdir()) / f"gs{os.getpid()}"
     monkeypatch.setenv("RAY_TMPDIR", str(folder))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
@@ -218,7 +218,7 @@ def started(monkeypatch):
 
 
 @pytest.mark.slow
-def test_what_ray_start_has_started_is_found_and_goes_on_afterwards(started, tmp_path):
+def test_a_sweep_finds_the_cluster_of_ray_start_and_leaves_it_running(started, tmp_path):
     head, address = started
     sizes = {"steps": 40, "report_every": 20, "eval_samples": 200, "final_samples": 300}
     settings = [f"--set=parameters.{name}={size}" for name, size in sizes.items()]

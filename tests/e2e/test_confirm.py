@@ -1,4 +1,4 @@
-"""Confirmation by the real command, on real digits."""
+"""The real command confirms a sweep on real digits."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def replicas(workplace):
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    """A sweep whose confirmation was interrupted in its middle and resumed."""
+    """A folder with a sweep that was interrupted during its confirmation."""
     folder = workplace_in(tmp_path_factory)
     (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
     with subprocess.Popen([COMMAND, "spec.yaml", "--quiet"], cwd=folder) as process:
@@ -66,7 +66,7 @@ def resumed(workplace):
     return before, json.loads(done.stdout)
 
 
-def test_interrupted_it_goes_on_to_its_verdict(workplace, resumed):
+def test_an_interrupted_confirmation_resumes_and_ends(workplace, resumed):
     before, summary = resumed
     assert "interrupted" in set(before["status"])
     assert (summary["status"], summary["trials"]) == ("completed", {"completed": 2})
@@ -76,7 +76,7 @@ def test_interrupted_it_goes_on_to_its_verdict(workplace, resumed):
     assert confirmation["winner"] == confirmation["finalists"][0]["trial_id"]
 
 
-def test_all_finalists_have_the_same_seeds_and_no_trial_of_the_search_has_them(workplace, resumed):
+def test_all_finalists_share_seeds_that_the_search_has_not_used(workplace, resumed):
     sweep = sweeps.load("tiny", workplace / "results")
     seeds = sweep.replicas.groupby("of")["seed"].agg(set)
     assert seeds.index.tolist() == ["tiny-0000", "tiny-0001"]
@@ -91,7 +91,7 @@ def test_all_finalists_have_the_same_seeds_and_no_trial_of_the_search_has_them(w
 
 
 @pytest.mark.slow
-def test_more_seeds_train_only_the_missing_ones(workplace, resumed):
+def test_asking_for_more_seeds_trains_only_the_missing_ones(workplace, resumed):
     before = sweeps.load("tiny", workplace / "results")
     done = gan_sweep("confirm", "tiny", "--seeds", 3, cwd=workplace)
     assert done.returncode == 0, done.stderr
@@ -114,7 +114,7 @@ def test_more_seeds_train_only_the_missing_ones(workplace, resumed):
     assert [row["seeds"] for row in json.loads(table)] == [3, 3]
 
 
-def test_every_finalist_has_its_generator(workplace, resumed):
+def test_the_generator_of_every_finalist_is_kept(workplace, resumed):
     kept = {file.stem for file in (workplace / "results" / "tiny" / "weights").iterdir()}
     assert kept == {row["trial_id"] for row in resumed[1]["confirmation"]["finalists"]}
     drawn = gan_sweep("sample", "tiny", "--out", "a.png", cwd=workplace)
@@ -129,7 +129,7 @@ def test_every_finalist_has_its_generator(workplace, resumed):
     assert "fresh seeds" in (workplace / "home" / "README.md").read_text(encoding="utf-8")
 
 
-def test_mlflow_has_the_replicas_under_their_stage(workplace, resumed):
+def test_mlflow_has_the_stage_and_the_finalist_of_each_run(workplace, resumed):
     client = MlflowClient(Store.beside(workplace / "results").uri)
     runs = client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
     tags = {run.data.tags.get("trial_id", "parent"): run.data.tags for run in runs}
@@ -164,7 +164,7 @@ def test_until_resolved_trains_more_seeds_of_tied_finalists(workplace, resumed):
         (["confirm", "tiny", "--max-seeds", "9"], "max_seeds needs until_resolved"),
     ],
 )
-def test_what_cannot_be_confirmed_is_told(workplace, resumed, arguments, message):
+def test_faulty_arguments_of_confirm_are_refused(workplace, resumed, arguments, message):
     done = gan_sweep(*arguments, cwd=workplace)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr

@@ -1,4 +1,4 @@
-"""What a sweep does for a trial, counted: times are noisy, counts are not."""
+"""Count what a sweep does for each trial: counts are exact, times are noisy."""
 
 import json
 import os
@@ -32,10 +32,10 @@ OVERRIDES = {
 }
 SPACE = Path(__file__).parents[2] / "search_spaces" / "lsgan.yaml"
 
-CALLS_A_TRIAL = {"create_run": 1, "log_image": REPORTS, "log_artifacts": 1, "set_terminated": 1}
-MOST_CALLS_A_TRIAL = {"set_tag": REPORTS + 1, "log_batch": REPORTS + 2}
-"""Images are tagged one by one; reports go together where several are there."""
-CALLS_A_SWEEP = {
+CALLS_PER_TRIAL = {"create_run": 1, "log_image": REPORTS, "log_artifacts": 1, "set_terminated": 1}
+MOST_CALLS_PER_TRIAL = {"set_tag": REPORTS + 1, "log_batch": REPORTS + 2}
+"""Images have a tag each. Reports that are ready at the same time are sent together."""
+CALLS_PER_SWEEP = {
     "create_experiment": 1,
     "create_run": 1,
     "log_artifacts": 1,
@@ -55,7 +55,7 @@ def workplace(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def calls():
-    """How often MLflow was asked to write something, by what."""
+    """The number of calls of each method of MLflow's client."""
     return Counter()
 
 
@@ -72,13 +72,13 @@ def sweep(workplace, calls):
         patches.enter_context(patch.object(session, "Tracker", TrackerHere))
         patches.enter_context(patch.object(session, "slots", lambda _resources: SLOTS))
         patches.enter_context(patch.object(session, "TemporaryDirectory", kept_folder))
-        for name in {*CALLS_A_TRIAL, *MOST_CALLS_A_TRIAL, *CALLS_A_SWEEP}:
+        for name in {*CALLS_PER_TRIAL, *MOST_CALLS_PER_TRIAL, *CALLS_PER_SWEEP}:
             patches.enter_context(patch.object(MlflowClient, name, counting(calls, name)))
         return sweeps.run(SPACE, overrides=OVERRIDES, results=workplace / "results", quiet=True)
 
 
 class TrackerHere:
-    """A tracker that uploads from this process, where its calls can be counted."""
+    """A tracker that uploads from this process, so that its calls can be counted."""
 
     failure = None
 
@@ -103,18 +103,18 @@ def counting(calls, name):
 
 @pytest.fixture(scope="module")
 def notes_of(sweep, workplace):
-    """What each worker noted, by its process."""
+    """The notes of each worker, by process ID."""
     lines = (workplace / "notes").read_text(encoding="utf-8").splitlines()
     notes = sorted(map(json.loads, lines), key=lambda note: note["pid"])
     return {pid: list(of_it) for pid, of_it in groupby(notes, key=lambda note: note["pid"])}
 
 
-def test_ray_starts_a_worker_a_core_and_no_more(notes_of):
+def test_ray_starts_one_worker_per_core(notes_of):
     started = {notes[-1]["workers_started"] for notes in notes_of.values()}
     assert max(started) == max(SLOTS, os.cpu_count())
 
 
-def test_a_worker_lives_on_and_loads_the_data_once(notes_of):
+def test_a_worker_trains_several_trials_and_loads_the_data_once(notes_of):
     assert len(notes_of) == SLOTS
     for notes in notes_of.values():
         assert len({note["trial_id"] for note in notes}) > 1
@@ -122,7 +122,7 @@ def test_a_worker_lives_on_and_loads_the_data_once(notes_of):
         assert {note["loads"] for note in notes} == {1}
 
 
-def test_a_worker_imports_nothing_for_a_later_trial_and_never_what_only_the_driver_needs(notes_of):
+def test_a_worker_imports_nothing_after_its_first_trial_and_none_of_the_drivers_libraries(notes_of):
     for notes in notes_of.values():
         after_the_first_trial = {*notes[REPORTS - 1]["modules"]}
         assert {*notes[-1]["modules"]} == after_the_first_trial
@@ -131,16 +131,16 @@ def test_a_worker_imports_nothing_for_a_later_trial_and_never_what_only_the_driv
         )
 
 
-def test_mlflow_is_called_no_more_than_there_is_to_tell(sweep, calls):
-    for name, a_trial in CALLS_A_TRIAL.items():
-        assert calls[name] == a_trial * TRIALS + CALLS_A_SWEEP.get(name, 0), name
-    for name, at_most in MOST_CALLS_A_TRIAL.items():
+def test_each_item_takes_one_call_to_mlflow(sweep, calls):
+    for name, a_trial in CALLS_PER_TRIAL.items():
+        assert calls[name] == a_trial * TRIALS + CALLS_PER_SWEEP.get(name, 0), name
+    for name, at_most in MOST_CALLS_PER_TRIAL.items():
         assert calls[name] <= at_most * TRIALS + 10, name
-    for name in CALLS_A_SWEEP.keys() - CALLS_A_TRIAL.keys():
+    for name in CALLS_PER_SWEEP.keys() - CALLS_PER_TRIAL.keys():
         assert calls[name] == 1, name
 
 
-def test_what_is_written_is_what_is_kept(sweep):
+def test_a_finished_sweep_has_only_the_files_to_keep(sweep):
     files = Counter(file.parent.relative_to(sweep.folder).parts[:1] for file in files_in(sweep.folder))
     assert files[("samples",)] == TRIALS * REPORTS
     assert files[("weights",)] == KEPT + 1

@@ -1,4 +1,4 @@
-"""The real command on the real digits, as a subprocess: what a user types."""
+"""The real command trains on real digits, as a user types it."""
 
 import json
 import re
@@ -32,7 +32,7 @@ SEARCHED = {"loss", "noise_dim", "lr", "beta1", "leaky_slope"}
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    """A folder with modules that have the names of modules which workers import; none of them is run."""
+    """A folder with modules named like modules that workers import; no command may run them."""
     folder = tmp_path_factory.mktemp("workplace")
     for name in ("PIL", "mlflow", "pandas", "pyarrow", "random", "ray", "scipy", "torchmetrics"):
         (folder / f"{name}.py").write_text("raise SystemExit('foreign code ran')\n", encoding="utf-8")
@@ -41,7 +41,7 @@ def workplace(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(workplace):
-    """A sweep that was run with --json."""
+    """A finished sweep, run with --json."""
     done = gan_sweep(SPACE, "--trials", 4, *QUICK, "--json", cwd=workplace)
     assert done.returncode == 0, done.stderr
     return done
@@ -61,7 +61,7 @@ def test_stdout_is_one_json_document(finished):
     assert summary["best"]["scores"].keys() == summary["floors"].keys() | {"memorisation"}
 
 
-def test_what_is_seen_without_a_terminal_is_plain_lines_of_its_own(finished):
+def test_without_a_terminal_progress_is_plain_lines_without_output_of_libraries(finished):
     lines = finished.stderr.splitlines()
     assert (
         sum(
@@ -94,7 +94,7 @@ def test_the_leaderboard_lists_every_trial_in_each_format(finished, workplace):
     assert table.count("losses-000") == 2
 
 
-def test_mlflow_holds_the_parent_the_children_their_histories_and_grids(finished, workplace):
+def test_mlflow_has_the_parent_run_and_the_trials_with_histories_and_grids(finished, workplace):
     client = MlflowClient(Store.beside(workplace / "results").uri)
     experiment = client.get_experiment_by_name("losses")
     runs = client.search_runs([experiment.experiment_id])
@@ -122,13 +122,13 @@ def test_the_samples_of_every_report_are_kept(finished, workplace):
     assert all(sweep.samples_file(trial_id, step).exists() for trial_id, step in reports)
 
 
-def test_the_report_page_is_written_and_says_what_it_ran_on(finished, workplace):
+def test_the_report_is_written_and_names_the_environment(finished, workplace):
     page = (workplace / "results" / "losses" / "report.html").read_text(encoding="utf-8")
     assert "is the best of 4 trials" in page
     assert f"<dd>{version('torch')}</dd>" in page
 
 
-def test_a_name_is_taken_once(finished, workplace):
+def test_a_taken_name_is_refused(finished, workplace):
     taken = gan_sweep(SPACE, "--name", "losses", cwd=workplace)
     assert (taken.returncode, taken.stdout) == (2, "")
     assert "there is a sweep 'losses'" in taken.stderr
@@ -173,7 +173,7 @@ class Scaled(LeastSquares):
 """
 
 
-def test_own_components_train_on_a_dataset_of_torchvisions_in_the_cache(tmp_path):
+def test_own_components_train_on_a_cached_torchvision_dataset(tmp_path):
     (tmp_path / "mine.py").write_text(MINE, encoding="utf-8")
     write_mnist(tmp_path / "cache")
     own = ["dataset=mnist", "parameters.architecture=mine:Pair", "parameters.loss=mine:Scaled"]
@@ -218,7 +218,7 @@ def slow():
         (["dataset=mnist"], "; the dataset mnist-5k needs no download\n"),
     ],
 )
-def test_what_no_trial_could_train_with_is_refused_before_the_sweep(tmp_path, settings, message):
+def test_faulty_components_and_datasets_are_refused_before_the_sweep(tmp_path, settings, message):
     (tmp_path / "broken.py").write_text(BROKEN, encoding="utf-8")
     offline = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     options = ["--allow-imports", *(part for setting in settings for part in ("--set", setting))]
@@ -235,7 +235,7 @@ def test_what_no_trial_could_train_with_is_refused_before_the_sweep(tmp_path, se
     assert not (tmp_path / "results").exists()
 
 
-def test_a_signal_while_the_dataset_is_loaded_leaves_nothing(tmp_path):
+def test_a_signal_during_the_loading_of_the_dataset_leaves_no_sweep(tmp_path):
     (tmp_path / "broken.py").write_text(BROKEN, encoding="utf-8")
     command = [COMMAND, SPACE, "--set", "dataset=broken:slow", "--allow-imports"]
     with subprocess.Popen(
@@ -250,7 +250,7 @@ def test_a_signal_while_the_dataset_is_loaded_leaves_nothing(tmp_path):
 
 @contextmanager
 def started(workplace, name, *arguments):
-    """Start a sweep and give its process once it has a trial; kill it after the block."""
+    """Start a sweep, yield its process once it has a trial, and kill it after the block."""
     command = [COMMAND, SPACE, "--name", name, *map(str, arguments)]
     with subprocess.Popen(
         command, cwd=workplace, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -294,7 +294,7 @@ def test_a_signal_ends_the_sweep_and_keeps_its_trials(workplace, number, code):
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow)]
 )
-def test_a_signal_before_the_sweep_has_begun_leaves_nothing(tmp_path, number, code):
+def test_a_signal_before_the_sweep_begins_leaves_no_sweep(tmp_path, number, code):
     command = [COMMAND, SPACE, *QUICK]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -307,7 +307,7 @@ def test_a_signal_before_the_sweep_has_begun_leaves_nothing(tmp_path, number, co
 
 
 @pytest.mark.slow
-def test_two_sweeps_at_once_are_both_whole(tmp_path):
+def test_two_sweeps_at_the_same_time_both_complete(tmp_path):
     command = [COMMAND, SPACE, *QUICK, "--trials", "1", "--json"]
     both = [subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     summaries = [json.loads(process.communicate(timeout=240)[0]) for process in both]
@@ -319,7 +319,7 @@ def test_two_sweeps_at_once_are_both_whole(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_flag_stops_a_trial_where_the_spec_asks_and_is_ranked_with_it(workplace):
+def test_a_flag_in_stop_on_stops_a_trial_and_appears_in_the_leaderboard(workplace):
     still = [
         "--set",
         "parameters.lr=1e-9",
@@ -349,8 +349,8 @@ def test_a_sweep_in_which_every_trial_diverges_has_no_winner(workplace):
 def test_the_dashboard_answers_on_loopback_until_it_is_stopped(finished, workplace, number):
     process = subprocess.Popen([COMMAND, "ui"], cwd=workplace, stderr=subprocess.PIPE, text=True)
     try:
-        said = next(line for line in process.stderr if "http://" in line)
-        address = re.search(r"http://127\.0\.0\.1:\d+", said).group()
+        line = next(line for line in process.stderr if "http://" in line)
+        address = re.search(r"http://127\.0\.0\.1:\d+", line).group()
         assert "MLflow" in _get(address)
         assert "losses" in _get(f"{address}/ajax-api/2.0/mlflow/experiments/search?max_results=50")
     finally:

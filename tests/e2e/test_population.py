@@ -1,4 +1,4 @@
-"""Population based training: trials that take over one another's weights, on real digits."""
+"""Population based training on real digits: trials take over each other's weights."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def sweep(workplace):
     return sweeps.load("population", workplace / "results")
 
 
-def test_all_train_to_their_ends_and_some_take_over_others_weights(sweep):
+def test_all_trials_complete_and_some_take_over_weights(sweep):
     assert set(sweep.trials["status"]) == {"completed"}
     assert set(sweep.trials["step"]) == {60}
     took_over = sweep.trials.set_index("trial_id")["took_over"]
@@ -63,7 +63,7 @@ def test_all_train_to_their_ends_and_some_take_over_others_weights(sweep):
             assert each["trial_id"] != trial_id
 
 
-def test_the_best_step_is_one_that_the_trial_made_with_its_last_weights(sweep):
+def test_the_best_step_is_after_the_last_take_over(sweep):
     for row in sweep.trials.to_dict("records"):
         last = max((each["step"] for each in sweep.take_overs_of(row["trial_id"])), default=0)
         assert row["best_step"] > last
@@ -71,7 +71,7 @@ def test_the_best_step_is_one_that_the_trial_made_with_its_last_weights(sweep):
         assert reports["fid"].item() == row["search_fid"]
 
 
-def test_the_sampler_is_told_of_a_suggestion_as_long_as_it_is_the_trials(sweep, workplace):
+def test_a_trial_is_pruned_in_the_study_once_it_takes_over_weights(sweep, workplace):
     bring_up(sweep.folder)
     study = optuna.load_study(study_name="population", storage=f"sqlite:///{sweep.folder / 'study.db'}")
     assert len(study.trials) == 3  # the baseline's lr_d is unset, which lies outside of the space
@@ -82,7 +82,7 @@ def test_the_sampler_is_told_of_a_suggestion_as_long_as_it_is_the_trials(sweep, 
         assert changed == bool(take_overs)
 
 
-def test_mlflow_shows_what_changed(sweep, workplace):
+def test_mlflow_shows_take_overs(sweep, workplace):
     client = MlflowClient(Store.beside(workplace / "results").uri)
     runs = client.search_runs([client.get_experiment_by_name("population").experiment_id])
     for run in runs:
@@ -95,13 +95,13 @@ def test_mlflow_shows_what_changed(sweep, workplace):
 
 
 @pytest.mark.slow
-def test_one_seed_gives_one_population(sweep, workplace):
+def test_the_same_seed_gives_the_same_population(sweep, workplace):
     again = gan_sweep("spec.yaml", "--name", "again", "--quiet", cwd=workplace)
     assert again.returncode == 0, again.stderr
     assert board(workplace, "again") == board(workplace, "population")
 
 
-def test_what_took_over_is_not_trained_alone(sweep, workplace):
+def test_rerun_refuses_a_trial_that_took_over_weights(sweep, workplace):
     changed = sweep.trials.loc[sweep.trials["took_over"] != "", "trial_id"].iloc[0]
     refused = gan_sweep("rerun", "population", changed, cwd=workplace)
     assert refused.returncode == 2
@@ -109,7 +109,7 @@ def test_what_took_over_is_not_trained_alone(sweep, workplace):
 
 
 @pytest.mark.slow
-def test_killed_it_goes_on(workplace):
+def test_a_killed_population_resumes(workplace):
     killed_after(11, "killed", "spec.yaml", "--name", "killed", workplace=workplace)
     done = gan_sweep("resume", "killed", "--json", cwd=workplace)
     assert done.returncode == 0, done.stderr

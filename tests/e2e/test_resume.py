@@ -1,4 +1,4 @@
-"""A sweep that is killed, interrupted or out of time, and goes on, on real digits."""
+"""Sweeps on real digits resume after a kill, an interruption or the end of their time budget."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def whole(workplace):
     return board(workplace, "whole")
 
 
-def test_killed_twice_and_resumed_it_ends_as_if_nothing_had_happened(workplace, whole):
+def test_a_sweep_that_was_killed_twice_ends_like_an_unbroken_one(workplace, whole):
     for command, reports in ((["spec.yaml", "--name", "killed"], 4), (["resume", "killed"], 11)):
         killed_after(reports, "killed", *command, workplace=workplace)
     before = sweeps.load("killed", workplace / "results")
@@ -77,7 +77,7 @@ def test_killed_twice_and_resumed_it_ends_as_if_nothing_had_happened(workplace, 
 
 
 @pytest.mark.slow
-def test_a_state_of_other_hyperparameters_is_set_aside_for_the_previous_one(workplace, whole):
+def test_a_checkpoint_with_other_hyperparameters_falls_back_to_the_previous_one(workplace, whole):
     killed_after(2, "changed", "spec.yaml", "--name", "changed", workplace=workplace)
     folder = workplace / "results" / "changed"
     [unfinished] = [row for row in read_ledger("changed", folder.parent).trials if row["status"] == "running"]
@@ -94,17 +94,19 @@ def test_a_state_of_other_hyperparameters_is_set_aside_for_the_previous_one(work
     assert board(workplace, "changed") == whole
     rows = {row["trial_id"]: row for row in read_ledger("changed", folder.parent).trials}
     [mishap] = rows[unfinished["trial_id"]]["mishaps"]
-    told = f"differs in lr (checkpoint: 1e-05, this run: {config.lr}); resuming from the previous checkpoint"
-    assert told in mishap["reason"]
+    reason = (
+        f"differs in lr (checkpoint: 1e-05, this run: {config.lr}); resuming from the previous checkpoint"
+    )
+    assert reason in mishap["reason"]
 
 
 def trained_again(before, after):
-    """Return the trial and step of each report that was made twice, told by the speed it was made at."""
+    """Return the trial and step of each report that was made twice: its speed differs."""
     speeds, since = (each.set_index(["trial_id", "step"])["images_per_s"] for each in (before, after))
     return [index for index, speed in speeds.items() if since.loc[index] != speed]
 
 
-def test_mlflow_has_one_run_a_trial_all_the_same(workplace, whole):
+def test_mlflow_has_one_run_per_trial_of_a_killed_sweep(workplace, whole):
     client = MlflowClient(Store.beside(workplace / "results").uri)
     experiment = client.get_experiment_by_name("killed")
     runs = client.search_runs([experiment.experiment_id])
@@ -117,7 +119,7 @@ def test_mlflow_has_one_run_a_trial_all_the_same(workplace, whole):
 
 
 @pytest.mark.slow
-def test_a_sweep_that_was_killed_after_its_last_trial_is_completed(workplace, whole):
+def test_a_sweep_that_was_killed_after_its_last_trial_is_completed_by_resume(workplace, whole):
     record = read_ledger("whole", workplace / "results")
     Ledger(record.folder, record.facts["spec"]).abandon()
     assert read_ledger("whole", workplace / "results").facts["status"] != "completed"
@@ -127,7 +129,7 @@ def test_a_sweep_that_was_killed_after_its_last_trial_is_completed(workplace, wh
     assert board(workplace, "whole") == whole
 
 
-def test_a_finished_sweep_is_left_as_it_is_and_can_be_extended(workplace, whole):
+def test_resume_leaves_a_finished_sweep_unless_asked_for_more_trials(workplace, whole):
     again = gan_sweep("resume", "whole", "--json", cwd=workplace)
     assert again.returncode == 0
     assert sum(json.loads(again.stdout)["trials"].values()) == 4
@@ -138,7 +140,7 @@ def test_a_finished_sweep_is_left_as_it_is_and_can_be_extended(workplace, whole)
 
 
 @pytest.mark.slow
-def test_out_of_time_it_goes_on_with_a_new_budget(workplace):
+def test_a_sweep_out_of_time_resumes_with_a_new_budget(workplace):
     long = ("--set", "parameters.steps=300", "--set", "parameters.report_every=60", "--trials", 2)
     named = ("--name", "short", "--time-budget", "5s", "--json")
     first = gan_sweep("spec.yaml", *long, *named, cwd=workplace)
@@ -149,7 +151,7 @@ def test_out_of_time_it_goes_on_with_a_new_budget(workplace):
 
 
 @pytest.mark.slow
-def test_two_processes_do_not_run_one_sweep(workplace):
+def test_a_second_process_cannot_run_the_same_sweep(workplace):
     command = [COMMAND, "spec.yaml", "--name", "twice", "--quiet"]
     with subprocess.Popen(command, cwd=workplace) as first:
         while n_reports(workplace, "twice") == 0:
@@ -174,7 +176,7 @@ def test_two_processes_do_not_run_one_sweep(workplace):
         (["spec.yaml", "--name", "whole"], "type gan-sweep resume whole to go on with it"),
     ],
 )
-def test_what_cannot_go_on_is_told(workplace, whole, arguments, message):
+def test_faulty_arguments_of_resume_are_refused(workplace, whole, arguments, message):
     done = gan_sweep(*arguments, cwd=workplace)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr

@@ -1,4 +1,4 @@
-"""Trials whose workers are killed, on real digits."""
+"""Workers are killed while they train on real digits."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ def workplace(tmp_path_factory):
 
 
 def kill_workers(pid):
-    """Kill what trains trials among the descendants of a process, and return how many."""
+    """Kill the workers among a process's descendants, and return their number."""
     killed = 0
     for child in psutil.Process(pid).children(recursive=True):
         with suppress(psutil.NoSuchProcess, ProcessLookupError):
@@ -48,7 +48,7 @@ def kill_workers(pid):
 
 
 def run_killing(workplace, name, at_reports, *arguments):
-    """Run a sweep and kill its workers each time that it has so many reports; return what it printed."""
+    """Run a sweep, and kill its workers at each number of reports; return the exit code and stderr."""
     command = [COMMAND, "spec.yaml", "--name", name, *map(str, arguments)]
     with subprocess.Popen(command, cwd=workplace, stderr=subprocess.PIPE, text=True) as process:
         for reports in at_reports:
@@ -57,16 +57,16 @@ def run_killing(workplace, name, at_reports, *arguments):
                 time.sleep(0.02)
             while not kill_workers(process.pid):
                 assert process.poll() is None
-        _, told = process.communicate(timeout=200)
-    return process.returncode, told
+        _, stderr = process.communicate(timeout=200)
+    return process.returncode, stderr
 
 
-def test_a_trial_whose_worker_is_killed_twice_ends_as_if_nothing_had_happened(workplace):
+def test_a_trial_ends_like_an_unbroken_one_after_its_worker_was_killed_twice(workplace):
     done = gan_sweep("spec.yaml", "--quiet", cwd=workplace)
     assert done.returncode == 0, done.stderr
-    code, told = run_killing(workplace, "killed", (2, 4))
-    assert code == 0, told
-    assert told.count("WorkerDied: it was killed, ran out of memory, or crashed; retry") == 2
+    code, stderr = run_killing(workplace, "killed", (2, 4))
+    assert code == 0, stderr
+    assert stderr.count("WorkerDied: it was killed, ran out of memory, or crashed; retry") == 2
     sweep = sweeps.load("killed", workplace / "results")
     assert sweep.trials["retries"].sum() == 2
     assert "retries" in sweep.rank().columns
@@ -77,10 +77,10 @@ def test_a_trial_whose_worker_is_killed_twice_ends_as_if_nothing_had_happened(wo
 
 
 @pytest.mark.slow
-def test_a_trial_that_dies_too_often_has_failed_and_the_sweep_goes_on(workplace):
+def test_a_trial_fails_after_its_last_retry_and_the_sweep_continues(workplace):
     options = ("--set", "retries=0", "--trials", 2)
-    code, told = run_killing(workplace, "failing", (1,), *options)
-    assert code == 3, told
+    code, stderr = run_killing(workplace, "failing", (1,), *options)
+    assert code == 3, stderr
     sweep = sweeps.load("failing", workplace / "results")
     assert sweep.trials["status"].tolist().count("crashed") == 1
     assert len(sweep.trials) == 2

@@ -1,4 +1,4 @@
-"""What a sampler is told, and what a finite space, a time budget and a repetition come to, on real digits."""
+"""Finite spaces, time budgets, reruns and warm starts on real digits."""
 
 import json
 
@@ -40,24 +40,22 @@ def finished(workplace):
     return json.loads(done.stdout)
 
 
-def test_a_finite_space_is_tried_once_and_what_diverged_is_told_as_no_better_than_the_worst(
-    finished, workplace
-):
+def test_a_finite_space_is_tried_once_and_diverged_trials_count_as_the_worst(finished, workplace):
     assert finished["status"] == "completed"
     assert finished["trials"] == {"completed": 2, "diverged": 2}
     bring_up(workplace / "results" / "grid")
     study = optuna.load_study(
         study_name="grid", storage=f"sqlite:///{workplace / 'results' / 'grid' / 'study.db'}"
     )
-    told = [(trial.state.name, "diverged" in trial.user_attrs, trial.values) for trial in study.trials]
-    fids = [values[0] for state, diverged, values in told if state == "COMPLETE" and not diverged]
-    penalties = [values[0] for state, diverged, values in told if state == "COMPLETE" and diverged]
+    trials = [(trial.state.name, "diverged" in trial.user_attrs, trial.values) for trial in study.trials]
+    fids = [values[0] for state, diverged, values in trials if state == "COMPLETE" and not diverged]
+    penalties = [values[0] for state, diverged, values in trials if state == "COMPLETE" and diverged]
     assert len(fids) == len(penalties) == 2
     assert max(penalties) >= max(fids) or min(penalties) >= min(fids)
-    assert "RUNNING" not in {state for state, _, _ in told}
+    assert "RUNNING" not in {state for state, _, _ in trials}
 
 
-def test_the_leaderboard_has_the_front_and_no_parameter_that_a_trial_had_not(finished, workplace):
+def test_the_leaderboard_has_the_pareto_front_and_leaves_unset_parameters_empty(finished, workplace):
     rows = json.loads(gan_sweep("rank", "grid", "--format", "json", cwd=workplace).stdout)
     assert [row["status"] for row in rows] == ["completed", "completed", "diverged", "diverged"]
     assert any(row["pareto"] for row in rows[:2])
@@ -65,7 +63,7 @@ def test_the_leaderboard_has_the_front_and_no_parameter_that_a_trial_had_not(fin
     assert {row["penalty"]: row["penalty_weight"] for row in rows} == {"none": None, "r1": 5}
 
 
-def test_a_trial_is_repeated_bit_for_bit(finished, workplace):
+def test_rerun_repeats_a_trial_bit_for_bit(finished, workplace):
     done = gan_sweep("rerun", "grid", finished["best"]["trial_id"], cwd=workplace)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
@@ -77,7 +75,7 @@ def test_a_trial_is_repeated_bit_for_bit(finished, workplace):
 
 
 @pytest.mark.slow
-def test_when_its_time_is_over_a_sweep_ends_with_its_verdict(workplace):
+def test_a_sweep_ends_with_its_best_trial_when_its_time_budget_is_used_up(workplace):
     endless = ("--set", "method=random", "--set", "parameters.lr.values=[3e-4, 4e-4]")
     settings = ("--set", "parameters.steps=100000", "--name", "endless", "--time-budget", "25s")
     done = gan_sweep("grid.yaml", *endless, *settings, "--json", cwd=workplace)
@@ -89,7 +87,7 @@ def test_when_its_time_is_over_a_sweep_ends_with_its_verdict(workplace):
     assert done.returncode == 0
 
 
-def test_a_warm_start_begins_from_a_sweep_of_the_same_space_alone(finished, workplace):
+def test_a_warm_start_needs_a_sweep_with_the_same_space(finished, workplace):
     warm = ("grid.yaml", "--warm-start", "grid", "--name", "warm")
     refused = gan_sweep(*warm, "--set", "parameters.steps=30", cwd=workplace)
     assert refused.returncode == 2

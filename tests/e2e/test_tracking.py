@@ -1,4 +1,4 @@
-"""A sweep by the real command that an MLflow server follows, which is killed in mid-sweep."""
+"""An MLflow server is killed while the real command runs a sweep."""
 
 import subprocess
 
@@ -28,7 +28,7 @@ confirm: {top: 1, seeds: 2}
 
 
 @pytest.mark.slow
-def test_a_server_killed_in_mid_sweep_costs_nothing_and_holds_all_after_sync(tmp_path):
+def test_a_sweep_survives_the_kill_of_its_server_and_sync_uploads_the_rest(tmp_path):
     (tmp_path / "spec.yaml").write_text(SPEC, encoding="utf-8")
     port, results = free_port(), tmp_path / "results"
     uri = f"http://me:not-to-be-read@127.0.0.1:{port}"
