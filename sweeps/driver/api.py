@@ -52,7 +52,8 @@ def run(
         allow_imports: Whether to import components that the spec names by their import paths, which runs
             their code.
         quiet: Whether to show nothing while the sweep runs.
-        on_report: Called with a trial's name, the step and the metrics after each report.
+        on_report: Called with a trial's name, the step and the metrics after each report; an exception of it
+            stops the sweep.
 
     Raises:
         SpecError: The file or an override has faults. Nothing was started or written.

@@ -1,6 +1,5 @@
 """Record and show what happens to trials while Ray Tune runs them."""
 
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,7 +65,8 @@ class Recorder(tune.Callback):
     If a worker dies, its trial is trained again from its last checkpoint: under a new name in Ray Tune, under
     the same name in the record. If the code of a trial raises, it would raise again: the trial has failed.
 
-    A full disk stops the sweep before anything else is recorded. Its trials continue once it is resumed.
+    An error of the record, of the disk or of ``on_report`` stops the sweep before anything else is recorded,
+    and no trial is blamed for it. The trials continue once the sweep is resumed.
 
     Args:
         ledger: The record of the sweep.
@@ -79,7 +79,7 @@ class Recorder(tune.Callback):
 
     Attributes:
         ended: The number of trials that have ended, those of earlier runs included.
-        is_full: Whether the disk is full.
+        fault: The error that stops the sweep, or None.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Recorder(tune.Callback):
         self._places: dict[str, dict[str, Any]] = {}
         self._is_described = False
         self.ended = len(past.ended)
-        self.is_full = False
+        self.fault: Exception | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return nothing: Tune pickles its callbacks for a restore that is not used here."""
@@ -118,8 +118,11 @@ class Recorder(tune.Callback):
     def on_trial_start(self, trial: TuneTrial, **_info: object) -> None:
         """Record that a trial has started, unless Tune only continues it."""
         self._logs.note_worker(trial)
-        if trial.trial_id in self._running:
-            return
+        if trial.trial_id not in self._running:
+            with self._remembering_faults():
+                self._start(trial)
+
+    def _start(self, trial: TuneTrial) -> None:
         started = trial_of(trial.config)
         self._waiting.pop(started.trial_id, None)
         self._running[trial.trial_id] = started
@@ -129,23 +132,21 @@ class Recorder(tune.Callback):
         self._display.start(started)
 
     def check(self) -> None:
-        """Raise DiskFullError if the disk is full: raised elsewhere, Tune would blame the trial."""
-        if self.is_full:
-            raise disk_full_error(self._folder)
+        """Raise the error that stops the sweep: raised by a callback, Tune would wrap it or blame the trial."""
+        if self.fault is not None:
+            raise disk_full_error(self._folder) if is_full(self.fault) else self.fault
 
     def on_trial_result(self, trial: TuneTrial, result: dict[str, Any], **_info: object) -> None:
         """Record a report, its samples and its weights, and remove the large ones from the result."""
-        with self._remembering_a_full_disk():
+        with self._remembering_faults():
             self._record_report(trial, result)
 
     @contextmanager
-    def _remembering_a_full_disk(self) -> Iterator[None]:
+    def _remembering_faults(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, sqlite3.OperationalError) as error:
-            if not is_full(error):
-                raise
-            self.is_full = True
+        except Exception as error:  # noqa: BLE001 - raised by check()
+            self.fault = self.fault or error
 
     def _record_report(self, trial: TuneTrial, result: dict[str, Any]) -> None:
         self._note_take_over(trial, result)
@@ -187,27 +188,27 @@ class Recorder(tune.Callback):
             self._display.take_over(now, result["donor"], result["donor_step"])
 
     def on_trial_complete(self, trial: TuneTrial, **_info: object) -> None:
-        """Record how a trial ended, unless the disk was full at its last report."""
-        if self.is_full:
+        """Record how a trial ended, unless its last report could not be recorded."""
+        if self.fault is not None:
             return
         result = trial.last_result
-        with self._remembering_a_full_disk():
+        with self._remembering_faults():
             self._end(trial.trial_id, status_of(result), result.get("reason"), final=result.get("final"))
             self.ended += 1
         _forget_statistics(trial)
 
     def on_trial_error(self, trial: TuneTrial, **_info: object) -> None:
         """Retry a trial after its worker died; else record that the trial crashed."""
-        with self._remembering_a_full_disk():
-            self._record_failure(trial)
+        if self.fault is None:
+            with self._remembering_faults():
+                self._record_failure(trial)
 
     def _record_failure(self, trial: TuneTrial) -> None:
         error = _error_of(trial)
-        self.is_full = self.is_full or is_full(error)
-        if self.is_full:
-            return
+        if error is not None and is_full(error):
+            raise error
         if trial.trial_id not in self._running:
-            self.on_trial_start(trial)
+            self._start(trial)
         traceback = Path(trial.error_file).read_text(encoding="utf-8")
         log = self._logs.keep(trial.trial_id, self._running[trial.trial_id].trial_id, error)
         death = _death(error, traceback)

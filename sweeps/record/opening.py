@@ -110,7 +110,7 @@ def faults_named(file: Path) -> Iterator[None]:
 
 @contextmanager
 def locks_named(file: Path) -> Iterator[None]:
-    """Raise a SweepError that names the program that locks a record; leave other errors as they are.
+    """Raise a SweepError for a writer that another program locks out; leave other errors as they are.
 
     Raises:
         SweepError: Another program locks the record.
@@ -120,7 +120,7 @@ def locks_named(file: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         if _code(error) not in _LOCKED:
             raise
-        raise _fault(file, error) from error
+        raise _locked(file, f"gan-sweep resume {file.parent.name}") from error
 
 
 def _code(error: sqlite3.Error) -> int | None:
@@ -132,13 +132,17 @@ def _code(error: sqlite3.Error) -> int | None:
 def _fault(file: Path, error: sqlite3.Error) -> SweepError:
     code = _code(error)
     if code in _LOCKED:
-        return SweepError(
-            f"{file} is locked by {_holders(file) or 'another program'}: close that program, for example a"
-            " database browser or a backup, then type the command again"
-        )
+        return _locked(file, "the command again")
     if code in _DAMAGED or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_IOERR_SHORT_READ:
         return DamagedRecordError(file, str(error))
     return SweepError(f"{file} cannot be read or written: {error}")
+
+
+def _locked(file: Path, command: str) -> SweepError:
+    return SweepError(
+        f"{file} is locked by {_holders(file) or 'another program'}: close that program, for example a database"
+        f" browser or a backup, then type {command}"
+    )
 
 
 def _holders(file: Path) -> str:

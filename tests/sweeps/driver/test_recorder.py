@@ -1,3 +1,6 @@
+import errno
+import sqlite3
+from contextlib import closing
 from dataclasses import fields
 from io import StringIO
 from pathlib import Path
@@ -10,7 +13,7 @@ from rich.console import Console
 
 from sweeps.driver.progress import Display, Terminal
 from sweeps.driver.recorder import Recorder, _death
-from sweeps.errors import DiskFullError
+from sweeps.errors import DiskFullError, SweepError
 from sweeps.record.layout import create_sweep_folder
 from sweeps.record.ledger import Ledger
 from sweeps.record.past import Past
@@ -92,8 +95,50 @@ def test_what_ends_after_the_disk_was_full_is_not_recorded_as_complete(recorder,
     trial = TuneTrial(tmp_path)
     trial.last_result = {"status": "completed", "final": {"fid": 1.0}}
     recorder.on_trial_start(trial)
-    recorder.is_full = True
+    recorder.fault = OSError(errno.ENOSPC, "No space left on device")
     recorder.on_trial_complete(trial)
     with pytest.raises(DiskFullError):
         recorder.check()
     assert read_ledger("tiny", tmp_path).trials[0]["status"] == "running"
+
+
+REPORT = {
+    **{field.name: getattr(TRIAL, field.name) for field in fields(TRIAL)},
+    **{"place": {"host": "a"}, "mishaps": [], "donor": None, "donor_step": None, "status": "running"},
+    **{"step": 10, "metrics": {"fid": 9.0}, "score": 9.0, "flags": {}, "floors": {"fid": 1.0}, "extractor": "x"},
+    **{"samples": b"png", "weights": None, "final": None, "done": False},
+}
+
+
+def reported(trial):
+    return {**REPORT, "config": trial.config}
+
+
+def test_a_record_that_another_program_locks_stops_the_sweep_and_no_trial_fails(recorder, tmp_path):
+    recorder._ledger._connection.execute("PRAGMA busy_timeout = 100")
+    trial = TuneTrial(tmp_path)
+    trial.last_result = {"status": "completed", "final": {"fid": 9.0}}
+    recorder.on_trial_start(trial)
+    with closing(sqlite3.connect(tmp_path / "tiny" / "ledger.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        recorder.on_trial_result(trial, reported(trial))
+        other.execute("ROLLBACK")
+    recorder.on_trial_complete(trial)
+    recorder.on_trial_error(trial)
+    with pytest.raises(SweepError, match="is locked by another program: .* type gan-sweep resume tiny"):
+        recorder.check()
+    (row,) = read_ledger("tiny", tmp_path).trials
+    assert (row["status"], row["mishaps"]) == ("running", [])
+
+
+def test_an_error_of_on_report_reaches_its_caller(recorder, tmp_path):
+    def on_report(trial_id, step, metrics):
+        raise ZeroDivisionError
+
+    recorder._on_report = on_report
+    trial = TuneTrial(tmp_path)
+    recorder.on_trial_start(trial)
+    recorder.on_trial_result(trial, reported(trial))
+    with pytest.raises(ZeroDivisionError):
+        recorder.check()
+    assert [row["score"] for row in read_ledger("tiny", tmp_path).trials] == [9.0]
