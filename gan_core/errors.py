@@ -145,7 +145,7 @@ def closest(name: str, allowed: Iterable[str]) -> str:
     "; did you mean 'MyPair'?"
     """
     matches = get_close_matches(name, allowed, n=1)
-    return f"; did you mean {matches[0]!r}?" if matches else ""
+    return f"; did you mean {str(matches[0])!r}?" if matches else ""
 
 
 def in_one_line(error: BaseException) -> str:

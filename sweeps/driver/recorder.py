@@ -132,7 +132,7 @@ class Recorder(tune.Callback):
         self._display.start(started)
 
     def check(self) -> None:
-        """Raise the error that stops the sweep: raised by a callback, Tune would wrap it or blame the trial."""
+        """Raise the error that stops the sweep: if a callback raised it, Tune would blame the trial."""
         if self.fault is not None:
             raise disk_full_error(self._folder) if is_full(self.fault) else self.fault
 

@@ -60,7 +60,7 @@ class Ledger:
         warm_start: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.folder = folder
-        self._confirmation = None if confirmation is None else {**confirmation, "started_at": time()}
+        self._confirmation = confirmation
         file = folder / LEDGER
         if not file.exists() and not (folder / COPY).exists():
             facts = {"sweep_id": uuid4().hex, "started_at": time(), "status": Status.RUNNING}
@@ -74,9 +74,7 @@ class Ledger:
         self._connection.execute("PRAGMA synchronous = FULL")
         self._copier = Copier(folder)
         self.describe({"written_by": f"gan-sweep {version('gan-sweep')}"} | self._changes(change or {}))
-        if confirmation is None:
-            self._continue()
-        self._record_status(Status.RUNNING)
+        self._record_status(Status.RUNNING, **self._times())
         self._copier.copy_if_due()
 
     @contextmanager
@@ -229,23 +227,32 @@ class Ledger:
             return {}
         return {"changes": [*facts.get("changes", []), {"at": time(), **new}]}
 
-    def _continue(self) -> None:
-        """Record since when the search runs, and how long it had run when it last wrote its record."""
-        facts = facts_in(self._connection)
-        since = facts.get("since", facts["started_at"])
+    def _times(self) -> dict[str, float | None]:
+        """Return since when the stage runs, and how long it had run when it last wrote its record."""
+        facts, now = facts_in(self._connection), time()
+        stage, earlier = Stage.SEARCH, facts
+        if self._confirmation is not None:
+            stage, earlier = Stage.CONFIRM, facts.get("confirmation") or {"started_at": now}
+        since = earlier.get("since", earlier["started_at"])
         last_at = self._connection.execute(
             "SELECT max(ended_at), (SELECT max(reported_at) FROM reports JOIN trials USING (trial_id)"
             " WHERE stage = ?1) FROM trials WHERE stage = ?1",
-            (Stage.SEARCH,),
+            (stage,),
         ).fetchone()
-        ran_s = max(at for at in (*last_at, facts.get("ended_at"), since) if at is not None) - since
-        self.describe({"since": time(), "before_s": facts.get("before_s", 0.0) + ran_s, "ended_at": None})
+        ran_s = max(at for at in (*last_at, earlier.get("ended_at"), since) if at is not None) - since
+        return {
+            "started_at": earlier["started_at"],
+            "since": now,
+            "before_s": earlier.get("before_s", 0.0) + ran_s,
+            "ended_at": None,
+        }
 
-    def _record_status(self, status: Status, **when: float) -> None:
-        """Record the status of the search or of the confirmation, whichever runs."""
-        facts = {"status": status, **when}
+    def _record_status(self, status: Status, **times: float | None) -> None:
+        """Record the status and the times of the search or of the confirmation, whichever runs."""
+        facts: dict[str, Any] = {"status": status, **times}
         if self._confirmation is not None:
-            facts = {"confirmation": {**self._confirmation, **facts}}
+            self._confirmation = {**self._confirmation, **facts}
+            facts = {"confirmation": self._confirmation}
         self.describe(facts)
 
 

@@ -140,8 +140,8 @@ def _fault(file: Path, error: sqlite3.Error) -> SweepError:
 
 def _locked(file: Path, command: str) -> SweepError:
     return SweepError(
-        f"{file} is locked by {_holders(file) or 'another program'}: close that program, for example a database"
-        f" browser or a backup, then type {command}"
+        f"{file} is locked by {_holders(file) or 'another program'}: close that program, for example a"
+        f" database browser or a backup, then type {command}"
     )
 
 

@@ -149,7 +149,9 @@ class TrialUploads:
         try:
             image = _readable(grid)
         except (OSError, SyntaxError, ValueError) as error:
-            self._missing.items[item] = ValueError(f"{grid} cannot be read: {error}")
+            self._missing.items[item] = ValueError(
+                f"{grid} cannot be read: {error}; delete the file to leave it out of MLflow"
+            )
             return False
         send, at_ms = self._client.log_image, in_ms(report["reported_at"])
         return self._missing.send_file(

@@ -115,7 +115,9 @@ def test_it_ranks_by_another_metric(results):
     sweep = sweeps.load("tiny", results)
     with pytest.raises(SweepError, match=r"tiny has no metric 'kid'; allowed: fid"):
         sweep.rank(by="kid")
-    with pytest.raises(SweepError, match="no stage 'confrim'"):
+    with pytest.raises(
+        SweepError, match=r"no stage 'confrim'; allowed: search, confirm; did you mean 'confirm'\?"
+    ):
         sweep.rank(stage="confrim")
 
 

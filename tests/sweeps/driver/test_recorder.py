@@ -104,9 +104,17 @@ def test_what_ends_after_the_disk_was_full_is_not_recorded_as_complete(recorder,
 
 REPORT = {
     **{field.name: getattr(TRIAL, field.name) for field in fields(TRIAL)},
-    **{"place": {"host": "a"}, "mishaps": [], "donor": None, "donor_step": None, "status": "running"},
-    **{"step": 10, "metrics": {"fid": 9.0}, "score": 9.0, "flags": {}, "floors": {"fid": 1.0}, "extractor": "x"},
-    **{"samples": b"png", "weights": None, "final": None, "done": False},
+    "place": {"host": "a"},
+    "mishaps": [],
+    "donor": None,
+    "donor_step": None,
+    "step": 10,
+    "metrics": {"fid": 9.0},
+    "score": 9.0,
+    "flags": {},
+    "floors": {"fid": 1.0},
+    "extractor": "x",
+    "samples": b"png",
 }
 
 
@@ -125,7 +133,7 @@ def test_a_record_that_another_program_locks_stops_the_sweep_and_no_trial_fails(
         other.execute("ROLLBACK")
     recorder.on_trial_complete(trial)
     recorder.on_trial_error(trial)
-    with pytest.raises(SweepError, match="is locked by another program: .* type gan-sweep resume tiny"):
+    with pytest.raises(SweepError, match=r"is locked by another program: .* type gan-sweep resume tiny"):
         recorder.check()
     (row,) = read_ledger("tiny", tmp_path).trials
     assert (row["status"], row["mishaps"]) == ("running", [])

@@ -4,6 +4,7 @@ from math import inf, nan
 import pytest
 
 from sweeps.analysis.loading import load
+from sweeps.analysis.summary import elapsed_s
 from sweeps.errors import SweepExistsError, UnknownSweepError
 from sweeps.record.follower import Follower
 from sweeps.record.layout import create_sweep_folder, sweep_names
@@ -140,6 +141,29 @@ def test_a_confirmation_is_kept_beside_the_search(tmp_path):
     assert [report["fid"] for report in read_reports(tmp_path / "tiny")] == [30.0]
     assert Past.read(after).ended == {"tiny-0000": Status.COMPLETED}
     assert Past.read(after, Stage.CONFIRM).unfinished == [replica(0, "tiny-0000")]
+
+
+def test_the_time_between_two_runs_of_a_confirmation_does_not_count(tmp_path, monkeypatch):
+    now, settings = 1000.0, {"top": 1}
+    monkeypatch.setattr("sweeps.record.ledger.time", lambda: now)
+    folder = create_sweep_folder(tmp_path, "tiny", exact=True)
+    Ledger(folder, {"name": "tiny"}).close(Status.COMPLETED)
+    killed = Ledger(folder, {"name": "tiny"}, settings)
+    killed.start(replica(1, "tiny-0000"))
+    now = 1010.0
+    killed.report("tiny-0000-seed1", 10, {"fid": 5.0}, 5.0)
+    killed.abandon()
+    now = 100_000.0
+    stopped = Ledger(folder, {"name": "tiny"}, settings)
+    now = 100_020.0
+    stopped.close(Status.INTERRUPTED)
+    now = 200_000.0
+    resumed = Ledger(folder, {"name": "tiny"}, settings)
+    now = 200_003.0
+    resumed.close(Status.COMPLETED)
+    facts = read_ledger("tiny", tmp_path).facts["confirmation"]
+    assert facts["started_at"] == 1000
+    assert elapsed_s(facts) == 10 + 20 + 3
 
 
 def test_the_spec_stays_as_it_was_and_changes_are_beside_it(tmp_path):
