@@ -65,7 +65,7 @@ class TrialConfig(BaseModel):
         0.0,
         ge=0,
         lt=1,
-        description="Decay per step of the EMA of the generator's weights; 0 turns the EMA off.",
+        description="Decay per step of the EMA of the generator, after a ramp; 0 turns the EMA off.",
     )
     d_steps: int = Field(1, ge=1, le=100, description="Discriminator updates per generator update.")
     batch_size: int = Field(128, ge=2, le=65536, description="Real images per discriminator update.")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from gan_core.architectures import ImageShape
 from gan_core.checkpoint import load_checkpoint, save_checkpoint
 from gan_core.config import TrialConfig
+from gan_core.discriminators import found_independent, has_independent_rows
 from gan_core.errors import ContractError, in_one_line
 from gan_core.losses import losses
 from gan_core.noise import draw_noise
@@ -29,6 +30,8 @@ def check_contract(config: TrialConfig, image_shape: ImageShape) -> None:
     - The same seed always builds the same two networks.
     - The generator returns float32 images in [-1, 1] of ``image_shape`` for any noise, also after training.
     - The discriminator returns finite logits ``(N, 1)``; both losses and the penalty are finite scalars.
+    - The logits of an image may depend on the other images of its batch, as with batch normalization, unless
+      the architecture declares ``independent_rows = True``.
     - Every parameter of both networks gets a finite gradient, and training changes every weight matrix.
     - A trainer that is loaded from a checkpoint takes the same next step.
 
@@ -63,6 +66,7 @@ class _Check:
         self._check_same(trainer, self._build())
         self._check_generator(trainer.generator)
         self._check_discriminator(trainer.discriminator)
+        self._check_declared_rows()
         self._check_discriminator_loss(trainer)
         self._check_generator_loss(trainer)
         self._check_training(trainer)
@@ -98,6 +102,16 @@ class _Check:
         with _errors_named(f"{self._architecture}: the discriminator"), torch.no_grad():
             logits = discriminator(self._real(BATCH_SIZE))
         _require_tensor(f"{self._architecture}: the discriminator's output", logits, (BATCH_SIZE, 1))
+
+    def _check_declared_rows(self) -> None:
+        device = torch.device("cpu")
+        if not has_independent_rows(self._config, self._shape, device):
+            return
+        if not found_independent(self._config, self._shape, device):
+            raise ContractError(
+                f"{self._architecture}: it declares independent_rows = True, but the discriminator's logits"
+                " of an image depend on the other images of its batch: remove the declaration"
+            )
 
     def _check_discriminator_loss(self, trainer: Trainer) -> None:
         real, network, who = (

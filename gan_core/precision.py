@@ -1,12 +1,12 @@
 """Mixed precision: float32 or bfloat16 in a training step."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gan_core.config import Precision
 
@@ -45,7 +45,7 @@ def autocast_for(
 
     Weights, gradients, losses and the optimizer stay in float32 (Micikevicius et al., 2018,
     arXiv:1710.03740); bfloat16 needs no loss scaling. A CPU with fast bfloat16 needs autocast only for
-    convolutions; for other networks, :func:`matmul_precision` saves casting weights and gradients.
+    convolutions; for other networks, :func:`float32_precision` saves casting weights and gradients.
     """
     in_bf16 = resolve_precision(precision, device) == "bf16"
     skips_autocast = device.type == "cpu" and has_fast_bf16(device) and not _has_convolutions(network)
@@ -53,53 +53,122 @@ def autocast_for(
 
 
 @contextmanager
-def matmul_precision(precision: Precision, device: torch.device) -> Iterator[None]:
-    """Round float32 matrices to bfloat16 before multiplying them, on a CPU with fast bfloat16.
+def float32_precision(precision: Precision, device: torch.device) -> Iterator[None]:
+    """Set how a device multiplies float32 numbers; on exit, restore the settings of the process.
 
-    Sums and results stay in float32; ``fp32`` does not round. PyTorch's setting applies to the whole
-    process; on exit, this restores the previous one.
+    ``fp32`` is exact on every device: by default, cuDNN rounds the inputs of convolutions to TF32. On a CPU
+    with fast bfloat16, ``bf16`` rounds matrices to bfloat16 before multiplying them, and sums in float32.
     """
-    setting = _matmul_setting()
-    is_rounded = device.type == "cpu" and has_fast_bf16(device) and precision != "fp32"
-    before, needed = setting.get(), setting.rounded if is_rounded else setting.exact
-    if before == needed:
+    rounds = device.type == "cpu" and has_fast_bf16(device) and precision != "fp32"
+    needed = [(_matmul_setting(device), rounds)]
+    if resolve_precision(precision, device) == "fp32":
+        needed.append((_convolution_setting(device), False))
+    with ExitStack() as settings:
+        for setting, is_rounded in needed:
+            settings.enter_context(setting.changed(is_rounded=is_rounded))
         yield
+
+
+def keep_last_layer_in_float32(discriminator: nn.Module, device: torch.device) -> None:
+    """Compute the logits in float32 in mixed precision: losses are small differences of large logits.
+
+    The last layer is the last linear or convolutional layer that the network registers. On a CPU with fast
+    bfloat16, the layer's gradient is still rounded.
+    """
+    layers = [each for each in discriminator.modules() if isinstance(each, (nn.Linear, *CONVOLUTION_LAYERS))]
+    if not layers:
         return
-    setting.set(needed)
-    try:
-        yield
-    finally:
-        setting.set(before)
+    contexts = ExitStack()
+
+    def enter(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        contexts.enter_context(torch.autocast(device.type, enabled=False))
+        contexts.enter_context(float32_precision("fp32", device))
+        return tuple(each.float() for each in inputs)
+
+    def leave(_layer: nn.Module, _inputs: tuple[Tensor, ...], _output: Tensor) -> None:
+        contexts.close()
+
+    layers[-1].register_forward_pre_hook(enter)
+    layers[-1].register_forward_hook(leave, always_call=True)
 
 
 @dataclass(frozen=True)
-class _MatmulSetting:
-    """One of PyTorch's two settings for the precision of float32 matmuls, and its values."""
+class _Setting:
+    """One of PyTorch's process-wide settings for the precision of float32 operations, and its values."""
 
-    get: Callable[[], str]
-    set: Callable[[str], None]
-    rounded: str
-    exact: str
+    get: Callable[[], Any]
+    set: Callable[[Any], None]
+    rounded: Any
+    exact: Any
+
+    @contextmanager
+    def changed(self, *, is_rounded: bool) -> Iterator[None]:
+        before, needed = self.get(), self.rounded if is_rounded else self.exact
+        if before == needed:
+            yield
+            return
+        self.set(needed)
+        try:
+            yield
+        finally:
+            self.set(before)
 
 
-_TORCH_WIDE = _MatmulSetting(
+def _newer_setting(part: Any, rounded: str) -> _Setting:  # noqa: ANN401 - PyTorch adds these modules on import
+    """Return the newer setting of a part of PyTorch, such as ``torch.backends.mkldnn.matmul``.
+
+    A part without a value of its own, "none", reads as the value of all parts; it must not be given one.
+    """
+
+    def get() -> str:
+        value: str = part.fp32_precision
+        return "none" if value == _BACKENDS.fp32_precision else value
+
+    return _Setting(get, lambda value: setattr(part, "fp32_precision", value), rounded, "ieee")
+
+
+_BACKENDS: Any = torch.backends
+_MATMUL = _Setting(
     torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "medium", "highest"
 )
-_ONEDNN = _MatmulSetting(
-    lambda: str(torch.backends.mkldnn.matmul.fp32_precision),  # type: ignore[attr-defined] # added on import
-    lambda precision: setattr(torch.backends.mkldnn.matmul, "fp32_precision", precision),  # type: ignore[attr-defined]
-    "bf16",
+_ONEDNN_MATMUL = _newer_setting(_BACKENDS.mkldnn.matmul, "bf16")
+_CUDA_MATMUL = _newer_setting(_BACKENDS.cuda.matmul, "tf32")
+_ONEDNN_CONVOLUTION = _newer_setting(_BACKENDS.mkldnn.conv, "bf16")
+_CUDNN = _Setting(
+    lambda: _BACKENDS.cudnn.allow_tf32,
+    lambda allowed: setattr(_BACKENDS.cudnn, "allow_tf32", allowed),
+    rounded=True,
+    exact=False,
+)
+_CUDNN_CONVOLUTION = _Setting(
+    lambda: _BACKENDS.cudnn.conv.fp32_precision,
+    lambda value: setattr(_BACKENDS.cudnn.conv, "fp32_precision", value),
+    "tf32",
     "ieee",
 )
+"""cuDNN's convolutions are the one part with a value of its own from the start: TF32."""
 
 
-def _matmul_setting() -> _MatmulSetting:
+def _matmul_setting(device: torch.device) -> _Setting:
     """Return the setting this process can use: the older one raises if the newer one was set."""
+    newer = _CUDA_MATMUL if device.type == "cuda" else _ONEDNN_MATMUL
+    return _MATMUL if _can_be_read(_MATMUL) else newer
+
+
+def _convolution_setting(device: torch.device) -> _Setting:
+    """Return the setting this process can use: a newer setting for all of cuDNN overrides the older one."""
+    if device.type != "cuda":
+        return _ONEDNN_CONVOLUTION
+    is_overridden = _BACKENDS.cudnn.fp32_precision == "tf32"
+    return _CUDNN if _can_be_read(_CUDNN) and not is_overridden else _CUDNN_CONVOLUTION
+
+
+def _can_be_read(setting: _Setting) -> bool:
     try:
-        _TORCH_WIDE.get()
+        setting.get()
     except RuntimeError:
-        return _ONEDNN
-    return _TORCH_WIDE
+        return False
+    return True
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> Literal["fp32", "bf16"]:

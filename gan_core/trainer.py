@@ -2,23 +2,29 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
-from torch.nn.utils.parametrizations import spectral_norm
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gan_core.adam import Adam
 from gan_core.architectures import ImageShape, architectures
+from gan_core.average import MovingAverage
 from gan_core.config import Precision, TrialConfig
+from gan_core.discriminators import add_spectral_norm, has_independent_rows
 from gan_core.divergence import DivergenceGuard
 from gan_core.flags import VANISHING_GRADIENT_RATIO
 from gan_core.losses import losses
 from gan_core.noise import rng_for
 from gan_core.penalties import penalties
-from gan_core.precision import autocast_for, matmul_precision
+from gan_core.precision import (
+    autocast_for,
+    float32_precision,
+    keep_last_layer_in_float32,
+    resolve_precision,
+)
 
 GENERATION_BATCH = 250
 
@@ -28,9 +34,9 @@ class Trainer:
 
     The step computes the same losses and weights as the seed tutorial's, without its redundant work: the
     generator runs once per step, and no unused gradient is computed. Two differences are deliberate. The
-    generator updates its running statistics of batch normalization once per step, not twice. The
-    discriminator receives real and generated images as one batch, which matters only to a discriminator
-    that normalizes over the batch (no registered one does).
+    generator updates its running statistics of batch normalization once per step, not twice. If an image's
+    logits do not depend on the other images of its batch, the discriminator receives real and generated
+    images as one batch (see :func:`gan_core.discriminators.has_independent_rows`).
 
     Args:
         config: The hyperparameters.
@@ -52,7 +58,8 @@ class Trainer:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self._config = config
-        self._image_shape = tuple(image_shape)
+        channels, height, width = image_shape
+        self._image_shape: ImageShape = (channels, height, width)
         self._device = torch.device(device)
         self._dtype = dtype
         architecture = architectures.get(config.architecture)
@@ -61,16 +68,19 @@ class Trainer:
             discriminator = architecture.discriminator(config, image_shape)
             generator = architecture.generator(config, image_shape)
             if config.spectral_norm:
-                _add_spectral_norm(discriminator)
+                add_spectral_norm(discriminator)
         self.discriminator, self.generator = self._to_device(discriminator), self._to_device(generator)
-        self._ema = _ema(self.generator, config.ema_decay) if config.ema_decay else None
+        self._ema = MovingAverage(self.generator, config.ema_decay) if config.ema_decay else None
         self._loss = losses.get(config.loss)
         self._penalty = penalties.get(config.penalty)
         self._penalty_rng = rng_for("penalty", config.seed, device)
         self._guard = DivergenceGuard(self._device)
         self._d_optimizer = self._adam(self.discriminator, config.lr_d or config.lr)
         self._g_optimizer = self._adam(self.generator, config.lr)
-        self._precision: Precision = config.precision if dtype == torch.float32 else "fp32"
+        chosen: Precision = config.precision if dtype == torch.float32 else "fp32"
+        self._precision = resolve_precision(chosen, self._device)
+        if self._precision == "bf16":
+            keep_last_layer_in_float32(self.discriminator, self._device)
         self._g_forward = autocast_for(self._precision, self._device, self.generator)
         self._d_forward = autocast_for(self._precision, self._device, self.discriminator)
         self._logits_separated = torch.zeros((), dtype=torch.bool, device=self._device)
@@ -81,7 +91,7 @@ class Trainer:
     @property
     def sampling_generator(self) -> nn.Module:
         """The generator to sample from: the EMA if ``ema_decay`` is set, else the generator itself."""
-        return self._ema.module if self._ema else self.generator
+        return self._ema.network if self._ema else self.generator
 
     @property
     def discriminator_won(self) -> bool:
@@ -99,7 +109,7 @@ class Trainer:
             noise: The generator's noise, shape ``(d_steps * N, noise_dim)``.
 
         Returns:
-            ``d_loss`` of the last update, including the penalty, and ``g_loss``, each of shape ``()``.
+            The :data:`gan_core.step_metrics.STEP_METRICS` of the last update, each of shape ``()``.
 
         Raises:
             ValueError: The tensors do not have these shapes or the trainer's ``dtype``.
@@ -107,14 +117,14 @@ class Trainer:
                 skipped. On a GPU, only :meth:`check` raises it, so that steps need not synchronize.
         """
         self._check_batch(real, noise)
-        with matmul_precision(self._precision, self._device):
-            d_loss, g_loss = self._updates(real, noise)
-        if self._ema:
-            self._ema.update_parameters(self.generator)
+        with float32_precision(self._precision, self._device):
+            metrics = self._updates(real, noise)
         self.steps_taken += 1
+        if self._ema:
+            self._ema.update(self.generator, self.steps_taken)
         if self._device.type == "cpu":
             self.check()
-        return {"d_loss": d_loss, "g_loss": g_loss}
+        return metrics
 
     def check(self) -> None:
         """Raise TrainingDiverged if a loss or gradient of any step so far was not finite."""
@@ -164,7 +174,7 @@ class Trainer:
             if tensor.dtype != self._dtype:
                 raise ValueError(f"the {name} must have dtype {self._dtype}, got {tensor.dtype}")
 
-    def _updates(self, real: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    def _updates(self, real: Tensor, noise: Tensor) -> dict[str, Tensor]:
         *earlier, (last_real, last_noise) = zip(
             real.chunk(self._config.d_steps), noise.chunk(self._config.d_steps), strict=True
         )
@@ -173,11 +183,16 @@ class Trainer:
                 fake = self._generated(noise_batch)
             self._update_discriminator(real_batch, fake)
         fake = self._generated(last_noise)
-        d_loss = self._update_discriminator(last_real, fake.detach())
-        return d_loss, self._update_generator(last_real, fake)
+        d_metrics = self._update_discriminator(last_real, fake.detach())
+        return d_metrics | self._update_generator(last_real, fake)
+
+    @cached_property
+    def _shares_batches(self) -> bool:
+        """Whether the discriminator receives real and generated images in one batch."""
+        return has_independent_rows(self._config, self._image_shape, self._device)
 
     def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
-        ema = {"average": self._ema} if self._ema else {}
+        ema = {"average": self._ema.network} if self._ema else {}
         return {
             "generator": self.generator,
             "discriminator": self.discriminator,
@@ -211,25 +226,36 @@ class Trainer:
             logits: Tensor = self.discriminator(images)
         return logits.to(self._dtype)
 
-    def _update_discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        real_logits, fake_logits = self._logits(torch.cat([real, fake])).split([len(real), len(fake)])
+    def _logits_of_both(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        if self._shares_batches:
+            real_logits, fake_logits = self._logits(torch.cat([real, fake])).split([len(real), len(fake)])
+            return real_logits, fake_logits
+        return self._logits(real), self._logits(fake)
+
+    def _update_discriminator(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        real_logits, fake_logits = self._logits_of_both(real, fake)
         loss = self._loss.discriminator(real_logits, fake_logits)
         penalty = self._penalty(self.discriminator, real, fake, self._penalty_rng)
-        if penalty is not None:
-            loss = loss + self._config.penalty_weight * penalty
-        self._logits_separated = real_logits.detach().min() > fake_logits.detach().max()
-        self._update("d", loss, self._d_optimizer)
-        return loss.detach()
+        penalized = loss if penalty is None else loss + self._config.penalty_weight * penalty
+        real_logits, fake_logits = real_logits.detach(), fake_logits.detach()
+        self._logits_separated = real_logits.min() > fake_logits.max()
+        return {
+            "d_loss": loss.detach(),
+            "d_penalty": torch.zeros_like(loss) if penalty is None else penalty.detach(),
+            "d_logit_real": real_logits.mean(),
+            "d_logit_fake": fake_logits.mean(),
+            "d_grad_norm": self._update("d", penalized, self._d_optimizer),
+        }
 
-    def _update_generator(self, real: Tensor, fake: Tensor) -> Tensor:
+    def _update_generator(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         if self._loss.generator_uses_real:
-            real_logits, fake_logits = self._logits(torch.cat([real, fake])).split([len(real), len(fake)])
+            real_logits, fake_logits = self._logits_of_both(real, fake)
         else:
             real_logits, fake_logits = None, self._logits(fake)
         loss = self._loss.generator(real_logits, fake_logits)
         self._g_gradient_norm = self._update("g", loss, self._g_optimizer)
         self._max_g_gradient_norm = torch.maximum(self._max_g_gradient_norm, self._g_gradient_norm)
-        return loss.detach()
+        return {"g_loss": loss.detach(), "g_grad_norm": self._g_gradient_norm}
 
     def _update(self, network: str, loss: Tensor, optimizer: torch.optim.Optimizer) -> Tensor:
         """Take one optimizer step and return the norm of the gradient, shape ``()``."""
@@ -249,14 +275,3 @@ def generate_batches(generator: nn.Module, noise: Tensor) -> Iterator[Tensor]:
         with torch.inference_mode():
             images: Tensor = generator(batch)
         yield images
-
-
-def _ema(generator: nn.Module, decay: float) -> AveragedModel:
-    return AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(decay))
-
-
-def _add_spectral_norm(network: nn.Module) -> None:
-    """Divide the weight of every Linear and Conv2d layer by its largest singular value."""
-    for layer in [*network.modules()]:
-        if isinstance(layer, nn.Linear | nn.Conv2d):
-            spectral_norm(layer)

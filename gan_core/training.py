@@ -35,8 +35,9 @@ class Report:
 
     Args:
         step: The number of completed steps.
-        metrics: ``d_loss`` and ``g_loss`` of the last step, ``images_per_s`` (real images trained on per
-            second, without evaluation) and the evaluator's scores of ``config.eval_samples`` images.
+        metrics: The :data:`gan_core.step_metrics.STEP_METRICS` of the last step, ``images_per_s`` (real
+            images trained on per second, without evaluation) and the evaluator's scores of
+            ``config.eval_samples`` images.
         samples: 64 generated images, uint8 ``(64, C, H, W)``, from the same noise in every report.
         flags: The raised flags (see :class:`gan_core.flags.FlagWatch`) and the step that each started at.
         best_step: The reported step with the best ``monitor`` metric, by default the lowest fid.
@@ -239,19 +240,20 @@ class _Training:
         return {
             **self._config.model_dump(),
             "precision": resolve_precision(self._config.precision, self._device),
+            "ema_decay": _ema_identity(self._config.ema_decay),
             "dataset": sha256(self._data.train.cpu().numpy().tobytes()).hexdigest(),
             "extractor": self._evaluator.extractor,
             "best_by": f"{self._goal} {self._monitor}",
         }
 
     def _train_until(self, last_step: int) -> dict[str, float]:
-        """Train until ``last_step``; return the last step's losses, and ``images_per_s``."""
+        """Train until ``last_step``; return the last step's metrics, and ``images_per_s``."""
         started, n_images = perf_counter(), 0
         while self.step < last_step:
             real = normalize(self._data.train.index_select(0, self._batches.next()).to(self._device))
-            losses = self._trainer.step(real, draw_noise(self._config, len(real), self._noise_rng))
+            last = self._trainer.step(real, draw_noise(self._config, len(real), self._noise_rng))
             n_images += len(real)
-        metrics = {name: loss.item() for name, loss in losses.items()}
+        metrics = dict(zip(last, torch.stack([*last.values()]).tolist(), strict=True))
         return metrics | {"images_per_s": n_images / (perf_counter() - started)}
 
     def _images(self, generator: nn.Module, n: int, purpose: str) -> Iterator[Tensor]:
@@ -291,6 +293,11 @@ class _Training:
                 yield
             finally:
                 self._global_rng = _global_rng(self._device)
+
+
+def _ema_identity(decay: float) -> float | str:
+    """Return what identifies an average: checkpoints without a ramp and averaged buffers have the number."""
+    return f"{decay} with a ramp and averaged buffers" if decay else decay
 
 
 class _ShuffledBatches:

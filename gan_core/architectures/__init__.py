@@ -1,7 +1,7 @@
 """Pairs of generator and discriminator networks."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from gan_core.components import ARCHITECTURES
 from gan_core.config import TrialConfig
@@ -18,6 +18,13 @@ ImageShape = tuple[int, int, int]
 
 class Architecture(ABC):
     """Builds the two networks of a GAN for images of a given shape."""
+
+    independent_rows: ClassVar[bool | None] = None
+    """Whether an image's logits never depend on the other images of its batch, as with batch normalization.
+
+    If True, the discriminator receives real and generated images in one batch, which is faster; if False, in
+    a batch each. If None, a training finds out before its first step. Subclasses do not inherit the value.
+    """
 
     @staticmethod
     @abstractmethod

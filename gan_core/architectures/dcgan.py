@@ -1,5 +1,7 @@
 """Convolutional networks."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d
 
@@ -13,6 +15,8 @@ MIN_SIZE, SIZE_MULTIPLE = 16, 4
 @architectures.register("dcgan")
 class DCGAN(Architecture):
     """The seed tutorial's convolutional pair, after Radford et al., 2016 (arXiv:1511.06434)."""
+
+    independent_rows: ClassVar[bool] = True
 
     @staticmethod
     def generator(config: TrialConfig, image_shape: ImageShape) -> nn.Module:

@@ -1,6 +1,7 @@
 """Fully connected networks."""
 
 from math import prod
+from typing import ClassVar
 
 from torch import nn
 
@@ -11,6 +12,8 @@ from gan_core.config import TrialConfig
 @architectures.register("mlp")
 class MLP(Architecture):
     """The vanilla GAN, two hidden layers per network, after Goodfellow et al., 2014 (arXiv:1406.2661)."""
+
+    independent_rows: ClassVar[bool] = True
 
     @staticmethod
     def generator(config: TrialConfig, image_shape: ImageShape) -> nn.Module:

@@ -2,10 +2,9 @@
 
 from typing import Any, Literal
 
+from gan_core.step_metrics import STEP_METRICS
 from sweeps.analysis.columns import column_of
 from sweeps.record.status import Mishap, Status
-
-_TRAINING_METRICS = {"d_loss", "g_loss"}
 
 COLUMN_TYPES: dict[str, Literal["Int64", "float64"]] = {
     "retries": "Int64",
@@ -51,7 +50,7 @@ def _as_columns(params: dict[str, Any]) -> dict[str, Any]:
 def row_scores(row: dict[str, Any]) -> dict[str, Any]:
     """Return a trial's scores, and ``samples``, the number of images they rest on."""
     best = row["best_metrics"] or {}
-    scores = {name: value for name, value in best.items() if name not in _TRAINING_METRICS}
+    scores = {name: value for name, value in best.items() if name not in STEP_METRICS}
     if row["final"]:
         return {"samples": row["config"]["final_samples"], **scores, **row["final"]}
     return {"samples": row["config"]["eval_samples"] if best else None, **scores}

@@ -7,8 +7,9 @@ from torch import nn
 
 from gan_core import CheckpointMismatchError, Trainer, TrainingDiverged, TrialConfig, train
 from gan_core.architectures import Architecture
-from gan_core.checkpoint import load_checkpoint
+from gan_core.checkpoint import load_checkpoint, save_checkpoint
 from gan_core.noise import fixed_noise
+from gan_core.step_metrics import STEP_METRICS
 
 QUICK = {"steps": 5, "report_every": 2, "batch_size": 16, "eval_samples": 128, "final_samples": 150}
 SCORES = {"fid", "kid", "precision", "recall", "coverage", "modes", "class_kl"}
@@ -34,7 +35,7 @@ def test_one_seed_gives_one_result_and_another_seed_another(digits, evaluator):
 def test_reports_come_every_so_many_steps_and_after_the_last(digits, evaluator):
     reports = list(train(TrialConfig(**QUICK), digits, evaluator))
     assert [report.step for report in reports] == [2, 4, 5]
-    assert reports[0].metrics.keys() == {"d_loss", "g_loss", "images_per_s"} | SCORES
+    assert reports[0].metrics.keys() == {*STEP_METRICS, "images_per_s"} | SCORES
     assert reports[0].samples.shape == (64, 1, 28, 28)
     assert reports[0].samples.dtype == torch.uint8
 
@@ -90,7 +91,7 @@ class DropoutPair(Architecture):
     "options",
     [
         {},
-        {"architecture": "dcgan", "batch_size": 4},
+        {"architecture": "dcgan", "batch_size": 4, "ema_decay": 0.9},
         {"ema_decay": 0.9, "spectral_norm": True, "d_steps": 2, "penalty": "gradient-penalty"},
         {"architecture": f"{__name__}:DropoutPair"},
     ],
@@ -138,6 +139,35 @@ def test_a_checkpoint_of_another_config_is_refused(tmp_path, digits, evaluator):
         CheckpointMismatchError, match=r"differs in loss \(checkpoint: 'bce', this run: .*\), lr \("
     ):
         next(train(other, digits, evaluator, checkpoint=checkpoint))
+
+
+def test_a_checkpoint_of_the_earlier_average_is_named_and_refused(tmp_path, digits, evaluator):
+    """The earlier average had no ramp, and its state was that of torch's AveragedModel."""
+    checkpoint, config = tmp_path / "checkpoint", TrialConfig(**QUICK, ema_decay=0.9)
+    next(train(config, digits, evaluator, checkpoint=checkpoint, checkpoint_every_s=0))
+    state = load_checkpoint(checkpoint)
+    average = {f"module.{name}": value for name, value in state["trainer"]["average"].items()}
+    state["trainer"]["average"] = {"n_averaged": torch.tensor(2), **average}
+    state["identity"]["ema_decay"] = 0.9
+    save_checkpoint(checkpoint, state)
+    message = r"differs in ema_decay \(checkpoint: 0.9, this run: '0.9 with a ramp and averaged buffers'\)$"
+    with pytest.raises(CheckpointMismatchError, match=message) as caught:
+        next(train(config, digits, evaluator, checkpoint=checkpoint))
+    assert caught.value.names == ["ema_decay"]
+    with pytest.raises(CheckpointMismatchError, match=message):
+        next(train(config, digits, evaluator, initial_state=state))
+
+
+def test_a_checkpoint_without_an_average_identifies_itself_as_before(tmp_path, digits, evaluator):
+    """Sweeps that were interrupted before an update resume after it."""
+    checkpoint, config = tmp_path / "checkpoint", TrialConfig(**QUICK)
+    next(train(config, digits, evaluator, checkpoint=checkpoint, checkpoint_every_s=0))
+    identity = load_checkpoint(checkpoint)["identity"]
+    others = {"precision", "dataset", "extractor", "best_by"}
+    assert {name: value for name, value in identity.items() if name not in others} == config.model_dump(
+        exclude={"precision"}
+    )
+    assert others <= identity.keys()
 
 
 def test_training_continues_a_different_trainings_state_with_new_parameters(tmp_path, digits, evaluator):

@@ -1,0 +1,43 @@
+"""The moving average of a network."""
+
+from copy import deepcopy
+
+import torch
+from torch import nn
+
+
+class MovingAverage:
+    r"""The exponential moving average (EMA) of a network's weights and buffers.
+
+    At step :math:`t`, counted from 1, the decay is :math:`\min(\text{decay}, (1 + t) / (10 + t))`: the ramp
+    removes the random initial weights from the average within a few steps. The buffers, such as the
+    statistics of batch normalization, have the same average, so that they fit the averaged weights. Integer
+    buffers are copied.
+
+    Args:
+        network: The network to follow.
+        decay: The decay per step after the ramp, in [0, 1).
+
+    Attributes:
+        network: The averaged network.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.network = deepcopy(network)
+        self._decay = decay
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Move the average towards ``network`` after step ``step``, without synchronizing with the device."""
+        pairs = [*zip(_tensors(self.network), _tensors(network), strict=True)]
+        moving = [pair for pair in pairs if pair[0].is_floating_point()]
+        if moving:
+            averages, values = ([*tensors] for tensors in zip(*moving, strict=True))
+            torch._foreach_lerp_(averages, values, 1 - min(self._decay, (1 + step) / (10 + step)))
+        for average, value in pairs:
+            if not average.is_floating_point():
+                average.copy_(value)
+
+
+def _tensors(network: nn.Module) -> list[torch.Tensor]:
+    return [*network.parameters(), *network.buffers()]

@@ -1,0 +1,80 @@
+"""What a training needs to know and to change of a discriminator before its first step."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from gan_core.architectures import ImageShape, architectures
+from gan_core.config import TrialConfig
+from gan_core.precision import float32_precision
+
+N_IMAGES, KEPT = 8, 3
+PERTURBATION = 0.02
+TOLERANCE = 1e-5
+"""The maximum rounding error of a logit, relative to the largest logit."""
+
+DROPOUT_LAYERS = (
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.Dropout3d,
+    nn.AlphaDropout,
+    nn.FeatureAlphaDropout,
+)
+
+
+def add_spectral_norm(network: nn.Module) -> None:
+    """Divide the weight of every Linear and Conv2d layer by its largest singular value."""
+    for layer in [*network.modules()]:
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            spectral_norm(layer)
+
+
+def has_independent_rows(config: TrialConfig, image_shape: ImageShape, device: torch.device) -> bool:
+    """Return whether real and generated images may share a batch: each image's logits are its own.
+
+    The architecture's own class declares it as ``independent_rows``; otherwise, :func:`found_independent`
+    finds out. A subclass does not inherit the declaration, because it may have a different discriminator.
+    """
+    declared: bool | None = vars(architectures.get(config.architecture)).get("independent_rows")
+    return found_independent(config, image_shape, device) if declared is None else declared
+
+
+def found_independent(config: TrialConfig, image_shape: ImageShape, device: torch.device) -> bool:
+    """Return whether the logits of an image stay the same if all other images of its batch change.
+
+    Batch normalization and minibatch standard deviation, for example, change them. Each of the two batches
+    goes through a discriminator of its own, built anew from the same seed in float32 and without dropout.
+    Both passes thus draw the same random numbers and start from the same state, such as the vectors of
+    spectral normalization's power iterations. Small random changes to all weights keep a weight of 0 from
+    hiding a dependence.
+    """
+    images = torch.rand(2, N_IMAGES, *image_shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    images[1] = 0.1 * images[1] - 0.8
+    images[1, KEPT] = images[0, KEPT]
+    first, second = (_logits_of_new_copy(config, image_shape, batch.to(device)) for batch in images)
+    largest = torch.cat([first, second]).abs().max()
+    return bool(((first - second)[KEPT].abs() <= TOLERANCE * largest).all())
+
+
+def _logits_of_new_copy(config: TrialConfig, image_shape: ImageShape, images: Tensor) -> Tensor:
+    device = images.device
+    gpus = [device] if device.type == "cuda" else []
+    with (
+        torch.random.fork_rng(devices=gpus),
+        torch.no_grad(),
+        torch.autocast(device.type, enabled=False),
+        float32_precision("fp32", device),
+    ):
+        torch.manual_seed(config.seed)
+        network = architectures.get(config.architecture).discriminator(config, image_shape)
+        if config.spectral_norm:
+            add_spectral_norm(network)
+        network = network.to(device, torch.float32).to(memory_format=torch.channels_last)
+        for layer in network.modules():
+            if isinstance(layer, DROPOUT_LAYERS):
+                layer.eval()
+        for weight in network.parameters():
+            weight.add_(PERTURBATION * torch.randn_like(weight))
+        logits: Tensor = network(images)
+    return logits
