@@ -40,6 +40,10 @@ BATCH_SIZE = 64
 MAX_EPOCHS = 30
 MAX_STEPS = 6000
 
+PROGRESS_EVERY = 50
+OnProgress = Callable[[int, int, float], None]
+"""Called with the steps taken, the number of all steps, and the accuracy on the last batch, in [0, 1]."""
+
 ExtractorName = Literal["classifier", "inception"]
 EXTRACTORS = get_args(ExtractorName)
 
@@ -121,8 +125,12 @@ def load_extractor(
     return Extractor(sha256(content).hexdigest(), classifier)
 
 
-def classifier_bytes(data: ImageDataset) -> bytes:
+def classifier_bytes(data: ImageDataset, on_progress: OnProgress | None = None) -> bytes:
     """Return the weights of the classifier of ``data`` as safetensors, training it on first use.
+
+    Args:
+        data: The dataset.
+        on_progress: Called every 50 steps of the training.
 
     Raises:
         ExtractorUnavailableError: The dataset has fewer than two classes.
@@ -130,7 +138,7 @@ def classifier_bytes(data: ImageDataset) -> bytes:
         CacheError: The classifier is not cached yet, and the cache directory cannot be written.
     """
     is_digits = data.name in DIGITS and data.image_shape == DIGITS_SHAPE
-    return _packaged_classifier() if is_digits else _cached_classifier(data)
+    return _packaged_classifier() if is_digits else _cached_classifier(data, on_progress)
 
 
 def _packaged_classifier() -> bytes:
@@ -143,7 +151,7 @@ def _packaged_classifier() -> bytes:
     return content
 
 
-def _cached_classifier(data: ImageDataset) -> bytes:
+def _cached_classifier(data: ImageDataset, on_progress: OnProgress | None) -> bytes:
     """Return the cached weights of the classifier of ``data``, training it if the cache has none."""
     labels = data.train_labels
     if labels is None or not 0 <= labels.min() < labels.max():
@@ -157,7 +165,7 @@ def _cached_classifier(data: ImageDataset) -> bytes:
     file = cache_folder() / "classifiers" / f"{identity.hexdigest()}.safetensors"
     if not os.access(file, os.R_OK):
         with locked_cache():
-            _train_into_cache(file, data)
+            _train_into_cache(file, data, on_progress)
     content = file.read_bytes()
     try:
         load(content)
@@ -168,13 +176,14 @@ def _cached_classifier(data: ImageDataset) -> bytes:
     return content
 
 
-def _train_into_cache(file: Path, data: ImageDataset) -> None:
+def _train_into_cache(file: Path, data: ImageDataset, on_progress: OnProgress | None) -> None:
     """Train the classifier of ``data`` and save it to ``file``, unless another process already has."""
     if file.exists():
         return
     file.parent.mkdir(exist_ok=True)
     draft = file.with_suffix(".draft")
-    draft.write_bytes(save(train_classifier(data.to("cpu")).state_dict()))
+    classifier = train_classifier(data.to("cpu"), on_progress=on_progress)
+    draft.write_bytes(save(classifier.state_dict()))
     draft.replace(file)
 
 
@@ -224,11 +233,18 @@ def _weights_only() -> Iterator[None]:
             os.environ[WEIGHTS_ONLY] = before
 
 
-def train_classifier(data: ImageDataset, *, seed: int = 0, max_steps: int = MAX_STEPS) -> Classifier:
+def train_classifier(
+    data: ImageDataset,
+    *,
+    seed: int = 0,
+    max_steps: int = MAX_STEPS,
+    on_progress: OnProgress | None = None,
+) -> Classifier:
     """Train a classifier on the training images of ``data``; a seed gives the same classifier on one CPU.
 
     It trains with AdamW and a one-cycle learning rate for 30 epochs, or ``max_steps`` if that is fewer, on
-    batches of up to 64 images. Random rotation, scaling and shifts make 4,000 digits enough.
+    batches of up to 64 images. Random rotation, scaling and shifts make 4,000 digits enough. ``on_progress``
+    is called every 50 steps, and after the last one.
 
     Raises:
         ValueError: The dataset has no labels.
@@ -242,13 +258,16 @@ def train_classifier(data: ImageDataset, *, seed: int = 0, max_steps: int = MAX_
         batch_size = min(BATCH_SIZE, len(data.train))
         total_steps = min(max_steps, MAX_EPOCHS * (len(data.train) // batch_size))
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=total_steps)
-        for batch in _batches(len(data.train), batch_size, total_steps):
+        for step, batch in enumerate(_batches(len(data.train), batch_size, total_steps), 1):
+            labels = data.train_labels[batch]
             _, logits = classifier(_augment(normalize(data.train[batch])))
-            loss = cross_entropy(logits, data.train_labels[batch])
+            loss = cross_entropy(logits, labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
+            if on_progress and (step % PROGRESS_EVERY == 0 or step == total_steps):
+                on_progress(step, total_steps, float((logits.argmax(1) == labels).float().mean()))
     return classifier.eval()
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,8 +46,17 @@ def load(
     configs: "list[TrialConfig]",
     threads: int,
     import_folders: list[str] | None,
+    note: Path,
 ) -> "tuple[None, tuple[ImageDataset, bytes | None]]":
     """Load a dataset and its feature extractor, and check configurations on the images.
+
+    Args:
+        data: The arguments of :func:`gan_core.load_dataset`.
+        extractor: The feature extractor.
+        configs: The configurations to check.
+        threads: The number of torch threads.
+        import_folders: As for :func:`sweeps.cluster.shipping.use_import_folders`.
+        note: A file of this machine, whose content this function replaces by a line about its progress.
 
     Returns:
         None, for the caller to wait for; and the dataset and the classifier's weights, for all other nodes. A
@@ -64,8 +74,15 @@ def load(
     use_import_folders(import_folders)
     torch.set_num_threads(threads)
     images = load_dataset(**data)
-    for config in configs:
+    note.write_text(f"{len(images.train) + len(images.held_out):,} images loaded")
+    for number, config in enumerate(configs, 1):
+        note.write_text(f"checking components, combination {number} of {len(configs)}")
         check_contract(config, images.image_shape)
+
+    def on_progress(step: int, steps: int, accuracy: float) -> None:
+        note.write_text(f"training the classifier, step {step:,} of {steps:,}, accuracy {accuracy:.0%}")
+
+    classifier = classifier_bytes(images, on_progress) if extractor == "classifier" else None
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    Evaluator(images.to_if_it_fits(device), device, extractor)
-    return None, (images, classifier_bytes(images) if extractor == "classifier" else None)
+    Evaluator(images.to_if_it_fits(device), device, extractor, classifier)
+    return None, (images, classifier)

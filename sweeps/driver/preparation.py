@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import ray
 from ray.exceptions import RayError, RayTaskError
@@ -35,7 +37,7 @@ def prepare(
     Args:
         spec: The sweep.
         resources: What Ray reserves for a trial, and for this check.
-        terminal: Shows that the dataset is being loaded.
+        terminal: Shows that the dataset is being loaded, and the progress.
         check: Called repeatedly while this function waits; an exception of it ends the wait.
         shares: Whether this machine loads the dataset for all nodes.
 
@@ -53,12 +55,16 @@ def prepare(
     if shares:
         options = {"num_cpus": 0, **on_node(own_node_id())}
     options |= {"max_retries": 0, "max_calls": 1, "num_returns": 2}
-    with terminal.announced(f"Loading {spec.dataset} and its {spec.extractor}"):
+    activity = f"Loading {spec.dataset} and its {spec.extractor}"
+    with terminal.announced(activity) as show, TemporaryDirectory(prefix="gan-sweep-") as folder:
+        note = Path(folder) / "progress"
         task = ray.remote(**options)(load)
-        arguments = spec.data, spec.extractor, configs, resources["cpu"], import_folders()
+        arguments = spec.data, spec.extractor, configs, resources["cpu"], import_folders(), note
         done, loaded = task.remote(*arguments)
         while not ray.wait([done], timeout=SECONDS_BETWEEN_CHECKS)[0]:
             check()
+            _show_note(note, show)
+        _show_note(note, show)
         check()
         try:
             ray.get(done)
@@ -67,6 +73,12 @@ def prepare(
         except RayError as error:
             raise SweepError(f"the worker that loads {spec.dataset} died: {error}") from error
     return loaded if shares else None
+
+
+def _show_note(note: Path, show: Callable[[str], None]) -> None:
+    """Show what the worker has noted last; the file is empty while the worker replaces its content."""
+    if note.exists() and (line := note.read_text(encoding="utf-8")):
+        show(line)
 
 
 def _with_users_components(spec: SweepSpec) -> list[TrialConfig]:

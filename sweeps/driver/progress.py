@@ -2,8 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from time import monotonic
 
@@ -20,6 +20,27 @@ from sweeps.spec.sections import Metric
 from sweeps.words import duration, format_params
 
 LOG = logging.getLogger("sweeps")
+
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class _Lines:
+    """Prints lines that differ, at most one every 10 seconds, the first one after 10 seconds.
+
+    Args:
+        out: Prints a line.
+    """
+
+    def __init__(self, out: Callable[[str], None]) -> None:
+        self._out = out
+        self._printed, self._at = "", monotonic()
+
+    def add(self, line: str) -> None:
+        """Print a line, unless it is too early or the line of before."""
+        if line != self._printed and monotonic() - self._at >= SECONDS_BETWEEN_LINES:
+            self._printed, self._at = line, monotonic()
+            self._out(line)
 
 
 @dataclass(frozen=True)
@@ -48,15 +69,24 @@ class Terminal:
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
-    def announced(self, activity: str) -> Iterator[None]:
-        """Show an activity, with a spinner in a terminal, until the end of the block."""
-        if self.is_live:
-            LOG.info(activity)
-            with self.console.status(Text(activity)):
-                yield
-        else:
-            self.say(activity)
-            yield
+    def announced(self, activity: str) -> Iterator[Callable[[str], None]]:
+        """Show an activity until the end of the block, and yield a function that shows its progress.
+
+        A terminal has one line with a spinner, drawn again in place. A file gets a new line for progress, as
+        does the log, at most every 10 seconds.
+        """
+        out = LOG.info if self.is_live else self.say
+        out(activity)
+        lines = _Lines(out)
+        with self.console.status(Text(activity)) if self.is_live else nullcontext() as status:
+
+            def show(progress: str) -> None:
+                line = f"{activity}: {progress}"
+                if status:
+                    status.update(Text(line))
+                lines.add(line)
+
+            yield show
 
 
 class Display:

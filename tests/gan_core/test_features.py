@@ -34,7 +34,11 @@ def test_a_changed_classifier_is_refused(tmp_path, monkeypatch, digits):
 def test_training_is_seeded_and_leaves_the_global_random_state_alone(digits):
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    first, second = (train_classifier(digits, seed=3, max_steps=62) for _ in range(2))
+    calls = []
+    first = train_classifier(digits, seed=3, max_steps=62)
+    second = train_classifier(digits, seed=3, max_steps=62, on_progress=lambda *call: calls.append(call))
+    assert [call[:2] for call in calls] == [(50, 62), (62, 62)]
+    assert all(0.5 < share <= 1 for *_, share in calls)
     assert torch.equal(torch.get_rng_state(), before)
     assert all(map(torch.equal, first.state_dict().values(), second.state_dict().values()))
     assert accuracy(first, digits.held_out, digits.held_out_labels) > 0.5

@@ -1,9 +1,12 @@
 from io import StringIO
 
 import pytest
+from PIL import Image
 from rich.console import Console
 
 from gan_core.errors import ContractError
+from sweeps.cluster.connection import local_ray
+from sweeps.driver import progress
 from sweeps.driver.preparation import _message, _with_users_components, prepare
 from sweeps.driver.progress import Terminal
 from sweeps.spec.reading import load_spec
@@ -35,6 +38,21 @@ def test_an_own_component_is_tried_with_the_baselines_too(make_spec):
     configs = _with_users_components(make_spec(text))
     assert [config.loss for config in configs] == ["bce", "lsgan", "hinge"]
     assert {config.noise_dim for config in configs} == {96}
+
+
+def test_the_progress_of_a_new_dataset_and_its_classifier_is_shown(make_spec, tmp_path, monkeypatch):
+    for number, shade in enumerate((20, 230)):
+        (tmp_path / "images" / str(number)).mkdir(parents=True)
+        for each in range(100):
+            Image.new("L", (8, 8), shade + each % 20).save(tmp_path / "images" / str(number) / f"{each}.png")
+    monkeypatch.setenv("GAN_SWEEP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    dataset = f"folder:{tmp_path / 'images'}\nimage_size: 8\nchannels: 1"
+    spec, console = make_spec(GOOD.replace("mnist-5k", dataset)), Console(file=StringIO(), width=500)
+    with local_ray(spec.resources):
+        prepare(spec, {"cpu": 1, "gpu": 0}, Terminal(console), check=lambda: None)
+    shown = console.file.getvalue()
+    assert f"Loading {spec.dataset} and its classifier: training the classifier, step 60 of 60, acc" in shown
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from io import StringIO
 
 from rich.console import Console
 
+from sweeps.driver import progress
 from sweeps.driver.progress import Display, Terminal
 from sweeps.record.past import Past
 from sweeps.record.status import Status
@@ -60,6 +61,27 @@ def test_quiet_shows_nothing():
     with display_on(console, is_quiet=True) as display:
         play(display)
     assert console.file.getvalue() == ""
+
+
+def test_progress_is_a_new_line_every_ten_seconds_at_most_and_only_if_it_has_changed(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(progress, "monotonic", lambda: now)
+    console = Console(file=StringIO())
+    with Terminal(console).announced("Loading mine") as show:
+        for now in (1.0, 9.0, 11.0, 12.0, 20.0, 22.0):
+            show(f"step {now:.0f}")
+        now = 40.0
+        show("step 22")
+    lines = ["Loading mine", "Loading mine: step 11", "Loading mine: step 22"]
+    assert console.file.getvalue().splitlines() == lines
+
+
+def test_progress_in_a_terminal_is_drawn_in_place():
+    console = Console(file=StringIO(), force_terminal=True, width=80)
+    with Terminal(console).announced("Loading mine") as show:
+        show("step 1")
+        show("step 2")
+    assert "Loading mine: step 2" in console.file.getvalue()
 
 
 def ended(number, status, score):
