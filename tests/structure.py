@@ -90,7 +90,7 @@ def picture() -> Iterator[str]:
 
 
 def section() -> str:
-    """Return the picture as it stands in CONTRIBUTING.md, between its markers."""
+    """Return the picture as CONTRIBUTING.md shows it, between its markers."""
     return f"{BEGIN}```\n{chr(10).join(picture())}\n```\n{END}"
 
 

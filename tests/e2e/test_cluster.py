@@ -1,4 +1,4 @@
-"""Sweeps on Ray clusters whose nodes are processes on this machine."""
+"""Sweeps on Ray clusters of several nodes, each a process on this machine."""
 
 import json
 import os
