@@ -68,24 +68,16 @@ class Space:
         return params
 
     def contains(self, params: Mapping[str, Scalar]) -> bool:
-        """Return whether ``params`` are a point: exactly the active parameters, each within its domain.
-
-        Points of older records also have the parameters with a list of one value.
-        """
+        """Return whether ``params`` are a point: exactly the active parameters, each within its domain."""
         active = {name for name in self._domains if self.is_active(name, params)}
-        others = params.keys() - active
-        return (
-            active <= params.keys()
-            and all(self._domains[name].contains(params[name]) for name in active)
-            and all(name not in self._domains and self._fixed.get(name) == params[name] for name in others)
-        )
+        return params.keys() == active and all(self._domains[name].contains(params[name]) for name in active)
 
     def optuna_params(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """Return what Optuna's trial stores for the point ``params``."""
         return {
             name: self._domains[name].optuna_value(value)
             for name, value in params.items()
-            if name in self._domains and not isinstance(self._domains[name], Fixed)
+            if not isinstance(self._domains[name], Fixed)
         }
 
     def points(self) -> Iterator[dict[str, Scalar]] | None:

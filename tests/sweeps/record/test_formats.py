@@ -86,6 +86,21 @@ def test_reports_of_format_8_get_the_lineage_of_their_time(tmp_path):
     assert row["best_metrics"]["fid"] == pytest.approx(585.037)
 
 
+def test_a_list_of_one_value_in_format_8_is_no_searched_parameter(tmp_path):
+    folder = stored(tmp_path, 8)
+    with closing(sqlite3.connect(folder / "ledger.db")) as connection, connection:
+        connection.execute(
+            "UPDATE sweep SET value = replace(value, '[0.99, 0.999]', '[0.9]') WHERE key = 'spec'"
+        )
+        connection.execute(
+            "UPDATE trials SET params = json_set(params, '$.beta2', 0.9) WHERE NOT is_baseline"
+        )
+    params = {row["trial_id"]: row["params"] for row in read_ledger("old", tmp_path).trials}
+    assert params.pop("old-0000")["beta2"] == 0.999
+    assert params
+    assert not [each for each in params.values() if "beta2" in each]
+
+
 @pytest.mark.parametrize(
     ("version", "message"),
     [
