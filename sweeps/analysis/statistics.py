@@ -80,7 +80,7 @@ class Scale:
             better scores: a metric such as kid may be 0 or negative, and then a ratio means nothing.
         """
         if not self.is_logarithmic:
-            return self.sign * (reference - scores)
+            return reference - scores if self.less_is_better else scores - reference
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.divide(reference, scores) if self.less_is_better else np.divide(scores, reference)
 

@@ -49,7 +49,7 @@ def plots_of(sweep: Sweep) -> list[Plot]:
     ]
     if not sweep.rank()["rank"].notna().any():
         return drawn
-    if sweep.confirmed():
+    if len(sweep.replicas):
         ranked = sweep.rank(stage=Stage.CONFIRM)
         drawn.insert(0, Plot("confirmation", plots.confirmation(sweep.replicas, ranked, metric), _SEEDS))
     return [*drawn, *_comparisons(sweep)]

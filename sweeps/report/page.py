@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from time import localtime, strftime
 from typing import Any
 
 from sweeps.analysis.sweep import Sweep
 from sweeps.analysis.verdict import number, verdict
 from sweeps.errors import SweepError
+from sweeps.record.files import write_atomically
 from sweeps.record.layout import report_file
 from sweeps.record.reading import spec_in_effect, standing
 from sweeps.record.status import Status
@@ -15,7 +15,7 @@ from sweeps.report.contact_sheet import contact_sheet
 from sweeps.report.figures import as_page_json, plots_of
 from sweeps.report.tables import cell, confirmation_table, failures_table, trial_table
 from sweeps.spec.yaml_text import spec_as_yaml
-from sweeps.words import counted, duration, results_option
+from sweeps.words import counted, duration, format_time, results_option
 
 
 def write_report(sweep: Sweep, file: Path | None = None) -> Path:
@@ -29,11 +29,10 @@ def write_report(sweep: Sweep, file: Path | None = None) -> Path:
         SweepError: The file cannot be written.
     """
     target = file or report_file(sweep.folder)
-    page, draft = render(sweep), target.with_name(f"{target.name}.draft")
+    page = render(sweep)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(page, encoding="utf-8")
-        draft.replace(target)
+        write_atomically(target, page.encode())
     except OSError as error:
         raise SweepError(f"{target} cannot be written: {error.strerror}; type another: --out FILE") from None
     return target
@@ -93,7 +92,7 @@ def _facts(sweep: Sweep) -> list[str]:
     is_running = summary["status"] == Status.RUNNING
     if moment:
         event = "running since" if is_running else "ended"
-        facts.append(f"{event} {strftime('%Y-%m-%d %H:%M', localtime(moment))}")
+        facts.append(f"{event} {format_time(moment)}")
     return facts
 
 

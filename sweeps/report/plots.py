@@ -65,22 +65,28 @@ def history(trials: pd.DataFrame, metric: str = "fid") -> go.Figure:
 
 
 def learning_curves(trials: pd.DataFrame, history: pd.DataFrame, metric: str = "fid") -> go.Figure:
-    """Plot the score of every report by step, a line per trial; stopped trials are faded."""
+    """Plot the score of every report by step, a line per trial; stopped trials are faded.
+
+    A take-over of another trial's state breaks the line: the trial reports again from an earlier step.
+    """
     values = history[metric] if metric in history else pd.Series(dtype=float)
     figure = _figure("Learning curves", "step", metric, values)
-    reports = dict(list(history.groupby("trial_id", sort=False)))
+    curves_of: dict[str, list[pd.DataFrame]] = {}
+    for (trial_id, _), reports in history.groupby(["trial_id", "lineage"], sort=False):
+        curves_of.setdefault(trial_id, []).append(reports)
     best = _best_trial(trials, metric)
     kinds = trial_kinds(trials)
     for kind, style in STYLES.items():
         curves = [
-            reports[trial_id]
+            curve
             for trial_id in trials.loc[kinds == kind, "trial_id"]
-            if trial_id in reports and trial_id != best
+            if trial_id != best
+            for curve in curves_of.get(trial_id, [])
         ]
         if curves:
             add_curves(figure, curves, metric, kind, style)
     if best is not None:
-        add_curves(figure, [reports[best]], metric, "best", {"color": GREEN, "opacity": 1.0}, width=3.0)
+        add_curves(figure, curves_of[best], metric, "best", {"color": GREEN, "opacity": 1.0}, width=3.0)
     return figure
 
 
@@ -236,9 +242,10 @@ def confirmation(replicas: pd.DataFrame, ranked: pd.DataFrame, metric: str = "fi
     scored = trained[trained["status"] == Status.COMPLETED]
     shown = pd.concat([scored[metric], ranked["low"], ranked["high"]]).astype(float)
     floor = ranked["floor"].iloc[0] if len(ranked) else np.nan
-    if floor_fits(floor, shown):
+    shows_floor = floor_fits(floor, shown)
+    if shows_floor:
         shown = pd.concat([shown, pd.Series([floor])])
-    is_log = needs_log_axis(scored[metric])
+    is_log = needs_log_axis(scored[metric]) and bool(shown.min() > 0)
     figure = go.Figure(layout={"template": template(), "title": {"text": "Scores on fresh seeds"}})
     figure.update_xaxes(
         title={"text": metric}, exponentformat="none", **horizontal_axis_scale(shown, log=is_log)
@@ -254,7 +261,7 @@ def confirmation(replicas: pd.DataFrame, ranked: pd.DataFrame, metric: str = "fi
     add_seeds(figure, scored, metric)
     add_means(figure, ranked, metric)
     add_failed_seeds(figure, trained[trained["status"].isin(FAILURES)])
-    add_floor(figure, floor, len(ranked), is_shown=floor_fits(floor, shown))
+    add_floor(figure, floor, len(ranked), is_shown=shows_floor)
     return figure
 
 

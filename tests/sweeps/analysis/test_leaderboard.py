@@ -5,7 +5,7 @@ import pytest
 import sweeps
 from sweeps.analysis.verdict import verdict
 from sweeps.cli.printing import print_leaderboard
-from tests.sweeps.ledgers import write_confirmation, write_search
+from tests.sweeps.ledgers import write_confirmation, write_search, write_sweep
 
 KID = {"metric": [{"name": "kid", "goal": "minimize"}]}
 
@@ -24,6 +24,12 @@ def test_a_gain_in_kid_is_a_difference(sweep, capsys):
     assert "a kid of -0.01 (1,000 samples), 0.05 lower than the 0.04 of the tutorial's" in verdict(sweep)
     print_leaderboard(sweep, board, None, None, None, "gan-sweep rank tiny")
     assert "+0.05" in capsys.readouterr().out.splitlines()[2]
+
+
+def test_the_defaults_have_no_negative_gain_over_themselves(tmp_path):
+    write_sweep(tmp_path, metrics=("recall",))
+    board = sweeps.load("tiny", tmp_path).rank()
+    assert f"{board['gain'][board['is_baseline']].item():+g}" == "+0"
 
 
 def test_a_gain_in_kid_over_fresh_seeds_is_a_difference(sweep):

@@ -1,15 +1,11 @@
-from itertools import combinations
-from statistics import fmean
-
 import numpy as np
 import pandas as pd
 import pytest
 
 import sweeps
-from sweeps.analysis.best_of_k import expected_best
 from sweeps.record.status import Status
 from sweeps.report import plots
-from tests.sweeps.ledgers import scores_of, write_confirmation, write_sweep
+from tests.sweeps.ledgers import scores_of, write_confirmation, write_search, write_sweep
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +63,15 @@ def test_the_curves_of_stopped_trials_are_faded_and_the_best_stands_out(sweep):
     assert gaps == (sweep.trials["status"] == Status.PRUNED).sum() - 1
 
 
+def test_a_take_over_breaks_a_learning_curve(sweep):
+    history = sweep.history[sweep.history["trial_id"].isin(["tiny-0006", "tiny-0008"])]
+    again = history[history["step"] == 200].assign(lineage=1, fid=1.0)
+    both = pd.concat([history, again]).sort_values(["trial_id", "lineage", "step"])
+    figure = plots.learning_curves(sweep.trials, both)
+    for name in ("completed", "best"):
+        assert list(np.nan_to_num(trace(figure, name).x)) == [100, 200, 300, 400, 0, 200]
+
+
 def test_an_axis_is_logarithmic_if_the_scores_span_a_decade(sweep):
     assert plots.history(sweep.trials).layout.yaxis.type == "log"
     assert plots.history(sweep.trials[sweep.trials["search_fid"] > 300]).layout.yaxis.type == "linear"
@@ -86,46 +91,10 @@ def test_parallel_coordinates_have_a_line_per_scored_trial_and_a_foot_for_missin
     assert tuple(axes["loss"].ticktext) == ("bce", "lsgan")
 
 
-def test_the_parameter_that_determines_the_score_is_the_most_important():
-    n = 60
-    generator = np.random.default_rng(0)
-    trials = pd.DataFrame(
-        {
-            "status": "completed",
-            "lr": 10 ** generator.uniform(-4, -1, n),
-            "beta1": generator.uniform(0, 1, n),
-            "loss": generator.choice(["bce", "lsgan"], n),
-        }
-    )
-    trials["search_fid"] = 100 * (np.log10(trials["lr"]) + 2) ** 2
-    trials["search_recall"] = trials["beta1"]
-    by_fid = plots.parameter_importances(trials, ["beta1", "loss", "lr"], logarithmic=["lr"])
-    assert by_fid.index[0] == "lr"
-    assert by_fid.sum() == pytest.approx(1)
-    assert plots.parameter_importances(trials, ["beta1", "loss", "lr"], "recall").index[0] == "beta1"
-    assert list(plots.importances(trials, ["beta1", "loss", "lr"], logarithmic=["lr"]).data[0].y)[-1] == "lr"
-
-
-def test_importances_of_two_trials_are_zero(sweep):
-    shares = plots.parameter_importances(sweep.trials.head(2), sweep.searched)
-    assert set(shares) == {0.0}
-    assert set(shares.index) == set(sweep.searched)
-
-
-@pytest.mark.parametrize(("metric", "best"), [("fid", min), ("recall", max)])
-@pytest.mark.parametrize("n_diverged", [0, 2])
-def test_the_expected_best_is_the_mean_over_all_draws(metric, best, n_diverged):
-    scores = [5.0, 1.0, 8.0, 2.0]
-    expected = expected_best(scores, metric, n_diverged=n_diverged)
-    pool = [*scores, *[None] * n_diverged]
-    for row in expected.itertuples():
-        draws = ([x for x in draw if x is not None] for draw in combinations(pool, row.trials))
-        bests = sorted(best(draw) for draw in draws if draw)
-        assert row.mean == pytest.approx(fmean(bests))
-        assert row.low == pytest.approx(np.quantile(bests, 0.1, method="inverted_cdf"))
-        assert bests[0] <= row.low <= row.high <= bests[-1]
-    assert expected["trials"].tolist() == list(range(1, len(pool) + 1))
-    assert expected["mean"].iloc[-1] == best(scores)
+def test_the_bars_of_the_importances_end_with_the_greatest(sweep):
+    (bars,) = plots.importances(sweep.trials, sweep.searched, logarithmic=sweep.logarithmic).data
+    assert set(bars.y) == set(sweep.searched)
+    assert list(bars.x) == sorted(bars.x)
 
 
 def test_the_budget_plot_has_a_line_and_a_band_for_each_loss(sweep):
@@ -177,6 +146,16 @@ def test_real_images_are_drawn_if_the_scores_remain_apart(tmp_path, scores, name
     assert trace(figure, name).x[0] == place
     low, high = figure.layout.xaxis.range
     assert low < (place or min(scores)) < max(scores) < high
+
+
+def test_an_interval_below_zero_has_a_linear_axis(tmp_path):
+    folder = write_search(tmp_path, 1.0, 0.1)
+    sweep = write_confirmation(folder, {"tiny-0001": [-0.001, -0.02], "tiny-0000": [-0.1, -0.2]})
+    ranked = sweep.rank("kid", stage="confirm")
+    assert ranked["low"].min() < 0 < sweep.replicas["kid"].min()
+    figure = plots.confirmation(sweep.replicas, ranked, "kid")
+    assert figure.layout.xaxis.type == "linear"
+    assert figure.layout.xaxis.range[0] < ranked["low"].min()
 
 
 @pytest.mark.parametrize("metrics", [("fid", "recall"), ("recall", "fid")])
