@@ -1,6 +1,7 @@
 """The options that several commands share."""
 
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gan_core.registry import allow_imports
+from sweeps.errors import SweepError
 from sweeps.words import RESULTS
 
 
@@ -119,7 +121,9 @@ def _names(ctx: typer.Context) -> list[str]:
     """Return the names of all sweeps, for the shell to complete."""
     from sweeps.record.layout import sweep_names
 
-    return sweep_names(_results(ctx))
+    with suppress(SweepError):
+        return sweep_names(_results(ctx))
+    return []
 
 
 def _newest(ctx: typer.Context) -> str:

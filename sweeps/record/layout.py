@@ -46,8 +46,23 @@ def worker_log_file(folder: Path, trial_id: str) -> Path:
 
 
 def sweep_names(results: Path) -> list[str]:
-    """Return the names of the sweeps in ``results``, sorted."""
-    return sorted({path.parent.name for file in (LEDGER, COPY) for path in results.glob(f"*/{file}")})
+    """Return the names of the sweeps in ``results``, sorted.
+
+    Raises:
+        SweepError: The folder cannot be listed.
+    """
+    try:
+        folders = list(results.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise SweepError(
+            f"{results} cannot be listed ({error.strerror}): choose another folder, --results DIR, or ask the"
+            " owner to share this one"
+        ) from None
+    return sorted(
+        folder.name for folder in folders if any(os.access(folder / file, os.F_OK) for file in (LEDGER, COPY))
+    )
 
 
 def check_results(results: Path, name: str | None) -> None:
@@ -61,7 +76,9 @@ def check_results(results: Path, name: str | None) -> None:
         raise SweepError(
             f"{results}: a path with ?, # or % cannot hold databases; choose another: --results DIR"
         )
-    parent = next(path for path in (results.absolute(), *results.absolute().parents) if path.exists())
+    parent = next(
+        path for path in (results.absolute(), *results.absolute().parents) if os.access(path, os.F_OK)
+    )
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise SweepError(
             f"{results} cannot be written: {parent} is no writable folder; choose another: --results DIR"

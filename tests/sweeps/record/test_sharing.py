@@ -84,6 +84,37 @@ def test_a_user_who_may_not_write_reads_sweeps_that_ended_were_killed_or_run(pub
     assert all("cannot be written" in line[3] for line in found)
 
 
+LIST_AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from sweeps.record.layout import check_results, sweep_names
+from sweeps.errors import SweepError
+os.setgid({nobody})
+os.setuid({nobody})
+for folder in map(Path, sys.argv[1:]):
+    for attempt in (lambda: sweep_names(folder), lambda: check_results(folder, None)):
+        try:
+            print(attempt())
+        except SweepError as error:
+            print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_results_folder_that_a_user_may_not_list_is_named(public_folder):
+    hidden = public_folder / "hidden"
+    (hidden / "inner").mkdir(parents=True)
+    hidden.chmod(0o700)
+    command = [sys.executable, "-c", LIST_AS_NOBODY.format(nobody=NOBODY), hidden, hidden / "inner"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    errors = done.stdout.splitlines()
+    assert [error.partition(" (")[0] for error in errors[::2]] == [
+        f"{folder} cannot be listed" for folder in (hidden, hidden / "inner")
+    ]
+    assert all(f"{hidden} is no writable folder" in error for error in errors[1::2])
+
+
 def test_a_sweep_runs_while_its_lock_is_held(tmp_path):
     assert not is_run(tmp_path)
     with running_lock(tmp_path):
@@ -155,7 +186,7 @@ def test_a_writer_that_is_locked_out_names_the_lock(tmp_path):
 def test_a_record_without_read_permission_is_named(tmp_path, monkeypatch):
     ledger = new_ledger(tmp_path)
     ledger.close(Status.COMPLETED)
-    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda _file, mode: mode != os.R_OK)
     with pytest.raises(SweepError, match=r"ledger\.db cannot be read: its permissions forbid it"):
         read_ledger("tiny", tmp_path)
 
