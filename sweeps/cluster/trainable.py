@@ -1,6 +1,7 @@
 """Train a trial in a Ray worker."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from math import ceil, isfinite
@@ -38,6 +39,7 @@ class GanTrainable(tune.Trainable):
 
     _trial_id: str
     _checkpoint: Path
+    _reported_step: int
     _taken_over: dict[str, Any] | None
     _best: dict[str, float]
     _config: "TrialConfig"
@@ -127,27 +129,44 @@ class GanTrainable(tune.Trainable):
         return report
 
     def _report_from_matching_checkpoint(self) -> "Report":
-        """Train up to the next report; set checkpoints with other hyperparameters aside.
+        """Train up to the next report; set checkpoints that do not fit the record aside.
 
-        The newest checkpoint may be from before or after a take-over. A checkpoint of another dataset is
-        refused: the reports of both trainings are not comparable.
+        The newest checkpoint may be from before or after a take-over. If the record was restored from its
+        copy, a checkpoint may also be ahead of the record, which would then miss reports. A checkpoint of
+        another dataset is refused: the reports of both trainings are not comparable.
         """
         from gan_core import CheckpointMismatchError, TrialConfig
-        from gan_core.checkpoint import previous_checkpoint
 
         while True:
             try:
-                return next(self._reports)
+                report = next(self._reports)
             except CheckpointMismatchError as error:
-                generations = [self._checkpoint, previous_checkpoint(self._checkpoint)]
-                left = [each for each in generations if each.exists()]
-                if not left or not TrialConfig.model_fields.keys() >= set(error.names):
+                is_other_data = not TrialConfig.model_fields.keys() >= set(error.names)
+                if is_other_data or not self._set_checkpoint_aside(str(error)):
                     raise
-                newest, *older = left
-                newest.replace(newest.with_name(f"{newest.name}.damaged"))
-                then = "resuming from the previous checkpoint" if older else "training restarts"
-                self._mishaps.append(f"{error}; {then}")
-                self._train()
+                continue
+            is_due = report.step <= self._reported_step + self._config.report_every
+            ahead = (
+                f"its checkpoint is at step {report.step}, and the record ends at step {self._reported_step}"
+            )
+            if is_due or not self._set_checkpoint_aside(ahead):
+                self._reported_step = report.step
+                return report
+
+    def _set_checkpoint_aside(self, fault: str) -> bool:
+        """Train from the previous checkpoint or from the start; return False if there is no checkpoint."""
+        from gan_core.checkpoint import previous_checkpoint
+
+        generations = [self._checkpoint, previous_checkpoint(self._checkpoint)]
+        left = [each for each in generations if each.exists()]
+        if not left:
+            return False
+        newest, *older = left
+        newest.replace(newest.with_name(f"{newest.name}.damaged"))
+        then = "resuming from the previous checkpoint" if older else "training restarts"
+        self._mishaps.append(f"{fault}; {then}")
+        self._train()
+        return True
 
     def _upload_checkpoint(self, storage: "Storage") -> None:
         from gan_core.errors import in_one_line
@@ -198,11 +217,12 @@ class GanTrainable(tune.Trainable):
             self._best, self._taken_over = kept["best"], kept["taken_over"]
             shutil.copyfile(folder / _CHECKPOINT, self._checkpoint)
             with ended_after(self._timeout):
-                next(self._reports)
+                self._reported_step = next(self._reports).step
             return
         state = load_checkpoint(folder / _CHECKPOINT, self._device)
         self._best = {}
-        self._taken_over = {"trial_id": kept["trial_id"], "step": state["trainer"]["steps_taken"]}
+        self._reported_step = state["trainer"]["steps_taken"]
+        self._taken_over = {"trial_id": kept["trial_id"], "step": self._reported_step}
         self._train(start=state)
 
     def _is_better(self, metrics: dict[str, float]) -> bool:
@@ -232,13 +252,15 @@ class GanTrainable(tune.Trainable):
         self._mishaps = []
         self._checkpoint = self._checkpoint_file(Path(suggestion["checkpoint"]))
         self._checkpoint_every_s = suggestion["checkpoint_every_s"]
-        self._mishaps += self._missing_checkpoint(suggestion["reported_step"])
+        self._reported_step = suggestion["reported_step"]
+        self._mishaps += self._missing_checkpoint()
         self._train()
 
     def _checkpoint_file(self, in_sweep: Path) -> Path:
         """Return the trial's checkpoint file, downloaded from the storage if there is one.
 
-        The local files of this worker's previous trial are deleted.
+        If the sweep ran without a storage before, the checkpoint may be in the sweep's folder. The local
+        files of this worker's previous trial are deleted.
         """
         from gan_core.checkpoint import previous_checkpoint
         from gan_core.errors import in_one_line
@@ -252,19 +274,22 @@ class GanTrainable(tune.Trainable):
         self._left_behind = frozenset({file})
         try:
             self._uploads.download(file)
+            if not file.exists() and os.access(in_sweep, os.R_OK):
+                shutil.copyfile(in_sweep, file)
         except OSError as error:
             self._mishaps.append(
                 f"its checkpoint could not be downloaded from {self._uploads.uri}: {in_one_line(error)}"
             )
         return file
 
-    def _missing_checkpoint(self, reported_step: int) -> list[str]:
+    def _missing_checkpoint(self) -> list[str]:
         """Return a mishap if the trial has reported before and has no checkpoint to resume from."""
         from gan_core.checkpoint import previous_checkpoint
 
-        if not reported_step or self._checkpoint.exists() or previous_checkpoint(self._checkpoint).exists():
+        generations = self._checkpoint, previous_checkpoint(self._checkpoint)
+        if not self._reported_step or any(each.exists() for each in generations):
             return []
-        return [f"it has reported step {reported_step} and has no checkpoint; training restarts"]
+        return [f"it has reported step {self._reported_step} and has no checkpoint; training restarts"]
 
     def _train(self, start: dict[str, Any] | None = None) -> None:
         from gan_core import train
