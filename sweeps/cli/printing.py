@@ -116,7 +116,7 @@ def print_leaderboard(
     scale = sweep.scale(by)
     better = "lower" if scale.less_is_better else "higher"
     floors = frame["floor"].dropna().unique()
-    floor = f"; real images have {floors[0]:.4g}" if len(floors) == 1 else ""
+    floor = f"; real images score {floors[0]:.4g}" if len(floors) == 1 else ""
     shown = frame if top is not None else frame.head(MOST_ROWS)
     print_table(
         f"{sweep.name}: {scale.metric}, {better} is better{floor}",

@@ -181,11 +181,10 @@ def _time(spec: SweepSpec) -> Iterator[str]:
     config = spec.trial_config(spec.baseline, 0)
     cost = _timed(config, shape, spec.resources.cpu)
     full = cost.seconds(config, config.steps) + cost.final_s
-    longest = spec.trials * full / slots
-    estimate = f"about {duration(longest)} in all"
-    if spec.early_terminate.type in {"asha", "hyperband"}:
-        others = (spec.trials - 1) * cost.seconds(config, _steps_with_stops(spec, config))
-        eta = spec.early_terminate.eta
+    estimate = f"about {duration(spec.max_trials * full / slots)} in all"
+    steps, eta = _steps_with_stops(spec, config), spec.early_terminate.eta
+    if spec.early_terminate.type in {"asha", "hyperband"} and steps < config.steps:
+        others = (spec.max_trials - 1) * cost.seconds(config, steps)
         estimate += f", {duration((full + others) / slots)} if one in {eta} continues at each rung"
     confirmation = Confirmation.from_spec(spec)
     if confirmation is not None:
@@ -239,7 +238,7 @@ def _timed(config: TrialConfig, shape: tuple[int, int, int], threads: int) -> Co
 def disk_bytes(spec: SweepSpec, n_ended: int = 0) -> float:
     """Estimate how much a sweep and its confirmation write, in bytes, without the trials that have ended."""
     confirmation = Confirmation.from_spec(spec)
-    trainings = spec.trials + (confirmation.most_trainings if confirmation else 0)
+    trainings = spec.max_trials + (confirmation.most_trainings if confirmation else 0)
     return bytes_needed(spec, max(0, trainings - n_ended), _slots(spec))
 
 

@@ -73,7 +73,7 @@ def learning_curves(trials: pd.DataFrame, history: pd.DataFrame, metric: str = "
     figure = _figure("Learning curves", "step", metric, values)
     curves_of: dict[str, list[pd.DataFrame]] = {}
     for (trial_id, _), reports in history.groupby(["trial_id", "lineage"], sort=False):
-        curves_of.setdefault(trial_id, []).append(reports)
+        curves_of.setdefault(str(trial_id), []).append(reports)
     best = _best_trial(trials, metric)
     kinds = trial_kinds(trials)
     for kind, style in STYLES.items():

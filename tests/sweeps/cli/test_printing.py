@@ -64,7 +64,7 @@ def frame_of(**columns):
 
 def test_a_pipe_gets_all_columns_in_plain_lines(results):
     lines = typed(results, "rank", "tiny").splitlines()
-    assert lines[0] == "tiny: fid, lower is better; real images have 7.1"
+    assert lines[0] == "tiny: fid, lower is better; real images score 7.1"
     headings = "rank trial status fid gain loss penalty lr penalty_weight samples step flags"
     assert lines[1].split() == headings.split()
     assert len(lines) == 2 + 10 + 1

@@ -1,5 +1,6 @@
 import ast
 import inspect
+import os
 import pickle
 import socket
 import subprocess
@@ -170,16 +171,20 @@ def test_a_local_ray_has_no_log_reader_and_no_autoscaler(started):
 STARTS = """
 import sys
 from ray.air._internal import usage
-from ray.tune import Callback
+from ray.tune import Callback, Trainable
+from ray.tune.execution.class_cache import _ActorClassCache
 from sweeps.cluster.patches import trials_in_workers
 with trials_in_workers({}):
     usage.tag_callbacks([Callback()])
-sys.exit("mlflow" in sys.modules)
+    options = _ActorClassCache().get(Trainable)._default_options
+sys.exit("mlflow" in sys.modules or bool(options["runtime_env"]))
 """
 
 
-def test_usage_statistics_do_not_import_mlflow_before_the_first_trial():
-    assert subprocess.run([sys.executable, "-c", STARTS], check=False).returncode == 0
+def test_trials_run_in_workers_that_are_ready_and_tune_imports_no_mlflow():
+    environment = {**os.environ, "RAY_CHDIR_TO_TRIAL_DIR": "0"}
+    done = subprocess.run([sys.executable, "-c", STARTS], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_files_content_has_a_short_repr_and_survives_pickling():

@@ -113,6 +113,20 @@ def test_the_confirmations_time_is_told(tmp_path):
     assert re.search(r", and \d+ \S+ up to \d+ \S+ more for the confirmation: ", printed(spec, timed=True))
 
 
+@pytest.mark.parametrize(("min_iter", "stops"), [(1, True), (2, False)])
+def test_an_estimate_with_stops_needs_a_rung_before_the_last_report(tmp_path, min_iter, stops):
+    spec = load_spec(write(tmp_path, GOOD))
+    rules = spec.early_terminate.model_copy(update={"min_iter": min_iter})
+    shown = printed(spec.model_copy(update={"early_terminate": rules}), timed=True)
+    assert ("if one in 3 continues at each rung" in shown) == stops
+
+
+def test_the_disk_holds_no_more_trials_than_a_finite_space_has_points(tmp_path):
+    text = "name: tiny\ntrials: {}\nparameters:\n  lr: {{values: [3e-4, 1e-3]}}\n"
+    few, many = (load_spec(write(tmp_path, text.format(trials))) for trials in (2, 200))
+    assert as_json(few)["disk_bytes"] == as_json(many)["disk_bytes"]
+
+
 def printed(spec, timed=False):
     out = StringIO()
     print_preview(spec, Console(file=out, width=TABLE_WIDTH), timed=timed)
