@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ray import cloudpickle, tune
-from ray.exceptions import RayTaskError
+from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 
 from sweeps.cluster.storage import Storage
 from sweeps.cluster.worker_log import has_timed_out
+from sweeps.driver.deaths import death_of, error_of
 from sweeps.driver.disk import disk_full_error, is_full
 from sweeps.driver.progress import Display
 from sweeps.driver.request import OnReport
@@ -204,14 +204,14 @@ class Recorder(tune.Callback):
                 self._record_failure(trial)
 
     def _record_failure(self, trial: TuneTrial) -> None:
-        error = _error_of(trial)
+        error = error_of(trial)
         if error is not None and is_full(error):
             raise error
         if trial.trial_id not in self._running:
             self._start(trial)
         traceback = Path(trial.error_file).read_text(encoding="utf-8")
         log = self._logs.keep(trial.trial_id, self._running[trial.trial_id].trial_id, error)
-        death = _death(error, traceback)
+        death = death_of(error, traceback)
         if death and self._timeout and has_timed_out(log):
             death = f"no report for {self._timeout:g} s (trial_timeout)"
         if death and self._retry(trial.trial_id, death):
@@ -282,41 +282,3 @@ def _forget_statistics(trial: TuneTrial) -> None:
     """Delete Tune's statistics of a trial's results: 100 KB a trial, and nothing reads them."""
     trial.run_metadata.metric_analysis.clear()
     trial.run_metadata.metric_n_steps.clear()
-
-
-def _error_of(trial: TuneTrial) -> Exception | None:
-    """Return the exception that a trial failed with; None if it was raised here or cannot be loaded.
-
-    ``get_pickled_error`` looks in Tune's storage, to which Tune copies the exception only later.
-    """
-    file = trial.pickled_error_file
-    if not file or not Path(file).exists():
-        return None
-    try:
-        error: Exception = cloudpickle.loads(Path(file).read_bytes())
-    except Exception:  # noqa: BLE001 - an exception class of the user's may refuse to be loaded
-        return None
-    return error
-
-
-_TRACEBACKS = "Traceback (most recent call last)", "ray::"
-"""How tracebacks begin: in this process, and in a worker."""
-
-_OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}
-
-
-def _death(error: Exception | None, message: str) -> str | None:
-    """Return why a trial's worker died; None if the code of the trial or of gan-sweep raised.
-
-    Args:
-        error: What :func:`_error_of` returns.
-        message: Tune's text of the error: of an exception in this process, its traceback.
-
-    Out of memory counts as a death: other trials may have used the memory up.
-    """
-    cause = error.cause if isinstance(error, RayTaskError) else error
-    if type(cause).__name__ in _OUT_OF_MEMORY:
-        return "OutOfMemory: the worker had too little memory"
-    is_raised = isinstance(error, RayTaskError) or getattr(error, "actor_init_failed", False)
-    is_raised = is_raised or (error is None and any(begin in message for begin in _TRACEBACKS))
-    return None if is_raised else "WorkerDied: it was killed, ran out of memory, or crashed"

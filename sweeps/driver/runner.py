@@ -124,7 +124,10 @@ def _earlier(spec: SweepSpec, name: str, results: Path) -> Path:
     return earlier_sweep(spec, name, results)
 
 
-RESUME_KEYS = ("checkpoint_every", "confirm", "keep", "resources", "retries", "time_budget", "trials")
+RESUME_KEYS = (
+    *("checkpoint_every", "confirm", "keep", "resources", "retries"),
+    *("time_budget", "trial_timeout", "trials"),
+)
 """The keys of a spec that a resumed sweep may change: neither the space nor the scores depend on them."""
 
 

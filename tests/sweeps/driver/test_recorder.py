@@ -11,8 +11,9 @@ from ray import cloudpickle
 from ray.exceptions import ActorDiedError, OutOfMemoryError, RayTaskError
 from rich.console import Console
 
+from sweeps.driver.deaths import death_of
 from sweeps.driver.progress import Display, Terminal
-from sweeps.driver.recorder import Recorder, _death
+from sweeps.driver.recorder import Recorder
 from sweeps.errors import DiskFullError, SweepError
 from sweeps.record.layout import create_sweep_folder
 from sweeps.record.ledger import Ledger
@@ -41,7 +42,7 @@ def raised(error):
     ],
 )
 def test_a_dead_worker_is_distinguished_from_an_exception_of_the_trial(error, message, expected):
-    death = _death(error, message)
+    death = death_of(error, message)
     assert (death and death.partition(":")[0]) == expected
 
 

@@ -38,3 +38,8 @@ def test_what_is_searched_cannot_be_changed(recorded):
 def test_a_change_has_the_faults_of_a_file(recorded):
     with pytest.raises(SpecError, match=r"--set retries=-1: retries is -1"):
         _changed_spec("tiny", recorded, [parse_setting("retries=-1")])
+
+
+def test_a_resumed_sweep_may_have_another_trial_timeout(recorded):
+    spec, changed = _changed_spec("tiny", recorded, [parse_setting("trial_timeout=10m")])
+    assert (spec.trial_timeout, changed["trial_timeout"]) == (600.0, 600.0)

@@ -1,0 +1,44 @@
+"""Distinguish the death of a worker from an exception that the code of a trial raised."""
+
+from pathlib import Path
+
+from ray import cloudpickle
+from ray.exceptions import RayTaskError
+from ray.tune.experiment import Trial as TuneTrial
+
+_TRACEBACKS = "Traceback (most recent call last)", "ray::"
+"""How tracebacks begin: in this process, and in a worker."""
+
+_OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}
+
+
+def error_of(trial: TuneTrial) -> Exception | None:
+    """Return the exception that a trial failed with; None if it was raised here or cannot be loaded.
+
+    ``get_pickled_error`` looks in Tune's storage, to which Tune copies the exception only later.
+    """
+    file = trial.pickled_error_file
+    if not file or not Path(file).exists():
+        return None
+    try:
+        error: Exception = cloudpickle.loads(Path(file).read_bytes())
+    except Exception:  # noqa: BLE001 - an exception class of the user's may refuse to be loaded
+        return None
+    return error
+
+
+def death_of(error: Exception | None, message: str) -> str | None:
+    """Return why a trial's worker died; None if the code of the trial or of gan-sweep raised.
+
+    Args:
+        error: What :func:`error_of` returns.
+        message: Tune's text of the error: of an exception in this process, its traceback.
+
+    Out of memory counts as a death: other trials may have used the memory up.
+    """
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    if type(cause).__name__ in _OUT_OF_MEMORY:
+        return "OutOfMemory: the worker had too little memory"
+    is_raised = isinstance(error, RayTaskError) or getattr(error, "actor_init_failed", False)
+    is_raised = is_raised or (error is None and any(begin in message for begin in _TRACEBACKS))
+    return None if is_raised else "WorkerDied: it was killed, ran out of memory, or crashed"
