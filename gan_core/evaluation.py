@@ -16,10 +16,12 @@ from gan_core.metrics import (
     Manifold,
     MeanEmbedding,
     class_kl,
+    copies,
     frechet_distance,
     kernel_distance,
     memorisation,
     modes,
+    nearest_distances,
     precision_recall_coverage,
 )
 
@@ -93,10 +95,11 @@ class Evaluator:
         return self._score(*self._features(batches))
 
     def final_score(self, batches: Iterable[Tensor]) -> dict[str, float]:
-        """Return :meth:`score` and ``memorisation``, which compares with all training images."""
+        """Return :meth:`score`, and ``memorisation`` and ``copies``, which look at all training images."""
         features, logits = self._features(batches)
-        copied = memorisation(features, self._held_out, self._train)
-        return self._score(features, logits) | {"memorisation": copied}
+        distances = nearest_distances(features, self._train), self._held_out_distances
+        copied = {"memorisation": memorisation(*distances), "copies": copies(*distances)}
+        return self._score(features, logits) | copied
 
     def _score(self, features: Tensor, logits: Tensor | None) -> dict[str, float]:
         scores = {
@@ -111,6 +114,10 @@ class Evaluator:
     def _train(self) -> Tensor:
         features, _ = self._features(_in_batches(self._data.train))
         return features
+
+    @cached_property
+    def _held_out_distances(self) -> Tensor:
+        return nearest_distances(self._held_out, self._train)
 
     def _features(self, batches: Iterable[Tensor]) -> tuple[Tensor, Tensor | None]:
         with torch.inference_mode():

@@ -41,9 +41,9 @@ class Report:
         samples: 64 generated images, uint8 ``(64, C, H, W)``, from the same noise in every report.
         flags: The raised flags (see :class:`gan_core.flags.FlagWatch`) and the step that each started at.
         best_step: The reported step with the best ``monitor`` metric, by default the lowest fid.
-        final: In the last report, the scores, with ``memorisation``, of ``config.final_samples`` images that
-            the weights of ``best_step`` generate from fresh noise; else None. The best of many noisy scores
-            is biased; this score is computed only once.
+        final: In the last report, the scores, with ``memorisation`` and ``copies``, of
+            ``config.final_samples`` images that the weights of ``best_step`` generate from fresh noise; else
+            None. The best of many noisy scores is biased; this score is computed only once.
         weights: In the last report, the generator's weights at ``best_step``; else None.
     """
 

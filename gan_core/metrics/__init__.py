@@ -6,7 +6,9 @@ from gan_core.metrics.kernel import MeanEmbedding, kernel_distance
 from gan_core.metrics.neighbours import (
     COVERAGE_NEIGHBOURS,
     Manifold,
+    copies,
     memorisation,
+    nearest_distances,
     precision_recall_coverage,
 )
 
@@ -16,9 +18,11 @@ __all__ = [
     "Manifold",
     "MeanEmbedding",
     "class_kl",
+    "copies",
     "frechet_distance",
     "kernel_distance",
     "memorisation",
     "modes",
+    "nearest_distances",
     "precision_recall_coverage",
 ]

@@ -9,6 +9,8 @@ from torch import Tensor
 CHUNK = 128
 PRECISION_NEIGHBOURS = 3
 COVERAGE_NEIGHBOURS = 5
+NEAREST_SHARE = 0.01
+"""The share of held-out images whose distance to the training images counts as that of a copy."""
 ROUNDING = 1e-12
 """The maximum rounding error of a squared distance, relative to the squared norm."""
 
@@ -75,35 +77,53 @@ def precision_recall_coverage(fake: Manifold, real: Manifold) -> dict[str, float
     return {name: float(near.double().mean()) for name, near in shares.items()}
 
 
-def memorisation(fake: Tensor, held_out: Tensor, train: Tensor) -> float:
-    r"""Return how close samples are to training images, relative to held-out real images.
-
-    .. math:: \operatorname{median}_j \min_l \|x_j - t_l\| \;/\; \operatorname{median}_i \min_l \|y_i - t_l\|
-
-    The median distance of the samples to their nearest training images, divided by that of the held-out
-    images: about 1 if samples are as new as real images, near 0 if they are copies. If half of the held-out
-    images are in the training set, the value is infinite, or 1 if half of the samples are, too.
-
-    Args:
-        fake: Features ``(N, F)`` of samples.
-        held_out: Features ``(M, F)`` of held-out real images.
-        train: Features ``(L, F)`` of the training images.
+def nearest_distances(points: Tensor, others: Tensor) -> Tensor:
+    """Return the distance of each feature vector ``(N, F)`` to the nearest of others ``(M, F)``: ``(N,)``.
 
     Raises:
         ValueError: A set is empty.
     """
-    if min(len(fake), len(held_out), len(train)) == 0:
-        raise ValueError("memorisation needs at least 1 feature vector in each set")
-    sample_distance, held_out_distance = (_median_nearest(features, train) for features in (fake, held_out))
+    if min(len(points), len(others)) == 0:
+        raise ValueError("a nearest neighbour needs at least 1 feature vector in each set")
+    points = points.double()
+    nearest = torch.cat([distances.amin(1) for distances in _squared_distances(points, others.double())])
+    return nearest.masked_fill(nearest <= _rounding(points), 0).sqrt()
+
+
+def memorisation(samples: Tensor, held_out: Tensor) -> float:
+    r"""Return how close samples are to training images, relative to held-out real images.
+
+    The median of the samples' :func:`nearest_distances` to the training images, divided by that of the
+    held-out images: about 1 if samples are as new as real images, near 0 if most of them are copies. If half
+    of the held-out images are in the training set, the value is infinite, or 1 if half of the samples are,
+    too. :func:`copies` also notices fewer copies.
+
+    Args:
+        samples: The distances ``(N,)`` of samples to their nearest training images.
+        held_out: The distances ``(M,)`` of held-out real images to theirs.
+    """
+    sample_distance, held_out_distance = (float(each.quantile(0.5)) for each in (samples, held_out))
     if held_out_distance == 0:
         return 1.0 if sample_distance == 0 else float("inf")
     return sample_distance / held_out_distance
 
 
-def _median_nearest(points: Tensor, others: Tensor) -> float:
-    points = points.double()
-    nearest = torch.cat([distances.amin(1) for distances in _squared_distances(points, others.double())])
-    return float(nearest.masked_fill(nearest <= _rounding(points), 0).sqrt().quantile(0.5))
+def copies(samples: Tensor, held_out: Tensor) -> float:
+    r"""Return the share of samples that are copies of training images, in [0, 1].
+
+    .. math:: \max(0, \; P[d \le q] - P[d' \le q])
+
+    with the :func:`nearest_distances` to the training images, :math:`d` of samples and :math:`d'` of held-out
+    real images, and :math:`q`, the distance of the nearest 1 % of the held-out images. The second term is
+    the share that chance gives: 1 %, or more if more held-out images are as near as that.
+
+    Args:
+        samples: The distances ``(N,)`` of samples to their nearest training images.
+        held_out: The distances ``(M,)`` of held-out real images to theirs.
+    """
+    limit = held_out.quantile(NEAREST_SHARE, interpolation="lower")
+    near, by_chance = (float((each <= limit).double().mean()) for each in (samples, held_out))
+    return max(0.0, near - by_chance)
 
 
 def _squared_distances(x: Tensor, y: Tensor) -> Iterator[Tensor]:

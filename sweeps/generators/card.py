@@ -6,7 +6,7 @@ from typing import Any
 from sweeps.analysis.confirmation import FAILED, TIE, UNKNOWN, WINNER, WORSE
 from sweeps.analysis.sweep import Sweep
 from sweeps.generators.formats import TOLERANCE, WEIGHTS, ModelFormat
-from sweeps.generators.objections import LEAST_MEMORISATION
+from sweeps.generators.objections import LEAST_MEMORISATION, MOST_COPIES
 
 
 def model_card(sweep: Sweep, about: dict[str, Any], formats: Sequence[ModelFormat]) -> str:
@@ -41,6 +41,9 @@ and the image shape, and no code.
 
 Memorisation is the distance of samples to the nearest training images, divided by that of held-out images:
 about 1 or more without copying, towards 0 for copies. The check requires {LEAST_MEMORISATION:g}.
+
+Copies is the share of samples that are nearer to a training image than 99 % of the held-out images are,
+beyond the 1 % that chance gives. The check allows {MOST_COPIES:g}.
 
 ## Trained with
 

@@ -6,12 +6,20 @@ from sweeps.analysis.verdict import judge
 LEAST_MEMORISATION = 0.5
 """The least memorisation score that passes the check: half the score of held-out images."""
 
+MOST_COPIES = 0.05
+"""The largest share of copies of training images that passes the check."""
+
 
 def objections_to(sweep: Sweep, trial_id: str) -> list[str]:
     """Return the reasons against giving a generator to others, a clause each."""
     judged = judge(sweep, trial_id)
     against = [] if judged.is_significant else [judged.sentence("its gain over the tutorial's defaults")]
-    memorisation = sweep.scores_of(trial_id).get("memorisation")
+    scores = sweep.scores_of(trial_id)
+    memorisation, copies = scores.get("memorisation"), scores.get("copies")
+    if copies is not None and copies > MOST_COPIES:
+        against.append(
+            f"{copies:.2g} of its samples are copies of training images, and the check allows {MOST_COPIES:g}"
+        )
     if memorisation is None:
         return [*against, "it has no memorisation score"]
     if not memorisation >= LEAST_MEMORISATION:

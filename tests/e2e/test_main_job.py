@@ -58,7 +58,7 @@ def test_stdout_is_one_json_document(finished):
     assert summary["baseline"]["trial_id"] == "losses-0000"
     assert 0 < summary["fid_floor"] == summary["floors"]["fid"] < summary["best"]["fid"]
     assert summary["best"]["samples"] == 300
-    assert summary["best"]["scores"].keys() == summary["floors"].keys() | {"memorisation"}
+    assert summary["best"]["scores"].keys() == summary["floors"].keys() | {"memorisation", "copies"}
 
 
 def test_without_a_terminal_progress_is_plain_lines_without_output_of_libraries(finished):

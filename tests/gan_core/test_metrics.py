@@ -15,10 +15,12 @@ from gan_core.metrics import (
     Manifold,
     MeanEmbedding,
     class_kl,
+    copies,
     frechet_distance,
     kernel_distance,
     memorisation,
     modes,
+    nearest_distances,
     precision_recall_coverage,
 )
 
@@ -161,7 +163,7 @@ def test_the_balls_reach_to_the_third_and_fifth_nearest_other():
 def test_equal_features_are_at_distance_zero_also_far_from_the_origin():
     twins = cloud(40, 0, at=1000.0).repeat(6, 1)
     assert Manifold.fit(twins).radii.abs().max() == 0
-    assert memorisation(twins, cloud(40, 1, at=1000.0), twins) == 0
+    assert nearest_distances(twins, twins).abs().max() == 0
 
 
 def test_the_kernel_distance_of_small_sets_by_hand():
@@ -180,12 +182,31 @@ def test_the_kernel_distance_between_halves_of_one_set_is_zero_on_average(real):
 
 def test_memorisation_separates_copies_of_training_images_from_new_ones(digits, features, real):
     train = features(digits.train)
-    fresh, seen = real[::2], real[1::2]
-    assert memorisation(train[:500], real, train) == 0
-    assert memorisation(fresh, seen, train) == pytest.approx(1, abs=0.15)
-    assert memorisation(train[:500] + 0.01, real, train) < 0.2
-    assert memorisation(fresh, train, train) == float("inf")
-    assert memorisation(train, train, train) == 1
+    of_real = nearest_distances(real, train)
+    fresh, seen, none = of_real[::2], of_real[1::2], torch.zeros(500)
+    assert nearest_distances(train[:500], train).equal(none.double())
+    assert memorisation(none, of_real) == 0
+    assert memorisation(fresh, seen) == pytest.approx(1, abs=0.15)
+    assert memorisation(nearest_distances(train[:500] + 0.01, train), of_real) < 0.2
+    assert memorisation(fresh, none) == float("inf")
+    assert memorisation(none, none) == 1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.1, 0.2, 0.49])
+def test_copies_are_counted_also_if_they_are_few(digits, features, real, share):
+    """The rest are held-out images, or noise, which is far from all training images."""
+    train, n_copies = features(digits.train), round(500 * share)
+    noise = features(torch.randint(256, (500, 1, 28, 28), dtype=torch.uint8))
+    limits = nearest_distances(real[1::2], train)
+    for rest in (real[::2], noise):
+        distances = nearest_distances(torch.cat([train[:n_copies], rest[n_copies:]]), train)
+        assert copies(distances, limits) == pytest.approx(share, abs=0.02)
+
+
+def test_copies_beyond_those_among_held_out_images_count():
+    held_out = torch.tensor([0.0] * 5 + [1.0] * 95)
+    assert copies(torch.tensor([0.0] * 50 + [2.0] * 50), held_out) == pytest.approx(0.45)
+    assert copies(torch.ones(10), held_out) == 0
 
 
 def test_copies_of_one_real_image_cover_all_whose_balls_reach_it(real):
@@ -201,7 +222,8 @@ def test_copies_of_one_real_image_cover_all_whose_balls_reach_it(real):
 
 def test_the_median_of_two_is_between_them():
     at = torch.tensor([[0.0], [1.0], [3.0]])
-    assert memorisation(at[1:], torch.tensor([[4.0]]), at[:1]) == pytest.approx(0.5)
+    distances = (nearest_distances(points, at[:1]) for points in (at[1:], torch.tensor([[4.0]])))
+    assert memorisation(*distances) == pytest.approx(0.5)
 
 
 def test_modes_and_class_kl():
@@ -222,8 +244,8 @@ def test_modes_and_class_kl():
         lambda: Manifold.fit(torch.zeros(5, 3)),
         lambda: modes(torch.zeros(0, 10)),
         lambda: class_kl(torch.zeros(0, 10)),
-        lambda: memorisation(torch.zeros(0, 3), torch.zeros(5, 3), torch.zeros(5, 3)),
-        lambda: memorisation(torch.zeros(5, 3), torch.zeros(5, 3), torch.zeros(0, 3)),
+        lambda: nearest_distances(torch.zeros(0, 3), torch.zeros(5, 3)),
+        lambda: nearest_distances(torch.zeros(5, 3), torch.zeros(0, 3)),
     ],
 )
 def test_too_few_features_are_refused(measure):

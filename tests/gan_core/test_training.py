@@ -44,7 +44,7 @@ def test_the_last_report_has_the_final_score_of_the_best_ones_weights(digits, ev
     config = TrialConfig(**QUICK | {"final_samples": 2000, "eval_samples": 2000, "lr": 5e-3})
     *earlier, last = train(config, digits, evaluator)
     assert [report.final for report in earlier] == [None, None]
-    assert last.final.keys() == SCORES | {"memorisation"}
+    assert last.final.keys() == SCORES | {"memorisation", "copies"}
     fids = {report.step: report.metrics["fid"] for report in (*earlier, last)}
     assert last.best_step == min(fids, key=fids.get)
     closest = min(fids, key=lambda step: abs(fids[step] - last.final["fid"]))

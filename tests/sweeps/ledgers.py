@@ -155,7 +155,7 @@ def write_search(results, *fids, name="tiny", spec=None):
     return folder
 
 
-def write_kept(results, memorisation=0.9, **params):
+def write_kept(results, memorisation=0.9, copies=None, **params):
     """Write a sweep with two completed trials and one stopped early; the better one's generator is kept."""
     folder = create_sweep_folder(results, "tiny", exact=True)
     ledger = Ledger(folder, SPEC | {"name": "tiny", "metric": [{"name": "fid", "goal": "minimize"}]})
@@ -166,7 +166,10 @@ def write_kept(results, memorisation=0.9, **params):
         ledger.start(Trial(trial_id, number, {}, config, number == 0))
         ledger.report(trial_id, 10, {"fid": fid}, fid)
         if number < 2:
-            ledger.end(trial_id, Status.COMPLETED, final={"fid": fid, "memorisation": memorisation})
+            final = {"fid": fid, "memorisation": memorisation}
+            ledger.end(
+                trial_id, Status.COMPLETED, final=final if copies is None else final | {"copies": copies}
+            )
         else:
             ledger.end(trial_id, Status.PRUNED)
     ledger.close(Status.COMPLETED)

@@ -109,6 +109,14 @@ def test_a_gain_that_may_be_noise_and_copies_are_exported_only_with_force(
         assert objection in card
 
 
+def test_copies_are_refused_even_if_most_samples_are_new(tmp_path):
+    sweep = swept(tmp_path / "many", FAR_APART, memorisation=0.67, copies=0.49)
+    with pytest.raises(SweepError, match=r"0\.49 of its samples are copies .*, and the check allows 0\.05"):
+        export(sweep, tmp_path / "refused")
+    export(swept(tmp_path / "few", FAR_APART, copies=0.04), tmp_path / "home")
+    assert "| copies | 0.04 | - |" in in_one_line(tmp_path / "home" / "README.md")
+
+
 def test_the_card_says_how_to_load_each_format(tmp_path):
     out = tmp_path / "home"
     export(swept(tmp_path, FAR_APART), out, formats=[*ModelFormat])
