@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gan_core.architectures import ImageShape
 from gan_core.checkpoint import load_checkpoint, save_checkpoint
 from gan_core.config import TrialConfig
-from gan_core.discriminators import found_independent, has_independent_rows
+from gan_core.discriminators import declared_independent, found_independent
 from gan_core.errors import ContractError, in_one_line
 from gan_core.losses import losses
 from gan_core.noise import draw_noise
@@ -104,10 +104,9 @@ class _Check:
         _require_tensor(f"{self._architecture}: the discriminator's output", logits, (BATCH_SIZE, 1))
 
     def _check_declared_rows(self) -> None:
-        device = torch.device("cpu")
-        if not has_independent_rows(self._config, self._shape, device):
+        if not declared_independent(self._config):
             return
-        if not found_independent(self._config, self._shape, device):
+        if not found_independent(self._config, self._shape, torch.device("cpu")):
             raise ContractError(
                 f"{self._architecture}: it declares independent_rows = True, but the discriminator's logits"
                 " of an image depend on the other images of its batch: remove the declaration"

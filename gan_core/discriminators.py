@@ -33,11 +33,19 @@ def add_spectral_norm(network: nn.Module) -> None:
 def has_independent_rows(config: TrialConfig, image_shape: ImageShape, device: torch.device) -> bool:
     """Return whether real and generated images may share a batch: each image's logits are its own.
 
-    The architecture's own class declares it as ``independent_rows``; otherwise, :func:`found_independent`
-    finds out. A subclass does not inherit the declaration, because it may have a different discriminator.
+    If the architecture does not declare it, :func:`found_independent` finds out.
+    """
+    declared = declared_independent(config)
+    return found_independent(config, image_shape, device) if declared is None else declared
+
+
+def declared_independent(config: TrialConfig) -> bool | None:
+    """Return ``independent_rows`` of the architecture's own class; None if that class does not declare it.
+
+    A subclass does not inherit the declaration, because it may have a different discriminator.
     """
     declared: bool | None = vars(architectures.get(config.architecture)).get("independent_rows")
-    return found_independent(config, image_shape, device) if declared is None else declared
+    return declared
 
 
 def found_independent(config: TrialConfig, image_shape: ImageShape, device: torch.device) -> bool:

@@ -80,15 +80,15 @@ def keep_last_layer_in_float32(discriminator: nn.Module, device: torch.device) -
         return
     contexts = ExitStack()
 
-    def enter(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def enter(_layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         contexts.enter_context(torch.autocast(device.type, enabled=False))
         contexts.enter_context(float32_precision("fp32", device))
-        return tuple(each.float() for each in inputs)
+        return tuple(each.float() if isinstance(each, Tensor) else each for each in inputs)
 
-    def leave(_layer: nn.Module, _inputs: tuple[Tensor, ...], _output: Tensor) -> None:
+    def leave(_layer: nn.Module, _inputs: tuple[Any, ...], _output: Tensor) -> None:
         contexts.close()
 
-    layers[-1].register_forward_pre_hook(enter)
+    layers[-1].register_forward_pre_hook(enter, prepend=True)
     layers[-1].register_forward_hook(leave, always_call=True)
 
 

@@ -94,7 +94,8 @@ def train(
 
     Raises:
         TrainingDiverged: A loss, a gradient or an image is not finite.
-        CheckpointMismatchError: The checkpoint has a different config, dataset, extractor or precision.
+        CheckpointMismatchError: The checkpoint has a different config, dataset, extractor or precision, or an
+            average of the generator that an earlier version computed without a ramp.
         NotADirectoryError: The checkpoint's directory does not exist.
         ValueError: ``initial_state`` has already completed ``config.steps`` steps.
     """
