@@ -234,8 +234,9 @@ class GanTrainable(tune.Trainable):
         """Return whether the trial is done, and the reason if it ends before its last step."""
         if report.final is not None:
             return {"status": "completed", "done": True}
-        for flag in self._stop_on & report.flags.keys():
-            return {"status": "pruned", "done": True, "reason": f"{flag} since step {report.flags[flag]}"}
+        for flag, step in report.flags.items():
+            if flag in self._stop_on:
+                return {"status": "pruned", "done": True, "reason": f"{flag} since step {step}"}
         return {"status": "running", "done": False}
 
     def _start(self, suggestion: dict[str, Any]) -> None:

@@ -36,10 +36,10 @@ Path("samples.png").write_bytes(png_grid(images))
 
 def export(
     sweep: Sweep,
-    out: Path,
+    out: Path | str,
     trial_id: str | None = None,
     *,
-    formats: Sequence[ModelFormat] = (),
+    formats: Sequence[ModelFormat | str] = (),
     register_as: str | None = None,
     tracking_uri: str | None = None,
     force: bool = False,
@@ -50,7 +50,8 @@ def export(
         sweep: The sweep.
         out: The folder, new or empty. If the export fails, it leaves nothing there.
         trial_id: The trial; :func:`sweeps.generators.kept.best_trial` if it is None.
-        formats: The formats to write beside the safetensors; the export checks each by loading it again.
+        formats: The formats to write beside the safetensors, ``onnx`` or ``pt2``; the export checks each by
+            loading it again.
         register_as: The name of the model in MLflow's registry that becomes its champion; None for no model.
         tracking_uri: The registry's MLflow store; the store of the sweep's runs if it is None.
         force: Whether to export a generator that fails the memorisation check, or one without a significant
@@ -59,31 +60,32 @@ def export(
     Raises:
         UnknownTrialError: The sweep does not keep the generator.
         SweepError: There are objections and ``force`` is False; the folder is not empty or cannot be made; a
-            format cannot be written; or MLflow cannot register the model.
+            format is unknown or cannot be written; or MLflow cannot register the model.
     """
+    out, added = Path(out), [ModelFormat.named(name) for name in formats]
     trial_id = trial_id or best_trial(sweep)
     weights = generator_file(sweep, trial_id)
     objections = objections_to(sweep, trial_id)
     if objections and not force:
         raise SweepError(refusal(sweep, trial_id, objections))
-    for model_format in formats:
+    for model_format in added:
         check_installed(model_format)
     generator = sweep.generator(trial_id, allow_imports=imports_are_allowed())
 
     from gan_core.images import png_grid
 
     about = _about(sweep, trial_id, list(generator.image_shape)) | {
-        "formats": ["safetensors", *formats],
+        "formats": ["safetensors", *added],
         "objections": objections,
     }
     with _new_folder(out):
         copyfile(weights, out / WEIGHTS)
-        for model_format in formats:
+        for model_format in added:
             write_format(generator, model_format, out)
         (out / ABOUT).write_text(json_text(about) + "\n", encoding="utf-8")
         (out / "draw.py").write_text(_script(about["config"]), encoding="utf-8")
         (out / "samples.png").write_bytes(png_grid(generator.sample(64)))
-        (out / "README.md").write_text(model_card(sweep, about, formats), encoding="utf-8")
+        (out / "README.md").write_text(model_card(sweep, about, added), encoding="utf-8")
         if register_as is not None:
             store = Store.chosen(sweep.folder.parent, tracking_uri, sweep.facts.get("tracking_uri"))
             register(sweep.folder, store, trial_id, out, register_as, _tags(about))

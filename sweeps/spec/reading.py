@@ -23,8 +23,10 @@ def check_name(name: str | None) -> None:
     Raises:
         SpecError: The name cannot be the name of a folder in results.
     """
+    if name is None:
+        return
     try:
-        fields.check_name(name or "free")
+        fields.check_name(name)
     except ValueError as error:
         raise SpecError([Fault(f"--name {name}", str(error))]) from None
 

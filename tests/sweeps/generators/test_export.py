@@ -33,6 +33,14 @@ def in_one_line(file):
     return " ".join(file.read_text(encoding="utf-8").split())
 
 
+def test_an_export_takes_names_as_the_command_does(tmp_path):
+    sweep, out = swept(tmp_path, FAR_APART), tmp_path / "home"
+    assert out / "generator.pt2" in export(sweep, str(out), formats=["pt2"])
+    with pytest.raises(SweepError, match=r"--format pt: .*did you mean 'pt2'"):
+        export(sweep, str(tmp_path / "other"), formats=["pt"])
+    assert not (tmp_path / "other").exists()
+
+
 def test_an_exported_generator_draws_without_the_sweep(tmp_path):
     sweep, out = swept(tmp_path, FAR_APART), tmp_path / "home"
     assert [file.name for file in export(sweep, out)] == [

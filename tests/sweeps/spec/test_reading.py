@@ -9,7 +9,7 @@ from sweeps.errors import SpecError
 from sweeps.spec.domains import Choice, Fixed, IntUniform, LogUniform, Uniform
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.overrides import Override, parse_setting
-from sweeps.spec.reading import load_spec, read_spec
+from sweeps.spec.reading import check_name, load_spec, read_spec
 from tests.sweeps.specs import GOOD, write
 
 FOLDER = Path(__file__).parent
@@ -111,6 +111,12 @@ def test_a_list_of_one_value_is_that_value_in_every_trial(tmp_path):
     for point in spec.first_points():
         config = spec.trial_config(point, 0)
         assert (config.eval_samples, config.final_samples, config.d_steps) == (128, 128, 2)
+
+
+def test_an_empty_name_is_a_fault_and_none_is_no_name():
+    check_name(None)
+    with pytest.raises(SpecError, match="--name : allowed: up to 64 letters"):
+        check_name("")
 
 
 def test_the_default_slope_depends_on_the_architecture(tmp_path):
