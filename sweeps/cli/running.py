@@ -71,12 +71,13 @@ def run_command(
     """Run the sweep that a file describes."""
     from sweeps.cluster.storage import storage_uri
     from sweeps.driver.runner import execute
-    from sweeps.spec.reading import check_name
 
     options = {"trials": trials, "seed": seed, "time_budget": time_budget}
     checked = _checked(spec, set_, options)
-    check_name(name)
     if dry_run:
+        from sweeps.spec.reading import check_name
+
+        check_name(name)
         if storage is not None:
             storage_uri(storage)
         if warm_start is not None:
@@ -151,15 +152,12 @@ def confirm_command(
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
     """Train the best configurations and the defaults again on fresh seeds, and compare them."""
-    from sweeps.analysis.loading import load
     from sweeps.driver.runner import confirm_sweep
-    from sweeps.spec.reading import confirm_settings
 
     options = {"top": top, "seeds": seeds, "until_resolved": until_resolved or None, "max_seeds": max_seeds}
-    settings = confirm_settings(load(name, results).facts["spec"].get("confirm"), options)
     request = _request(results, tracking_uri, address, storage, _terminal(quiet=quiet, verbose=verbose))
     with signals_as_exit_codes():
-        outcome = confirm_sweep(name, settings, request)
+        outcome = confirm_sweep(name, options, request)
     _report_failures(outcome, results)
     if json_:
         print(json_text(outcome.sweep.summary()["confirmation"]))

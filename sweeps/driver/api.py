@@ -13,10 +13,9 @@ from sweeps.driver.progress import Terminal
 from sweeps.driver.request import OnReport, Request
 from sweeps.driver.runner import Outcome, confirm_sweep, execute, resume_sweep
 from sweeps.errors import SweepInterrupted
-from sweeps.record.reading import read_ledger
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.overrides import Override
-from sweeps.spec.reading import confirm_settings, load_spec
+from sweeps.spec.reading import load_spec
 from sweeps.words import RESULTS
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def run(
             stops the sweep.
 
     Raises:
-        SpecError: The file or an override has faults. Nothing was started or written.
+        SpecError: The file, an override or the name has faults. Nothing was started or written.
         SweepExistsError: The name is taken.
         SweepError: As for :func:`sweeps.driver.runner.execute`. Nothing was written.
         SweepInterrupted: A signal stopped the sweep. All reports so far are recorded.
@@ -144,9 +143,8 @@ def confirm(
     """
     options = {"top": top, "seeds": seeds, "until_resolved": until_resolved, "max_seeds": max_seeds}
     request = _request(results, tracking_uri, address, storage, on_report, quiet=quiet)
-    settings = confirm_settings(read_ledger(name, request.results).facts["spec"].get("confirm"), options)
     with imports(allowed=allow_imports):
-        return _sweep_of(confirm_sweep(name, settings, request))
+        return _sweep_of(confirm_sweep(name, options, request))
 
 
 def _request(

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from socket import gethostname
 from time import sleep
@@ -18,22 +19,37 @@ POLL_S = 0.2
 
 def this_process() -> dict[str, Any]:
     """Return what :func:`stop_sweep` needs to find this process again, as JSON values."""
-    return {"host": gethostname(), "pid": os.getpid()}
+    return {"host": gethostname(), "pid": os.getpid(), "started": _start_of(os.getpid())}
+
+
+def _start_of(pid: int) -> str | None:
+    """Return when a process started, in clock ticks since the boot; None if there is no such process."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    return None
 
 
 def stop_sweep(folder: Path) -> Iterator[None]:
     """Send SIGINT to the process that runs a sweep, as Ctrl-C does, and yield until the process has ended.
 
     Raises:
-        SweepError: No process runs the sweep, or its process is another machine's or another user's.
+        SweepError: No process runs the sweep, its process is another machine's or another user's, or another
+            command holds the sweep's lock.
     """
     if not is_run(folder):
         raise SweepError(f"{folder.name} is not running")
     process = read_facts(folder).get("process") or {}
     if process.get("host") != gethostname():
         raise SweepError(f"{folder.name} runs on {process.get('host', 'an unknown machine')}: stop it there")
+    if _start_of(process["pid"]) != process.get("started", _start_of(process["pid"])):
+        raise SweepError(
+            f"{folder.name} is not running: another command uses it, such as gan-sweep sync, or a resume that"
+            " has just begun; wait a moment and type the command again"
+        )
     try:
         os.kill(process["pid"], signal.SIGINT)
+    except ProcessLookupError:
+        pass
     except PermissionError:
         raise SweepError(f"{folder.name} runs in process {process['pid']} of another user") from None
     while is_run(folder):

@@ -25,7 +25,7 @@ from sweeps.record.reading import Record, read_ledger, spec_in_effect
 from sweeps.record.status import Stage, Status
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.overrides import Override
-from sweeps.spec.reading import read_spec
+from sweeps.spec.reading import check_name, confirm_settings, read_spec
 from sweeps.spec.sections import Confirm
 from sweeps.tracking.store import Store
 
@@ -93,6 +93,7 @@ def execute(
         warm_start: An earlier sweep of the same space; its trials are passed to the sampler first.
 
     Raises:
+        SpecError: The name has a wrong form.
         SweepExistsError: The name is taken.
         DiskFullError: The disk has no room for the sweep, or became full; what was written is whole.
         UnknownSweepError: There is no sweep ``warm_start``.
@@ -103,6 +104,7 @@ def execute(
         SweepInterrupted: A signal came before the sweep had begun. Nothing was written.
     """
     results = request.results
+    check_name(name)
     check_results(results, name)
     store = Store.chosen(results, request.tracking_uri)
     earlier = _earlier(spec, warm_start, results) if warm_start else None
@@ -156,33 +158,36 @@ def resume_sweep(name: str, request: Request, changes: Sequence[Override] = ()) 
     past = Past.read(record)
     is_closed = record.facts["status"] == Status.COMPLETED
     searches = bool(past.unfinished) or len(past.rows) < spec.max_trials or not is_closed
-    confirm = _unconfirmed(spec, record, searches=searches)
+    confirm = spec.confirm if "confirm" in changed else _unconfirmed(spec, record, searches=searches)
     if not searches and confirm is None:
         return Outcome(_load(record.folder), None, out_of_time=False, confirms=False)
     change = {"command": "resume"} | changed
     return _continue(record, spec, confirm, past if searches else None, request, change)
 
 
-def confirm_sweep(name: str, settings: Confirm, request: Request) -> Outcome:
+def confirm_sweep(name: str, options: Mapping[str, Any], request: Request) -> Outcome:
     """Train the best configurations of a sweep, and the defaults, again on fresh seeds.
 
     What an earlier confirmation has trained is not trained again.
 
     Args:
         name: The sweep.
-        settings: How many configurations and seeds.
+        options: Settings of :class:`Confirm` by name, in place of the sweep's own; None for the sweep's own.
         request: Where it runs, is kept and is shown; its tracking URI and its storage default to those of
             before.
 
     Raises:
         UnknownSweepError: There is no such sweep.
+        SpecError: An option has a fault.
         SweepError: No trial of it has a score, another process runs it, or as for :func:`execute`.
         SweepInterrupted: A signal came before anything was trained.
     """
     from sweeps.analysis.sweep import Sweep
 
     record = read_ledger(name, request.results)
-    spec = _valid_spec(name, spec_in_effect(record.facts) | {"time_budget": None})
+    content = spec_in_effect(record.facts) | {"time_budget": None}
+    settings = confirm_settings(content.get("confirm"), options)
+    spec = _valid_spec(name, content)
     Sweep(record).finalists(settings.top)
     change = {"command": "confirm", "settings": settings.model_dump()}
     return _continue(record, spec, settings, None, request, change)
