@@ -45,8 +45,8 @@ class BestWeights:
         self._finalists = confirmation["finalists"] if confirmation else []
         self._kept: list[tuple[float, str]] = []
         for row in past.rows:
-            if row["final"]:
-                score = row["final"][spec.metric[0].name]
+            score = (row["final"] or {}).get(spec.metric[0].name)
+            if score is not None:
                 self.add(row["trial_id"], score, is_baseline=bool(row["is_baseline"]))
 
     def add(self, trial_id: str, score: float, *, is_baseline: bool) -> None:

@@ -128,7 +128,8 @@ def reported_scores(
     """Yield the step and score of each report that the sampler was given, as a trial's result holds them.
 
     The score is the best so far, while the trial has the suggested parameters. Of a trial that took all its
-    steps the last score is its value instead. Optuna takes no reports of several metrics.
+    steps the last score is its value instead. Optuna takes no reports of several metrics. A report of an
+    earlier version may have a score that was not finite, which the record holds as None.
     """
     if len(metrics) > 1:
         return
@@ -138,8 +139,9 @@ def reported_scores(
     best: float | None = None
     for report in reports[:-1] if row["status"] == Status.COMPLETED else reports:
         score = report[metrics[0].name]
-        best = score if best is None else better(best, score)
-        if report["step"] <= taken_over_at:
+        if score is not None:
+            best = score if best is None else better(best, score)
+        if best is not None and report["step"] <= taken_over_at:
             yield {"step": report["step"], SCORE: best}
 
 

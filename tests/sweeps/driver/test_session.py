@@ -56,3 +56,15 @@ def test_the_generators_of_the_best_and_of_the_defaults_are_kept(tmp_path, spec,
 def test_better_trials_that_come_later_do_not_drop_finalists(tmp_path):
     kept = kept_of(tmp_path, keep=2, confirmed=["tiny-0003", "tiny-0000"], later=["a", "b", "c"])
     assert kept == ["0000", "0003", "b", "c"]
+
+
+def test_a_final_score_that_was_not_finite_in_an_earlier_version_keeps_no_generator(tmp_path):
+    folder = write_search(tmp_path, 500.0, 400.0)
+    past = Past.read(read_ledger("tiny", tmp_path))
+    past.rows[1]["final"]["fid"] = None
+    content = {"name": "tiny", "parameters": {"lr": {"min": 0.1, "max": 0.9}}, "keep": 1}
+    best = BestWeights(folder, SweepSpec.model_validate(content), past)
+    (folder / "weights").mkdir(exist_ok=True)
+    weights_file(folder, "later").touch()
+    best.add("later", 900.0, is_baseline=False)
+    assert weights_file(folder, "later").exists()

@@ -9,11 +9,13 @@ from sweeps.record.ledger import WARM_START, Ledger
 from sweeps.record.past import Past
 from sweeps.record.reading import read_ledger
 from sweeps.record.status import Status
+from sweeps.search.replay import reported_scores
 from sweeps.search.searcher import Search
 from sweeps.search.study import bring_up
 from sweeps.search.suggestion import trial_of
 from sweeps.search.warmstart import scored_trials
 from sweeps.spec.reading import load_spec
+from sweeps.spec.sections import Metric
 from tests.sweeps.specs import GOOD, write
 
 DRAWN = """\
@@ -180,3 +182,11 @@ def test_a_folder_that_takes_no_file_is_named(tmp_path):
     (sweep.folder / "study.db").mkdir()
     with pytest.raises(SweepError, match=r"study\.db cannot be written: "):
         bring_up(sweep.folder)
+
+
+def test_a_report_whose_score_was_not_finite_in_an_earlier_version_leaves_the_best_as_it_was():
+    scores = {10: None, 20: 5.0, 30: None, 40: 4.0}
+    row = {"trial_id": "a", "status": "pruned", "take_overs": []}
+    past = Past([row], {"a": [{"step": step, "fid": score} for step, score in scores.items()]})
+    reported = reported_scores(row, past, [Metric(name="fid", goal="minimize")])
+    assert [(each["step"], each["score"]) for each in reported] == [(20, 5.0), (30, 5.0), (40, 4.0)]
