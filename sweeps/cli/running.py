@@ -161,7 +161,7 @@ def confirm_command(
     _report_failures(outcome, results)
     if json_:
         print(json_text(outcome.sweep.summary()["confirmation"]))
-    else:
+    elif outcome.sweep.confirmed():
         from sweeps.cli.printing import print_confirmation
 
         print_confirmation(outcome.sweep, outcome.sweep.rank(stage="confirm"))

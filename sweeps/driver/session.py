@@ -249,12 +249,15 @@ class Session:
 
     @contextmanager
     def _working_folder(self) -> "Iterator[tuple[FileSystem | None, str]]":
-        """Yield a temporary folder for Ray Tune, on the storage if several nodes exchange states."""
+        """Yield a temporary folder for Ray Tune, on the storage if several nodes exchange states.
+
+        Workers may still write into the folder while it is deleted.
+        """
         site = self._site
         if site.is_cluster and site.storage and site.storage.uri and self._spec.is_population_based:
             yield site.storage.working_folder()
             return
-        with TemporaryDirectory(prefix="gan-sweep-") as working:
+        with TemporaryDirectory(prefix="gan-sweep-", ignore_cleanup_errors=True) as working:
             yield None, working
 
     def tidy(self) -> None:

@@ -3,11 +3,14 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from signal import SIGINT
 
 import pytest
 from typer.testing import CliRunner
 
+from sweeps.analysis.loading import load
 from sweeps.cli.app import app, main
+from sweeps.driver.runner import Outcome
 from sweeps.record.locks import running_lock
 from tests.sweeps.ledgers import write_sweep
 from tests.sweeps.specs import GOOD, write
@@ -118,6 +121,15 @@ def test_rm_refuses_a_running_sweep(results):
 def test_stop_says_what_is_not_running(results):
     done = run("stop", "older", "--results", results)
     assert (done.returncode, done.stderr) == (2, "older is not running\n")
+
+
+def test_a_confirmation_that_was_stopped_before_its_first_training_exits_with_the_signal(
+    results, monkeypatch
+):
+    outcome = Outcome(load("older", results), SIGINT, out_of_time=False, confirms=True)
+    monkeypatch.setattr("sweeps.driver.runner.confirm_sweep", lambda *_: outcome)
+    done = CliRunner().invoke(app, ["confirm", "older", "--results", str(results)])
+    assert done.exit_code == 130, done.output
 
 
 def test_a_fault_of_gan_sweep_exits_with_70(monkeypatch, capsys):
