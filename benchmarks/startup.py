@@ -35,7 +35,6 @@ SHORT = (
     *("--trials", "2"),
 )
 TRIALS = 16
-REPOSITORY = Path(__file__).parents[1]
 """On Ray's workers' import path, for :mod:`benchmarks.first_step`: workers do not search their own folder."""
 
 
@@ -66,7 +65,7 @@ def start_s() -> tuple[float, float]:
         file = Path(folder) / "steps"
         command = [sys.executable, "-c", WATCHED, str(SPEC), *SHORT, "--results", folder]
         started = time()
-        environment = os.environ | {FILE: str(file), "PYTHONPATH": str(REPOSITORY)}
+        environment = os.environ | {FILE: str(file)}
         process = subprocess.Popen(  # noqa: S603 - no user input
             command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )

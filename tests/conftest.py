@@ -1,5 +1,6 @@
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,11 @@ FLAGS = ["--no-sandbox", "--disable-background-networking", "--enable-unsafe-swi
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 """Threads that wait for work then leave the cores to the trainings of other tests."""
+
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [os.environ.get("PYTHONPATH"), str(Path(__file__).parents[1])])
+)
+"""Ray's workers import the trainables of tests, and never from the current folder."""
 
 
 @pytest.fixture(scope="session")

@@ -173,11 +173,12 @@ class Runs:
         run.status = status
 
 
-def metrics_of(values: Mapping[str, float], at: float, step: int) -> "list[Metric]":
-    """Return MLflow's metrics for values measured at a time, in seconds since 1970."""
+def metrics_of(values: Mapping[str, float | None], at: float, step: int) -> "list[Metric]":
+    """Return MLflow's metrics for values measured at a time, in seconds since 1970; None is no metric."""
     from mlflow.entities import Metric
 
-    return [Metric(name, value, in_ms(at), step) for name, value in values.items()]
+    known = {name: value for name, value in values.items() if value is not None}
+    return [Metric(name, value, in_ms(at), step) for name, value in known.items()]
 
 
 def tags_of(values: Mapping[str, object]) -> "list[RunTag]":

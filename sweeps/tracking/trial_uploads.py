@@ -191,14 +191,12 @@ class TrialUploads:
         """Send how a trial ended: its files, its final scores and its reason."""
         ended_at = row["ended_at"] or row["started_at"]
         end = in_ms(ended_at)
-        final: dict[str, float] = {}
+        final: dict[str, float | None] = {}
         tags: dict[str, object] = {}
         if run.end_files_sent != end and self._send_files(run, row):
             tags["end_files_sent"] = end
         if run.end_sent != end:
-            final = {
-                f"final_{name}": value for name, value in (row["final"] or {}).items() if value is not None
-            }
+            final = {f"final_{name}": value for name, value in (row["final"] or {}).items()}
             tags |= {"end_sent": end, **({"reason": row["reason"]} if row["reason"] else {})}
         if tags:
             metrics, send = metrics_of(final, ended_at, row["step"]), self._client.log_batch

@@ -11,14 +11,17 @@ from PIL import Image
 
 import sweeps
 from sweeps.errors import SweepError
+from sweeps.record.layout import create_sweep_folder
+from sweeps.record.ledger import Ledger
 from sweeps.record.status import Status
+from sweeps.record.trial import Trial
 from sweeps.report.contact_sheet import MOST_STEPS, MOST_TRIALS, contact_sheet
 from sweeps.report.figures import plots_of
 from sweeps.report.page import render, write_report
 from sweeps.report.tables import MOST_ROWS
 from sweeps.spec.reading import load_spec
 from sweeps.spec.yaml_text import spec_as_yaml
-from tests.sweeps.ledgers import HOSTILE, STATUSES, write_confirmation, write_sweep
+from tests.sweeps.ledgers import HOSTILE, SPEC, STATUSES, write_confirmation, write_sweep
 
 COMMAND = Path(sys.executable).with_name("gan-sweep")
 SPACES = Path(__file__).parents[3] / "search_spaces"
@@ -155,7 +158,8 @@ def test_the_search_space_on_the_page_reads_back_as_the_same_sweep(tmp_path, spa
 
 def test_the_command_writes_the_page_to_out(results, tmp_path):
     command = [COMMAND, "report", "tiny", "--results", results, "--out", tmp_path / "new" / "page.html"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    installed = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=installed)
     assert done.stdout == f"{tmp_path}/new/page.html\n"
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["page.html"]
     page = (tmp_path / "new" / "page.html").read_text(encoding="utf-8")
@@ -203,3 +207,12 @@ def test_each_plot_is_written_as_png(browser_file, results, tmp_path):
         with Image.open(file) as picture:
             assert picture.size == (1920, 1080)
             assert len(picture.convert("RGB").getcolors(1 << 20)) > 20
+
+
+def test_a_sweep_in_which_every_trial_failed_has_a_page(tmp_path):
+    folder = create_sweep_folder(tmp_path, "bad", exact=True)
+    ledger = Ledger(folder, SPEC | {"name": "bad"})
+    ledger.start(Trial("bad-0000", 0, {}, {"seed": 0, "eval_samples": 128}, is_baseline=True))
+    ledger.end("bad-0000", Status.CRASHED, "ValueError: no images")
+    ledger.close(Status.COMPLETED)
+    assert "ValueError: no images" in render(sweeps.load("bad", tmp_path))
