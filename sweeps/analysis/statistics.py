@@ -62,6 +62,11 @@ class Scale:
         """Whether means are geometric means, and differences are ratios."""
         return self.metric in LOGARITHMIC
 
+    @property
+    def mean_name(self) -> str:
+        """The name of the means that are compared: ``geometric mean`` or ``mean``."""
+        return "geometric mean" if self.is_logarithmic else "mean"
+
     def to_scale(self, scores: Array) -> Array:
         """Return scores on the scale; NaN remains NaN."""
         values = np.log(np.maximum(scores, SMALLEST)) if self.is_logarithmic else np.asarray(scores)

@@ -84,7 +84,7 @@ def print_confirmation(sweep: Sweep, frame: pd.DataFrame, columns: Sequence[str]
     confirmed = sweep.confirmed()
     if confirmed is None:
         return
-    mean = "geometric mean" if sweep.scale().is_logarithmic else "mean"
+    mean = sweep.scale().mean_name
     title = f"{sweep.name} confirmed: {mean} of the final {sweep.metric} over fresh seeds, 95 % intervals"
     command = f"gan-sweep rank {sweep.name} --stage confirm{results_option(sweep.folder.parent)}"
     print_table(title, _with_gains(frame, sweep.scale()), columns, command)

@@ -112,9 +112,8 @@ def _of_seeds(sweep: Sweep, confirmed: dict[str, Any] | None) -> str:
         "" if confirmed["low"] is None else f" (95 %: {confirmed['low']:.4g} to {confirmed['high']:.4g})"
     )
     mean = "-" if confirmed["mean"] is None else f"{confirmed['mean']:.4g}"
-    kind = "geometric mean" if sweep.scale().is_logarithmic else "mean"
     return (
-        f"Its configuration, trained again on {confirmed['seeds']} fresh seeds ({seeds}), has a {kind}"
-        f" {sweep.metric} of {mean}{between}{failed};"
+        f"Its configuration, trained again on {confirmed['seeds']} fresh seeds ({seeds}), has a"
+        f" {sweep.scale().mean_name} {sweep.metric} of {mean}{between}{failed};"
         f" in that confirmation it {_VERDICTS[confirmed['verdict']]}."
     )

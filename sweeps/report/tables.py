@@ -31,7 +31,7 @@ def cell(value: object) -> str:
 
 
 @dataclass(frozen=True)
-class Confirmation:
+class ConfirmationTable:
     """The finalists and their scores over fresh seeds, the winner first.
 
     Args:
@@ -49,16 +49,16 @@ class Confirmation:
     rows: list[dict[str, str]]
 
 
-def confirmation_table(sweep: Sweep) -> Confirmation | None:
+def confirmation_table(sweep: Sweep) -> ConfirmationTable | None:
     """Return the table of a confirmation; None without one."""
     confirmed = sweep.confirmed()
     if confirmed is None:
         return None
     scale, samples = sweep.scale(), sweep.replicas["samples"].max()
     frame = sweep.rank(stage=Stage.CONFIRM)
-    return Confirmation(
+    return ConfirmationTable(
         confirmed.conclusion(),
-        f"{'geometric mean' if scale.is_logarithmic else 'mean'} {scale.metric}",
+        f"{scale.mean_name} {scale.metric}",
         None if pd.isna(samples) else int(samples),
         bool(frame["failed"].any()),
         [_finalist(row, scale) for row in frame.to_dict("records")],
