@@ -65,7 +65,9 @@ def _fault(source: Source, location: KeyPath, kind: str, message: str, value: An
         message = f"unknown key {key!r}; {allowed_and_closest(key, _allowed(location))}"
         return source.fault(path, message, of_key=True)
     if kind == "missing":
-        return source.fault(path[:-1], f"missing key {key!r}", of_key=True)
+        within = ".".join(map(str, source.as_typed(path[:-1])))
+        message = f"missing key {key!r}{f' in {within}' if within else ''}"
+        return source.fault(path[:-1], message, of_key=True)
     if kind == "model_type":
         message = f"expected a mapping with the keys {', '.join(_allowed((*location, '')))}"
     value_text = f" is {shown(value)}" if isinstance(value, Scalar | None) else ""
