@@ -13,7 +13,7 @@ from sweeps.record.layout import COPY, LEDGER
 from sweeps.record.schema import connected
 
 COPY_EVERY_S = 30.0
-"""From one copy of the record to the next, while trials end."""
+"""From one copy of the record to the next, while trials report."""
 
 
 def write_copy(source: Path, copy: Path) -> None:

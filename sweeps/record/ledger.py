@@ -155,6 +155,7 @@ class Ledger:
                 " WHERE trial_id = ? AND (score IS NULL OR score <> ? OR best_lineage <> ?)",
                 (score, lineage, step, trial_id, score, lineage),
             )
+        self._copier.copy_if_due()
 
     def take_over(self, trial: Trial, donor: str, step: int) -> None:
         """Record that a trial took over a donor's state at a step, and its parameters from then on."""

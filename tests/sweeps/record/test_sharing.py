@@ -203,3 +203,17 @@ def test_a_copy_is_written_while_the_sweep_writes_on(tmp_path, monkeypatch):
         assert connection.execute("SELECT count(*) FROM trials").fetchone()[0] > 0
     ledger.close(Status.COMPLETED)
     assert not list(ledger.folder.glob("*.draft*"))
+
+
+def test_a_trial_that_ended_soon_after_a_copy_is_in_the_next_one_before_another_trial_ends(tmp_path):
+    ledger = new_ledger(tmp_path)
+    ledger._copier.join()
+    write_trials(ledger, range(2))
+    ledger._copier._started_at -= 60
+    ledger.start(trial(2))
+    ledger.report("tiny-0002", 10, {"fid": 9.0}, 9.0)
+    ledger._copier.join()
+    with closing(sqlite3.connect(ledger.folder / "ledger.copy.db")) as connection:
+        query = "SELECT count(*) FROM trials WHERE status = 'completed'"
+        assert connection.execute(query).fetchone() == (2,)
+    ledger.close(Status.COMPLETED)
