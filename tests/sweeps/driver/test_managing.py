@@ -12,7 +12,7 @@ from sweeps.record.status import Status
 from tests.sweeps.ledgers import write_sweep
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), 2**22 + 1])
+@pytest.mark.parametrize("pid", [os.getpid(), 2**22 + 1], ids=["another process", "no process"])
 def test_stop_signals_no_process_that_does_not_run_the_sweep(tmp_path, monkeypatch, pid):
     signalled = []
     monkeypatch.setattr(os, "kill", lambda *what: signalled.append(what))
