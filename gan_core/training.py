@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from gan_core.checkpoint import load_latest_checkpoint, save_checkpoint
 from gan_core.config import CHANGEABLE, TrialConfig
 from gan_core.datasets import ImageDataset
+from gan_core.deprecation import renamed_arguments
 from gan_core.errors import CheckpointMismatchError, TrainingDiverged
 from gan_core.evaluation import Evaluator
 from gan_core.flags import COLLAPSE, DISCRIMINATOR_WON, FlagWatch, collapsed
@@ -56,6 +57,7 @@ class Report:
     weights: dict[str, Tensor] | None = None
 
 
+@renamed_arguments(best_by="monitor", start="initial_state")
 def train(
     config: TrialConfig,
     data: ImageDataset,

@@ -241,3 +241,10 @@ def test_a_discriminator_that_has_won_is_flagged(digits, evaluator):
     balanced = TrialConfig(lr=1e-3, **QUICK | {"steps": 60, "report_every": 15})
     *_, last = train(balanced, digits, evaluator)
     assert "discriminator-won" not in last.flags
+
+
+def test_arguments_of_the_last_version_work_with_a_warning(digits, evaluator):
+    config = TrialConfig(**QUICK)
+    with pytest.warns(DeprecationWarning, match=r"train\(best_by=\) will be removed .* use monitor="):
+        reports = train(config, digits, evaluator, best_by="recall", goal="maximize")
+    assert next(reports).metrics.keys() >= SCORES
