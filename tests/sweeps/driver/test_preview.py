@@ -51,20 +51,20 @@ def test_it_shows_the_space_examples_of_it_and_what_it_costs(tmp_path, arguments
 
 
 @pytest.mark.parametrize(
-    ("trials", "told", "most"),
+    ("trials", "expected", "most"),
     [
         (2, "1 of them will be trained, and the defaults, which lie outside of the space", 2),
         (3, "each will be trained once, and the defaults, which lie outside of the space", 3),
         (9, "each will be trained once, and the defaults, which lie outside of the space", 3),
     ],
 )
-def test_defaults_outside_the_space_take_a_trial_of_their_own(tmp_path, trials, told, most):
+def test_defaults_outside_the_space_take_a_trial_of_their_own(tmp_path, trials, expected, most):
     spec = load_spec(
         write(tmp_path, f"name: tiny\ntrials: {trials}\nparameters:\n  lr: {{values: [0.01, 0.1]}}\n")
     )
     shown = StringIO()
     print_preview(spec, Console(file=shown, width=TABLE_WIDTH))
-    assert f"2 configurations: {told}" in shown.getvalue()
+    assert f"2 configurations: {expected}" in shown.getvalue()
     assert spec.max_trials == most
 
 

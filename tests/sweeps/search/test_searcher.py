@@ -183,13 +183,13 @@ def test_a_resumed_search_knows_what_was_told_and_what_is_left_of_its_points(mak
     assert again == second
     assert (third.number, third.params["lr"]) == (2, 0.003)
     resumed.on_trial_complete(trial_id="c", result=result("completed", 40.0))
-    told = study_trials(resumed)
-    assert [trial.value for trial in told] == [50.0, 40.0, None]
-    assert told[1].params["lr"] == second.params["lr"]
+    given = study_trials(resumed)
+    assert [trial.value for trial in given] == [50.0, 40.0, None]
+    assert given[1].params["lr"] == second.params["lr"]
 
 
 def as_rows(trials, results):
-    """Return the rows and reports that a ledger has of trials, of each what it was told at its steps."""
+    """Return the rows and reports that a record has of trials, of each what it reported at its steps."""
     rows, reports = [], {}
     for trial, (status, *scores) in zip(trials, results, strict=True):
         best = min(scores, default=None)
@@ -232,16 +232,16 @@ def test_a_search_rebuilt_from_its_ledger_suggests_what_the_unbroken_one_does(ma
     text = f"method: {method}\n{GOOD}"
     search = make_search(text)
     trials = []
-    for tune_id, told in zip("abcdefg", RESULTS, strict=True):
+    for tune_id, given in zip("abcdefg", RESULTS, strict=True):
         trials.append(trial_of(search.suggest(tune_id)))
-        tell(search, tune_id, *told)
+        tell(search, tune_id, *given)
     rows, reports = as_rows(trials, RESULTS)
     rebuilt = Search(search._spec, "tiny", tmp_path, past=Past(rows, reports))
-    known, told = (
+    known, given = (
         [(trial.state, trial.values, trial.params, trial.intermediate_values) for trial in study.get_trials()]
         for study in (search._ot_study, rebuilt._ot_study)
     )
-    assert known == told
+    assert known == given
     for tune_id, score in (("h", 30.0), ("i", 45.0), ("j", 20.0)):
         assert trial_of(rebuilt.suggest(tune_id)) == trial_of(search.suggest(tune_id))
         for each in (search, rebuilt):
@@ -261,8 +261,8 @@ def test_what_was_rounded_is_told_again_as_it_was_drawn(make_search, tmp_path):
         trial = trial_of(search.suggest(str(number)))
         score = trial.params["batch_size"] + 100 * trial.params["leaky_slope"]
         search.on_trial_complete(trial_id=str(number), result=result("completed", score))
-        told = {"take_overs": [], "step": 10, "score": score, "best_metrics": {"fid": score}, "reason": None}
-        rows.append(json.loads(json.dumps(asdict(trial))) | told | {"status": "completed"})
+        given = {"take_overs": [], "step": 10, "score": score, "best_metrics": {"fid": score}, "reason": None}
+        rows.append(json.loads(json.dumps(asdict(trial))) | given | {"status": "completed"})
     unbroken = trial_of(search.suggest("next"))
     search.close()
     resumed = Search(search._spec, "tiny", tmp_path, past=Past(rows, {}))

@@ -18,7 +18,7 @@ def spec(tmp_path):
 
 @pytest.fixture
 def earlier(tmp_path, spec):
-    """A sweep of three trials that were told and one that crashed; its lower learning rates are better."""
+    """A sweep of three trials with scores and one that crashed; its lower learning rates are better."""
     folder = create_sweep_folder(tmp_path, "old", exact=True)
     ledger = Ledger(folder, spec.model_dump(mode="json"))
     search = Search(spec, "old", folder)
