@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import sleep
 
 from sweeps.errors import SweepError
@@ -48,7 +49,10 @@ def serve_dashboard(results: Path, name: str | None = None, port: int | None = N
         signal.signal(number, signal.default_int_handler)
     port = _free_port((PORT, 0) if port is None else (port,))
     command = _command(results, port)
-    with subprocess.Popen(command, env=os.environ | _QUIET, start_new_session=True) as server:  # noqa: S603
+    with (
+        TemporaryDirectory(prefix="gan-sweep-") as empty,  # the server imports from its current folder
+        subprocess.Popen(command, env=os.environ | _QUIET, cwd=empty, start_new_session=True) as server,  # noqa: S603
+    ):
         try:
             while server.poll() is None and not answers(port):
                 sleep(0.2)

@@ -90,7 +90,7 @@ def test_an_import_path_is_a_component():
         (
             losses,
             "nowhere.mine:Loss",
-            r"there is no module 'nowhere': install it, or put it in the first dir",
+            r"there is no module 'nowhere': install it, or put it in a folder of Python's search path",
         ),
         (losses, "math.mine:Loss", r"there is no module 'math\.mine'"),
         (
