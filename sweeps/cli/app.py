@@ -5,7 +5,6 @@ import traceback
 import warnings
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -63,6 +62,8 @@ for _name, _command in _COMMANDS.items():
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
+        from importlib.metadata import version
+
         print(f"gan-sweep {version('gan-sweep')}")
         raise typer.Exit
 

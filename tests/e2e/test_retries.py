@@ -61,6 +61,7 @@ def run_killing(workplace, name, at_reports, *arguments):
     return process.returncode, stderr
 
 
+@pytest.mark.slow
 def test_a_trial_ends_like_an_unbroken_one_after_its_worker_was_killed_twice(workplace):
     done = gan_sweep("spec.yaml", "--quiet", cwd=workplace)
     assert done.returncode == 0, done.stderr
