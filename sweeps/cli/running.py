@@ -259,7 +259,7 @@ def _report_failures(outcome: "Outcome", results: Path) -> None:
     if failed := n_failed(outcome.sweep):
         report = f"gan-sweep report {outcome.sweep.name}{results_option(results)}"
         print(
-            f"{counted(failed, 'trial')} failed; their errors are on the report page: {report}",
+            f"{counted(failed, 'trial')} failed; the errors are on the report page: {report}",
             file=sys.stderr,
         )
     if outcome.report_failure:

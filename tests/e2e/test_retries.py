@@ -79,7 +79,7 @@ def test_a_trial_ends_like_an_unbroken_one_after_its_worker_was_killed_twice(wor
 
 @pytest.mark.slow
 def test_a_trial_fails_after_its_last_retry_and_the_sweep_continues(workplace):
-    options = ("--set", "retries=0", "--trials", 2)
+    options = ("--set", "retries=0", "--trials", 2, "--strict")
     code, stderr = run_killing(workplace, "failing", (1,), *options)
     assert code == 3, stderr
     sweep = sweeps.load("failing", workplace / "results")
