@@ -65,7 +65,7 @@ def write_walk(generator: "Generator", out: Path, n: int, seed: int) -> None:
 def walk(generator: "Generator", n: int, seed: int) -> "list[Tensor]":
     """Return the noise of each frame, float32 ``(n, noise_dim)``, on closed walks through four random stops.
 
-    For normal noise, the walk interpolates on the sphere (Shoemake, 1985): the straight line passes near 0,
+    For normal noise, the walk follows the sphere (Shoemake, 1985), because the straight line passes near 0,
     where the generator saw hardly any noise in training. For uniform noise, the walk is straight.
     """
     import torch
@@ -80,9 +80,19 @@ def walk(generator: "Generator", n: int, seed: int) -> "list[Tensor]":
 
 
 def _slerp(start: "Tensor", end: "Tensor", weight: float) -> "Tensor":
-    """Interpolate between two batches of noise on their sphere, from ``weight`` 0 to 1."""
-    import torch
+    """Interpolate the directions of two batches of noise on the sphere, and their lengths on a line.
 
-    cosine = torch.nn.functional.cosine_similarity(start, end, dim=1)
-    angle = cosine.clamp(-0.9999, 0.9999).acos()[:, None]
-    return (((1 - weight) * angle).sin() * start + (weight * angle).sin() * end) / angle.sin()
+    No frame is longer than both ends. A frame is shorter than both ends only between opposite ends, such as
+    the ends of one dimension: the way between them passes through 0.
+    """
+    import torch
+    from torch.nn.functional import normalize
+
+    ends = torch.stack([start, end]).double()
+    from_, to = normalize(ends, dim=2)
+    cosine = (from_ * to).sum(1, keepdim=True)
+    sideways = to - cosine * from_
+    angle = weight * torch.atan2(sideways.norm(dim=1, keepdim=True), cosine)
+    direction = angle.cos() * from_ + angle.sin() * normalize(sideways, dim=1, eps=1e-6)
+    length = torch.lerp(*ends.norm(dim=2, keepdim=True), weight)
+    return (length * direction).to(start.dtype)

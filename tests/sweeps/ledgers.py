@@ -131,7 +131,7 @@ def write_confirmation(folder, scores, status=Status.COMPLETED, **settings):
 
 def write_generator(folder, trial_id, **params):
     """Save an untrained generator as a trial's, and return it."""
-    config, shape = gan_core.TrialConfig(noise_dim=8, **params), (1, 28, 28)
+    config, shape = gan_core.TrialConfig(**{"noise_dim": 8} | params), (1, 28, 28)
     weights = architectures.get(config.architecture).generator(config, shape).state_dict()
     gan_core.save_generator(weights_file(folder, trial_id), config, shape, weights)
     return gan_core.load_generator(weights_file(folder, trial_id), allow_imports=True)

@@ -1,7 +1,10 @@
 """Drawing images with a kept generator."""
 
+from math import pi
+
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import sweeps
@@ -36,12 +39,18 @@ def test_a_walk_is_animated_and_closed(sweep, tmp_path):
     assert longest <= 2 / FRAMES_PER_LEG + 1e-6
 
 
-def test_a_walk_through_normal_noise_stays_on_its_sphere(sweep):
-    write_generator(sweep.folder, "tiny-0001", noise="normal")
-    generator = sweep.generator()
-    lengths = [noise.norm(dim=1) for noise in walk(generator, 16, seed=0)]
-    stops = [length.min() for length in lengths[::FRAMES_PER_LEG]]
-    assert min(length.min() for length in lengths) >= 0.9 * min(stops)
+@pytest.mark.parametrize("noise_dim", [1, 2, 3, 96])
+def test_a_walk_through_normal_noise_stays_between_its_stops(sweep, noise_dim):
+    write_generator(sweep.folder, "tiny-0001", noise="normal", noise_dim=noise_dim)
+    steps = torch.stack(walk(sweep.generator(), 200, seed=0))
+    lengths = steps.norm(dim=2).unflatten(0, (STOPS, FRAMES_PER_LEG))
+    stops = lengths[:, 0]
+    ends = torch.stack([stops, stops.roll(-1, 0)])
+    assert (lengths <= ends.amax(0)[:, None] + 1e-5).all()
+    if noise_dim > 1:
+        assert (lengths >= ends.amin(0)[:, None] - 1e-5).all()
+    moves = (steps.roll(-1, 0) - steps).norm(dim=2).unflatten(0, (STOPS, FRAMES_PER_LEG))
+    assert (moves <= 2 * pi / FRAMES_PER_LEG * ends.amax(0)[:, None]).all()
 
 
 @pytest.mark.parametrize("name", ["a.jpeg", "a", "nowhere/a.png", "folder.png"])
