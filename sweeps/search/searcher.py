@@ -82,7 +82,7 @@ class Search(OptunaSearch):
         for row in self._past.rows:
             if spec.space.contains(row["params"]):
                 self._replay(row)
-        for point in _enqueued(spec, tried):
+        for point in _enqueued(spec, tried, has_baseline=0 in suggested):
             self._ot_study.enqueue_trial(point)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -264,7 +264,13 @@ class Search(OptunaSearch):
             self._worst.add(scores)
 
 
-def _enqueued(spec: SweepSpec, tried: list[dict[str, Scalar]]) -> list[dict[str, Scalar]]:
-    """Return Optuna's parameters of the untried first points that lie in the space."""
-    points = [point for point in spec.first_points() if spec.space.contains(point) and point not in tried]
+def _enqueued(
+    spec: SweepSpec, tried: list[dict[str, Scalar]], *, has_baseline: bool
+) -> list[dict[str, Scalar]]:
+    """Return Optuna's parameters of the untried first points that lie in the space.
+
+    The baseline is left out once the sweep has one: an earlier version may have chosen other values for it.
+    """
+    first_points = spec.first_points()[has_baseline:]
+    points = [point for point in first_points if spec.space.contains(point) and point not in tried]
     return [spec.space.optuna_params(point) for point in points]

@@ -100,6 +100,9 @@ class Fixed(Domain):
     def contains(self, value: Scalar | None) -> bool:  # noqa: D102
         return value == self.value
 
+    def nearest(self, value: Scalar) -> Scalar:  # noqa: ARG002, D102
+        return self.value
+
     def boundary_values(self) -> list[tuple[str, Scalar]]:  # noqa: D102
         return [("value", self.value)]
 
@@ -149,6 +152,11 @@ class Choice(Domain):
 
     def contains(self, value: Scalar | None) -> bool:  # noqa: D102
         return value in self.values
+
+    def nearest(self, value: Scalar) -> Scalar:  # noqa: D102
+        if self.contains(value):
+            return value
+        return min(self.values, key=lambda each: abs(cast("float", each) - cast("float", value)))
 
     def boundary_values(self) -> list[tuple[str, Scalar]]:  # noqa: D102
         return [("values", value) for value in self.values]

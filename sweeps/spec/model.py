@@ -22,6 +22,13 @@ FIRST_FRESH_SEED = 2**32
 COMPONENTS = ("architecture", "loss", "penalty")
 """The parameters that name a component: one of gan_core's, or a user's import path."""
 
+BUDGET = ("steps", "batch_size", "report_every", "eval_samples", "final_samples")
+"""The parameters that determine how much a trial costs, and how many samples its scores have.
+
+The baseline has the sweep's values of them: with the tutorial's, it would be compared with trials of another
+size.
+"""
+
 
 class SweepSpec(StrictModel):
     """A sweep: what it searches, by which method and metric, and with what budget."""
@@ -160,8 +167,8 @@ class SweepSpec(StrictModel):
 
     @property
     def baseline(self) -> dict[str, Scalar]:
-        """The point of the tutorial's defaults."""
-        return self.space.with_defaults({}, self.defaults)
+        """The point of the tutorial's defaults, with values of :data:`BUDGET` that the sweep contains."""
+        return self.with_defaults({})
 
     @property
     def max_trials(self) -> int:
@@ -183,9 +190,16 @@ class SweepSpec(StrictModel):
         return [point for index, point in enumerate(points) if point not in points[:index]]
 
     def with_defaults(self, point: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """Return a full point: a parameter that ``point`` leaves out has its architecture's default."""
+        """Return a full point: a parameter that ``point`` leaves out has its architecture's default.
+
+        A parameter of :data:`BUDGET` has the value of its domain that is nearest to the default.
+        """
         architecture = {name: value for name, value in point.items() if name == "architecture"}
-        return self.space.with_defaults(point, TrialConfig(**self._fixed | architecture).model_dump())
+        defaults = TrialConfig(**self._fixed | architecture).model_dump()
+        nearest = {
+            name: domain.nearest(defaults[name]) for name, domain in self.searched.items() if name in BUDGET
+        }
+        return self.space.with_defaults(point, defaults | nearest)
 
     def trial_config(self, params: Mapping[str, Scalar], number: int) -> TrialConfig:
         """Return the configuration of trial ``number``: the fixed parameters, and the searched ``params``."""
@@ -233,7 +247,8 @@ class SweepSpec(StrictModel):
         return min(self._bounds(name))
 
     def _bounds(self, name: str) -> list[int]:
-        listed = (
-            [value for _, value in self.parameters[name].boundary_values()] if name in self.searched else []
-        )
-        return [int(value) for value in (*listed, self.defaults[name])]
+        """Return the extreme values of a parameter of :data:`BUDGET`."""
+        domain = self.searched.get(name)
+        listed = [] if domain is None else [value for _, value in domain.boundary_values()]
+        default = [self.defaults[name]] if domain is None or domain.when else []
+        return [int(value) for value in (*listed, *default)]

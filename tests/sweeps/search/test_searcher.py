@@ -204,6 +204,20 @@ def as_rows(trials, results):
     return rows, reports
 
 
+def test_a_resumed_search_does_not_try_the_baseline_again_that_an_earlier_version_chose_otherwise(
+    make_search, tmp_path
+):
+    search = make_search(GOOD + "  batch_size: {values: [16, 32]}\n")
+    first = trial_of(search.suggest("a"))
+    assert first.params["batch_size"] == 32
+    rows, reports = as_rows([first], [("completed", 90.0)])
+    rows[0]["params"] = first.params | {"batch_size": 128}
+    resumed = Search(search._spec, "tiny", tmp_path, past=Past(rows, reports))
+    second = trial_of(resumed.suggest("b"))
+    assert second.number == 1
+    assert second.params != first.params
+
+
 RESULTS = [
     ("completed", 90.0, 80.0),
     ("diverged",),

@@ -113,6 +113,49 @@ def test_a_list_of_one_value_is_that_value_in_every_trial(tmp_path):
         assert (config.eval_samples, config.final_samples, config.d_steps) == (128, 128, 2)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "budget"),
+    [
+        ("steps: {values: [20, 30]}, batch_size: {values: [16, 32]}", (30, 32, 250, 2000, 10_000)),
+        ("steps: {min: 100, max: 9999}, batch_size: {values: [32, 128]}", (3910, 128, 250, 2000, 10_000)),
+        ("steps: 30, report_every: {values: [10, 15]}", (30, 128, 15, 2000, 10_000)),
+        (
+            "eval_samples: {values: [128, 256]}, final_samples: {min: 128, max: 512}",
+            (3910, 128, 250, 256, 512),
+        ),
+        (
+            "batch_size: {distribution: q_log_uniform_values, q: 24, min: 24, max: 96}, steps: {value: 9}",
+            (9, 96, 250, 2000, 10_000),
+        ),
+        ("steps: {value: 9, when: {loss: bce}}, loss: {values: [bce, lsgan]}", (9, 128, 250, 2000, 10_000)),
+        (
+            "steps: {value: 9, when: {loss: lsgan}}, loss: {values: [bce, lsgan]}",
+            (3910, 128, 250, 2000, 10_000),
+        ),
+    ],
+)
+def test_the_baseline_has_the_steps_the_batch_and_the_samples_of_the_sweep(tmp_path, parameters, budget):
+    spec = load_spec(
+        write(tmp_path, f"name: tiny\nparameters: {{lr: {{min: 0.1, max: 0.2}}, {parameters}}}\n")
+    )
+    config = spec.trial_config(spec.baseline, 0)
+    names = "steps", "batch_size", "report_every", "eval_samples", "final_samples"
+    assert tuple(getattr(config, name) for name in names) == budget
+    assert config.lr == 3e-4
+
+
+def test_the_most_reports_of_a_trial_are_those_of_the_searched_steps(tmp_path):
+    steps = "steps: {values: [20, 30]}, report_every: {values: [5, 10]}"
+    assert load_spec(write(tmp_path, f"name: tiny\nparameters: {{{steps}}}\n")).reports_per_trial == 6
+    when = "loss: {values: [bce, lsgan]}, steps: {value: 20, when: {loss: lsgan}}"
+    assert load_spec(write(tmp_path, f"name: tiny\nparameters: {{{when}}}\n")).reports_per_trial == 16
+
+
+def test_a_point_takes_the_nearest_batch_size_that_is_searched(tmp_path):
+    text = GOOD + "  batch_size: {values: [16, 32]}\npoints: [{lr: 1e-3}]\n"
+    assert [point["batch_size"] for point in load_spec(write(tmp_path, text)).first_points()] == [32, 32]
+
+
 def test_an_empty_name_is_a_fault_and_none_is_no_name():
     check_name(None)
     with pytest.raises(SpecError, match="--name : allowed: up to 64 letters"):

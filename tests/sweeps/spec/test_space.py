@@ -20,6 +20,7 @@ DOMAINS = {
     "normal": {"distribution": "normal", "mu": 0.5, "sigma": 0.1},
     "whole": {"min": 1, "max": 3},
     "choice": {"values": ["a", "b"]},
+    "numbers": {"values": [16, 100]},
     "likely choice": {"values": ["a", "b", "c"], "probabilities": [0.7, 0.2, 0.1]},
 }
 
@@ -145,6 +146,8 @@ def test_a_parameter_with_a_condition_gives_no_warning(tmp_path):
         ("normal", 3.0, 0.9),
         ("whole", 0, 1),
         ("choice", "b", "b"),
+        ("numbers", 128, 100),
+        ("numbers", 16, 16),
     ],
 )
 def test_nearest_returns_a_value_of_the_domain(name, value, nearest):
