@@ -127,13 +127,14 @@ def plan(design: Design, n: int | None = None) -> list[Job]:
     return [
         Job(
             number,
-            design.fixed | {name: _value(domain, u) for (name, domain), u in zip(domains, row, strict=True)},
+            design.fixed
+            | {name: value_at(domain, u) for (name, domain), u in zip(domains, row, strict=True)},
         )
         for number, row in enumerate(points[: n or design.n].tolist())
     ]
 
 
-def _value(domain: AnyDomain, u: float) -> Scalar:
+def value_at(domain: AnyDomain, u: float) -> Scalar:
     """Return the value of a domain at the quantile ``u`` in [0, 1)."""
     if isinstance(domain, Choice):
         return domain.values[int(u * len(domain.values))]
