@@ -1,13 +1,12 @@
 """Record configurations over many training seeds: ``python -m benchmarks.replicas``.
 
-The table is ``benchmarks/recorded/replicas.parquet``; ``benchmarks/recorded/README.md`` documents its columns.
-The recorder trains one configuration with one seed at a time and writes the table after each training, so that
-a stopped recording resumes from the table. All configurations get their first seed before any configuration
-gets its second one.
+The table is ``benchmarks/recorded/replicas.parquet``; the README beside it documents its columns. The
+recorder trains one configuration with one seed at a time and writes the table after each training, so that a
+stopped recording resumes from the table. All configurations get their first seed before any of them gets its
+second one.
 """
 
 import argparse
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from rich.console import Console
 from scipy.stats import qmc
 
 from benchmarks.record import value_at
@@ -198,7 +198,7 @@ def save(frame: pd.DataFrame, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_suffix(".unfinished")
     frame.to_parquet(unfinished, compression="zstd", index=False)
-    os.replace(unfinished, file)
+    unfinished.replace(file)
 
 
 def missing(file: Path, replicas: Sequence[Replica]) -> Iterator[Replica]:
@@ -218,11 +218,12 @@ def main() -> None:
     torch.set_num_threads(1)
     replicas = plan(arguments.worlds, arguments.configurations, arguments.seeds)
     waiting = list(missing(arguments.output, replicas))
+    console = Console()
     frame = pd.read_parquet(arguments.output) if arguments.output.exists() else pd.DataFrame()
     for n, replica in enumerate(waiting, 1):
         frame = pd.concat([frame, table(record(replica))], ignore_index=True)
         save(frame, arguments.output)
-        print(f"{n} of {len(waiting)}: {replica.key}", flush=True)
+        console.print(f"{n} of {len(waiting)}: {replica.world} {replica.configuration}, seed {replica.seed}")
 
 
 if __name__ == "__main__":
