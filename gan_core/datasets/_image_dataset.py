@@ -1,6 +1,8 @@
 """Images in memory, split into a training and a held-out part."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from gan_core.errors import DatasetError
@@ -51,6 +53,21 @@ class ImageDataset:
         if (self.train_labels is None) != (self.held_out_labels is None):
             raise DatasetError(f"{self.name}: train and held_out must both have labels, or neither")
 
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of all images and their classes, as hexadecimal digits; computed on first use.
+
+        Scores of datasets with different digests are not comparable.
+        """
+        found = sha256()
+        for tensor in (self.train, self.held_out, self.train_labels, self.held_out_labels):
+            if tensor is None:
+                found.update(b"no classes")
+            else:
+                found.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+                found.update(tensor.cpu().contiguous().numpy().data)
+        return found.hexdigest()
+
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Channels, height and width."""
@@ -63,13 +80,16 @@ class ImageDataset:
             None if labels is None else labels.to(device)
             for labels in (self.train_labels, self.held_out_labels)
         )
-        return ImageDataset(
+        moved = ImageDataset(
             self.name,
             self.train.to(device),
             self.held_out.to(device),
             train_labels=train_labels,
             held_out_labels=held_out_labels,
         )
+        if "digest" in vars(self):
+            vars(moved)["digest"] = self.digest
+        return moved
 
     def to_if_it_fits(self, device: "torch.device | str") -> "ImageDataset":
         """Return the dataset on ``device`` if its images need at most half of the free memory there.

@@ -26,6 +26,19 @@ def test_mnist_5k_is_split_by_class_and_always_the_same():
     assert digest == "fb8e189a3c37b5f9dc83ce41dd4c5f7a66f945fa0ee69010abf460b9a3e5d2e4"
 
 
+def test_the_digest_depends_on_every_image_and_class_and_moves_with_the_images():
+    data = ImageDataset("mine", GREY, GREY[:2], train_labels=LABELS, held_out_labels=LABELS[:2])
+    same = ImageDataset("other name", GREY.clone(), GREY[:2], train_labels=LABELS, held_out_labels=LABELS[:2])
+    assert data.digest == same.digest == data.to("meta").digest
+    others = [
+        ImageDataset("mine", GREY, GREY[:2]),
+        ImageDataset("mine", GREY, GREY[:3], train_labels=LABELS, held_out_labels=LABELS[:3]),
+        ImageDataset("mine", GREY, GREY[:2], train_labels=LABELS + 1, held_out_labels=LABELS[:2]),
+        ImageDataset("mine", GREY + 1, GREY[:2], train_labels=LABELS, held_out_labels=LABELS[:2]),
+    ]
+    assert len({data.digest, *(other.digest for other in others)}) == 5
+
+
 def test_no_held_out_digit_is_trained_on():
     data = load_dataset("mnist-5k")
     trained = {image.numpy().tobytes() for image in data.train}
