@@ -22,17 +22,21 @@ if TYPE_CHECKING:
         GanCoreError,
         ImportPathError,
         ImportsNotAllowedError,
+        LoopError,
         TrainingDiverged,
         UnknownNameError,
     )
     from gan_core.evaluation import Evaluator
     from gan_core.generator import Generator, load_generator, save_generator
+    from gan_core.loop_config import Changeable, LoopConfig
+    from gan_core.loops.snapshot import Snapshot
     from gan_core.memory import keep_freed_memory
     from gan_core.trainer import Trainer
     from gan_core.training import Report, train
 
 __all__ = [
     "CacheError",
+    "Changeable",
     "CheckpointMismatchError",
     "ContractError",
     "CorruptedAssetError",
@@ -46,7 +50,10 @@ __all__ = [
     "ImageDataset",
     "ImportPathError",
     "ImportsNotAllowedError",
+    "LoopConfig",
+    "LoopError",
     "Report",
+    "Snapshot",
     "Trainer",
     "TrainingDiverged",
     "TrialConfig",
@@ -61,6 +68,7 @@ __all__ = [
 
 _MODULE_OF = {
     "CacheError": "errors",
+    "Changeable": "loop_config",
     "CheckpointMismatchError": "errors",
     "ContractError": "errors",
     "CorruptedAssetError": "errors",
@@ -74,7 +82,10 @@ _MODULE_OF = {
     "ImageDataset": "datasets",
     "ImportPathError": "errors",
     "ImportsNotAllowedError": "errors",
+    "LoopConfig": "loop_config",
+    "LoopError": "errors",
     "Report": "training",
+    "Snapshot": "loops.snapshot",
     "Trainer": "trainer",
     "TrainingDiverged": "errors",
     "TrialConfig": "config",

@@ -2,23 +2,21 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from gan_core.components import ARCHITECTURES, LOSSES, PENALTIES
+from gan_core.loop_config import Changeable, LoopConfig, changeable
 
 DCGAN_LEAKY_SLOPE = 0.01
 """The LeakyReLU slope of the seed tutorial's DCGAN discriminator; its other discriminator uses 0.2."""
 
 Precision = Literal["auto", "fp32", "bf16"]
 
-CHANGEABLE = ("lr", "lr_d", "beta1", "beta2", "penalty_weight", "batch_size", "d_steps")
-"""The hyperparameters that may change during training; networks and metrics do not depend on them."""
-
 UNUSED_WITH = {"penalty_weight": {"penalty": "none"}}
 """The hyperparameters that have no effect if another one has the given value."""
 
 
-class TrialConfig(BaseModel):
+class TrialConfig(LoopConfig):
     """The hyperparameters of one GAN; the defaults are the seed tutorial's.
 
     Raises:
@@ -30,8 +28,6 @@ class TrialConfig(BaseModel):
     0.01
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
     architecture: Annotated[str, AfterValidator(ARCHITECTURES.check)] = Field(
         "mlp", description="The generator and discriminator networks."
     )
@@ -39,19 +35,23 @@ class TrialConfig(BaseModel):
     penalty: Annotated[str, AfterValidator(PENALTIES.check)] = Field(
         "none", description="The gradient penalty on the discriminator."
     )
-    penalty_weight: float = Field(
+    penalty_weight: Annotated[float, Changeable] = Field(
         10.0, ge=0, description="The weight of the penalty in the discriminator's loss."
     )
     noise: Literal["uniform", "normal"] = Field(
         "uniform", description="The generator's noise: uniform on [-1, 1), or standard normal."
     )
     noise_dim: int = Field(96, ge=1, le=4096, description="The dimension of the generator's noise.")
-    lr: float = Field(3e-4, gt=0, description="Adam's learning rate.")
-    lr_d: float | None = Field(
+    lr: Annotated[float, Changeable] = Field(3e-4, gt=0, description="Adam's learning rate.")
+    lr_d: Annotated[float | None, Changeable] = Field(
         None, gt=0, description="The discriminator's learning rate (TTUR); lr if not set."
     )
-    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay rate of the first moment.")
-    beta2: float = Field(0.999, ge=0, lt=1, description="Adam's decay rate of the second moment.")
+    beta1: Annotated[float, Changeable] = Field(
+        0.5, ge=0, lt=1, description="Adam's decay rate of the first moment."
+    )
+    beta2: Annotated[float, Changeable] = Field(
+        0.999, ge=0, lt=1, description="Adam's decay rate of the second moment."
+    )
     leaky_slope: float = Field(
         0.2,
         ge=0,
@@ -67,20 +67,15 @@ class TrialConfig(BaseModel):
         lt=1,
         description="Decay per step of the EMA of the generator, after a ramp; 0 turns the EMA off.",
     )
-    d_steps: int = Field(1, ge=1, le=100, description="Discriminator updates per generator update.")
-    batch_size: int = Field(128, ge=2, le=65536, description="Real images per discriminator update.")
-    steps: int = Field(3910, ge=1, le=10**9, description="Generator updates.")
-    report_every: int = Field(250, ge=1, le=10**9, description="Steps between reports.")
-    eval_samples: int = Field(2000, ge=128, le=10**6, description="Generated images that each report scores.")
-    final_samples: int = Field(
-        10_000, ge=128, le=10**6, description="Generated images that the final score uses."
+    d_steps: Annotated[int, Changeable] = Field(
+        1, ge=1, le=100, description="Discriminator updates per generator update."
+    )
+    batch_size: Annotated[int, Changeable] = Field(
+        128, ge=2, le=65536, description="Real images per discriminator update."
     )
     precision: Precision = Field(
         "auto",
         description="float32, or bfloat16 mixed precision; auto picks bf16 on hardware that supports it.",
-    )
-    seed: int = Field(
-        0, ge=0, lt=2**63, description="Sets the initial weights, the order of the data and the noise."
     )
 
     @model_validator(mode="before")
@@ -89,3 +84,7 @@ class TrialConfig(BaseModel):
         if isinstance(values, dict) and values.get("architecture") == "dcgan":
             return {"leaky_slope": DCGAN_LEAKY_SLOPE} | values
         return values
+
+
+CHANGEABLE = changeable(TrialConfig)
+"""The hyperparameters that may change during training; networks and metrics do not depend on them."""

@@ -7,6 +7,7 @@
     ├── ImportPathError           an import path does not lead to a valid component (also a ValueError)
     │   └── ImportsNotAllowedError  this process may not import from import paths
     ├── ContractError             a component breaks the contract of its kind
+    ├── LoopError                 a training loop breaks the protocol of training loops
     ├── DatasetError              a dataset is not valid for training (also a ValueError)
     ├── DatasetUnavailableError   a dataset's files are missing and cannot be downloaded (also an OSError)
     ├── CacheError                the cache directory cannot be written (also an OSError)
@@ -56,6 +57,10 @@ class ImportsNotAllowedError(ImportPathError):
 
 class ContractError(GanCoreError):
     """A component returns an invalid value or does not train; the message names it and the fault."""
+
+
+class LoopError(GanCoreError):
+    """A training loop breaks the protocol; the message names the loop, the fault and the remedy."""
 
 
 class DatasetError(GanCoreError, ValueError):

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from gan_core.datasets._batches import Batches
+
 MIN_IMAGES = 2
 
 
@@ -73,6 +75,22 @@ class ImageDataset:
         """Channels, height and width."""
         channels, height, width = self.train.shape[1:]
         return channels, height, width
+
+    def batches(self, batch_size: int, seed: int, device: "torch.device | str | None" = None) -> "Batches":
+        """Return endless batches of training images, each ``(images, labels)``, from shuffled epochs.
+
+        Images are float32 in [-1, 1], shape ``(batch_size, C, H, W)``; labels are int64 ``(batch_size,)``, or
+        None without classes. To resume exactly, save the ``state_dict()`` of the batches and load it with
+        ``load_state_dict()``, after the networks are built.
+
+        Args:
+            batch_size: The number of images of each batch.
+            seed: The seed of the order.
+            device: The device of the batches; by default, that of the dataset.
+        """
+        from gan_core.datasets._batches import Batches
+
+        return Batches(self.train, self.train_labels, batch_size, seed, device)
 
     def to(self, device: "torch.device | str") -> "ImageDataset":
         """Return the dataset with its tensors on ``device``."""

@@ -1,0 +1,65 @@
+"""Read what a training loop declares: its name, its hyperparameters and its parameters."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from inspect import Parameter, isgeneratorfunction, signature, unwrap
+from typing import Any, get_type_hints
+
+from gan_core.errors import LoopError
+from gan_core.loop_config import LoopConfig
+from gan_core.loops.snapshot import Sample, Snapshot
+
+Loop = Callable[..., Iterator[Snapshot]]
+"""A generator function ``loop(config, data, device, state=None)``, or one without ``state``."""
+
+_POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def loop_name(loop: Loop) -> str:
+    """Return ``MODULE:NAME`` of a loop, for messages."""
+    function: Any = loop.func if isinstance(loop, partial) else loop
+    described = function if hasattr(function, "__qualname__") else type(function)
+    return f"{described.__module__}:{described.__qualname__}"
+
+
+def check_is_loop(loop: Loop) -> None:
+    """Raise LoopError unless ``loop`` is a generator function."""
+    if not callable(loop):
+        raise LoopError(f"{loop!r} is not a training loop: a loop is a generator function")
+    call = getattr(loop, "__call__", None)  # noqa: B004 - an object may be a loop by its class's __call__
+    if not (isgeneratorfunction(unwrap(loop)) or isgeneratorfunction(call)):
+        raise LoopError(
+            f"{loop_name(loop)} is not a generator function: add 'yield gan_core.Snapshot(step, sample)'"
+        )
+
+
+def config_class(loop: Loop) -> type[LoopConfig]:
+    """Return the class of hyperparameters that annotates the first parameter of a loop.
+
+    Raises:
+        LoopError: ``loop`` is not a generator function, or its first parameter is not annotated with a
+            subclass of :class:`gan_core.LoopConfig`.
+    """
+    check_is_loop(loop)
+    names = [*signature(loop).parameters]
+    try:
+        annotated = get_type_hints(loop).get(names[0]) if names else None
+    except (NameError, TypeError) as error:
+        raise LoopError(f"the annotations of {loop_name(loop)} cannot be read: {error}") from error
+    if not (isinstance(annotated, type) and issubclass(annotated, LoopConfig)):
+        raise LoopError(
+            f"the first parameter of {loop_name(loop)} must be annotated with a subclass of"
+            " gan_core.LoopConfig: 'config: Config'"
+        )
+    return annotated
+
+
+def takes_state(loop: Loop) -> bool:
+    """Return whether a loop has a parameter ``state``, and can therefore resume."""
+    return "state" in signature(loop).parameters
+
+
+def takes_labels(sample: Sample) -> bool:
+    """Return whether a ``sample`` function has a third parameter, for classes."""
+    positional = [each for each in signature(sample).parameters.values() if each.kind in _POSITIONAL]
+    return len(positional) > len(("n", "rng"))
