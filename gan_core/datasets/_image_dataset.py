@@ -71,6 +71,11 @@ class ImageDataset:
         return found.hexdigest()
 
     @property
+    def identity(self) -> dict[str, str | int]:
+        """The :attr:`digest` as ``sha256``, and the numbers of ``train`` and ``held_out`` images."""
+        return {"sha256": self.digest, "train": len(self.train), "held_out": len(self.held_out)}
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """Channels, height and width."""
         channels, height, width = self.train.shape[1:]

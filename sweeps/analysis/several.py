@@ -1,6 +1,7 @@
 """Read several sweeps as one."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -9,6 +10,7 @@ from sweeps.analysis.leaderboard import ranks
 from sweeps.analysis.statistics import Scale
 from sweeps.analysis.sweep import Sweep
 from sweeps.errors import SweepError
+from sweeps.record.comparability import EXTRACTOR, IMAGES, in_short
 from sweeps.record.status import Stage
 
 
@@ -97,16 +99,24 @@ class Sweeps:
 
 
 def _differences(sweeps: Sequence[Sweep]) -> list[str]:
-    """Return what makes scores of sweeps incomparable; before its first report a sweep has no extractor."""
-    compared = {
-        "dataset": [sweep.facts["spec"].get("dataset") for sweep in sweeps],
-        "image_size": [sweep.facts["spec"].get("image_size") for sweep in sweeps],
-        "channels": [sweep.facts["spec"].get("channels") for sweep in sweeps],
-        "extractor": [sweep.facts.get("extractor") for sweep in sweeps],
-    }
+    """Return what makes scores of sweeps incomparable.
+
+    Before its first report a sweep has neither images nor an extractor, and records of earlier versions have
+    no images: the dataset and the size of its images are compared then.
+    """
+    images, extractors = (
+        [fact and in_short(fact) for fact in (sweep.facts.get(name) for sweep in sweeps)]
+        for name in (IMAGES, EXTRACTOR)
+    )
+    compared: dict[str, list[Any]] = {}
+    if not all(images) or len(set(images)) > 1:
+        keys = "dataset", "image_size", "channels"
+        compared = {key: [sweep.facts["spec"].get(key) for sweep in sweeps] for key in keys}
     found = []
-    for what, values in compared.items():
-        if len(set(values) - ({None} if what == "extractor" else set())) > 1:
+    for what, values in (compared | {IMAGES: images, EXTRACTOR: extractors}).items():
+        known = set(values) - ({None} if what in {IMAGES, EXTRACTOR} else set())
+        if len(known) > 1:
             each = (f"{sweep.name} {value}" for sweep, value in zip(sweeps, values, strict=True))
-            found.append(f"{what} differs ({', '.join(each)})")
+            verb = "differ" if what == IMAGES else "differs"
+            found.append(f"{what} {verb} ({', '.join(each)})")
     return found

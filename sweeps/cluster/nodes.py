@@ -47,7 +47,7 @@ def load(
     threads: int,
     import_folders: list[str] | None,
     note: Path,
-) -> "tuple[None, tuple[ImageDataset, bytes | None]]":
+) -> "tuple[dict[str, Any], tuple[ImageDataset, bytes | None]]":
     """Load a dataset and its feature extractor, and check configurations on the images.
 
     Args:
@@ -59,8 +59,9 @@ def load(
         note: A file of this machine, whose content this function replaces by a line about its progress.
 
     Returns:
-        None, for the caller to wait for; and the dataset and the classifier's weights, for all other nodes. A
-        classifier that is trained on another processor may differ in the last bits.
+        The images and the extractor, as facts of the sweep (``sweeps.record.comparability``); and the
+        dataset and the classifier's weights, for all other nodes. A classifier that is trained on another
+        processor may differ in the last bits.
 
     Raises:
         GanCoreError: The dataset cannot be loaded or scored, or a component breaks its contract.
@@ -84,5 +85,6 @@ def load(
 
     classifier = classifier_bytes(images, on_progress) if extractor == "classifier" else None
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    Evaluator(images.to_if_it_fits(device), device, extractor, classifier)
-    return None, (images, classifier)
+    identity = images.identity
+    evaluator = Evaluator(images.to_if_it_fits(device), device, extractor, classifier)
+    return {"images": identity, "extractor": evaluator.extractor}, (images, classifier)

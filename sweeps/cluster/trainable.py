@@ -76,6 +76,7 @@ class GanTrainable(tune.Trainable):
         self._uploads, self._timeout = storage, trial_timeout
         data, classifier = loaded or (load_dataset(**config["data"]), None)
         self._data = data.to_if_it_fits(self._device)
+        self._images = data.identity
         self._evaluator = Evaluator(self._data, self._device, config["extractor"], classifier)
         self._place = _place()
         self._start(config)
@@ -113,8 +114,9 @@ class GanTrainable(tune.Trainable):
             "weights": self._weights(report),
             "reported": report.metrics[self._metrics[0]["name"]],
             **self._context(),
-            "floors": self._evaluator.floors,
+            "images": self._images,
             "extractor": self._evaluator.extractor,
+            "floors": self._evaluator.floors,
         }
 
     def _diverged(self, reason: str) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """Check the data and the components of a sweep in a worker, before anything is written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
@@ -21,6 +23,21 @@ from sweeps.spec.model import COMPONENTS, SweepSpec
 PACKAGED = "mnist-5k"
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What a worker has loaded before the first trial.
+
+    Args:
+        measure: The images and the extractor, as facts of the sweep; empty for the packaged digits, which
+            are known only at the first report.
+        shared: The dataset, shared with all workers (:func:`sweeps.cluster.nodes.load`); None where each
+            worker loads its own.
+    """
+
+    measure: Mapping[str, Any]
+    shared: ray.ObjectRef | None
+
+
 def prepare(
     spec: SweepSpec,
     resources: dict[str, float],
@@ -28,7 +45,7 @@ def prepare(
     *,
     check: Callable[[], None],
     shares: bool = False,
-) -> ray.ObjectRef | None:
+) -> Prepared:
     """Load the dataset, and check every combination of components with one of a user's own.
 
     A dataset that cannot be loaded and a component that breaks its contract are then one message, not one
@@ -41,16 +58,12 @@ def prepare(
         check: Called repeatedly while this function waits; an exception of it ends the wait.
         shares: Whether this machine loads the dataset for all nodes.
 
-    Returns:
-        The dataset, shared with all workers (:func:`sweeps.cluster.nodes.load`); None where each worker loads
-        its own.
-
     Raises:
         SweepError: The dataset cannot be loaded or scored, or a component breaks its contract.
     """
     configs = _with_users_components(spec)
     if spec.dataset == PACKAGED and spec.extractor == "classifier" and not configs:
-        return None
+        return Prepared({}, None)
     options = {"num_cpus": resources["cpu"], "num_gpus": resources["gpu"]}
     if shares:
         options = {"num_cpus": 0, **on_node(own_node_id())}
@@ -67,12 +80,12 @@ def prepare(
         _show_note(note, show)
         check()
         try:
-            ray.get(done)
+            measure = ray.get(done)
         except RayTaskError as error:
             raise SweepError(_message(spec, error.cause)) from error
         except RayError as error:
             raise SweepError(f"the worker that loads {spec.dataset} died: {error}") from error
-    return loaded if shares else None
+    return Prepared(measure, loaded if shares else None)
 
 
 def _show_note(note: Path, show: Callable[[str], None]) -> None:

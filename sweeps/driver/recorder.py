@@ -15,6 +15,7 @@ from sweeps.driver.disk import disk_full_error, is_full
 from sweeps.driver.progress import Display
 from sweeps.driver.request import OnReport
 from sweeps.driver.worker_logs import WorkerLogs
+from sweeps.record.comparability import MEASURE, check_comparable
 from sweeps.record.files import write_atomically
 from sweeps.record.layout import (
     checkpoint_file,
@@ -25,7 +26,7 @@ from sweeps.record.layout import (
 )
 from sweeps.record.ledger import Ledger
 from sweeps.record.past import Past
-from sweeps.record.reading import read_ledger
+from sweeps.record.reading import read_facts, read_ledger
 from sweeps.record.status import Mishap, Stage, Status
 from sweeps.record.trial import Trial
 from sweeps.search.confirmation import Confirmation
@@ -107,7 +108,8 @@ class Recorder(tune.Callback):
         self._lineages: dict[str, tuple[str | None, int | None]] = {}
         self._scores: dict[str, float] = {}
         self._places: dict[str, dict[str, Any]] = {}
-        self._is_described = False
+        facts = read_facts(ledger.folder)
+        self._measure = {key: facts[key] for key in MEASURE if facts.get(key)}
         self.ended = len(past.ended)
         self.fault: Exception | None = None
 
@@ -159,9 +161,7 @@ class Recorder(tune.Callback):
         if samples is None:
             return
         step, metrics = result["step"], result["metrics"]
-        if not self._is_described:
-            self._ledger.describe({key: result[key] for key in ("floors", "extractor")})
-            self._is_described = True
+        self._check_measure(reporting.trial_id, {key: result[key] for key in MEASURE})
         self._scores[trial.trial_id] = result["score"]
         grid = samples_file(self._folder, reporting.trial_id, step)
         grid.parent.mkdir(exist_ok=True)
@@ -186,6 +186,17 @@ class Recorder(tune.Callback):
             self._running[trial.trial_id], self._lineages[trial.trial_id] = now, lineage
             self._ledger.take_over(now, result["donor"], result["donor_step"])
             self._display.take_over(now, result["donor"], result["donor_step"])
+
+    def _check_measure(self, trial_id: str, measure: Mapping[str, Any]) -> None:
+        """Record what the first report was measured with, and check that this one was measured likewise.
+
+        Raises:
+            SweepError: This report was measured on other images, or with another extractor.
+        """
+        check_comparable(f"a report of {trial_id} is not recorded", self._measure, measure)
+        if new := {key: value for key, value in measure.items() if key not in self._measure}:
+            self._ledger.describe(new)
+            self._measure |= new
 
     def on_trial_complete(self, trial: TuneTrial, **_info: object) -> None:
         """Record how a trial ended, unless its last report could not be recorded."""

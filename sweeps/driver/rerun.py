@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sweeps.analysis.sweep import Sweep
 from sweeps.errors import UnknownTrialError
+from sweeps.record.comparability import EXTRACTOR, FLOORS, IMAGES, check_comparable
 from sweeps.record.status import SPEED
 
 
@@ -37,6 +38,7 @@ def rerun(sweep: Sweep, trial_id: str) -> Iterator[Repetition]:
     Raises:
         UnknownTrialError: The sweep has no such trial, the trial made no report, or it continued from the
             state of another trial.
+        SweepError: The images or the extractor are not those of the recorded trial.
         GanCoreError: The dataset cannot be loaded, or the training fails.
     """
     config, recorded = sweep.config_of(trial_id), sweep.reports_of(trial_id)
@@ -54,8 +56,13 @@ def rerun(sweep: Sweep, trial_id: str) -> Iterator[Repetition]:
     torch.set_num_threads(spec["resources"]["cpu"])
     try:
         data = load_dataset(spec["dataset"], image_size=spec["image_size"], channels=spec["channels"])
+        images = data.identity
         device = "cuda" if spec["resources"]["gpu"] != 0 and torch.cuda.is_available() else "cpu"
         evaluator = Evaluator(data, device, spec["extractor"])
+        measure = {IMAGES: images, EXTRACTOR: evaluator.extractor}
+        if IMAGES not in sweep.facts:
+            measure[FLOORS] = evaluator.floors
+        check_comparable(f"rerun {sweep.name} {trial_id}", sweep.facts, measure)
         last_step = max(recorded)
         for report in train(TrialConfig.model_validate(config), data, evaluator, device):
             if report.step in recorded:

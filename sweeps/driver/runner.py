@@ -18,10 +18,11 @@ from sweeps.driver.preview import disk_bytes
 from sweeps.driver.request import Request
 from sweeps.driver.site import prepared_site, running_ray, storage_again
 from sweeps.errors import Fault, SpecError, SweepError
+from sweeps.record.comparability import check_comparable
 from sweeps.record.layout import check_results, create_sweep_folder
 from sweeps.record.locks import running_lock
 from sweeps.record.past import Past
-from sweeps.record.reading import Record, read_ledger, spec_in_effect
+from sweeps.record.reading import Record, read_facts, read_ledger, spec_in_effect
 from sweeps.record.status import Stage, Status
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.overrides import Override
@@ -68,6 +69,7 @@ class _Plan:
         earlier: The folder of the sweep to start warm from, or None.
         searches: Whether there is anything left to search.
         change: What the command changes of an earlier sweep, as :class:`Ledger` takes it.
+        compared: The facts of the sweep that the new scores are compared with, under what the user asked for.
     """
 
     spec: SweepSpec
@@ -79,6 +81,7 @@ class _Plan:
     earlier: Path | None = None
     searches: bool = True
     change: Mapping[str, Any] | None = None
+    compared: tuple[str, Mapping[str, Any]] | None = None
 
 
 def execute(
@@ -116,6 +119,7 @@ def execute(
         chosen_storage(spec.name, request.storage, None, is_cluster=request.is_cluster),
         spec.confirm,
         earlier=earlier,
+        compared=(f"--warm-start {warm_start}", read_facts(earlier)) if earlier else None,
     )
     return _run(plan, request)
 
@@ -211,7 +215,15 @@ def _continue(
     check_room(folder.parent, disk_bytes(to_do, n_ended=_n_ended(to_do, record)))
     storage = storage_again(record, request)
     plan = _Plan(
-        spec, lambda: folder, store, storage, confirm, past, searches=past is not None, change=change
+        spec,
+        lambda: folder,
+        store,
+        storage,
+        confirm,
+        past,
+        searches=past is not None,
+        change=change,
+        compared=(f"{change['command']} {folder.name}", record.facts),
     )
     return _run(plan, request)
 
@@ -272,6 +284,8 @@ def _run(plan: _Plan, request: Request) -> Outcome:
     with signals.caught(), event_log(request.terminal) as log, running_ray(plan.spec, request):
         signals.catch()
         site = prepared_site(plan.spec, plan.storage, request, check=signals.check)
+        if plan.compared:
+            check_comparable(*plan.compared, site.measure)
         folder = plan.folder()
         from sweeps.driver.session import Session
 

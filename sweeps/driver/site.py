@@ -1,11 +1,11 @@
 """Where the trials of a sweep run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sweeps.cluster.storage import Storage, chosen_storage
 from sweeps.driver.request import Request
@@ -25,13 +25,15 @@ class Site:
         is_cluster: Whether trials run on a Ray that this process did not start.
         resources: What Ray reserves for a trial.
         storage: Where the states of unfinished trials are kept; None for the sweep's folder.
-        loaded: The dataset, shared with all workers (:func:`sweeps.driver.preparation.prepare`), or None.
+        loaded: The dataset, shared with all workers (:class:`sweeps.driver.preparation.Prepared`), or None.
+        measure: The images and the extractor of the trials, as far as they are known before the first report.
     """
 
     is_cluster: bool
     resources: dict[str, float]
     storage: Storage | None
     loaded: "ray.ObjectRef | None"
+    measure: Mapping[str, Any]
 
 
 def storage_again(record: Record, request: Request) -> Storage | None:
@@ -68,8 +70,8 @@ def prepared_site(
             )
         with request.terminal.announced("Checking what each node has installed"):
             check_nodes(storage, check)
-    loaded = prepare(spec, resources, request.terminal, check=check, shares=request.is_cluster)
-    return Site(request.is_cluster, resources, storage, loaded)
+    prepared = prepare(spec, resources, request.terminal, check=check, shares=request.is_cluster)
+    return Site(request.is_cluster, resources, storage, prepared.shared, prepared.measure)
 
 
 @contextmanager

@@ -38,6 +38,29 @@ def test_sweeps_with_incomparable_scores_are_not_compared(tmp_path, spec, extrac
         sweeps.load(["a", "b"], tmp_path)
 
 
+IMAGES = {"sha256": "157b51f96f53", "train": 64, "held_out": 16}
+
+
+@pytest.mark.parametrize(
+    ("spec", "images", "message"),
+    [
+        ({"dataset": "folder:/a"}, IMAGES, None),
+        ({}, IMAGES | {"sha256": "e95b5d9e0000"}, r"images differ \(a 64 .*\(sha256:157b51f9\), b 64 .*"),
+    ],
+)
+def test_equal_images_are_compared_wherever_they_lie_and_others_never(tmp_path, spec, images, message):
+    for name, its_spec, its_images in (("a", {}, IMAGES), ("b", spec, images)):
+        folder = write_search(tmp_path, 400.0, name=name, spec=its_spec)
+        ledger = Ledger(folder, {})
+        ledger.describe({"images": its_images})
+        ledger.close(Status.COMPLETED)
+    if message is None:
+        assert len(sweeps.load(["a", "b"], tmp_path).trials) == 2
+        return
+    with pytest.raises(SweepError, match=message):
+        sweeps.load(["a", "b"], tmp_path)
+
+
 def test_sweeps_with_different_metrics_are_ranked_by_a_given_one(tmp_path):
     write_search(tmp_path, 400.0, name="a")
     write_search(tmp_path, 300.0, name="b", spec={"metric": [{"name": "kid", "goal": "minimize"}]})

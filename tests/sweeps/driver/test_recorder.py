@@ -18,7 +18,7 @@ from sweeps.errors import DiskFullError, SweepError
 from sweeps.record.layout import create_sweep_folder
 from sweeps.record.ledger import Ledger
 from sweeps.record.past import Past
-from sweeps.record.reading import read_ledger
+from sweeps.record.reading import read_ledger, read_reports
 from sweeps.record.trial import Trial
 from sweeps.spec.reading import load_spec
 from tests.sweeps.specs import GOOD, write
@@ -115,6 +115,7 @@ REPORT = {
     "flags": {},
     "floors": {"fid": 1.0},
     "extractor": "x",
+    "images": {"sha256": "0", "train": 40, "held_out": 10},
     "samples": b"png",
 }
 
@@ -138,6 +139,24 @@ def test_a_record_that_another_program_locks_stops_the_sweep_and_no_trial_fails(
         recorder.check()
     (row,) = read_ledger("tiny", tmp_path).trials
     assert (row["status"], row["mishaps"]) == ("running", [])
+
+
+def test_a_report_of_other_images_stops_the_sweep_and_replaces_nothing_in_the_record(recorder, tmp_path):
+    trial = TuneTrial(tmp_path)
+    recorder.on_trial_start(trial)
+    recorder.on_trial_result(trial, reported(trial))
+    recorder.check()
+    others = {"images": {"sha256": "1", "train": 41, "held_out": 10}, "floors": {"fid": 2.0}, "step": 20}
+    recorder.on_trial_result(trial, reported(trial) | others)
+    with pytest.raises(
+        SweepError, match=r"a report of tiny-0000 is not recorded: .* they are 41 to train on"
+    ):
+        recorder.check()
+    record = read_ledger("tiny", tmp_path)
+    assert {name: record.facts[name] for name in ("images", "extractor", "floors")} == {
+        name: REPORT[name] for name in ("images", "extractor", "floors")
+    }
+    assert [row["step"] for row in read_reports(tmp_path / "tiny")] == [10]
 
 
 def test_an_error_of_on_report_reaches_its_caller(recorder, tmp_path):

@@ -1,0 +1,81 @@
+"""Find out whether scores were measured on the same images and with the same extractor.
+
+Scores that were not must never be compared: neither in one sweep, nor in a table of several.
+"""
+
+from collections.abc import Mapping
+from math import isclose
+from typing import Any
+
+from sweeps.errors import SweepError
+
+IMAGES, EXTRACTOR, FLOORS = "images", "extractor", "floors"
+MEASURE = (IMAGES, EXTRACTOR, FLOORS)
+"""The facts of a sweep that say what its scores were measured with: recorded once, and never replaced.
+
+The images are :attr:`gan_core.ImageDataset.identity`, the extractor is :attr:`gan_core.Evaluator.extractor`.
+"""
+
+SAME_FLOOR = 0.01
+"""The relative difference up to which two fid of real images may be of the same images on two processors."""
+
+_DIGITS_SHOWN = 8
+
+
+def check_comparable(subject: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Check that new scores may stand in one table with recorded ones.
+
+    Args:
+        subject: What the user asked for, for the message: ``resume lsgan``.
+        then: The facts that the recorded scores were measured with.
+        now: The facts of the new scores.
+
+    Raises:
+        SweepError: They may not; the message names what differs, and says what to do.
+    """
+    found = differences(then, now)
+    if not found:
+        return
+    is_other_classifier = all(each.startswith(f"the {EXTRACTOR} ") for each in found)
+    remedy = (
+        "copy the cached classifiers of the machine that the sweep began on"
+        if is_other_classifier
+        else "restore the images"
+    )
+    raise SweepError(
+        f"{subject}: the scores would not be comparable with the recorded ones: {'; '.join(found)};"
+        f" {remedy}, or run a new sweep"
+    )
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return what differs between the facts of two measurements, each as a part of a message.
+
+    Facts that one of them does not have are not compared. A record of an earlier version has no images:
+    the floors, which are the scores of real images, then tell whether the images are the same.
+    """
+    found = []
+    known = {name: (then.get(name), now.get(name)) for name in MEASURE}
+    for name in (IMAGES, EXTRACTOR):
+        before, after = known[name]
+        if before and after and before != after:
+            verbs = ("were", "they are") if name == IMAGES else ("was", "it is")
+            found.append(f"the {name} {verbs[0]} {in_short(before)}, {verbs[1]} {in_short(after)}")
+    before, after = (floors and floors.get("fid") for floors in known[FLOORS])
+    if not all(known[IMAGES]) and before and after and not isclose(before, after, rel_tol=SAME_FLOOR):
+        found.append(f"the images are others: real images scored fid {before:.4g}, they score {after:.4g}")
+    return found
+
+
+def in_short(fact: Mapping[str, Any] | str) -> str:
+    """Return the images or the extractor of a sweep as a message shows them.
+
+    >>> in_short({"sha256": "280d46ade7a1171059de", "train": 48, "held_out": 12})
+    '48 to train on and 12 held out (sha256:280d46ad)'
+    >>> in_short("sha256:280d46ade7a1171059de")
+    'sha256:280d46ad'
+    """
+    if isinstance(fact, str):
+        return fact[: len("sha256:") + _DIGITS_SHOWN]
+    digest = fact["sha256"][:_DIGITS_SHOWN]
+    return f"{fact['train']:,} to train on and {fact['held_out']:,} held out (sha256:{digest})"
