@@ -16,6 +16,19 @@ def rng_for(purpose: str, seed: int = 0, device: torch.device | str = "cpu") -> 
     return torch.Generator(device).manual_seed(int.from_bytes(digest[:7], "big"))
 
 
+def restore_rng(rng: torch.Generator, state: Tensor, purpose: str, seed: int, step: int) -> None:
+    """Restore the state of a random generator, which may be the state of a generator on a different device.
+
+    A CPU and a GPU draw different numbers, and the state of one means nothing to the other. If the device has
+    changed, the generator is seeded anew, for this ``purpose``, ``seed`` and ``step``.
+    """
+    state = state.cpu()
+    if state.shape == rng.get_state().shape:
+        rng.set_state(state)
+    else:
+        rng.manual_seed(rng_for(f"{purpose}/{step}", seed).initial_seed())
+
+
 def draw_noise(config: TrialConfig, n: int, rng: torch.Generator) -> Tensor:
     """Draw noise ``(n, noise_dim)``, uniform on [-1, 1) or normal, on the device of ``rng``."""
     return _noise(config.noise, (n, config.noise_dim), rng)

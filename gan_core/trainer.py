@@ -17,7 +17,7 @@ from gan_core.discriminators import add_spectral_norm, has_independent_rows
 from gan_core.divergence import DivergenceGuard
 from gan_core.flags import VANISHING_GRADIENT_RATIO
 from gan_core.losses import losses
-from gan_core.noise import rng_for
+from gan_core.noise import restore_rng, rng_for
 from gan_core.penalties import penalties
 from gan_core.precision import (
     autocast_for,
@@ -153,9 +153,9 @@ class Trainer:
             part.load_state_dict(deepcopy(state[name]))
         self._set_adam(self._d_optimizer, self._config.lr_d or self._config.lr)
         self._set_adam(self._g_optimizer, self._config.lr)
-        self._penalty_rng.set_state(state["penalty_rng"].cpu())
         self._max_g_gradient_norm = state["largest_gradient"].to(self._device)
         self.steps_taken = state["steps_taken"]
+        restore_rng(self._penalty_rng, state["penalty_rng"], "penalty", self._config.seed, self.steps_taken)
 
     def _check_batch(self, real: Tensor, noise: Tensor) -> None:
         n, d_steps = len(real), self._config.d_steps

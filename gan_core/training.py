@@ -22,8 +22,9 @@ from gan_core.deprecation import renamed_arguments
 from gan_core.errors import CheckpointMismatchError, TrainingDiverged
 from gan_core.evaluation import Evaluator
 from gan_core.flags import COLLAPSE, DISCRIMINATOR_WON, FlagWatch, collapsed
+from gan_core.hardware import hardware, move_message
 from gan_core.images import normalize, to_uint8
-from gan_core.noise import draw_noise, fixed_noise, rng_for
+from gan_core.noise import draw_noise, fixed_noise, restore_rng, rng_for
 from gan_core.precision import resolve_precision
 from gan_core.trainer import Trainer, generate_batches
 
@@ -87,7 +88,8 @@ def train(
             which may differ in the seed and in :data:`gan_core.config.CHANGEABLE`. An existing ``checkpoint``
             is then ignored, and the best report is the best of the new reports.
         on_damage: Called with a message if a checkpoint is corrupted: training falls back to the previous
-            checkpoint or starts over.
+            checkpoint or starts over. Also called if the checkpoint was written on other hardware, for
+            example a GPU of another model: training resumes.
         monitor: The metric that selects the best report.
         goal: Whether to ``minimize`` or ``maximize`` ``monitor``.
 
@@ -96,8 +98,8 @@ def train(
 
     Raises:
         TrainingDiverged: A loss, a gradient or an image is not finite.
-        CheckpointMismatchError: The checkpoint has a different config, dataset, extractor or precision, or an
-            average of the generator that an earlier version computed without a ramp.
+        CheckpointMismatchError: The checkpoint has a different config, dataset or extractor, or an average of
+            the generator that an earlier version computed without a ramp.
         NotADirectoryError: The checkpoint's directory does not exist.
         ValueError: ``initial_state`` has already completed ``config.steps`` steps.
     """
@@ -115,6 +117,8 @@ def train(
             )
     elif file and (state := load_latest_checkpoint(file, device, on_damage)):
         training.load_state_dict(state)
+        if message := move_message(state.get("hardware"), training.hardware):
+            on_damage(message)
         yield training.last_report()
     saved_at = monotonic()
     while training.step < config.steps:
@@ -160,6 +164,11 @@ class _Training:
         """The number of completed steps."""
         return self._trainer.steps_taken
 
+    @property
+    def hardware(self) -> dict[str, str]:
+        """The device and the precision of this training."""
+        return hardware(self._device, self._config.precision)
+
     def last_report(self) -> Report:
         """Return the last report, or the one that the loaded state contains."""
         if self._report is None:
@@ -193,6 +202,7 @@ class _Training:
         """Return the whole training state and the last report."""
         return {
             "identity": self._identity,
+            "hardware": self.hardware,
             "trainer": self._trainer.state_dict(),
             "noise_rng": self._noise_rng.get_state(),
             "global_rng": self._global_rng,
@@ -206,7 +216,7 @@ class _Training:
         """Resume from the state that :meth:`state_dict` returned.
 
         Raises:
-            CheckpointMismatchError: The state has a different config, dataset, extractor or precision.
+            CheckpointMismatchError: The state has a different config, dataset or extractor.
         """
         self._check_identity(state["identity"])
         self._load(state)
@@ -224,6 +234,9 @@ class _Training:
         self._load(state)
 
     def _check_identity(self, other: Mapping[str, Any], except_for: Set[str] = frozenset()) -> None:
+        """Check that a state belongs to this training; ``auto`` is the precision of the hardware at hand."""
+        if self._config.precision == "auto":
+            except_for = {*except_for, "precision"}
         names = (self._identity.keys() | other.keys()) - except_for
         pairs = {name: (other.get(name), self._identity.get(name)) for name in names}
         differing = {name: (there, here) for name, (there, here) in pairs.items() if there != here}
@@ -232,8 +245,9 @@ class _Training:
 
     def _load(self, state: Mapping[str, Any]) -> None:
         self._trainer.load_state_dict(state["trainer"])
-        self._noise_rng.set_state(state["noise_rng"].cpu())
-        self._global_rng = [rng_state.cpu() for rng_state in state["global_rng"]]
+        restore_rng(self._noise_rng, state["noise_rng"], "noise", self._config.seed, self.step)
+        saved = [rng_state.cpu() for rng_state in state["global_rng"]]
+        self._global_rng = [*saved, *self._global_rng[len(saved) :]][: len(self._global_rng)]
         self._batches.load_state_dict(state["batches"])
         self._flags.load_state_dict(state["flags"])
 
