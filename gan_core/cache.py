@@ -12,6 +12,9 @@ from gan_core.errors import CacheError
 
 CACHE_VARIABLE = "GAN_SWEEP_CACHE"
 
+FOLDERS, CLASSIFIERS = "folders", "classifiers"
+"""Directories of the cache with what can be made again: decoded images, and trained classifiers."""
+
 
 def cache_folder() -> Path:
     """Return the path of the cache directory, which may not exist yet.
@@ -23,14 +26,17 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def locked_cache() -> Iterator[Path]:
+def locked_cache(part: str = "") -> Iterator[Path]:
     """Create the cache directory if it is missing, and let one process at a time write to it.
+
+    Args:
+        part: What the process writes; other parts can be written meanwhile.
 
     Raises:
         CacheError: The directory cannot be created or written.
     """
     folder = cache_folder()
-    lock = FileLock(folder / ".lock")
+    lock = FileLock(folder / f".{part}.lock" if part else folder / ".lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()

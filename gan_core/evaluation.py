@@ -7,11 +7,9 @@ import torch
 from torch import Tensor
 
 from gan_core.datasets import ImageDataset
-from gan_core.errors import DatasetError
 from gan_core.features import ExtractorName, load_extractor
 from gan_core.images import normalize
 from gan_core.metrics import (
-    COVERAGE_NEIGHBOURS,
     Gaussian,
     Manifold,
     MeanEmbedding,
@@ -45,7 +43,6 @@ class Evaluator:
         extractor: The SHA-256 of the extractor's weights: ``sha256:280d46...``.
 
     Raises:
-        DatasetError: The training or held-out part has fewer than 6 images: coverage needs 5 neighbours.
         UnknownNameError: No extractor has this name.
         ExtractorUnavailableError: The extractor is not available for these images.
         CacheError: The classifier is not cached yet, and the cache directory cannot be written.
@@ -58,12 +55,6 @@ class Evaluator:
         extractor: ExtractorName = "classifier",
         classifier: bytes | None = None,
     ) -> None:
-        minimum = COVERAGE_NEIGHBOURS + 1
-        if min(len(data.train), len(data.held_out)) < minimum:
-            raise DatasetError(
-                f"{data.name}: metrics need at least {minimum} training and {minimum} held-out images, got"
-                f" {len(data.train)} and {len(data.held_out)}"
-            )
         self._device = torch.device(device)
         self._data = data
         loaded = load_extractor(extractor, data, device, classifier)

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from hashlib import sha256
 from operator import gt, lt
 from pathlib import Path
 from time import monotonic, perf_counter
@@ -258,7 +257,7 @@ class _Training:
             **self._config.model_dump(),
             "precision": resolve_precision(self._config.precision, self._device),
             "ema_decay": _ema_identity(self._config.ema_decay),
-            "dataset": sha256(self._data.train.cpu().numpy().tobytes()).hexdigest(),
+            "dataset": self._data.train_digest,
             "extractor": self._evaluator.extractor,
             "best_by": f"{self._goal} {self._monitor}",
         }

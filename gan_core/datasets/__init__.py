@@ -1,13 +1,14 @@
-"""Image datasets, loaded whole into memory."""
+"""Image datasets, loaded whole into memory or mapped into it."""
 
 from collections.abc import Callable
 from pathlib import Path
 
-from gan_core.datasets._image_dataset import ImageDataset
+from gan_core.datasets._image_dataset import MIN_IMAGES, ImageDataset
+from gan_core.datasets._split import CONTENT_SPLIT
 from gan_core.errors import DatasetError
 from gan_core.registry import Registry
 
-__all__ = ["ImageDataset", "check_dataset", "datasets", "load_dataset"]
+__all__ = ["CONTENT_SPLIT", "MIN_IMAGES", "ImageDataset", "check_dataset", "datasets", "load_dataset"]
 
 FOLDER = "folder:"
 IMAGE_SIZE, CHANNELS = 64, 3
@@ -37,7 +38,14 @@ def check_dataset(name: str) -> str:
     return f"{FOLDER}{folder}"
 
 
-def load_dataset(name: str, *, image_size: int | None = None, channels: int | None = None) -> ImageDataset:
+def load_dataset(
+    name: str,
+    *,
+    image_size: int | None = None,
+    channels: int | None = None,
+    skip_unreadable: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> ImageDataset:
     """Load a dataset.
 
     Args:
@@ -45,6 +53,9 @@ def load_dataset(name: str, *, image_size: int | None = None, channels: int | No
             function of no arguments that returns an :class:`ImageDataset`.
         image_size: Height and width to scale a folder's images to, by default 64; for ``folder:PATH`` only.
         channels: 1 for grey or 3 for colour, by default 3; for ``folder:PATH`` only.
+        skip_unreadable: Whether to leave out images that cannot be read; for ``folder:PATH`` only.
+        on_progress: Called, while the images of a folder are decoded, with the number of images that are
+            decoded, and the number of all images.
 
     Raises:
         UnknownNameError: No dataset has this name.
@@ -61,10 +72,13 @@ def load_dataset(name: str, *, image_size: int | None = None, channels: int | No
             Path(name.removeprefix(FOLDER)),
             IMAGE_SIZE if image_size is None else image_size,
             CHANNELS if channels is None else channels,
+            skip_unreadable=skip_unreadable,
+            on_progress=on_progress,
         )
-    if image_size is not None or channels is not None:
+    if image_size is not None or channels is not None or skip_unreadable:
         raise DatasetError(
-            f"image_size and channels work only with {FOLDER}PATH, the dataset is {name}: remove them"
+            f"image_size, channels and skip_unreadable work only with {FOLDER}PATH, the dataset is {name}:"
+            " remove them"
         )
     data = datasets.get(name)()
     if not isinstance(data, ImageDataset):

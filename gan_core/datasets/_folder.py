@@ -1,117 +1,146 @@
 """A dataset from a directory of image files."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image, ImageOps
 from torch import Tensor
 
-from gan_core.datasets._image_dataset import ImageDataset
-from gan_core.datasets._split import held_out_mask
-from gan_core.errors import DatasetError, in_one_line
+from gan_core.datasets._decoded import Contents, ImageFormat, OnProgress, in_memory
+from gan_core.datasets._decoding import MODES, Pixels
+from gan_core.datasets._folder_cache import FolderCache
+from gan_core.datasets._image_dataset import MIN_IMAGES, ImageDataset
+from gan_core.datasets._listing import MOST_NAMED, SUFFIXES, Listing, escaped, list_images
+from gan_core.datasets._split import CONTENT_SPLIT, HOLD_OUT_EVERY
+from gan_core.datasets._structure import Structure, structure_of
+from gan_core.errors import CacheError, DatasetError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
-MIN_IMAGES = 10
+MIN_FOLDER_IMAGES = HOLD_OUT_EVERY * MIN_IMAGES
 MAX_IMAGE_SIZE = 1024
-MODES = {1: "L", 3: "RGB"}
 
 
-def load_folder(name: str, folder: Path, image_size: int, channels: int) -> ImageDataset:
+def load_folder(
+    name: str,
+    folder: Path,
+    image_size: int,
+    channels: int,
+    *,
+    skip_unreadable: bool = False,
+    on_progress: OnProgress | None = None,
+) -> ImageDataset:
     """Load all images below ``folder``, recursively, except hidden files and directories.
 
-    Every fifth image, in the order of paths, is held out. If all images are in two or more subdirectories,
-    the first-level subdirectories are the classes, in alphabetical order, and about a fifth of each class is
-    held out. Images are rotated by their EXIF orientation, scaled with a Lanczos filter until the shorter
-    side is ``image_size``, and cropped to the centre; transparent areas become white.
+    :func:`structure_of` finds parts and classes in the names of the directories. Without a held-out part, a
+    fifth of each class is held out, by the images' content (:func:`split_by_content`). Images are rotated by
+    their EXIF orientation, scaled with a Lanczos filter until the shorter side is ``image_size``, and cropped
+    to the centre; transparent areas become white.
+
+    The decoded images stay in the cache directory, and all processes that load them share their memory. If
+    the cache directory cannot be written, the images are decoded into the memory of this process.
 
     Raises:
-        DatasetError: ``image_size`` or ``channels`` is invalid, there are fewer than 10 images, a class has
-            no training image, or an image cannot be read.
+        DatasetError: ``image_size`` or ``channels`` is invalid, there are fewer than 30 different images, a
+            class has no training image, or an image cannot be read and ``skip_unreadable`` is not set.
     """
     if not 4 <= image_size <= MAX_IMAGE_SIZE or image_size % 4:
         raise DatasetError(f"image_size must be a multiple of 4 from 4 to {MAX_IMAGE_SIZE}, got {image_size}")
     if channels not in MODES:
         raise DatasetError(f"channels must be 1 (grey) or 3 (colour), got {channels}")
-    files = _image_files(folder)
-    if len(files) < MIN_IMAGES:
+    listing = list_images(folder)
+    structure = structure_of(listing.files)
+    n_found = len(structure.files) + len(listing.unreadable)
+    if n_found < MIN_FOLDER_IMAGES:
         raise DatasetError(
-            f"{folder} has {len(files)} images ({', '.join(SUFFIXES)}), but a dataset needs at least"
-            f" {MIN_IMAGES}: add some"
+            f"{escaped(folder)} has {n_found} images, but a dataset needs at least {MIN_FOLDER_IMAGES}: add"
+            f" some{_left_out(listing)}"
         )
-    held_out, labels = held_out_mask(len(files)), _labels(files)
-    if labels is not None:
-        _check_classes(folder, files, labels, labels[~held_out])
-    images = _decode(folder, files, image_size, MODES[channels])
-    return ImageDataset(
-        name,
-        images[~held_out],
-        images[held_out],
-        train_labels=None if labels is None else labels[~held_out],
-        held_out_labels=None if labels is None else labels[held_out],
+    pixels, contents, remark = _load(folder, structure, ImageFormat(image_size, channels), on_progress)
+    unreadable = dict(sorted((listing.unreadable | contents.unreadable).items()))
+    if unreadable and not skip_unreadable:
+        raise DatasetError(_unreadable_message(folder, unreadable, n_found))
+    _check(folder, structure, contents)
+    remarks = [structure.remark, *listing.remarks(), *_remarks(unreadable, contents), remark]
+    return _dataset(name, pixels, contents, structure, [each for each in remarks if each])
+
+
+def _load(
+    folder: Path, structure: Structure, image_format: ImageFormat, on_progress: OnProgress | None
+) -> tuple[Pixels, Contents, str]:
+    """Return the images from the cache, or from memory with a remark about the reason."""
+    try:
+        return *FolderCache(folder, image_format).load(structure, on_progress), ""
+    except CacheError as error:
+        found = in_memory(folder, structure, image_format, on_progress)
+        return *found, f"the decoded images are not kept, every process decodes them: {error}"
+
+
+def _left_out(listing: Listing) -> str:
+    """Return what is left out, and which files are images, if anything is left out."""
+    left_out = "".join(f"; {remark}" for remark in listing.remarks())
+    return f"{left_out}; images end in {', '.join(SUFFIXES)}" if listing.other_files else left_out
+
+
+def _unreadable_message(folder: Path, unreadable: dict[str, str], n_found: int) -> str:
+    n = len(unreadable)
+    return (
+        f"{escaped(folder)}: {n:,} of {n_found:,} images cannot be read: {_with_reasons(unreadable)}; repair"
+        " or remove them, or type skip_unreadable: true to train without them"
     )
 
 
-def _check_classes(folder: Path, files: list[Path], labels: Tensor, train_labels: Tensor) -> None:
-    untrained = set(labels.tolist()) - set(train_labels.tolist())
-    if untrained:
-        name = files[labels.tolist().index(min(untrained))].parts[0]
+def _with_reasons(unreadable: dict[str, str]) -> str:
+    """Return the first ten unreadable files with the reasons, and how many more there are."""
+    first = [f"{escaped(path)} ({reason})" for path, reason in list(unreadable.items())[:MOST_NAMED]]
+    more = len(unreadable) - len(first)
+    return ", ".join(first) + (f" and {more:,} more" if more else "")
+
+
+def _check(folder: Path, structure: Structure, contents: Contents) -> None:
+    """Check that there are enough different images, and training images of every class.
+
+    Raises:
+        DatasetError: There are not.
+    """
+    if contents.n_distinct < MIN_FOLDER_IMAGES:
+        n = contents.n_distinct + contents.copies
         raise DatasetError(
-            f"{folder / name}: every fifth image is held out, leaving no training image of this class: add"
-            " some"
+            f"{escaped(folder)} has {n:,} images that can be read, and {contents.n_distinct} of them differ,"
+            f" but a dataset needs at least {MIN_FOLDER_IMAGES} different ones: add some"
+        )
+    untrained = set(range(len(structure.classes))) - set(contents.train_labels or ())
+    if structure.classes and untrained:
+        names = ", ".join(escaped(structure.classes[label]) for label in sorted(untrained)[:MOST_NAMED])
+        raise DatasetError(
+            f"{escaped(folder)}: no image is left to train on of the classes {names}: their images are copies"
+            " of others, are held out or cannot be read; add some, or remove these folders"
         )
 
 
-def _image_files(folder: Path) -> list[Path]:
-    """Return the sorted paths of the images, relative to ``folder``."""
-    relative = (file.relative_to(folder) for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
-    visible = (file for file in relative if not any(part.startswith(".") for part in file.parts))
-    return sorted(file for file in visible if (folder / file).is_file())
+def _remarks(unreadable: dict[str, str], contents: Contents) -> Iterator[str]:
+    if unreadable:
+        yield f"left out: {len(unreadable):,} images that cannot be read, {_with_reasons(unreadable)}"
+    if contents.copies:
+        yield f"{contents.copies:,} images are copies of others; copies are on one side of the split"
+    if contents.dropped:
+        yield f"left out: {contents.dropped:,} training images that are copies of held-out ones"
 
 
-def _labels(files: list[Path]) -> Tensor | None:
-    """Return each file's class index: int64, shape ``(N,)``; None if there are no classes."""
-    names = [file.parts[0] for file in files]
-    classes = sorted(set(names))
-    if len(classes) < 2 or any(len(file.parts) == 1 for file in files):
-        return None
-    return torch.tensor([classes.index(name) for name in names])
+def _dataset(
+    name: str, pixels: Pixels, contents: Contents, structure: Structure, remarks: list[str]
+) -> ImageDataset:
+    images = torch.from_numpy(pixels)
+    data = ImageDataset(
+        name,
+        images[: contents.n_train],
+        images[contents.n_train :],
+        train_labels=_as_tensor(contents.train_labels),
+        held_out_labels=_as_tensor(contents.held_out_labels),
+        split=CONTENT_SPLIT if structure.is_held_out is None else "folders",
+        remarks=tuple(remarks),
+    )
+    vars(data).update(train_digest=contents.train_digest, digest=contents.digest)
+    return data
 
 
-def _decode(folder: Path, files: list[Path], size: int, mode: str) -> Tensor:
-    """Read images with as many threads as torch uses; return uint8 ``(N, C, size, size)``."""
-    images = torch.empty(len(files), size, size, len(mode), dtype=torch.uint8)
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        for image, pixels in zip(
-            images, pool.map(lambda file: _read(folder / file, size, mode), files), strict=True
-        ):
-            image.copy_(torch.from_numpy(pixels).view(image.shape))
-    return images.permute(0, 3, 1, 2).contiguous()
-
-
-def _read(file: Path, size: int, mode: str) -> NDArray[np.uint8]:
-    try:
-        with Image.open(file) as image:
-            upright = _with_8_bits(ImageOps.exif_transpose(image))
-            opaque = _on_white(upright).convert(mode)
-            fitted = ImageOps.fit(opaque, (size, size), Image.Resampling.LANCZOS)
-    except Exception as error:
-        raise DatasetError(
-            f"{file} cannot be read as an image ({in_one_line(error)}): repair or remove it"
-        ) from error
-    return np.array(fitted)
-
-
-def _with_8_bits(image: Image.Image) -> Image.Image:
-    """Scale 16-bit grey to 8 bits; Pillow's own conversion would clip all values above 255."""
-    if not image.mode.startswith("I;16"):
-        return image
-    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    if not image.has_transparency_data:
-        return image
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+def _as_tensor(labels: list[int] | None) -> Tensor | None:
+    return None if labels is None else torch.tensor(labels, dtype=torch.int64)

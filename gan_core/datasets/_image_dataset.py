@@ -1,6 +1,6 @@
 """Images in memory, split into a training and a held-out part."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from gan_core.datasets._batches import Batches
 
-MIN_IMAGES = 2
+MIN_IMAGES = 6
+"""In each part: the metrics compare an image with its 5 nearest neighbours."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class ImageDataset:
     Args:
         name: The name in messages. Use ``mnist`` and ``mnist-5k`` only for digits: the packaged classifier
             of digits scores 28x28 images of these names.
-        train: Training images: uint8 in [0, 255], shape ``(N, C, H, W)``, N at least 2, C being 1 or 3, H
+        train: Training images: uint8 in [0, 255], shape ``(N, C, H, W)``, N at least 6, C being 1 or 3, H
             and W multiples of 4.
-        held_out: Held-out images of the same size: uint8, shape ``(M, C, H, W)``, M at least 2.
+        held_out: Held-out images of the same size: uint8, shape ``(M, C, H, W)``, M at least 6.
         train_labels: The classes of ``train``: int64, 0 to K - 1, shape ``(N,)``; None without classes.
         held_out_labels: The classes of ``held_out``: int64, 0 to K - 1, shape ``(M,)``, or None.
+        split: The rule that chose the held-out images; ``given`` if the dataset comes with them.
+        remarks: What the loader wants users to know of the images: which are left out, for example.
 
     Raises:
         DatasetError: A tensor has the wrong type or shape.
@@ -38,6 +41,8 @@ class ImageDataset:
     held_out: "Tensor"
     train_labels: "Tensor | None" = field(default=None, kw_only=True)
     held_out_labels: "Tensor | None" = field(default=None, kw_only=True)
+    split: str = field(default="given", kw_only=True)
+    remarks: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         for part, images, labels in (
@@ -69,6 +74,11 @@ class ImageDataset:
                 found.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
                 found.update(tensor.cpu().contiguous().numpy().data)
         return found.hexdigest()
+
+    @cached_property
+    def train_digest(self) -> str:
+        """The SHA-256 of the training images, as hexadecimal digits; computed on first use."""
+        return sha256(self.train.cpu().contiguous().numpy().data).hexdigest()
 
     @property
     def identity(self) -> dict[str, str | int]:
@@ -103,15 +113,15 @@ class ImageDataset:
             None if labels is None else labels.to(device)
             for labels in (self.train_labels, self.held_out_labels)
         )
-        moved = ImageDataset(
-            self.name,
-            self.train.to(device),
-            self.held_out.to(device),
+        moved = replace(
+            self,
+            train=self.train.to(device),
+            held_out=self.held_out.to(device),
             train_labels=train_labels,
             held_out_labels=held_out_labels,
         )
-        if "digest" in vars(self):
-            vars(moved)["digest"] = self.digest
+        for name in {"digest", "train_digest"} & vars(self).keys():
+            vars(moved)[name] = vars(self)[name]
         return moved
 
     def to_if_it_fits(self, device: "torch.device | str") -> "ImageDataset":

@@ -55,7 +55,12 @@ def rerun(sweep: Sweep, trial_id: str) -> Iterator[Repetition]:
     spec, threads_before = sweep.facts["spec"], torch.get_num_threads()
     torch.set_num_threads(spec["resources"]["cpu"])
     try:
-        data = load_dataset(spec["dataset"], image_size=spec["image_size"], channels=spec["channels"])
+        data = load_dataset(
+            spec["dataset"],
+            image_size=spec["image_size"],
+            channels=spec["channels"],
+            skip_unreadable=spec.get("skip_unreadable", False),
+        )
         images = data.identity
         device = "cuda" if spec["resources"]["gpu"] != 0 and torch.cuda.is_available() else "cpu"
         evaluator = Evaluator(data, device, spec["extractor"])

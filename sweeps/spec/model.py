@@ -47,6 +47,9 @@ class SweepSpec(StrictModel):
     channels: Channels | None = Field(
         None, description="Channels of the images of folder:PATH: 1 is grey, 3 is colour."
     )
+    skip_unreadable: bool = Field(
+        default=False, description="Train without the images of folder:PATH that cannot be read."
+    )
     description: str | None = Field(None, description="The question of the sweep, in words.")
     method: Method = Field("tpe", description="The sampler of configurations; W&B's bayes is tpe.")
     extractor: Literal["classifier", "inception"] = Field(
@@ -110,14 +113,12 @@ class SweepSpec(StrictModel):
         None, description="Train the best configurations again on fresh seeds after the search."
     )
 
-    @field_validator("image_size", "channels")
+    @field_validator("image_size", "channels", "skip_unreadable")
     @classmethod
     def _check_folder(cls, value: int | None, others: ValidationInfo) -> int | None:
         dataset = others.data.get("dataset", FOLDER)
-        if value is not None and not dataset.startswith(FOLDER):
-            raise ValueError(
-                f"only for a dataset {FOLDER}PATH, the images of {dataset} have a fixed size: remove it"
-            )
+        if value and not dataset.startswith(FOLDER):
+            raise ValueError(f"only for a dataset {FOLDER}PATH, the images of {dataset} are fixed: remove it")
         return value
 
     @model_validator(mode="after")
@@ -142,7 +143,12 @@ class SweepSpec(StrictModel):
     @property
     def data(self) -> dict[str, Any]:
         """The arguments of :func:`gan_core.load_dataset`."""
-        return {"name": self.dataset, "image_size": self.image_size, "channels": self.channels}
+        return {
+            "name": self.dataset,
+            "image_size": self.image_size,
+            "channels": self.channels,
+            "skip_unreadable": self.skip_unreadable,
+        }
 
     @property
     def import_paths(self) -> list[str]:

@@ -43,7 +43,7 @@ def write_cifar(cache, monkeypatch):
     folder.mkdir(parents=True)
     sums = {}
     for name in [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]:
-        batch = {"data": pixels(name, 4, 3072), "labels": [0, 1, 2, 9]}
+        batch = {"data": pixels(name, 8, 3072), "labels": [0, 1, 2, 9] * 2}
         sums[name] = _pickle(folder / name, batch)
     meta = CIFAR10.meta | {"md5": _pickle(folder / "batches.meta", {"label_names": [*"abcdefghij"]})}
     monkeypatch.setattr(CIFAR10, "train_list", [[name, sums[name]] for name, _ in CIFAR10.train_list])
@@ -87,10 +87,10 @@ def test_compressed_files_in_the_cache_are_unpacked_without_a_network(cache, mon
 def test_cifar10_is_read_from_the_cache(cache, monkeypatch):
     write_cifar(cache, monkeypatch)
     data = load_dataset("cifar10")
-    assert data.train.shape == (20, 3, 32, 32)
-    assert data.held_out.shape == (4, 3, 32, 32)
-    assert torch.equal(data.held_out, torch.from_numpy(pixels("test_batch", 4, 3072)).view(4, 3, 32, 32))
-    assert data.train_labels.tolist() == [0, 1, 2, 9] * 5
+    assert data.train.shape == (40, 3, 32, 32)
+    assert data.held_out.shape == (8, 3, 32, 32)
+    assert torch.equal(data.held_out, torch.from_numpy(pixels("test_batch", 8, 3072)).view(8, 3, 32, 32))
+    assert data.train_labels.tolist() == [0, 1, 2, 9] * 10
     assert data.train.is_contiguous()
 
 

@@ -81,9 +81,12 @@ def test_a_good_file_is_read(tmp_path):
 def test_the_path_of_a_folder_becomes_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
-    folder = GOOD.replace("dataset: mnist-5k", "dataset: folder:photos\nimage_size: 32")
+    folder = GOOD.replace(
+        "dataset: mnist-5k", "dataset: folder:photos\nimage_size: 32\nskip_unreadable: true"
+    )
     spec = load_spec(write(tmp_path, folder))
-    assert spec.data == {"name": f"folder:{tmp_path / 'photos'}", "image_size": 32, "channels": None}
+    name = f"folder:{tmp_path / 'photos'}"
+    assert spec.data == {"name": name, "image_size": 32, "channels": None, "skip_unreadable": True}
 
 
 def test_values_of_a_component_start_with_the_default(tmp_path):
