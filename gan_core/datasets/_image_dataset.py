@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from gan_core.errors import DatasetError
+from gan_core.memory import gpu_memory
 
 if TYPE_CHECKING:
     import torch
@@ -125,21 +126,13 @@ class ImageDataset:
         return moved
 
     def to_if_it_fits(self, device: "torch.device | str") -> "ImageDataset":
-        """Return the dataset on ``device`` if its images need at most half of the free memory there.
+        """Return the dataset on ``device`` if it needs at most half of this process's memory there.
 
-        Else return it unchanged; training then moves each batch to the device.
+        Else return it unchanged; training then moves each batch to the device. See
+        :func:`gan_core.memory.gpu_memory`.
         """
         n_bytes = self.train.nbytes + self.held_out.nbytes
-        return self.to(device) if n_bytes <= free_bytes(device) / 2 else self
-
-
-def free_bytes(device: "torch.device | str") -> float:
-    """Return the free memory of a GPU in bytes; infinity for any other device."""
-    import torch
-
-    if torch.device(device).type != "cuda":
-        return float("inf")
-    return float(torch.cuda.mem_get_info(device)[0])
+        return self.to(device) if n_bytes <= gpu_memory(device) / 2 else self
 
 
 def _images_error(images: object) -> str | None:

@@ -18,6 +18,7 @@ from ray.exceptions import RayError
 import gan_core
 from gan_core.errors import in_one_line
 from sweeps.cluster.patches import environment, isolated_job, on_loopback, trials_in_workers, without_monitors
+from sweeps.cluster.resources import n_visible_gpus
 from sweeps.cluster.shipping import users_code
 from sweeps.errors import SweepError
 from sweeps.spec.sections import Resources
@@ -61,6 +62,7 @@ def local_ray(resources: Resources) -> Iterator[None]:
             with on_loopback(), without_monitors():
                 ray.init(
                     address="local",
+                    num_gpus=n_visible_gpus(),
                     job_config=isolated_job(),
                     include_dashboard=False,
                     log_to_driver=False,

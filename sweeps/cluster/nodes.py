@@ -1,6 +1,7 @@
 """Functions that run on a cluster's nodes beside trials; other packages may be missing there."""
 
 import shutil
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,7 @@ def load(
     data: dict[str, Any],
     extractor: "ExtractorName",
     configs: "list[TrialConfig]",
-    threads: int,
+    resources: Mapping[str, float],
     import_folders: list[str] | None,
     note: Path,
 ) -> "tuple[dict[str, Any], tuple[ImageDataset, bytes | None]]":
@@ -54,7 +55,7 @@ def load(
         data: The arguments of :func:`gan_core.load_dataset`.
         extractor: The feature extractor.
         configs: The configurations to check.
-        threads: The number of torch threads.
+        resources: The cores and GPUs of a trial, which this function uses, too.
         import_folders: As for :func:`sweeps.cluster.shipping.use_import_folders`.
         note: A file of this machine, whose content this function replaces by a line about its progress.
 
@@ -70,10 +71,12 @@ def load(
 
     from gan_core import Evaluator, check_contract, load_dataset
     from gan_core.features import classifier_bytes
+    from sweeps.cluster.devices import worker_device
     from sweeps.cluster.shipping import use_import_folders
 
     use_import_folders(import_folders)
-    torch.set_num_threads(threads)
+    device = worker_device(resources["gpu"])
+    torch.set_num_threads(int(resources["cpu"]))
     images = load_dataset(**data)
     note.write_text(f"{len(images.train) + len(images.held_out):,} images loaded")
     for number, config in enumerate(configs, 1):
@@ -84,7 +87,6 @@ def load(
         note.write_text(f"training the classifier, step {step:,} of {steps:,}, accuracy {accuracy:.0%}")
 
     classifier = classifier_bytes(images, on_progress) if extractor == "classifier" else None
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     identity = images.identity
     evaluator = Evaluator(images.to_if_it_fits(device), device, extractor, classifier)
     return {"images": identity, "extractor": evaluator.extractor}, (images, classifier)

@@ -1,6 +1,8 @@
 """The resources of Ray's nodes, and how many trials fit into them."""
 
+import os
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from typing import Any
 
 import ray
@@ -10,6 +12,23 @@ from sweeps.spec.sections import Resources
 
 UNITS = 10_000
 """Ray counts a resource in units of one ten-thousandth."""
+
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+MIG_SLICE = "MIG-"
+"""How CUDA's name of a slice of a GPU begins."""
+
+
+def n_visible_gpus() -> int | None:
+    """Return how many GPUs CUDA_VISIBLE_DEVICES leaves to this process; None if Ray counts them correctly.
+
+    Ray counts whole cards: of several slices of one card (MIG) it would use a single one, and it would take
+    -1, which hides all GPUs, for a GPU.
+    """
+    names = os.environ.get(VISIBLE, "").split(",")
+    if not any(name.startswith((MIG_SLICE, "-")) for name in names):
+        return None
+    return sum(1 for _ in takewhile(lambda name: name and not name.startswith("-"), names))
 
 
 def alive() -> list[dict[str, Any]]:

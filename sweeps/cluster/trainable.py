@@ -57,6 +57,7 @@ class GanTrainable(tune.Trainable):
         storage: "Storage | None" = None,
         loaded: "tuple[ImageDataset, bytes | None] | None" = None,
         trial_timeout: float | None = None,
+        gpus: float = 0.0,
     ) -> None:
         """Start the first trial of this worker.
 
@@ -65,14 +66,16 @@ class GanTrainable(tune.Trainable):
             storage: Where checkpoints are kept; None for the sweep's own folder.
             loaded: The dataset and its classifier's weights; None if this worker loads them itself.
             trial_timeout: Seconds without a report after which this worker ends; None for no end.
+            gpus: The number of GPUs that Ray has reserved for this worker.
         """
         import torch
 
         from gan_core import Evaluator, keep_freed_memory, load_dataset
+        from sweeps.cluster.devices import worker_device
 
         keep_freed_memory()
         torch.set_num_threads(config["cpu"])
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = worker_device(gpus)
         self._uploads, self._timeout = storage, trial_timeout
         data, classifier = loaded or (load_dataset(**config["data"]), None)
         self._data = data.to_if_it_fits(self._device)
@@ -296,7 +299,10 @@ class GanTrainable(tune.Trainable):
 
     def _train(self, start: dict[str, Any] | None = None) -> None:
         from gan_core import train
+        from gan_core.memory import release_gpu_memory
 
+        self._reports = iter(())
+        release_gpu_memory()
         self._reports = train(
             self._config,
             self._data,

@@ -11,6 +11,14 @@ _TRACEBACKS = "Traceback (most recent call last)", "ray::"
 
 _OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}
 
+_GPU_OUT_OF_MEMORY = (
+    "CUDA out of memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+"""What PyTorch, CUDA, cuBLAS and cuDNN say if a GPU has too little memory."""
+
 
 def error_of(trial: TuneTrial) -> Exception | None:
     """Return the exception that a trial failed with; None if it was raised here or cannot be loaded.
@@ -34,8 +42,14 @@ def death_of(error: Exception | None, message: str) -> str | None:
         error: What :func:`error_of` returns.
         message: Tune's text of the error: of an exception in this process, its traceback.
 
-    Out of memory counts as a death: other trials may have used the memory up.
+    Out of memory counts as a death: other trials may have used the memory up. A worker that runs out of a
+    GPU's memory while it starts, or within a component that raises an error of its own, has died, too.
     """
+    if any(words in text for words in _GPU_OUT_OF_MEMORY for text in (message, str(error))):
+        return (
+            "GpuOutOfMemory: the GPU had too little memory for the trial; use a larger share of a GPU"
+            " (resources.gpu) or a smaller batch_size"
+        )
     cause = error.cause if isinstance(error, RayTaskError) else error
     if type(cause).__name__ in _OUT_OF_MEMORY:
         return "OutOfMemory: the worker had too little memory"

@@ -72,7 +72,7 @@ def prepare(
     with terminal.announced(activity) as show, TemporaryDirectory(prefix="gan-sweep-") as folder:
         note = Path(folder) / "progress"
         task = ray.remote(**options)(load)
-        arguments = spec.data, spec.extractor, configs, resources["cpu"], import_folders(), note
+        arguments = spec.data, spec.extractor, configs, resources, import_folders(), note
         done, loaded = task.remote(*arguments)
         while not ray.wait([done], timeout=SECONDS_BETWEEN_CHECKS)[0]:
             check()

@@ -221,6 +221,7 @@ class Session:
             storage=site.storage,
             loaded=site.loaded,
             trial_timeout=self._spec.trial_timeout,
+            gpus=site.resources["gpu"],
         )
         with self._working_folder() as (system, working):
             tune.Tuner(

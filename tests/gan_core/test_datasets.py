@@ -100,8 +100,8 @@ def test_an_unknown_dataset_lists_what_may_stand_there():
 
 
 @pytest.mark.parametrize(("spare_bytes", "device"), [(0, "meta"), (-1, "cpu")])
-def test_data_that_needs_more_than_half_of_the_free_memory_stays_in_place(monkeypatch, spare_bytes, device):
+def test_data_that_needs_more_than_half_of_the_memory_stays_in_place(monkeypatch, spare_bytes, device):
     monkeypatch.setattr(
-        "gan_core.datasets._image_dataset.free_bytes", lambda _device: 4 * GREY.nbytes + spare_bytes
+        "gan_core.datasets._image_dataset.gpu_memory", lambda _device: 4 * GREY.nbytes + spare_bytes
     )
     assert ImageDataset("grey", GREY, GREY).to_if_it_fits("meta").train.device.type == device

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from time import monotonic
+from typing import NamedTuple
+from unittest.mock import patch
 
 import psutil
 import pytest
@@ -136,16 +138,64 @@ def test_a_node_that_does_not_see_the_storage_is_a_fault(tmp_path):
     assert nodes.faults(storage) == []
 
 
+class Started(NamedTuple):
+    """What a local Ray has started: each process with its addresses, and what its workers see of two GPUs."""
+
+    processes: list[tuple[str, set[str]]]
+    gpus: list[str]
+
+
+@ray.remote(num_cpus=0)
+class Worker:
+    def gpus(self):
+        return os.environ["CUDA_VISIBLE_DEVICES"]
+
+
 @pytest.fixture(scope="module")
-def started() -> list[tuple[str, set[str]]]:
-    """Return the command line and listening addresses of each process of a local Ray."""
-    with connection.local_ray(Resources()):
-        assert ray.get(ray.remote(lambda: 1).remote()) == 1
+def of_local_ray() -> Started:
+    visible = {"CUDA_VISIBLE_DEVICES": "MIG-a,MIG-b"}
+    with patch.dict(os.environ, visible), connection.local_ray(Resources()):
+        workers = [Worker.options(num_gpus=gpus).remote() for gpus in (0.5, 0.5, 1, 0)]
+        gpus = ray.get([worker.gpus.remote() for worker in workers])
         ours = psutil.Process()
-        return [
+        processes = [
             (" ".join(process.cmdline()), set(_listening(process)))
             for process in (ours, *ours.children(recursive=True))
         ]
+        return Started(processes, gpus)
+
+
+@pytest.fixture
+def started(of_local_ray):
+    return of_local_ray.processes
+
+
+def test_each_slice_of_a_card_is_a_gpu_and_a_worker_sees_only_its_own(of_local_ray):
+    first, second, whole, none = of_local_ray.gpus
+    assert first == second
+    assert {first, whole} == {"MIG-a", "MIG-b"}
+    assert none == ""
+
+
+@pytest.mark.parametrize(
+    ("visible", "gpus"),
+    [
+        (None, None),
+        ("", None),
+        ("0,1", None),
+        ("GPU-8932f937", None),
+        ("-1", 0),
+        ("1,-1,0", 1),
+        ("MIG-1,MIG-2", 2),
+        ("MIG-1,-1,MIG-2", 1),
+    ],
+)
+def test_gpus_that_the_user_has_hidden_stay_hidden(monkeypatch, visible, gpus):
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert of_nodes.n_visible_gpus() == gpus
 
 
 def _listening(process: psutil.Process) -> Iterator[str]:

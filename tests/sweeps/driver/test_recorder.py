@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from ray import cloudpickle
 from ray.exceptions import ActorDiedError, OutOfMemoryError, RayTaskError
 from rich.console import Console
@@ -25,7 +26,7 @@ from tests.sweeps.specs import GOOD, write
 
 
 def raised(error):
-    return RayTaskError("train", "Traceback", error)
+    return RayTaskError("train", f"Traceback\n{type(error).__name__}: {error}", error)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,11 @@ def raised(error):
         (None, "ray::GanTrainable.train() (pid=7)\nMyError: no", None),
         (OutOfMemoryError("the node ran low"), "", "OutOfMemory"),
         (raised(MemoryError()), "", "OutOfMemory"),
+        (raised(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")), "", "GpuOutOfMemory"),
+        (raised(torch.AcceleratorError("CUDA error: out of memory")), "", "GpuOutOfMemory"),
+        (raised(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when")), "", "GpuOutOfMemory"),
+        (ActorDiedError(raised(torch.OutOfMemoryError("CUDA out of memory."))), "", "GpuOutOfMemory"),
+        (None, "Traceback\ntorch.OutOfMemoryError: CUDA out of memory.", "GpuOutOfMemory"),
         (raised(ValueError("no")), "", None),
         (ActorDiedError(raised(ValueError("no"))), "", None),
     ],
