@@ -13,7 +13,8 @@ IMAGES, EXTRACTOR, FLOORS = "images", "extractor", "floors"
 MEASURE = (IMAGES, EXTRACTOR, FLOORS)
 """The facts of a sweep that say what its scores were measured with: recorded once, and never replaced.
 
-The images are :attr:`gan_core.ImageDataset.identity`, the extractor is :attr:`gan_core.Evaluator.extractor`.
+The images are :attr:`gan_core.ImageDataset.identity`; the extractor is the ``extractor`` of a
+:class:`gan_core.Evaluator`.
 """
 
 SAME_FLOOR = 0.01
