@@ -20,6 +20,7 @@ from gan_core.errors import in_one_line
 from sweeps.cluster.patches import environment, isolated_job, on_loopback, trials_in_workers, without_monitors
 from sweeps.cluster.resources import n_visible_gpus
 from sweeps.cluster.shipping import users_code
+from sweeps.cluster.temporary import ray_folder
 from sweeps.errors import SweepError
 from sweeps.spec.sections import Resources
 
@@ -57,12 +58,13 @@ def local_ray(resources: Resources) -> Iterator[None]:
     """
     preloads = resources.cpu == 1 and (os.cpu_count() or 1) <= MAX_PRELOADING
     modules = {PRELOADED: ",".join(TRIAL_MODULES) if preloads else ""}
-    with environment(SETTINGS | modules | _token()):
+    with ray_folder() as folder, environment(SETTINGS | modules | _token()):
         try:
             with on_loopback(), without_monitors():
                 ray.init(
                     address="local",
                     num_gpus=n_visible_gpus(),
+                    _temp_dir=folder,
                     job_config=isolated_job(),
                     include_dashboard=False,
                     log_to_driver=False,
