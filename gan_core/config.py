@@ -73,6 +73,9 @@ class TrialConfig(LoopConfig):
     batch_size: Annotated[int, Changeable] = Field(
         128, ge=2, le=65536, description="Real images per discriminator update."
     )
+    hflip: bool = Field(
+        default=False, description="Mirror each training image left to right with a probability of 1/2."
+    )
     precision: Precision = Field(
         "auto",
         description="float32, or bfloat16 mixed precision; auto picks bf16 on hardware that supports it.",

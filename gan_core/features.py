@@ -153,12 +153,7 @@ def _packaged_classifier() -> bytes:
 
 def _cached_classifier(data: ImageDataset, on_progress: OnProgress | None) -> bytes:
     """Return the cached weights of the classifier of ``data``, training it if the cache has none."""
-    labels = data.train_labels
-    if labels is None or not 0 <= labels.min() < labels.max():
-        raise ExtractorUnavailableError(
-            f"{data.name} has no classes to train a classifier on: add labels of at least two classes, 0 to"
-            " K - 1, or use extractor: inception"
-        )
+    labels = data.learnable_labels()
     identity = sha256(f"procedure {PROCEDURE_VERSION} {data.image_shape}".encode())
     for tensor in (data.train, labels):
         identity.update(tensor.cpu().numpy().tobytes())

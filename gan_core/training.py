@@ -151,6 +151,7 @@ class _Training:
         self._device = device
         self._trainer = Trainer(config, data.image_shape, device)
         self._noise_rng = rng_for("noise", config.seed, device)
+        self._flip_rng = rng_for("hflip", config.seed)
         images_a_step = config.batch_size * config.d_steps
         self._batches = _ShuffledBatches(len(data.train), images_a_step, config.seed, data.train.device)
         self._flags = FlagWatch()
@@ -204,6 +205,7 @@ class _Training:
             "hardware": self.hardware,
             "trainer": self._trainer.state_dict(),
             "noise_rng": self._noise_rng.get_state(),
+            "flip_rng": self._flip_rng.get_state(),
             "global_rng": self._global_rng,
             "batches": self._batches.state_dict(),
             "flags": self._flags.state_dict(),
@@ -233,7 +235,11 @@ class _Training:
         self._load(state)
 
     def _check_identity(self, other: Mapping[str, Any], except_for: Set[str] = frozenset()) -> None:
-        """Check that a state belongs to this training; ``auto`` is the precision of the hardware at hand."""
+        """Check that a state belongs to this training; ``auto`` is the precision of the hardware at hand.
+
+        A parameter that the version of the state did not have yet had its default.
+        """
+        other = {name: field.default for name, field in TrialConfig.model_fields.items()} | dict(other)
         if self._config.precision == "auto":
             except_for = {*except_for, "precision"}
         names = (self._identity.keys() | other.keys()) - except_for
@@ -245,6 +251,8 @@ class _Training:
     def _load(self, state: Mapping[str, Any]) -> None:
         self._trainer.load_state_dict(state["trainer"])
         restore_rng(self._noise_rng, state["noise_rng"], "noise", self._config.seed, self.step)
+        if "flip_rng" in state:
+            self._flip_rng.set_state(state["flip_rng"].cpu())
         saved = [rng_state.cpu() for rng_state in state["global_rng"]]
         self._global_rng = [*saved, *self._global_rng[len(saved) :]][: len(self._global_rng)]
         self._batches.load_state_dict(state["batches"])
@@ -266,11 +274,19 @@ class _Training:
         """Train until ``last_step``; return the last step's metrics, and ``images_per_s``."""
         started, n_images = perf_counter(), 0
         while self.step < last_step:
-            real = normalize(self._data.train.index_select(0, self._batches.next()).to(self._device))
+            real = self._next_images()
             last = self._trainer.step(real, draw_noise(self._config, len(real), self._noise_rng))
             n_images += len(real)
         metrics = dict(zip(last, torch.stack([*last.values()]).tolist(), strict=True))
         return metrics | {"images_per_s": n_images / (perf_counter() - started)}
+
+    def _next_images(self) -> Tensor:
+        """Return the next training images, in [-1, 1], on the device; with ``hflip``, half are mirrored."""
+        images = normalize(self._data.train.index_select(0, self._batches.next()).to(self._device))
+        if not self._config.hflip:
+            return images
+        is_mirrored = torch.rand(len(images), generator=self._flip_rng) < 0.5
+        return torch.where(is_mirrored.to(self._device).view(-1, 1, 1, 1), images.flip(3), images)
 
     def _images(self, generator: nn.Module, n: int, purpose: str) -> Iterator[Tensor]:
         """Yield batches of ``n`` images in all, from noise that depends only on ``purpose``."""

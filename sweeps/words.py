@@ -57,6 +57,16 @@ def format_time(timestamp: float) -> str:
     return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def bar(done: int, n: int, width: int = 20) -> str:
+    """Return a progress bar.
+
+    >>> bar(1, 4, width=8)
+    '━━──────'
+    """
+    filled = width * done // n
+    return "━" * filled + "─" * (width - filled)
+
+
 def json_text(value: object) -> str:
     """Return a value as JSON; numbers that are not finite become null, because JSON has no infinity.
 

@@ -2,13 +2,22 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from gan_core.datasets._image_dataset import MIN_IMAGES, ImageDataset
 from gan_core.datasets._split import CONTENT_SPLIT
 from gan_core.errors import DatasetError
 from gan_core.registry import Registry
 
-__all__ = ["CONTENT_SPLIT", "MIN_IMAGES", "ImageDataset", "check_dataset", "datasets", "load_dataset"]
+__all__ = [
+    "CONTENT_SPLIT",
+    "MIN_IMAGES",
+    "ImageDataset",
+    "check_dataset",
+    "datasets",
+    "decoded_folders",
+    "load_dataset",
+]
 
 FOLDER = "folder:"
 IMAGE_SIZE, CHANNELS = 64, 3
@@ -36,6 +45,17 @@ def check_dataset(name: str) -> str:
     if not folder.is_dir():
         raise DatasetError(f"there is no directory {folder}")
     return f"{FOLDER}{folder}"
+
+
+def decoded_folders() -> list[dict[str, Any]]:
+    """Return the folders with decoded images in the cache.
+
+    Returns:
+        For each folder and image size: ``folder``, ``image_size``, ``channels``, ``images`` and ``bytes``.
+    """
+    from gan_core.datasets._folder_cache import kept_folders
+
+    return list(kept_folders())
 
 
 def load_dataset(

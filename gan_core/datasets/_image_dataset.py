@@ -5,7 +5,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from gan_core.errors import DatasetError
+from gan_core.errors import DatasetError, ExtractorUnavailableError
 from gan_core.memory import gpu_memory
 
 if TYPE_CHECKING:
@@ -83,8 +83,13 @@ class ImageDataset:
 
     @property
     def identity(self) -> dict[str, str | int]:
-        """The :attr:`digest` as ``sha256``, and the numbers of ``train`` and ``held_out`` images."""
-        return {"sha256": self.digest, "train": len(self.train), "held_out": len(self.held_out)}
+        """The :attr:`digest` as ``sha256``, how many images each part has, and the :attr:`split`."""
+        return {
+            "sha256": self.digest,
+            "train": len(self.train),
+            "held_out": len(self.held_out),
+            "split": self.split,
+        }
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -107,6 +112,20 @@ class ImageDataset:
         from gan_core.datasets._batches import Batches
 
         return Batches(self.train, self.train_labels, batch_size, seed, device)
+
+    def learnable_labels(self) -> "Tensor":
+        """Return ``train_labels``, after a check that a classifier can learn them.
+
+        Raises:
+            ExtractorUnavailableError: There are fewer than two classes.
+        """
+        labels = self.train_labels
+        if labels is None or not 0 <= labels.min() < labels.max():
+            raise ExtractorUnavailableError(
+                f"{self.name} has no classes to train a classifier on: add labels of at least two classes, 0"
+                " to K - 1, or use extractor: inception"
+            )
+        return labels
 
     def to(self, device: "torch.device | str") -> "ImageDataset":
         """Return the dataset with its tensors on ``device``."""

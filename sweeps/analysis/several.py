@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from gan_core.datasets import FOLDER
 from sweeps.analysis.confirmation import UNRANKED
 from sweeps.analysis.leaderboard import ranks
 from sweeps.analysis.statistics import Scale
@@ -112,11 +113,19 @@ def _differences(sweeps: Sequence[Sweep]) -> list[str]:
     if not all(images) or len(set(images)) > 1:
         keys = "dataset", "image_size", "channels"
         compared = {key: [sweep.facts["spec"].get(key) for sweep in sweeps] for key in keys}
+    compared["split"] = [_split_of(sweep) for sweep in sweeps]
     found = []
     for what, values in (compared | {IMAGES: images, EXTRACTOR: extractors}).items():
-        known = set(values) - ({None} if what in {IMAGES, EXTRACTOR} else set())
+        known = set(values) - ({None} if what in {IMAGES, EXTRACTOR, "split"} else set())
         if len(known) > 1:
             each = (f"{sweep.name} {value}" for sweep, value in zip(sweeps, values, strict=True))
             verb = "differ" if what == IMAGES else "differs"
             found.append(f"{what} {verb} ({', '.join(each)})")
     return found
+
+
+def _split_of(sweep: Sweep) -> str | None:
+    """Return the rule that chose the held-out images of a folder; None if it is not known or no folder."""
+    if not sweep.facts["spec"].get("dataset", "").startswith(FOLDER) or EXTRACTOR not in sweep.facts:
+        return None
+    return str(sweep.facts.get(IMAGES, {}).get("split", "by place"))

@@ -55,6 +55,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "ui": reading.ui_command,
     "stop": managing.stop_command,
     "rm": managing.rm_command,
+    "cache": managing.cache_command,
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name)(_command)

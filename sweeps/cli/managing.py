@@ -1,11 +1,11 @@
-"""The commands that stop and delete sweeps."""
+"""The commands that stop and delete sweeps, and that show and empty the cache."""
 
 from typing import Annotated
 
 import typer
 
-from sweeps.cli.options import Name, Results
-from sweeps.words import RESULTS, results_option
+from sweeps.cli.options import Json, Name, Results
+from sweeps.words import RESULTS, counted, json_text, megabytes, results_option
 
 
 def stop_command(name: Name, results: Results = RESULTS) -> None:
@@ -40,3 +40,30 @@ def rm_command(
         typer.confirm(f"Delete {folder} and everything in it? Nothing can bring it back.", abort=True)
     remove_sweep(folder)
     print(f"{folder} is deleted. MLflow keeps its runs, in the experiment {name!r}: delete them there.")
+
+
+def cache_command(
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Delete the decoded images and the trained classifiers.")
+    ] = False,
+    json_: Json = False,
+) -> None:
+    """Show what the cache holds, or empty it; downloaded datasets stay."""
+    from gan_core.cache import CLASSIFIERS, FOLDERS, cache_contents, cache_folder, clear_cache
+    from gan_core.datasets import decoded_folders
+
+    if clear:
+        freed = clear_cache()
+        print(json_text({"freed_bytes": freed}) if json_ else f"{cache_folder()}: {megabytes(freed)} deleted")
+        return
+    contents, decoded = cache_contents(), decoded_folders()
+    if json_:
+        print(json_text({"folder": str(cache_folder()), "bytes": contents, "decoded": decoded}))
+        return
+    print(f"{cache_folder()}: {megabytes(sum(contents.values()))}")
+    for each in decoded:
+        size = f"{each['image_size']} px, {counted(each['channels'], 'channel')}"
+        print(f"  images of {each['folder']}: {each['images']:,} of {size}, {megabytes(each['bytes'])}")
+    for name in sorted(contents.keys() - {FOLDERS}):
+        stays = "" if name == CLASSIFIERS else "; --clear leaves it"
+        print(f"  {name}: {megabytes(contents[name])}{stays}")

@@ -125,7 +125,7 @@ def preview_command(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON document, without times.")] = False,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
-    """Show the space, examples of it, and what a sweep would cost; start and write nothing."""
+    """Show the space, examples of it, and its images, and what a sweep would cost; start nothing."""
     _show(_checked(spec, set_, {}), json_=json_)
 
 

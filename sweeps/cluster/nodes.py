@@ -4,7 +4,9 @@ import shutil
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sweeps.words import bar
 
 if TYPE_CHECKING:
     from gan_core import ImageDataset, TrialConfig
@@ -41,6 +43,18 @@ def forget(storage: "Storage") -> None:
     shutil.rmtree(storage.local_folder, ignore_errors=True)
 
 
+class Loaded(NamedTuple):
+    """What loading a dataset has found out.
+
+    Args:
+        measure: The images and the extractor, as facts of the sweep (``sweeps.record.comparability``).
+        remarks: What users should know of the images.
+    """
+
+    measure: dict[str, Any]
+    remarks: tuple[str, ...]
+
+
 def load(
     data: dict[str, Any],
     extractor: "ExtractorName",
@@ -48,7 +62,7 @@ def load(
     resources: Mapping[str, float],
     import_folders: list[str] | None,
     note: Path,
-) -> "tuple[dict[str, Any], tuple[ImageDataset, bytes | None]]":
+) -> "tuple[Loaded, tuple[ImageDataset, bytes | None]]":
     """Load a dataset and its feature extractor, and check configurations on the images.
 
     Args:
@@ -60,9 +74,8 @@ def load(
         note: A file of this machine, whose content this function replaces by a line about its progress.
 
     Returns:
-        The images and the extractor, as facts of the sweep (``sweeps.record.comparability``); and the
-        dataset and the classifier's weights, for all other nodes. A classifier that is trained on another
-        processor may differ in the last bits.
+        What this function has found out; and the dataset and the classifier's weights, for all other nodes. A
+        classifier that is trained on another processor may differ in the last bits.
 
     Raises:
         GanCoreError: The dataset cannot be loaded or scored, or a component breaks its contract.
@@ -74,19 +87,26 @@ def load(
     from sweeps.cluster.devices import worker_device
     from sweeps.cluster.shipping import use_import_folders
 
+    def write(progress: str) -> None:
+        note.write_text(progress, encoding="utf-8")
+
     use_import_folders(import_folders)
     device = worker_device(resources["gpu"])
     torch.set_num_threads(int(resources["cpu"]))
-    images = load_dataset(**data)
-    note.write_text(f"{len(images.train) + len(images.held_out):,} images loaded")
+    images = load_dataset(
+        **data,
+        on_progress=lambda done, n: write(f"decoding images, {done:,} of {n:,} {bar(done, n)}"),
+    )
+    write(f"{len(images.train) + len(images.held_out):,} images loaded")
     for number, config in enumerate(configs, 1):
-        note.write_text(f"checking components, combination {number} of {len(configs)}")
+        write(f"checking components, combination {number} of {len(configs)}")
         check_contract(config, images.image_shape)
 
     def on_progress(step: int, steps: int, accuracy: float) -> None:
-        note.write_text(f"training the classifier, step {step:,} of {steps:,}, accuracy {accuracy:.0%}")
+        write(f"training the classifier, step {step:,} of {steps:,}, accuracy {accuracy:.0%}")
 
     classifier = classifier_bytes(images, on_progress) if extractor == "classifier" else None
     identity = images.identity
     evaluator = Evaluator(images.to_if_it_fits(device), device, extractor, classifier)
-    return {"images": identity, "extractor": evaluator.extractor}, (images, classifier)
+    measure = {"images": identity, "extractor": evaluator.extractor}
+    return Loaded(measure, images.remarks), (images, classifier)

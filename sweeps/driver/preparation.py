@@ -80,12 +80,14 @@ def prepare(
         _show_note(note, show)
         check()
         try:
-            measure = ray.get(done)
+            found = ray.get(done)
         except RayTaskError as error:
             raise SweepError(_message(spec, error.cause)) from error
         except RayError as error:
             raise SweepError(f"the worker that loads {spec.dataset} died: {error}") from error
-    return Prepared(measure, loaded if shares else None)
+    for remark in found.remarks:
+        terminal.say(f"{spec.dataset}: {remark}")
+    return Prepared(found.measure, loaded if shares else None)
 
 
 def _show_note(note: Path, show: Callable[[str], None]) -> None:

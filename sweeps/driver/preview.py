@@ -1,4 +1,4 @@
-"""Show the space of a sweep, example configurations and the cost, without starting or writing anything."""
+"""Show the space of a sweep, example configurations and the cost, without starting anything."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -15,10 +15,11 @@ from rich.tree import Tree
 
 from gan_core.config import TrialConfig
 from sweeps.driver.disk import bytes_needed, image_shape
+from sweeps.driver.images import Images, images_of
 from sweeps.spec.domains import Domain, Scalar
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.space import RandomTrial
-from sweeps.words import duration, megabytes
+from sweeps.words import bar, duration, megabytes
 
 TABLE_WIDTH = 240
 EXAMPLES = 10
@@ -30,21 +31,38 @@ EVALUATION_OVER_GENERATION = 3
 def print_preview(spec: SweepSpec, console: Console, *, timed: bool = True) -> None:
     """Print the space as a tree, ten random configurations, the size of the space, and the cost of the sweep.
 
+    The images of a folder are decoded into the cache, where a run finds them.
+
     Args:
         spec: The sweep.
         console: Prints it.
         timed: Whether to time a few real training steps, which imports torch.
+
+    Raises:
+        DatasetError: The images of a folder cannot be trained on.
+        ExtractorUnavailableError: The sweep's extractor needs classes, and there are none.
     """
+    images = _images(spec, console)
     console.print(_tree(spec))
     console.print(_examples(spec))
-    for line in (*_size(spec), *_confirmation(spec)):
+    for line in (*_size(spec), *_confirmation(spec), *(images.lines() if images else ())):
         console.print(line, markup=False)
     if timed:
         with console.status("Timing a few training steps"):
             lines = [*_time(spec)]
         for line in lines:
             console.print(line, markup=False)
-    console.print(f"disk      about {megabytes(disk_bytes(spec))} in results")
+    in_cache = f", and {megabytes(images.cache_bytes)} in the cache" if images else ""
+    console.print(f"disk      about {megabytes(disk_bytes(spec))} in results{in_cache}")
+
+
+def _images(spec: SweepSpec, console: Console) -> Images | None:
+    """Return the images of a folder, and show a progress bar while they are decoded."""
+    with console.status(f"Reading {escape(spec.dataset)}") as status:
+        return images_of(
+            spec,
+            lambda done, n: status.update(f"Decoding images, {done:,} of {n:,} {bar(done, n)}"),
+        )
 
 
 def _tree(spec: SweepSpec) -> Tree:
@@ -249,9 +267,10 @@ def _slots(spec: SweepSpec) -> int:
 
 def as_json(spec: SweepSpec) -> Mapping[str, Any]:
     """Return the preview as JSON values, without times."""
-    confirmation = Confirmation.from_spec(spec)
+    confirmation, images = Confirmation.from_spec(spec), images_of(spec)
     return {
         "name": spec.name,
+        "images": images and asdict(images),
         "searched": {name: domain.model_dump(mode="json") for name, domain in spec.searched.items()},
         "examples": sample_configurations(spec, EXAMPLES),
         "distinct": spec.space.size(),

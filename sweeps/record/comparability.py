@@ -20,6 +20,11 @@ The images are :attr:`gan_core.ImageDataset.identity`; the extractor is the ``ex
 SAME_FLOOR = 0.01
 """The relative difference up to which two fid of real images may be of the same images on two processors."""
 
+OTHER_SPLIT = (
+    "an earlier version chose the held-out images of this sweep by another rule (every fifth image in the"
+    " order of names; now by content, or by folders called train and test): the scores are not comparable"
+)
+
 _DIGITS_SHOWN = 8
 
 
@@ -34,6 +39,8 @@ def check_comparable(subject: str, then: Mapping[str, Any], now: Mapping[str, An
     Raises:
         SweepError: They may not; the message names what differs, and says what to do.
     """
+    if is_other_split(then, now):
+        raise SweepError(f"{subject}: {OTHER_SPLIT}; run a new sweep")
     found = differences(then, now)
     if not found:
         return
@@ -47,6 +54,20 @@ def check_comparable(subject: str, then: Mapping[str, Any], now: Mapping[str, An
         f"{subject}: the scores would not be comparable with the recorded ones: {'; '.join(found)};"
         f" {remedy}, or run a new sweep"
     )
+
+
+def is_other_split(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Return whether the held-out images of a folder were chosen by another rule.
+
+    The record of an earlier version has no images; it has an extractor once a report was measured.
+    """
+    before, after = then.get(IMAGES), now.get(IMAGES)
+    if after is None:
+        return False
+    if before is None:
+        is_folder = then.get("spec", {}).get("dataset", "").startswith("folder:")
+        return is_folder and EXTRACTOR in then
+    return bool(before.get("split") != after.get("split"))
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -93,7 +93,7 @@ class DropoutPair(Architecture):
         {},
         {"architecture": "dcgan", "batch_size": 4, "ema_decay": 0.9},
         {"ema_decay": 0.9, "spectral_norm": True, "d_steps": 2, "penalty": "gradient-penalty"},
-        {"architecture": f"{__name__}:DropoutPair"},
+        {"architecture": f"{__name__}:DropoutPair", "hflip": True},
     ],
     ids=str,
 )
@@ -108,6 +108,37 @@ def test_a_resumed_run_equals_an_unbroken_one_bit_for_bit(tmp_path, digits, eval
         torch.rand(3)
         resumed = reports_of(config, digits, evaluator, checkpoint=checkpoint)
         assert resumed == unbroken[reports_before - 1 :]
+
+
+def test_half_of_the_training_images_are_mirrored(monkeypatch, digits, evaluator):
+    seen, step = [], Trainer.step
+    monkeypatch.setattr(
+        Trainer, "step", lambda self, real, noise: seen.append(real) or step(self, real, noise)
+    )
+    plain, mirrored = (
+        [*train(TrialConfig(**QUICK, hflip=hflip), digits, evaluator)] for hflip in (False, True)
+    )
+    assert plain[-1].metrics != mirrored[-1].metrics
+    images = [torch.cat(seen[at : at + 5]) for at in (0, 5)]
+    is_equal, is_flipped = (
+        (images[1] == image).flatten(1).all(dim=1) for image in (images[0], images[0].flip(3))
+    )
+    assert (is_equal | is_flipped).all()
+    assert 0.3 < float(is_flipped.float().mean()) < 0.7
+
+
+def test_a_checkpoint_from_before_images_were_mirrored_resumes(tmp_path, digits, evaluator):
+    checkpoint, config = tmp_path / "checkpoint", TrialConfig(**QUICK)
+    unbroken = reports_of(config, digits, evaluator)
+    next(train(config, digits, evaluator, checkpoint=checkpoint, checkpoint_every_s=0))
+    state = load_checkpoint(checkpoint)
+    del state["identity"]["hflip"], state["flip_rng"]
+    save_checkpoint(checkpoint, state)
+    assert reports_of(config, digits, evaluator, checkpoint=checkpoint) == unbroken
+    with pytest.raises(
+        CheckpointMismatchError, match=r"differs in hflip \(checkpoint: False, this run: True\)"
+    ):
+        next(train(TrialConfig(**QUICK, hflip=True), digits, evaluator, checkpoint=checkpoint))
 
 
 def test_a_checkpoint_is_written_every_so_many_seconds_and_with_the_last_report(tmp_path, digits, evaluator):

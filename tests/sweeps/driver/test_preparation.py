@@ -45,6 +45,7 @@ def test_the_progress_of_a_new_dataset_and_its_classifier_is_shown(make_spec, tm
         (tmp_path / "images" / str(number)).mkdir(parents=True)
         for each in range(100):
             Image.new("L", (8, 8), shade + each % 20).save(tmp_path / "images" / str(number) / f"{each}.png")
+    (tmp_path / "images" / "notes.txt").touch()
     monkeypatch.setenv("GAN_SWEEP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
     dataset = f"folder:{tmp_path / 'images'}\nimage_size: 8\nchannels: 1"
@@ -53,6 +54,8 @@ def test_the_progress_of_a_new_dataset_and_its_classifier_is_shown(make_spec, tm
         prepare(spec, {"cpu": 1, "gpu": 0}, Terminal(console), check=lambda: None)
     shown = console.file.getvalue()
     assert f"Loading {spec.dataset} and its classifier: training the classifier, step 60 of 60, acc" in shown
+    assert f"{spec.dataset}: left out: 1 file without an image's suffix (1 .txt)\n" in shown
+    assert f"{spec.dataset}: 160 images are copies of others; copies are on one side of the split\n" in shown
 
 
 @pytest.mark.parametrize(

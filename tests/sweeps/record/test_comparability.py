@@ -39,6 +39,25 @@ def test_without_images_in_the_record_the_scores_of_real_images_tell_them_apart(
     assert found == "the images are others: real images scored fid 0.3, they score 9.4"
 
 
+OF_A_FOLDER = {"spec": {"dataset": "folder:/photos"}, "extractor": "sha256:689815b19c84"}
+BY_CONTENT = {"images": IMAGES | {"split": "content-1"}}
+
+
+@pytest.mark.parametrize("then", [OF_A_FOLDER, OF_A_FOLDER | {"images": IMAGES | {"split": "content-0"}}])
+def test_a_folder_that_was_split_by_an_earlier_rule_is_refused_in_a_sentence(then):
+    with pytest.raises(
+        SweepError, match=r"^resume lsgan: an earlier version chose the held-out images .* rule"
+    ):
+        check_comparable("resume lsgan", then, BY_CONTENT)
+
+
+@pytest.mark.parametrize(
+    "then", [{"spec": OF_A_FOLDER["spec"]}, OF_A_FOLDER | {"spec": {"dataset": "cifar10"}}, BY_CONTENT]
+)
+def test_without_scores_and_without_a_folder_no_split_is_refused(then):
+    check_comparable("resume lsgan", then, BY_CONTENT)
+
+
 @pytest.mark.parametrize(
     ("now", "remedy"),
     [
