@@ -10,4 +10,4 @@ from gan_core.registry import Registry
 
 ARCHITECTURES: Registry[Any] = Registry("architecture", "gan_core.architectures", base="Architecture")
 LOSSES: Registry[Any] = Registry("loss", "gan_core.losses", base="Loss")
-PENALTIES: Registry[Any] = Registry("penalty", "gan_core.penalties")
+PENALTIES: Registry[Any] = Registry("penalty", "gan_core.penalties", base="Penalty", functions=True)

@@ -4,20 +4,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from gan_core.component_config import ComponentConfig
 from gan_core.components import ARCHITECTURES, LOSSES, PENALTIES
-from gan_core.loop_config import Changeable, LoopConfig, changeable
+from gan_core.loop_config import Changeable, UnusedWith, changeable
 
 DCGAN_LEAKY_SLOPE = 0.01
 """The LeakyReLU slope of the seed tutorial's DCGAN discriminator; its other discriminator uses 0.2."""
 
 Precision = Literal["auto", "fp32", "bf16"]
 
-UNUSED_WITH = {"penalty_weight": {"penalty": "none"}}
-"""The hyperparameters that have no effect if another one has the given value."""
 
-
-class TrialConfig(LoopConfig):
+class TrialConfig(ComponentConfig):
     """The hyperparameters of one GAN; the defaults are the seed tutorial's.
+
+    The parameters of a user's own component are hyperparameters, too (:class:`gan_core.component.Component`):
+    ``TrialConfig(architecture="mine:Wide", **{"architecture.width": 32})``.
 
     Raises:
         pydantic.ValidationError: A value has the wrong type or is out of range, or a key is unknown.
@@ -28,14 +29,14 @@ class TrialConfig(LoopConfig):
     0.01
     """
 
-    architecture: Annotated[str, AfterValidator(ARCHITECTURES.check)] = Field(
+    architecture: Annotated[str, AfterValidator(ARCHITECTURES.check), ARCHITECTURES] = Field(
         "mlp", description="The generator and discriminator networks."
     )
-    loss: Annotated[str, AfterValidator(LOSSES.check)] = Field("bce", description="The GAN loss.")
-    penalty: Annotated[str, AfterValidator(PENALTIES.check)] = Field(
+    loss: Annotated[str, AfterValidator(LOSSES.check), LOSSES] = Field("bce", description="The GAN loss.")
+    penalty: Annotated[str, AfterValidator(PENALTIES.check), PENALTIES] = Field(
         "none", description="The gradient penalty on the discriminator."
     )
-    penalty_weight: Annotated[float, Changeable] = Field(
+    penalty_weight: Annotated[float, Changeable, UnusedWith("penalty", "none")] = Field(
         10.0, ge=0, description="The weight of the penalty in the discriminator's loss."
     )
     noise: Literal["uniform", "normal"] = Field(

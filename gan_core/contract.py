@@ -13,9 +13,7 @@ from gan_core.checkpoint import load_checkpoint, save_checkpoint
 from gan_core.config import TrialConfig
 from gan_core.discriminators import declared_independent, found_independent
 from gan_core.errors import ContractError, in_one_line
-from gan_core.losses import losses
 from gan_core.noise import draw_noise
-from gan_core.penalties import penalties
 from gan_core.trainer import Trainer
 
 STEPS, BATCH_SIZE = 20, 8
@@ -56,9 +54,9 @@ class _Check:
         self._config = config
         self._shape = image_shape
         self._rng = torch.Generator().manual_seed(config.seed)
-        self._architecture = f"architecture {config.architecture!r}"
-        self._loss = f"loss {config.loss!r}"
-        self._penalty = f"penalty {config.penalty!r}"
+        self._architecture, self._loss, self._penalty = (
+            _named(config, kind) for kind in ("architecture", "loss", "penalty")
+        )
         self._combination = f"{self._architecture} with {self._loss} and {self._penalty}"
 
     def run(self) -> None:
@@ -121,22 +119,20 @@ class _Check:
         with torch.no_grad():
             fake = trainer.generator(self._noise(BATCH_SIZE))
         with _errors_named(who):
-            loss = losses.get(self._config.loss).discriminator(network(real), network(fake))
+            loss = self._config.component("loss").discriminator(network(real), network(fake))
         self._check_loss(who, loss)
         self._check_gradients("discriminator", network, loss)
         with _errors_named(self._penalty):
-            penalty = penalties.get(self._config.penalty)(network, real, fake, self._rng)
+            penalty = self._config.component("penalty")(network, real, fake, self._rng)
         if penalty is not None:
             self._check_loss(self._penalty, penalty)
 
     def _check_generator_loss(self, trainer: Trainer) -> None:
-        loss_class, who = losses.get(self._config.loss), f"{self._loss}: the generator's loss"
-        real_logits = (
-            trainer.discriminator(self._real(BATCH_SIZE)) if loss_class.generator_uses_real else None
-        )
+        chosen, who = self._config.component("loss"), f"{self._loss}: the generator's loss"
+        real_logits = trainer.discriminator(self._real(BATCH_SIZE)) if chosen.generator_uses_real else None
         fake_logits = trainer.discriminator(trainer.generator(self._noise(BATCH_SIZE)))
         with _errors_named(who):
-            loss = loss_class.generator(real_logits, fake_logits)
+            loss = chosen.generator(real_logits, fake_logits)
         self._check_loss(who, loss)
         self._check_gradients("generator", trainer.generator, loss)
 
@@ -198,6 +194,13 @@ class _Check:
 
     def _noise(self, n: int) -> Tensor:
         return draw_noise(self._config, n, self._rng)
+
+
+def _named(config: TrialConfig, kind: str) -> str:
+    """Return a component for messages: ``architecture 'mine:Wide' with width 32``."""
+    parameters = config.parameters_of_component(kind).items()
+    values = ", ".join(f"{name} {value!r}" for name, value in parameters)
+    return f"{kind} {getattr(config, kind)!r}" + (f" with {values}" if values else "")
 
 
 @contextmanager

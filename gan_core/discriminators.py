@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from gan_core.architectures import ImageShape, architectures
+from gan_core.architectures import Architecture, ImageShape
 from gan_core.config import TrialConfig
 from gan_core.precision import float32_precision
 
@@ -44,8 +44,14 @@ def declared_independent(config: TrialConfig) -> bool | None:
 
     A subclass does not inherit the declaration, because it may have a different discriminator.
     """
-    declared: bool | None = vars(architectures.get(config.architecture)).get("independent_rows")
+    architecture = config.component("architecture")
+    declared: bool | None = architecture.independent_rows if _declares_rows(architecture) else None
     return declared
+
+
+def _declares_rows(architecture: Architecture) -> bool:
+    """Return whether the architecture's own class declares ``independent_rows``, as a value or a property."""
+    return "independent_rows" in vars(type(architecture))
 
 
 def found_independent(config: TrialConfig, image_shape: ImageShape, device: torch.device) -> bool:
@@ -75,7 +81,7 @@ def _logits_of_new_copy(config: TrialConfig, image_shape: ImageShape, images: Te
         float32_precision("fp32", device),
     ):
         torch.manual_seed(config.seed)
-        network = architectures.get(config.architecture).discriminator(config, image_shape)
+        network = config.component("architecture").discriminator(config, image_shape)
         if config.spectral_norm:
             add_spectral_norm(network)
         network = network.to(device, torch.float32).to(memory_format=torch.channels_last)

@@ -5,16 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from gan_core.architectures import ImageShape, architectures
+from gan_core.architectures import ImageShape
 from gan_core.config import TrialConfig
 from gan_core.errors import CorruptedCheckpointError, ImportPathError, in_one_line
+from gan_core.hyperparameters import named_code
 from gan_core.images import to_uint8
 from gan_core.noise import draw_noise, rng_for
-from gan_core.registry import import_attribute, is_import_path
+from gan_core.registry import import_attribute
 from gan_core.trainer import generate_batches
 
 
@@ -27,7 +29,7 @@ class Generator(nn.Module):
         weights: The state dict of the architecture's generator.
 
     >>> config = TrialConfig(noise_dim=8)
-    >>> weights = architectures.get("mlp").generator(config, (1, 28, 28)).state_dict()
+    >>> weights = config.component("architecture").generator(config, (1, 28, 28)).state_dict()
     >>> Generator(config, (1, 28, 28), weights).sample(4, seed=1).shape
     torch.Size([4, 1, 28, 28])
     """
@@ -37,7 +39,7 @@ class Generator(nn.Module):
         self.config = config
         self.image_shape = image_shape
         with torch.random.fork_rng(devices=[]):
-            network = architectures.get(config.architecture).generator(config, image_shape)
+            network = config.component("architecture").generator(config, image_shape)
         network.load_state_dict(dict(weights))
         self.network = network.to(memory_format=torch.channels_last)
         self.eval()
@@ -103,14 +105,21 @@ def load_generator(file: Path | str, *, allow_imports: bool = False) -> Generato
         return Generator(config, (channels, height, width), weights)
     except (FileNotFoundError, ImportPathError):
         raise
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, detail['loc']))} {detail['input']!r}: {detail['msg']}"
+            for detail in error.errors(include_url=False)
+        )
+        raise CorruptedCheckpointError(
+            f"{file}: gan_core or its components refuse its config: {faults}"
+        ) from error
     except Exception as error:
         reason = in_one_line(error)
         raise CorruptedCheckpointError(f"{file} is not a generator that gan_core saved: {reason}") from error
 
 
 def _check_imports(file: Path | str, config: Mapping[str, object], *, allowed: bool) -> None:
-    named = [str(config.get(kind)) for kind in ("architecture", "loss", "penalty")]
-    paths = [name for name in named if is_import_path(name)]
+    paths = named_code(config)
     if allowed:
         for path in paths:
             import_attribute(path)

@@ -1,5 +1,7 @@
 """The hyperparameters that every training loop has, and the mark of those that may change during training."""
 
+from dataclasses import dataclass
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -10,6 +12,19 @@ class Changeable:
     training may differ from it in these and in the seed. The loop must therefore set them after it loads a
     state, because the state of an optimizer holds the learning rate of the other training.
     """
+
+
+@dataclass(frozen=True)
+class UnusedWith:
+    """Mark a hyperparameter that has no effect if another one has this value.
+
+    Args:
+        name: The other hyperparameter.
+        value: Its value.
+    """
+
+    name: str
+    value: object
 
 
 class LoopConfig(BaseModel):
@@ -39,6 +54,11 @@ class LoopConfig(BaseModel):
         0, ge=0, lt=2**63, description="Sets the initial weights, the order of the data and the noise."
     )
 
+    @property
+    def changeable(self) -> tuple[str, ...]:
+        """The hyperparameters that may change during training."""
+        return changeable(type(self))
+
     def next_report(self, step: int) -> int:
         """Return the step of the first report after ``step``.
 
@@ -50,7 +70,7 @@ class LoopConfig(BaseModel):
         return min(step - step % self.report_every + self.report_every, self.steps)
 
 
-def changeable(config: type[LoopConfig]) -> tuple[str, ...]:
+def changeable(config: type[BaseModel]) -> tuple[str, ...]:
     """Return the names of the hyperparameters that may change during training.
 
     >>> from typing import Annotated

@@ -10,15 +10,13 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from gan_core.adam import Adam
-from gan_core.architectures import ImageShape, architectures
+from gan_core.architectures import ImageShape
 from gan_core.average import MovingAverage
 from gan_core.config import Precision, TrialConfig
 from gan_core.discriminators import add_spectral_norm, has_independent_rows
 from gan_core.divergence import DivergenceGuard
 from gan_core.flags import VANISHING_GRADIENT_RATIO
-from gan_core.losses import losses
 from gan_core.noise import restore_rng, rng_for
-from gan_core.penalties import penalties
 from gan_core.precision import (
     autocast_for,
     float32_precision,
@@ -62,7 +60,7 @@ class Trainer:
         self._image_shape: ImageShape = (channels, height, width)
         self._device = torch.device(device)
         self._dtype = dtype
-        architecture = architectures.get(config.architecture)
+        architecture = config.component("architecture")
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(config.seed)
             discriminator = architecture.discriminator(config, image_shape)
@@ -71,8 +69,8 @@ class Trainer:
                 add_spectral_norm(discriminator)
         self.discriminator, self.generator = self._to_device(discriminator), self._to_device(generator)
         self._ema = MovingAverage(self.generator, config.ema_decay) if config.ema_decay else None
-        self._loss = losses.get(config.loss)
-        self._penalty = penalties.get(config.penalty)
+        self._loss = config.component("loss")
+        self._penalty = config.component("penalty")
         self._penalty_rng = rng_for("penalty", config.seed, device)
         self._guard = DivergenceGuard(self._device)
         self._d_optimizer = self._adam(self.discriminator, config.lr_d or config.lr)
@@ -146,7 +144,7 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore a copy of the state that :meth:`state_dict` of a trainer with the same config returned.
 
-        The hyperparameters in :data:`gan_core.config.CHANGEABLE` may differ: this trainer keeps its own.
+        The hyperparameters in ``config.changeable`` may differ: this trainer keeps its own.
         The state is copied because PyTorch's optimizers would modify its tensors in place.
         """
         for name, part in self._parts().items():

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_core.checkpoint import load_latest_checkpoint, save_checkpoint
-from gan_core.config import CHANGEABLE, TrialConfig
+from gan_core.config import TrialConfig
 from gan_core.datasets import ImageDataset
 from gan_core.deprecation import renamed_arguments
 from gan_core.errors import CheckpointMismatchError, TrainingDiverged
@@ -84,8 +84,8 @@ def train(
         checkpoint_every_s: Minimum seconds between two checkpoints. A checkpoint is written before its
             report is yielded, and always before the last report.
         initial_state: A state from :func:`gan_core.checkpoint.load_checkpoint` to continue with this config,
-            which may differ in the seed and in :data:`gan_core.config.CHANGEABLE`. An existing ``checkpoint``
-            is then ignored, and the best report is the best of the new reports.
+            which may differ in the seed and in ``config.changeable``. An existing ``checkpoint`` is then
+            ignored, and the best report is the best of the new reports.
         on_damage: Called with a message if a checkpoint is corrupted: training falls back to the previous
             checkpoint or starts over. Also called if the checkpoint was written on other hardware, for
             example a GPU of another model: training resumes.
@@ -231,7 +231,7 @@ class _Training:
         Raises:
             CheckpointMismatchError: The trainings differ in more than the seed and the changeable parameters.
         """
-        self._check_identity(state["identity"], except_for={"seed", *CHANGEABLE})
+        self._check_identity(state["identity"], except_for={"seed", *self._config.changeable})
         self._load(state)
 
     def _check_identity(self, other: Mapping[str, Any], except_for: Set[str] = frozenset()) -> None:

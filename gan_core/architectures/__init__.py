@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
+from gan_core.component import Component
 from gan_core.components import ARCHITECTURES
 from gan_core.config import TrialConfig
 from gan_core.registry import Registry
@@ -16,8 +17,12 @@ ImageShape = tuple[int, int, int]
 """Channels, height and width of an image."""
 
 
-class Architecture(ABC):
-    """Builds the two networks of a GAN for images of a given shape."""
+class Architecture(Component, ABC):
+    """Builds the two networks of a GAN for images of a given shape.
+
+    A subclass with parameters (:class:`gan_core.component.Component`) defines ordinary methods, which read
+    the parameters from ``self``; without parameters, the methods may be static.
+    """
 
     independent_rows: ClassVar[bool | None] = None
     """Whether an image's logits never depend on the other images of its batch, as with batch normalization.

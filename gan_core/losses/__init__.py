@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
+from gan_core.component import Component
 from gan_core.components import LOSSES
 from gan_core.registry import Registry
 
@@ -12,11 +13,12 @@ if TYPE_CHECKING:
 __all__ = ["Loss", "losses"]
 
 
-class Loss(ABC):
+class Loss(Component, ABC):
     """The two losses that the discriminator and the generator minimize.
 
     Logits are the discriminator's output: any real value, shape ``(N, 1)``. Both losses are means over the
-    batch, shape ``()``.
+    batch, shape ``()``. A subclass with parameters (:class:`gan_core.component.Component`) defines ordinary
+    methods, which read the parameters from ``self``; without parameters, the methods may be static.
     """
 
     generator_uses_real: ClassVar[bool] = False

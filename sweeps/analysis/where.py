@@ -54,8 +54,8 @@ def _rows(node: ast.expr, frame: pd.DataFrame) -> pd.Series:
             for first, op, second in zip([left, *others], ops, others, strict=False):
                 found = found & _compared(first, op, second, frame)
             return found
-        case ast.Name(id=name):
-            column = _column(name, frame)
+        case ast.Name() | ast.Attribute():
+            column = _column(ast.unparse(node), frame)
             if column.dropna().isin([True, False]).all():
                 return column.fillna(value=False).astype(bool)
     raise SweepError(f"{ast.unparse(node)} is not a condition; {GRAMMAR}")
@@ -95,8 +95,8 @@ def _missing(column: "pd.Series", op: ast.cmpop) -> pd.Series:
 
 def _operand(node: ast.expr, frame: pd.DataFrame) -> Any:  # noqa: ANN401 - a column or a literal
     match node:
-        case ast.Name(id=name):
-            return _column(name, frame)
+        case ast.Name() | ast.Attribute():
+            return _column(ast.unparse(node), frame)
         case ast.Constant(value=bool() | int() | float() | str() | None as value):
             return value
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):

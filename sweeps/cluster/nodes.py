@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sweeps.words import bar
 
 if TYPE_CHECKING:
-    from gan_core import ImageDataset, TrialConfig
+    from gan_core import ImageDataset, LoopConfig
     from gan_core.features import ExtractorName
     from sweeps.cluster.storage import Storage
 
@@ -58,7 +58,7 @@ class Loaded(NamedTuple):
 def load(
     data: dict[str, Any],
     extractor: "ExtractorName",
-    configs: "list[TrialConfig]",
+    configs: "list[LoopConfig]",
     resources: Mapping[str, float],
     import_folders: list[str] | None,
     note: Path,
@@ -82,7 +82,7 @@ def load(
     """
     import torch
 
-    from gan_core import Evaluator, check_contract, load_dataset
+    from gan_core import Evaluator, TrialConfig, check_contract, load_dataset
     from gan_core.features import classifier_bytes
     from sweeps.cluster.devices import worker_device
     from sweeps.cluster.shipping import use_import_folders
@@ -100,7 +100,8 @@ def load(
     write(f"{len(images.train) + len(images.held_out):,} images loaded")
     for number, config in enumerate(configs, 1):
         write(f"checking components, combination {number} of {len(configs)}")
-        check_contract(config, images.image_shape)
+        if isinstance(config, TrialConfig):
+            check_contract(config, images.image_shape)
 
     def on_progress(step: int, steps: int, accuracy: float) -> None:
         write(f"training the classifier, step {step:,} of {steps:,}, accuracy {accuracy:.0%}")

@@ -140,13 +140,13 @@ class GanTrainable(tune.Trainable):
         copy, a checkpoint may also be ahead of the record, which would then miss reports. A checkpoint of
         another dataset is refused: the reports of both trainings are not comparable.
         """
-        from gan_core import CheckpointMismatchError, TrialConfig
+        from gan_core import CheckpointMismatchError
 
         while True:
             try:
                 report = next(self._reports)
             except CheckpointMismatchError as error:
-                is_other_data = not TrialConfig.model_fields.keys() >= set(error.names)
+                is_other_data = not self._config.model_dump().keys() >= {*error.names}
                 if is_other_data or not self._set_checkpoint_aside(str(error)):
                     raise
                 continue
@@ -245,11 +245,11 @@ class GanTrainable(tune.Trainable):
         return {"status": "running", "done": False}
 
     def _start(self, suggestion: dict[str, Any]) -> None:
-        from gan_core import TrialConfig
+        from gan_core.hyperparameters import config_class
         from sweeps.cluster.shipping import use_import_folders
 
         use_import_folders(suggestion["import_folders"])
-        self._config = TrialConfig.model_validate(suggestion["config"])
+        self._config = config_class().model_validate(suggestion["config"])
         self._sends_weights = suggestion["sends_weights"]
         self._stop_on = set() if suggestion["is_baseline"] else set(suggestion["stop_on"])
         self._metrics, self._best = suggestion["metrics"], suggestion["best"]

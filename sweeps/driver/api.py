@@ -14,7 +14,7 @@ from sweeps.driver.request import OnReport, Request
 from sweeps.driver.runner import Outcome, confirm_sweep, execute, resume_sweep
 from sweeps.errors import SweepInterrupted
 from sweeps.spec.model import SweepSpec
-from sweeps.spec.overrides import Override
+from sweeps.spec.overrides import Override, path_of
 from sweeps.spec.reading import load_spec
 from sweeps.words import RESULTS
 
@@ -173,7 +173,7 @@ def _console() -> Console:
 
 
 def _as_settings(overrides: Mapping[str, Any]) -> list[Override]:
-    return [Override(f"overrides[{key!r}]", tuple(key.split(".")), value) for key, value in overrides.items()]
+    return [Override(f"overrides[{key!r}]", path_of(key), value) for key, value in overrides.items()]
 
 
 def _sweep_of(outcome: Outcome) -> "Sweep":

@@ -10,15 +10,16 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from gan_core.config import TrialConfig
 from gan_core.errors import GanCoreError, in_one_line
+from gan_core.loop_config import LoopConfig
 from gan_core.registry import is_import_path
 from sweeps.cluster.nodes import load
 from sweeps.cluster.remote import SECONDS_BETWEEN_CHECKS, on_node, own_node_id
 from sweeps.cluster.shipping import import_folders
 from sweeps.driver.progress import Terminal
 from sweeps.errors import SweepError
-from sweeps.spec.model import COMPONENTS, SweepSpec
+from sweeps.spec.domains import Scalar
+from sweeps.spec.model import SweepSpec
 
 PACKAGED = "mnist-5k"
 
@@ -96,14 +97,33 @@ def _show_note(note: Path, show: Callable[[str], None]) -> None:
         show(line)
 
 
-def _with_users_components(spec: SweepSpec) -> list[TrialConfig]:
-    """Return a configuration for each combination of components with one of a user's own."""
-    combinations = product(*(spec.values_of(name) for name in COMPONENTS))
+def _with_users_components(spec: SweepSpec) -> list[LoopConfig]:
+    """Return configurations of each combination of components with one of a user's own."""
+    combinations = product(*(spec.values_of(name) for name in spec.components))
     return [
-        spec.trial_config(spec.baseline | dict(zip(COMPONENTS, combination, strict=True)), 0)
+        config
         for combination in combinations
         if any(is_import_path(str(name)) for name in combination)
+        for config in _of_combination(spec, dict(zip(spec.components, combination, strict=True)))
     ]
+
+
+def _of_combination(spec: SweepSpec, components: dict[str, Scalar]) -> list[LoopConfig]:
+    """Return the configurations of a combination of components at the ends of the components' parameters.
+
+    All other parameters have the baseline's values.
+    """
+    known = spec.hyperparameters
+    others = {name: value for name, value in spec.baseline.items() if known[name].chosen_by is None}
+    ends = {
+        name: domain.boundary_values()
+        for name, domain in spec.searched.items()
+        if (field := known[name].chosen_by) is not None and components[field] in known[name].models
+    }
+    first = {name: values[0][1] for name, values in ends.items()}
+    last = {name: values[-1][1] for name, values in ends.items()}
+    parameters = [first] if first == last else [first, last]
+    return [spec.trial_config({**others, **components, **each}, 0) for each in parameters]
 
 
 def _message(spec: SweepSpec, cause: BaseException) -> str:

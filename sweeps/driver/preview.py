@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from gan_core.config import TrialConfig
+from gan_core.loop_config import LoopConfig
 from sweeps.driver.disk import bytes_needed, image_shape
 from sweeps.driver.images import Images, images_of
 from sweeps.spec.domains import Domain, Scalar
@@ -69,7 +70,7 @@ def _tree(spec: SweepSpec) -> Tree:
     """Return the parameters as a tree: a parameter with a condition is a branch of those it depends on."""
     root = Tree(f"[bold]{spec.name}[/bold]: {escape(_title(spec))}")
     branches: dict[str, Tree] = {}
-    waiting = dict(spec.parameters)
+    waiting = dict(spec.domains)
     while waiting:
         name = next(name for name, domain in waiting.items() if not domain.when.keys() & waiting.keys())
         domain = waiting.pop(name)
@@ -183,7 +184,7 @@ class Cost:
     report_s: float
     final_s: float
 
-    def seconds(self, config: TrialConfig, steps: float) -> float:
+    def seconds(self, config: LoopConfig, steps: float) -> float:
         """Return the seconds of ``steps`` steps and their reports."""
         return steps * (self.step_s + self.report_s / config.report_every)
 
@@ -197,6 +198,9 @@ def _time(spec: SweepSpec) -> Iterator[str]:
         yield f"time      not estimated: {spec.dataset} would have to be loaded first"
         return
     config = spec.trial_config(spec.baseline, 0)
+    if not isinstance(config, TrialConfig):
+        yield "time      not estimated: the training is not gan_core's own"
+        return
     cost = _timed(config, shape, spec.resources.cpu)
     full = cost.seconds(config, config.steps) + cost.final_s
     estimate = f"about {duration(spec.max_trials * full / slots)} in all"
@@ -214,7 +218,7 @@ def _time(spec: SweepSpec) -> Iterator[str]:
     yield f"time      {estimate}: {1 / cost.step_s:.1f} steps/s now"
 
 
-def _steps_with_stops(spec: SweepSpec, config: TrialConfig) -> float:
+def _steps_with_stops(spec: SweepSpec, config: LoopConfig) -> float:
     """Return the mean number of steps of a trial if one in eta continues at each rung of ASHA."""
     rung = spec.early_terminate.first_rung * config.report_every
     expected, reached, share = 0.0, 0, 1.0

@@ -50,7 +50,8 @@ def rerun(sweep: Sweep, trial_id: str) -> Iterator[Repetition]:
 
     import torch
 
-    from gan_core import Evaluator, TrialConfig, load_dataset, train
+    from gan_core import Evaluator, load_dataset, train
+    from gan_core.hyperparameters import config_class
 
     spec, threads_before = sweep.facts["spec"], torch.get_num_threads()
     torch.set_num_threads(spec["resources"]["cpu"])
@@ -69,7 +70,7 @@ def rerun(sweep: Sweep, trial_id: str) -> Iterator[Repetition]:
             measure[FLOORS] = evaluator.floors
         check_comparable(f"rerun {sweep.name} {trial_id}", sweep.facts, measure)
         last_step = max(recorded)
-        for report in train(TrialConfig.model_validate(config), data, evaluator, device):
+        for report in train(config_class().model_validate(config), data, evaluator, device):
             if report.step in recorded:
                 yield Repetition(report.step, report.metrics, recorded[report.step])
             if report.step == last_step:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from gan_core.errors import GanCoreError
 from sweeps.cluster.storage import Storage, chosen_storage
 from sweeps.driver.disk import check_room, disk_full_as_error
 from sweeps.driver.ends import Budget, Signals
@@ -273,10 +274,14 @@ def _valid_spec(name: str, content: Mapping[str, Any]) -> SweepSpec:
         SweepError: The spec is no longer valid: its folder of images or a user's module is missing.
     """
     try:
-        return SweepSpec.model_validate(content)
+        spec = SweepSpec.model_validate(content)
+        _ = spec.space
     except ValidationError as error:
         details = "; ".join(detail["msg"] for detail in error.errors(include_url=False))
         raise SweepError(f"the sweep {name} cannot be resumed: {details}") from None
+    except GanCoreError as error:
+        raise SweepError(f"the sweep {name} cannot be resumed: {error}") from None
+    return spec
 
 
 def _run(plan: _Plan, request: Request) -> Outcome:

@@ -178,7 +178,7 @@ class Session:
         n_nodes = len(alive()) if self._site.is_cluster else None
         facts: dict[str, Any] = {"environment": environment(gpus, n_nodes), "tracking_uri": self._store.kept}
         LOG.debug(", ".join(f"{name} {value}" for name, value in facts["environment"].items()))
-        facts |= {"process": this_process()}
+        facts |= {"process": this_process(), "most_steps": self._spec.most_steps}
         ledger.describe(facts | {"storage": storage and asdict(storage)})
         with Display(self._terminal, folder.name, stage.n_trials, metric, stage.past) as display:
             recorder = Recorder(

@@ -7,7 +7,8 @@ from pathlib import Path
 from shutil import copyfile, rmtree
 from typing import Any
 
-from gan_core.registry import imports_are_allowed, is_import_path
+from gan_core.hyperparameters import named_code
+from gan_core.registry import imports_are_allowed
 from sweeps.analysis.sweep import Sweep
 from sweeps.analysis.verdict import judge
 from sweeps.errors import SweepError
@@ -131,7 +132,7 @@ def _script(config: dict[str, Any]) -> str:
 
 def _lines(config: dict[str, Any], weights: str) -> str:
     """Return the Python that draws images with the weights at a path, a Python expression."""
-    has_own_code = any(is_import_path(config[kind]) for kind in ("architecture", "loss", "penalty"))
+    has_own_code = bool(named_code(config))
     return _SNIPPET.format(weights=weights, trust=", allow_imports=True" if has_own_code else "")
 
 

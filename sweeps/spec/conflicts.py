@@ -5,11 +5,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gan_core.config import CHANGEABLE, UNUSED_WITH, TrialConfig
 from gan_core.errors import allowed_and_closest
+from gan_core.hyperparameters import Hyperparameter
 from sweeps.errors import Fault, KeyPath
 from sweeps.spec.domains import MAX_LISTED, Fixed, Scalar
-from sweeps.spec.faults import rejection, shown
+from sweeps.spec.faults import rejection, shown, unknown_parameter
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.source import Source
 from sweeps.spec.space import CycleError, Space
@@ -35,7 +35,7 @@ def _valid_part(content: Mapping[str, Any], faulty: Sequence[KeyPath]) -> SweepS
         return None
     absent = {path[1] for path in faulty if path[:1] == ("parameters",)}
     while depending := {
-        name for name in parameters.keys() - absent if _conditions(parameters[name]) & absent
+        name for name in parameters.keys() - absent if _depends_on(name, parameters[name]) & absent
     }:
         absent |= depending
     valid = {key: value for key, value in content.items() if key not in {path[0] for path in faulty if path}}
@@ -48,10 +48,14 @@ def _valid_part(content: Mapping[str, Any], faulty: Sequence[KeyPath]) -> SweepS
         return None
 
 
-def _conditions(parameter: object) -> set[str]:
-    """Return the names in the conditions of a parameter, which may not be well-formed."""
+def _depends_on(name: str, parameter: object) -> set[str]:
+    """Return the names in the conditions of a parameter, which may not be well-formed, and its component's.
+
+    The parameter ``architecture.width`` depends on ``architecture``.
+    """
     when = parameter.get("when") if isinstance(parameter, Mapping) else None
-    return set(when) if isinstance(when, Mapping) else set()
+    component = {name.partition(".")[0]} if "." in name else set[str]()
+    return component | (set(when) if isinstance(when, Mapping) else set())
 
 
 def _condition_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
@@ -59,13 +63,13 @@ def _condition_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     for name, domain in spec.parameters.items():
         for other, allowed in domain.when.items():
             path: KeyPath = ("parameters", name, "when", other)
-            if other not in TrialConfig.model_fields:
-                closest = allowed_and_closest(other, TrialConfig.model_fields)
-                yield source.fault(path, f"unknown parameter {other!r}; {closest}", of_key=True)
+            if other not in source.hyperparameters:
+                if not source.hyperparameters.may_exist(other):
+                    yield source.fault(path, unknown_parameter(other, source.hyperparameters), of_key=True)
                 continue
             typed = source.content["parameters"][name]["when"][other]
             for index, value in enumerate(allowed):
-                message = rejection(other, value) or _never(spec, other, value)
+                message = rejection(source.hyperparameters[other], value) or _never(spec, name, other, value)
                 if message:
                     yield source.fault((*path, index) if isinstance(typed, list) else path, message)
     try:
@@ -75,9 +79,12 @@ def _condition_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
         yield source.fault(path, f"the conditions form a cycle: {cycle}")
 
 
-def _never(spec: SweepSpec, name: str, value: Scalar) -> str | None:
-    """Return why the parameter ``name`` never has ``value``, or None if it can have it."""
-    default = spec.defaults[name]
+def _never(spec: SweepSpec, conditional: str, name: str, value: Scalar) -> str | None:
+    """Return why the parameter ``name`` never has ``value`` where ``conditional`` exists; None if it can."""
+    known = spec.hyperparameters[conditional]
+    if known.chosen_by == name and value not in known.models:
+        return f"{value} has no parameter {conditional!r}; allowed: {', '.join(known.models)}"
+    default = spec.defaults.get(name)
     domain = spec.parameters.get(name) or (None if default is None else Fixed(value=default))
     if domain is None:
         return f"{name} is never {shown(value)}: it is not set; add {name} to parameters"
@@ -103,15 +110,15 @@ def _population_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     """Yield the searched parameters that population based training cannot change during a training."""
     if not spec.is_population_based:
         return
-    for name, domain in spec.searched.items():
+    for name in spec.searched:
         path: KeyPath = ("parameters", name)
-        if name not in CHANGEABLE:
+        if name not in spec.hyperparameters.changeable:
             message = (
                 f"pbt changes parameters during a training, and {name} must not change: type one value for"
-                f" {name}; pbt can search {', '.join(CHANGEABLE)}"
+                f" {name}; pbt can search {', '.join(spec.hyperparameters.changeable)}"
             )
             yield source.fault(path, message, of_key=True)
-        elif domain.when:
+        elif spec.parameters[name].when:
             message = f"pbt changes {name} during a training, and conditions must not change: remove when"
             yield source.fault((*path, "when"), message, of_key=True)
 
@@ -128,11 +135,21 @@ def _point_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
             message = f"{name!r} is not searched; {allowed_and_closest(name, spec.parameters)}"
             yield source.fault(("points", index, name), message, of_key=True)
         known = {name: value for name, value in point.items() if name not in unknown}
-        rejections = {name: reason for name, value in known.items() if (reason := rejection(name, value))}
+        rejections = {
+            name: reason
+            for name, value in known.items()
+            if (reason := rejection(_of_point(spec, point, name), value))
+        }
         for name, reason in rejections.items():
             yield source.fault(("points", index, name), reason)
         if point and not unknown and not rejections:
             yield from _outside_space(spec, source, index, point)
+
+
+def _of_point(spec: SweepSpec, point: Mapping[str, Scalar], name: str) -> Hyperparameter:
+    """Return a parameter as the component that the point chooses declares it."""
+    known = spec.hyperparameters[name]
+    return known.limited_to([point.get(known.chosen_by or "")])
 
 
 def _outside_space(
@@ -141,7 +158,7 @@ def _outside_space(
     full = spec.with_defaults(point)
     inactive = (point.keys() & spec.searched.keys()) - full.keys()
     for name in inactive:
-        message = f"this point does not meet the conditions of {name}: see {name}'s when, or remove it here"
+        message = f"{_why_inactive(spec, name, full)}, or remove it here"
         yield source.fault(("points", index, name), message, of_key=True)
     for name, value in {**full, **point}.items():
         domain = spec.parameters[name]
@@ -152,6 +169,15 @@ def _outside_space(
                 f"{name} is {shown(value)}{origin}: outside the search space; allowed: {domain.summary()}"
             )
             yield source.fault(path, message)
+
+
+def _why_inactive(spec: SweepSpec, name: str, point: Mapping[str, Scalar]) -> str:
+    """Return why a point has no parameter ``name``, and where to look."""
+    known = spec.hyperparameters[name]
+    chosen = point.get(known.chosen_by or "")
+    if chosen is not None and chosen not in [*known.models]:
+        return f"{chosen} has no parameter {name!r}: type {known.chosen_by}: {' or '.join(known.models)}"
+    return f"this point does not meet the conditions of {name}: see {name}'s when"
 
 
 def remarks(spec: SweepSpec, source: Source) -> list[Fault]:
@@ -175,8 +201,8 @@ def _unreachable_rungs(spec: SweepSpec, source: Source) -> Iterator[Fault]:
 
 def _unused_parameters(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     """Yield a warning for each parameter that some trials would have without using it."""
-    for name, domain in spec.parameters.items():
-        for other, unused_with in UNUSED_WITH.get(name, {}).items():
+    for name, domain in spec.domains.items():
+        for other, unused_with in spec.hyperparameters[name].unused_with.items():
             known = spec.parameters.get(other, Fixed(value=spec.defaults[other]))
             possible = [*(known.all_values() or []), *([spec.defaults[other]] if known.when else [])]
             possible = [each for each in possible if each in domain.when.get(other, possible)]

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from gan_core.config import TrialConfig
 from gan_core.errors import allowed_and_closest, closest
+from gan_core.hyperparameters import Hyperparameter, Hyperparameters
 from sweeps.errors import Fault, KeyPath
 from sweeps.spec.domains import (
     DOMAINS,
@@ -89,48 +89,63 @@ def parameter_faults(source: Source) -> Iterator[Fault]:
     parameters = source.content.get("parameters")
     if not isinstance(parameters, dict):
         return
-    domain_of = TypeAdapter[AnyDomain](Parameter)
+    domain_of, known = TypeAdapter[AnyDomain](Parameter), source.hyperparameters
     for name, raw in parameters.items():
         path: KeyPath = ("parameters", name)
-        if name not in TrialConfig.model_fields:
-            yield source.fault(path, f"unknown parameter {name!r}{_replacement(name)}", of_key=True)
+        if name not in known:
+            if not known.may_exist(name):
+                yield source.fault(path, unknown_parameter(name, known), of_key=True)
             continue
         try:
             domain = domain_of.validate_python(raw)
         except ValidationError:
             continue
-        mismatch = _type_mismatch(name, domain)
+        chosen = domain.when.get(known[name].chosen_by or "")
+        hyperparameter = known[name].limited_to(chosen) if chosen else known[name]
+        mismatch = _type_mismatch(hyperparameter, domain)
         if mismatch:
             yield source.fault(path, mismatch)
             continue
         for key, value in domain.boundary_values():
-            message = rejection(name, value)
+            message = rejection(hyperparameter, value)
             if message:
                 yield source.fault(_value_path(source, path, key, value), message)
 
 
-def _replacement(name: str) -> str:
-    """Return what to type instead of an unknown parameter, as the end of a message."""
-    last = last_part(name)
+def unknown_parameter(name: str, known: Hyperparameters) -> str:
+    """Return the message for an unknown parameter, which ends with what to type instead."""
+    return f"unknown parameter {name!r}{_replacement(name, known)}"
+
+
+def _replacement(name: str, known: Hyperparameters) -> str:
+    field, last = name.partition(".")[0], last_part(name)
+    if "." in name and field in known.registries:
+        of_field = [each for each in known if known[each].chosen_by == field]
+        if of_field:
+            return f"; {allowed_and_closest(name, of_field)}"
+        return f": no listed {field} has parameters; a class of your own can declare them"
     if last in UNSUPPORTED_PARAMETERS:
         return f": {UNSUPPORTED_PARAMETERS[last]}"
     if last in SYNONYMS:
         return f": type {SYNONYMS[last]}"
-    return f"; {allowed_and_closest(last, TrialConfig.model_fields)}"
+    if of_component := next(
+        (each for each in known if known[each].chosen_by and last_part(each) == last), None
+    ):
+        return f": type {of_component}"
+    return f"; {allowed_and_closest(last, known)}"
 
 
-def _type_mismatch(name: str, domain: AnyDomain) -> str | None:
+def _type_mismatch(known: Hyperparameter, domain: AnyDomain) -> str | None:
     """Return why a range has the wrong type for its parameter, or None if it has the right one."""
-    kind = TrialConfig.model_fields[name].annotation
-    is_range = not isinstance(domain, Fixed | Choice)
-    if kind is int and isinstance(domain, Uniform | LogUniform | Normal):
+    name, is_range = known.name, not isinstance(domain, Fixed | Choice)
+    if known.is_whole and isinstance(domain, Uniform | LogUniform | Normal):
         scale = "q_log_uniform_values with q: 1" if isinstance(domain, LogUniform) else "int_uniform"
         return f"{name} must be a whole number: type distribution: {scale}, or values"
-    if kind is int and isinstance(domain, QUniform | QLogUniform) and not domain.q.is_integer():
+    if known.is_whole and isinstance(domain, QUniform | QLogUniform) and not domain.q.is_integer():
         return f"{name} must be a whole number: type a whole number as q"
-    if kind is float and isinstance(domain, IntUniform):
+    if known.is_real and isinstance(domain, IntUniform):
         return f"{name} is a real number: type distribution: uniform, or min: {domain.min}.0"
-    if is_range and kind not in {int, float, float | None}:
+    if is_range and not (known.is_whole or known.is_real):
         return f"{name} is not a number: type values"
     return None
 
@@ -143,13 +158,10 @@ def _value_path(source: Source, path: KeyPath, key: str, value: Scalar) -> KeyPa
     return (*path, key, raw[key].index(value)) if key == "values" else (*path, key)
 
 
-def rejection(name: str, value: Scalar) -> str | None:
-    """Return why a trial would reject ``value`` for its parameter ``name``, or None if it would not."""
-    try:
-        TrialConfig.model_validate({name: value})
-    except ValidationError as error:
-        return f"{name} is {shown(value)}: {rule(error.errors(include_url=False)[0]['msg'])}"
-    return None
+def rejection(hyperparameter: Hyperparameter, value: Scalar) -> str | None:
+    """Return why a trial would reject ``value`` for a parameter, or None if it would not."""
+    reason = hyperparameter.rejection(value)
+    return f"{hyperparameter.name} is {shown(value)}: {rule(reason)}" if reason else None
 
 
 def rule(message: str) -> str:

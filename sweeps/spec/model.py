@@ -7,20 +7,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from gan_core.config import TrialConfig
 from gan_core.datasets import FOLDER, check_dataset
+from gan_core.hyperparameters import Hyperparameters
+from gan_core.loop_config import LoopConfig
 from gan_core.registry import is_import_path
 from sweeps.spec.domains import Domain, Scalar
 from sweeps.spec.fields import Channels, Method, Name, Parameter, Points, Seconds
 from sweeps.spec.published import published_points
 from sweeps.spec.sections import Confirm, EarlyTerminate, Metric, Resources, StrictModel
 from sweeps.spec.space import Space, fixed_values, searched_domains
+from sweeps.spec.training import hyperparameters_of
 
 FIRST_FRESH_SEED = 2**32
 """Seeds of a search lie below it, unless the file sets ``seed`` otherwise."""
-
-COMPONENTS = ("architecture", "loss", "penalty")
-"""The parameters that name a component: one of gan_core's, or a user's import path."""
 
 BUDGET = ("steps", "batch_size", "report_every", "eval_samples", "final_samples")
 """The parameters that determine how much a trial costs, and how many samples its scores have.
@@ -153,7 +152,7 @@ class SweepSpec(StrictModel):
     @property
     def import_paths(self) -> list[str]:
         """The user's own dataset and components, each as ``MODULE:NAME``."""
-        names = [self.dataset, *(str(value) for name in COMPONENTS for value in self.values_of(name))]
+        names = [self.dataset, *(str(value) for name in self.components for value in self.values_of(name))]
         return [name for name in names if is_import_path(name) and not name.startswith(FOLDER)]
 
     @property
@@ -161,15 +160,50 @@ class SweepSpec(StrictModel):
         """Whether trials copy one another's weights and parameters (population based training)."""
         return self.early_terminate.type == "pbt"
 
+    @cached_property
+    def hyperparameters(self) -> Hyperparameters:
+        """The hyperparameters that the trials of this sweep can have.
+
+        Raises:
+            GanCoreError: A component cannot be imported, or is not valid.
+        """
+        return hyperparameters_of(self.parameters)
+
+    @property
+    def components(self) -> list[str]:
+        """The parameters that name a component: one of gan_core's, or a user's import path."""
+        return [*self.hyperparameters.registries]
+
+    @cached_property
+    def domains(self) -> dict[str, Domain]:
+        """The domains of the parameters, with all conditions.
+
+        The parameter of a component has, besides those of the file, the condition that a component is chosen
+        which declares it.
+        """
+        return {
+            name: domain.model_copy(update={"when": self._conditions(name, domain)})
+            for name, domain in self.parameters.items()
+        }
+
+    def _conditions(self, name: str, domain: Domain) -> dict[str, list[Scalar]]:
+        field = self.hyperparameters[name].chosen_by
+        is_always_chosen = field in fixed_values(self.parameters)
+        if field is None or is_always_chosen:
+            return domain.when
+        declaring: list[Scalar] = [*self.hyperparameters[name].models]
+        allowed = domain.when.get(field, declaring)
+        return {field: [value for value in allowed if value in declaring], **domain.when}
+
     @property
     def searched(self) -> dict[str, Domain]:
         """The domains of the parameters that differ between trials or have conditions."""
-        return searched_domains(self.parameters)
+        return searched_domains(self.domains)
 
     @cached_property
     def space(self) -> Space:
         """The search space: the searched parameters with their conditions."""
-        return Space(self.searched, TrialConfig(**self._fixed).model_dump())
+        return Space(self.searched, self.defaults)
 
     @property
     def baseline(self) -> dict[str, Scalar]:
@@ -196,21 +230,26 @@ class SweepSpec(StrictModel):
         return [point for index, point in enumerate(points) if point not in points[:index]]
 
     def with_defaults(self, point: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """Return a full point: a parameter that ``point`` leaves out has its architecture's default.
+        """Return a full point: a parameter that ``point`` leaves out has its components' default.
 
-        A parameter of :data:`BUDGET` has the value of its domain that is nearest to the default.
+        A parameter of :data:`BUDGET` has the value of its domain that is nearest to the default. A parameter
+        with one value and a condition has that value, except in the baseline.
         """
-        architecture = {name: value for name, value in point.items() if name == "architecture"}
-        defaults = TrialConfig(**self._fixed | architecture).model_dump()
+        single = {name: domain.only_value() for name, domain in self.searched.items()} if point else {}
+        point = {name: value for name, value in single.items() if value is not None} | {**point}
+        components = {
+            name: point[name] for name in self.components if name in point and name in self.searched
+        }
+        defaults = self.hyperparameters.defaults(self._fixed | components)
         nearest = {
             name: domain.nearest(defaults[name]) for name, domain in self.searched.items() if name in BUDGET
         }
         return self.space.with_defaults(point, defaults | nearest)
 
-    def trial_config(self, params: Mapping[str, Scalar], number: int) -> TrialConfig:
+    def trial_config(self, params: Mapping[str, Scalar], number: int) -> LoopConfig:
         """Return the configuration of trial ``number``: the fixed parameters, and the searched ``params``."""
         digest = sha256(f"{self.seed}/{number}".encode()).digest()
-        return TrialConfig.model_validate(
+        return self.hyperparameters.config.model_validate(
             {"seed": int.from_bytes(digest[:4], "big"), **self._fixed, **params}
         )
 
@@ -233,24 +272,22 @@ class SweepSpec(StrictModel):
 
     @property
     def _fixed(self) -> dict[str, Any]:
-        return fixed_values(self.parameters)
+        return fixed_values(self.domains)
 
     @property
     def defaults(self) -> dict[str, Any]:
         """The configuration of a trial without the searched parameters: the fixed values and the defaults."""
-        return TrialConfig(**self._fixed).model_dump()
+        return self.hyperparameters.defaults(self._fixed)
 
     @property
     def reports_per_trial(self) -> int:
         """The most reports that one trial can make."""
-        steps, every = self._largest("steps"), self._smallest("report_every")
-        return -(-steps // every)
+        return -(-self.most_steps // min(self._bounds("report_every")))
 
-    def _largest(self, name: str) -> int:
-        return max(self._bounds(name))
-
-    def _smallest(self, name: str) -> int:
-        return min(self._bounds(name))
+    @property
+    def most_steps(self) -> int:
+        """The most steps that one trial can take."""
+        return max(self._bounds("steps"))
 
     def _bounds(self, name: str) -> list[int]:
         """Return the extreme values of a parameter of :data:`BUDGET`."""

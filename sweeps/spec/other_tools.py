@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gan_core.config import TrialConfig
+from gan_core.hyperparameters import Hyperparameters
 
 SYNONYMS = {
     "learning_rate": "lr",
@@ -51,32 +51,35 @@ _BOUNDS = (("low", "high"), ("minval", "maxval"), ("lower", "upper"), ("min_valu
 _LISTS = ("choices", "vals", "options")
 
 
-def foreign_search(name: str, parameter: object) -> str | None:
+def foreign_search(name: str, parameter: object, known: Hyperparameters) -> str | None:
     """Return what to type for the content of the parameter ``name`` if it is a search of another tool.
 
     Return None if it is not, and for an unknown parameter.
     """
-    if name_here(name) not in TrialConfig.model_fields:
+    here = name_here(name, known)
+    if here not in known:
         return None
     translated = None
     if isinstance(parameter, str):
-        translated = _of_call(name, parameter.strip())
+        translated = _of_call(parameter.strip(), is_whole=known[here].is_whole)
     elif isinstance(parameter, Mapping):
-        translated = _of_mapping(name, parameter)
+        translated = _of_mapping(parameter, is_whole=known[here].is_whole)
     if translated is None:
         return None
-    return f"{name} has the search syntax of another tool: type {name_here(name)}: {{{translated}}}"
+    return f"{name} has the search syntax of another tool: type {here}: {{{translated}}}"
 
 
-def name_here(name: str) -> str:
+def name_here(name: str, known: Hyperparameters) -> str:
     """Return this package's name of another tool's parameter: ``lr`` for ``optimizer.lr``.
 
-    >>> name_here("model.noise_dim"), name_here("network.optimizer.learning_rate"), name_here("lr")
-    ('noise_dim', 'lr', 'lr')
+    >>> from gan_core import TrialConfig
+    >>> known = Hyperparameters(TrialConfig)
+    >>> [name_here(each, known) for each in ("model.noise_dim", "network.optimizer.learning_rate", "lr")]
+    ['noise_dim', 'lr', 'lr']
     """
     last = last_part(name)
-    synonym = SYNONYMS.get(last, last)
-    return synonym if {last, synonym} & TrialConfig.model_fields.keys() else name
+    names = (name, last, SYNONYMS.get(last, last))
+    return next((each for each in names if each in known), name)
 
 
 def last_part(name: str) -> str:
@@ -84,21 +87,21 @@ def last_part(name: str) -> str:
     return _NAME_SEPARATOR.split(name)[-1]
 
 
-def _of_call(name: str, text: str, *, is_log: bool = False) -> str | None:
+def _of_call(text: str, *, is_whole: bool, is_log: bool = False) -> str | None:
     call = _CALL.fullmatch(text)
     if call is None:
         return None
     function, arguments = call[1].lower(), _arguments(call[2])
     if function == "tag" and arguments:
-        return _of_call(name, arguments[-1], is_log="log" in arguments[:-1])
+        return _of_call(arguments[-1], is_whole=is_whole, is_log="log" in arguments[:-1])
     if function in {"int", "float"} and len(arguments) == 1:
-        return _of_call(name, arguments[0], is_log=is_log)
+        return _of_call(arguments[0], is_whole=is_whole, is_log=is_log)
     if function == "choice" and arguments:
         return f"values: [{', '.join(arguments).strip('[]')}]"
     if function in _RANGES and len(arguments) >= 2:
-        return _range(name, *arguments[:2], is_log=is_log or _RANGES[function])
+        return _range(*arguments[:2], is_whole=is_whole, is_log=is_log or _RANGES[function])
     if function == "range" and all(re.fullmatch(r"-?\d+", each) for each in arguments):
-        return _of_range(name, *map(int, arguments))
+        return _of_range(*map(int, arguments), is_whole=is_whole)
     return None
 
 
@@ -114,36 +117,34 @@ def _arguments(text: str) -> list[str]:
     return [each.strip() for each in arguments if each.strip()]
 
 
-def _of_range(name: str, *limits: int) -> str | None:
+def _of_range(*limits: int, is_whole: bool) -> str | None:
     """Return Python's ``range(STOP)``, ``range(START, STOP)`` or ``range(START, STOP, STEP)``."""
     numbers = range(*limits) if 1 <= len(limits) <= 3 and limits[2:] != (0,) else range(0)
     if not numbers:
         return None
     if len(numbers) <= 10:
         return f"values: [{', '.join(map(str, numbers))}]"
-    return _range(name, str(numbers[0]), str(numbers[-1]), is_log=False)
+    return _range(str(numbers[0]), str(numbers[-1]), is_whole=is_whole, is_log=False)
 
 
-def _of_mapping(name: str, parameter: Mapping[str, Any]) -> str | None:
+def _of_mapping(parameter: Mapping[str, Any], *, is_whole: bool) -> str | None:
     for key in _LISTS:
         if isinstance(parameter.get(key), list):
             return f"values: [{', '.join(map(str, parameter[key]))}]"
     for low, high in _BOUNDS:
         if low in parameter and high in parameter:
             is_log = parameter.get("log") is True or "log" in str(parameter.get("type", "")).lower()
-            return _range(name, str(parameter[low]), str(parameter[high]), is_log=is_log)
+            return _range(str(parameter[low]), str(parameter[high]), is_whole=is_whole, is_log=is_log)
     return None
 
 
-def _range(name: str, low: str, high: str, *, is_log: bool) -> str | None:
+def _range(low: str, high: str, *, is_whole: bool, is_log: bool) -> str | None:
     try:
         is_possible = float(low) < float(high) and (float(low) > 0 or not is_log)
     except ValueError:
         return None
     if not is_possible:
         return None
-    field = TrialConfig.model_fields.get(name_here(name))
-    is_whole = field is not None and field.annotation is int
     if is_log and is_whole:
         return f"distribution: q_log_uniform_values, q: 1, min: {low}, max: {high}"
     distribution = "log_uniform_values" if is_log else "int_uniform" if is_whole else "uniform"

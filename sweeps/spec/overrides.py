@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gan_core.hyperparameters import Hyperparameters, config_class
 from sweeps.errors import Fault, SpecError
+from sweeps.spec.domains import DOMAINS, Choice, Domain, Fixed
 from sweeps.spec.wandb import ALIASES
 from sweeps.spec.yaml_text import YAML_ERRORS, loader
 
@@ -39,7 +41,27 @@ def parse_setting(setting: str) -> Override:
         value = loader().load(text)
     except YAML_ERRORS:
         raise SpecError([Fault(place, f"{text[:80]!r} is not a YAML value")]) from None
-    return Override(place, tuple(key.split(".")), value)
+    return Override(place, path_of(key), value)
+
+
+def path_of(key: str) -> tuple[str, ...]:
+    """Return the keys of a dotted key; the parameter of a component is one key.
+
+    >>> path_of("parameters.steps.value"), path_of("parameters.architecture.width")
+    (('parameters', 'steps', 'value'), ('parameters', 'architecture.width'))
+    """
+    section, *names = key.split(".")
+    if section == "parameters" and len(names) > 1 and names[1] not in _keys_below(names[0]):
+        names[:2] = [f"{names[0]}.{names[1]}"]
+    return (section, *names)
+
+
+def _keys_below(name: str) -> set[str]:
+    """Return the keys that a parameter may have; one that names a component is a choice or fixed."""
+    kinds: list[type[Domain]] = (
+        [Choice, Fixed] if name in Hyperparameters(config_class()).registries else [*DOMAINS.values()]
+    )
+    return {"parameters", *(key for kind in kinds for key in kind.model_fields)}
 
 
 def apply(override: Override, content: dict[str, Any]) -> None:

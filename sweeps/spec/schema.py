@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gan_core.config import TrialConfig
+from gan_core.hyperparameters import Hyperparameters, config_class
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.sections import GOALS
 from sweeps.spec.wandb import ALIASES
@@ -42,14 +42,16 @@ def _parameters(description: str) -> dict[str, Any]:
         "required": ["parameters"],
         "additionalProperties": False,
     }
+    known = Hyperparameters(config_class())
     named = {
-        name: {"description": field.description, "anyOf": [{"$ref": "#/$defs/Parameter"}, group]}
-        for name, field in TrialConfig.model_fields.items()
+        name: {"description": each.description, "anyOf": [{"$ref": "#/$defs/Parameter"}, group]}
+        for name, each in known.items()
     }
     return {
         "type": "object",
         "description": description,
         "properties": named,
+        "patternProperties": {rf"^({'|'.join(known.registries)})\.": {"$ref": "#/$defs/Parameter"}},
         "additionalProperties": group,
     }
 

@@ -10,6 +10,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from sweeps.errors import Fault, KeyPath, SpecError
 from sweeps.spec.other_tools import foreign_search
 from sweeps.spec.overrides import Override, apply
+from sweeps.spec.training import readable_hyperparameters
 from sweeps.spec.wandb import ALIASES, UNSUPPORTED_KEYS, flatten, keys_beside_groups, unsupported_distribution
 from sweeps.spec.yaml_text import empty_mapping, pairs, position, read_yaml
 
@@ -25,6 +26,7 @@ class Source:
 
     Attributes:
         content: The translated content, without the keys and parameters that :meth:`faults` refuses.
+        hyperparameters: The hyperparameters that the file can name.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Source:
         self._overrides = overrides
         self._typed_paths: dict[KeyPath, KeyPath] = {}
         self._faults: list[Fault] = []
+        self.hyperparameters = readable_hyperparameters({})
         for override in overrides:
             apply(override, content)
         self._translate()
@@ -128,10 +131,14 @@ class Source:
         for path in keys_beside_groups(parameters, ("parameters",)):
             message = f"unknown key {path[-1]!r}; allowed in a group of parameters: parameters"
             self._refuse(path, message, of_key=True)
+        found = [*flatten(parameters, ("parameters",))]
+        known = readable_hyperparameters({name: parameter for name, parameter, _ in found})
+        self.hyperparameters = known
         flat: dict[str, Any] = {}
-        for name, parameter, path in flatten(parameters, ("parameters",)):
-            foreign = foreign_search(name, parameter)
-            unsupported = unsupported_distribution(name, parameter) if isinstance(parameter, dict) else None
+        for name, parameter, path in found:
+            foreign = foreign_search(name, parameter, known)
+            is_mapping = isinstance(parameter, dict)
+            unsupported = unsupported_distribution(name, parameter, known) if is_mapping else None
             if foreign:
                 self._refuse(path, foreign)
             elif unsupported:

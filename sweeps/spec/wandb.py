@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from math import exp, log
 from typing import Any
 
-from gan_core.config import TrialConfig
+from gan_core.hyperparameters import Hyperparameters
 from sweeps.errors import KeyPath
 from sweeps.spec.other_tools import name_here
 
@@ -37,20 +37,20 @@ REPLACEMENTS = {
 }
 
 
-def unsupported_distribution(name: str, parameter: Mapping[str, Any]) -> str | None:
+def unsupported_distribution(name: str, parameter: Mapping[str, Any], known: Hyperparameters) -> str | None:
     """Return why the distribution of the parameter ``name`` is not supported, or None if it is.
 
     The message says what to type instead.
     """
     distribution = parameter.get("distribution")
     if distribution in EXPONENT_DISTRIBUTIONS:
-        return _with_values_as_bounds(name, parameter)
+        return _with_values_as_bounds(parameter, _default(name, known))
     if isinstance(distribution, str) and distribution in REPLACEMENTS:
         return f"the distribution {distribution} is not supported: type {REPLACEMENTS[distribution]}"
     return None
 
 
-def _with_values_as_bounds(name: str, parameter: Mapping[str, Any]) -> str:
+def _with_values_as_bounds(parameter: Mapping[str, Any], default: object) -> str:
     """Return what to type for a distribution with exponents as bounds.
 
     Many files have values as the bounds of ``log_uniform``. The bounds are taken as what fits the parameter
@@ -62,7 +62,7 @@ def _with_values_as_bounds(name: str, parameter: Mapping[str, Any]) -> str:
     ends: list[Any] = [parameter.get(key) for key in ("min", "max")]
     try:
         exponents = [-end for end in reversed(ends)] if distribution == "inv_log_uniform" else ends
-        if _are_values(name, ends, exponents):
+        if _are_values(default, ends, exponents):
             reason += ", and these look like values"
             low, high = ends
         else:
@@ -72,12 +72,22 @@ def _with_values_as_bounds(name: str, parameter: Mapping[str, Any]) -> str:
     return f"{reason}: type distribution: {kind}, min: {low:.4g}, max: {high:.4g}"
 
 
-def _are_values(name: str, ends: list[Any], exponents: list[Any]) -> bool:
-    """Return whether the ends of a range are rather values of the parameter ``name`` than exponents of e."""
+def _default(name: str, known: Hyperparameters) -> object:
+    """Return the default of another tool's parameter; None if it is not known here."""
+    here = name_here(name, known)
+    return known[here].default if here in known else None
+
+
+def _are_values(default: object, ends: list[Any], exponents: list[Any]) -> bool:
+    """Return whether the ends of a range are rather values of a parameter than exponents of e.
+
+    Args:
+        default: The default of the parameter.
+        ends: The ends of the range, as the file has them.
+        exponents: The same as exponents of e.
+    """
     if min(ends) <= 0:
         return False
-    field = TrialConfig.model_fields.get(name_here(name))
-    default = field.default if field else None
     if not isinstance(default, int | float) or default <= 0:
         return True
     middle_of_values, middle = (log(ends[0]) + log(ends[1])) / 2, sum(exponents) / 2

@@ -91,7 +91,7 @@ def experiment_of(client: "MlflowClient", store: Store, folder: Path, facts: Map
         location = (store.artifacts / name).as_uri() if store.artifacts else None
         tags = {
             "mlflow.experimentKind": "custom_model_development",
-            f"mlflow.sharedViewState.{VIEW}": view(facts["spec"]),
+            f"mlflow.sharedViewState.{VIEW}": view(facts),
         }
         return str(client.create_experiment(name, artifact_location=location, tags=tags))
     if experiment.lifecycle_stage != "active":

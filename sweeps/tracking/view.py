@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from gan_core.config import TrialConfig
+from gan_core.loop_config import LoopConfig
 
 VIEW = "gan-sweep"
 """The key under which an experiment keeps the view."""
@@ -14,8 +14,9 @@ CARD_PX = 720
 """The height of the samples' card."""
 
 
-def view(spec: Mapping[str, Any]) -> str:
+def view(facts: Mapping[str, Any]) -> str:
     """Return the view as JSON: the runs, the best first, with scores, status and searched parameters."""
+    spec = facts["spec"]
     metric, goal = spec["metric"][0]["name"], spec["metric"][0]["goal"]
     searched = [name for name, given in spec.get("parameters", {}).items() if given.get("value") is None]
     scores = [f"best_{metric}", f"final_{metric}", *({"fid", "kid"} - {metric})]
@@ -25,12 +26,17 @@ def view(spec: Mapping[str, Any]) -> str:
         *(f"params.`{name}`" for name in searched),
     ]
     order = {"orderByKey": f"metrics.`best_{metric}`", "orderByAsc": goal == "minimize"}
-    return json.dumps({"selectedColumns": columns, **order, **_charts(spec)})
+    return json.dumps({"selectedColumns": columns, **order, **_charts(_most_steps(facts))})
 
 
-def _charts(spec: Mapping[str, Any]) -> dict[str, Any]:
+def _most_steps(facts: Mapping[str, Any]) -> int:
+    """Return the most steps of a trial; records of earlier versions have them only in the spec."""
+    in_spec = facts["spec"].get("parameters", {}).get("steps", {}).get("value")
+    return int(facts.get("most_steps") or in_spec or LoopConfig().steps)
+
+
+def _charts(steps: int) -> dict[str, Any]:
     """Return MLflow's charts: the samples at the last step, then the curves."""
-    steps = spec.get("parameters", {}).get("steps", {}).get("value") or TrialConfig().steps
     section = {"display": True, "isReordered": False, "deleted": False}
     samples, curves = uuid4().hex, uuid4().hex
     return {
