@@ -94,5 +94,6 @@ def _slerp(start: "Tensor", end: "Tensor", weight: float) -> "Tensor":
     sideways = to - cosine * from_
     angle = weight * torch.atan2(sideways.norm(dim=1, keepdim=True), cosine)
     direction = angle.cos() * from_ + angle.sin() * normalize(sideways, dim=1, eps=1e-6)
-    length = torch.lerp(*ends.norm(dim=2, keepdim=True), weight)
-    return (length * direction).to(start.dtype)
+    first, last = ends.norm(dim=2, keepdim=True)
+    noise: Tensor = torch.lerp(first, last, weight) * direction
+    return noise.to(start.dtype)
