@@ -1,7 +1,5 @@
 """The moving average of a network."""
 
-from copy import deepcopy
-
 import torch
 from torch import nn
 
@@ -15,7 +13,7 @@ class MovingAverage:
     buffers are copied.
 
     Args:
-        network: The network to follow.
+        network: A new copy of the network to follow, which becomes the average.
         decay: The decay per step after the ramp, in [0, 1).
 
     Attributes:
@@ -23,7 +21,7 @@ class MovingAverage:
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
-        self.network = deepcopy(network)
+        self.network = network
         self._decay = decay
 
     @torch.no_grad()

@@ -1,8 +1,12 @@
 """What a training needs to know and to change of a discriminator before its first step."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import is_parametrized
 
 from gan_core.architectures import Architecture, ImageShape
 from gan_core.config import TrialConfig
@@ -12,6 +16,8 @@ N_IMAGES, KEPT = 8, 3
 PERTURBATION = 0.02
 TOLERANCE = 1e-5
 """The maximum rounding error of a logit, relative to the largest logit."""
+
+LOGIT_SCALE = 1e3
 
 DROPOUT_LAYERS = (
     nn.Dropout,
@@ -24,9 +30,13 @@ DROPOUT_LAYERS = (
 
 
 def add_spectral_norm(network: nn.Module) -> None:
-    """Divide the weight of every Linear and Conv2d layer by its largest singular value."""
+    """Divide the weight of every trained Linear and Conv2d layer by its largest singular value.
+
+    Frozen layers keep their weights, and layers with legacy ``spectral_norm`` are already normalized: to
+    PyTorch, their ``weight`` is a tensor without a gradient.
+    """
     for layer in [*network.modules()]:
-        if isinstance(layer, nn.Linear | nn.Conv2d):
+        if isinstance(layer, nn.Linear | nn.Conv2d) and layer.weight.requires_grad:
             spectral_norm(layer)
 
 
@@ -71,8 +81,51 @@ def found_independent(config: TrialConfig, image_shape: ImageShape, device: torc
     return bool(((first - second)[KEPT].abs() <= TOLERANCE * largest).all())
 
 
+def ends_in_sigmoid(config: TrialConfig, image_shape: ImageShape, device: torch.device) -> bool:
+    """Return whether all logits stay in [0, 1] if the last layer's weights are multiplied by 1e3 and by -1e3.
+
+    The weights are multiplied because logits that are small for all images may lie in [0, 1] by themselves.
+    """
+    images = torch.rand(N_IMAGES, *image_shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with _perturbed_copy(config, image_shape, device) as network:
+        weights = _weights_of_last_layer(network, images.to(device))
+        for scale in (LOGIT_SCALE, -1.0):
+            for weight in weights:
+                weight.mul_(scale)
+            logits: Tensor = network(images.to(device))
+            if not ((logits >= 0) & (logits <= 1)).all():
+                return False
+    return bool(weights)
+
+
+def _weights_of_last_layer(network: nn.Module, images: Tensor) -> list[nn.Parameter]:
+    """Return the trained parameters of the last layer with a weight matrix that a forward pass runs."""
+    ran: list[nn.Module] = []
+    hooks = [
+        layer.register_forward_hook(lambda layer, *_: ran.append(layer))
+        for layer in network.modules()
+        if is_parametrized(layer) or any(weight.dim() > 1 for weight in layer.parameters(recurse=False))
+    ]
+    network(images)
+    for hook in hooks:
+        hook.remove()
+    return [weight for layer in ran[-1:] for weight in layer.parameters() if weight.requires_grad]
+
+
 def _logits_of_new_copy(config: TrialConfig, image_shape: ImageShape, images: Tensor) -> Tensor:
-    device = images.device
+    with _perturbed_copy(config, image_shape, images.device) as network:
+        logits: Tensor = network(images)
+    return logits
+
+
+@contextmanager
+def _perturbed_copy(
+    config: TrialConfig, image_shape: ImageShape, device: torch.device
+) -> Iterator[nn.Module]:
+    """Build a discriminator in float32, without dropout, with small random changes to all weights.
+
+    The block draws the same random numbers for every copy, and computes no gradients.
+    """
     gpus = [device] if device.type == "cuda" else []
     with (
         torch.random.fork_rng(devices=gpus),
@@ -90,5 +143,4 @@ def _logits_of_new_copy(config: TrialConfig, image_shape: ImageShape, images: Te
                 layer.eval()
         for weight in network.parameters():
             weight.add_(PERTURBATION * torch.randn_like(weight))
-        logits: Tensor = network(images)
-    return logits
+        yield network

@@ -47,7 +47,7 @@ class Generator(nn.Module):
     def forward(self, noise: Tensor) -> Tensor:
         """Return images ``(N, C, H, W)`` in [-1, 1] for noise ``(N, noise_dim)``."""
         images: Tensor = self.network(noise)
-        return images
+        return images.clamp(-1, 1)
 
     def noise(self, n: int, seed: int = 0) -> Tensor:
         """Return noise ``(n, noise_dim)`` of the training distribution; equal seeds give equal noise."""

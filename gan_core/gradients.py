@@ -4,13 +4,19 @@ import torch
 from torch import Tensor, nn
 
 
+def mean_logits(logits: Tensor) -> Tensor:
+    """Return the mean logit of each image, shape ``(N,)``, of logits ``(N, ...)``."""
+    return logits.flatten(1).mean(1)
+
+
 def image_gradients(discriminator: nn.Module, images: Tensor) -> Tensor:
-    """Return the gradient of each image's logit with respect to the image, flattened to ``(N, C * H * W)``.
+    """Return the gradient of each image's mean logit with respect to the image, as ``(N, C * H * W)``.
 
     The result can be differentiated again with respect to the discriminator's weights.
     """
     images = images.detach().requires_grad_()
-    (gradients,) = torch.autograd.grad(discriminator(images).sum(), images, create_graph=True)
+    logits: Tensor = discriminator(images)
+    (gradients,) = torch.autograd.grad(mean_logits(logits).sum(), images, create_graph=True)
     return gradients.flatten(1)
 
 

@@ -1,6 +1,6 @@
 """One step of adversarial training."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from gan_core.config import Precision, TrialConfig
 from gan_core.discriminators import add_spectral_norm, has_independent_rows
 from gan_core.divergence import DivergenceGuard
 from gan_core.flags import VANISHING_GRADIENT_RATIO
+from gan_core.gradients import mean_logits
 from gan_core.noise import restore_rng, rng_for
 from gan_core.precision import (
     autocast_for,
@@ -43,8 +44,8 @@ class Trainer:
         dtype: The dtype of the weights; ``config.precision`` applies only to float32.
 
     Attributes:
-        generator: Maps noise ``(N, noise_dim)`` to images ``(N, C, H, W)`` in [-1, 1].
-        discriminator: Maps images to logits ``(N, 1)``.
+        generator: Maps noise ``(N, noise_dim)`` to images ``(N, C, H, W)``.
+        discriminator: Maps images to logits: ``(N, 1)``, or several for each image.
         steps_taken: The number of completed steps.
     """
 
@@ -64,11 +65,12 @@ class Trainer:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(config.seed)
             discriminator = architecture.discriminator(config, image_shape)
+            self._generators_rng_state = torch.get_rng_state()
             generator = architecture.generator(config, image_shape)
             if config.spectral_norm:
                 add_spectral_norm(discriminator)
         self.discriminator, self.generator = self._to_device(discriminator), self._to_device(generator)
-        self._ema = MovingAverage(self.generator, config.ema_decay) if config.ema_decay else None
+        self._ema = MovingAverage(self._new_generator(), config.ema_decay) if config.ema_decay else None
         self._loss = config.component("loss")
         self._penalty = config.component("penalty")
         self._penalty_rng = rng_for("penalty", config.seed, device)
@@ -88,7 +90,7 @@ class Trainer:
 
     @property
     def sampling_generator(self) -> nn.Module:
-        """The generator to sample from: the EMA if ``ema_decay`` is set, else the generator itself."""
+        """The network with the weights to sample from: the EMA if ``ema_decay`` is set, or the generator."""
         return self._ema.network if self._ema else self.generator
 
     @property
@@ -128,9 +130,31 @@ class Trainer:
         """Raise TrainingDiverged if a loss or gradient of any step so far was not finite."""
         self._guard.check()
 
+    def fake_images(self, noise: Tensor) -> Tensor:
+        """Return images ``(N, C, H, W)`` for noise ``(N, noise_dim)``, with the autocast of a step."""
+        with self._g_forward:
+            images: Tensor = self.generator(noise)
+        return images.to(self._dtype)
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Return the logits of images ``(N, C, H, W)``, with the autocast of a step."""
+        with self._d_forward:
+            logits: Tensor = self.discriminator(images)
+        return logits.to(self._dtype)
+
     def generate(self, noise: Tensor) -> Tensor:
         """Return images ``(N, C, H, W)`` in [-1, 1] for noise ``(N, noise_dim)``, in eval mode."""
-        return torch.cat([*generate_batches(self.sampling_generator, noise)])
+        return torch.cat([*self.sample_batches(noise)]).clamp(-1, 1)
+
+    def sample_batches(self, noise: Tensor, weights: Mapping[str, Any] | None = None) -> Iterator[Tensor]:
+        """Yield the generator's output for noise ``(N, noise_dim)``, 250 at a time, in eval mode.
+
+        Args:
+            noise: The noise.
+            weights: The generator's state dict; by default, that of :attr:`sampling_generator`.
+        """
+        self._sampler.load_state_dict(weights or self.sampling_generator.state_dict())
+        yield from generate_batches(self._sampler, noise)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the whole training state, for :meth:`load_state_dict`."""
@@ -178,9 +202,9 @@ class Trainer:
         )
         for real_batch, noise_batch in earlier:
             with torch.no_grad():
-                fake = self._generated(noise_batch)
+                fake = self.fake_images(noise_batch)
             self._update_discriminator(real_batch, fake)
-        fake = self._generated(last_noise)
+        fake = self.fake_images(last_noise)
         d_metrics = self._update_discriminator(last_real, fake.detach())
         return d_metrics | self._update_generator(last_real, fake)
 
@@ -199,13 +223,26 @@ class Trainer:
             **ema,
         }
 
+    @cached_property
+    def _sampler(self) -> nn.Module:
+        """A generator in eval mode, to sample from without a change of the networks in training."""
+        return self._new_generator().eval()
+
+    def _new_generator(self) -> nn.Module:
+        """Build the initial generator again: ``deepcopy`` fails for legacy ``spectral_norm``, for example."""
+        with torch.random.fork_rng(devices=[]), torch.inference_mode(mode=False):
+            torch.set_rng_state(self._generators_rng_state)
+            network = self._config.component("architecture").generator(self._config, self._image_shape)
+        return self._to_device(network)
+
     def _to_device(self, network: nn.Module) -> nn.Module:
         """Move a network to the device, in channels-last layout, which is faster for convolutions."""
         return network.to(self._device, self._dtype).to(memory_format=torch.channels_last)
 
     def _adam(self, network: nn.Module, lr: float) -> Adam:
         """Return an optimizer that skips updates after the guard found a loss or gradient not finite."""
-        optimizer = Adam(network.parameters(), fused=True)
+        trained = [weight for weight in network.parameters() if weight.requires_grad]
+        optimizer = Adam(trained, fused=True)
         optimizer.found_inf = self._guard.found  # type: ignore[attr-defined] # as torch.amp.GradScaler does
         self._set_adam(optimizer, lr)
         return optimizer
@@ -214,28 +251,18 @@ class Trainer:
         for group in optimizer.param_groups:
             group |= {"lr": lr, "betas": (self._config.beta1, self._config.beta2)}
 
-    def _generated(self, noise: Tensor) -> Tensor:
-        with self._g_forward:
-            images: Tensor = self.generator(noise)
-        return images.to(self._dtype)
-
-    def _logits(self, images: Tensor) -> Tensor:
-        with self._d_forward:
-            logits: Tensor = self.discriminator(images)
-        return logits.to(self._dtype)
-
     def _logits_of_both(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         if self._shares_batches:
-            real_logits, fake_logits = self._logits(torch.cat([real, fake])).split([len(real), len(fake)])
+            real_logits, fake_logits = self.logits(torch.cat([real, fake])).split([len(real), len(fake)])
             return real_logits, fake_logits
-        return self._logits(real), self._logits(fake)
+        return self.logits(real), self.logits(fake)
 
     def _update_discriminator(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         real_logits, fake_logits = self._logits_of_both(real, fake)
         loss = self._loss.discriminator(real_logits, fake_logits)
         penalty = self._penalty(self.discriminator, real, fake, self._penalty_rng)
         penalized = loss if penalty is None else loss + self._config.penalty_weight * penalty
-        real_logits, fake_logits = real_logits.detach(), fake_logits.detach()
+        real_logits, fake_logits = mean_logits(real_logits.detach()), mean_logits(fake_logits.detach())
         self._logits_separated = real_logits.min() > fake_logits.max()
         return {
             "d_loss": loss.detach(),
@@ -249,7 +276,7 @@ class Trainer:
         if self._loss.generator_uses_real:
             real_logits, fake_logits = self._logits_of_both(real, fake)
         else:
-            real_logits, fake_logits = None, self._logits(fake)
+            real_logits, fake_logits = None, self.logits(fake)
         loss = self._loss.generator(real_logits, fake_logits)
         self._g_gradient_norm = self._update("g", loss, self._g_optimizer)
         self._max_g_gradient_norm = torch.maximum(self._max_g_gradient_norm, self._g_gradient_norm)
@@ -267,9 +294,12 @@ class Trainer:
 
 
 def generate_batches(generator: nn.Module, noise: Tensor) -> Iterator[Tensor]:
-    """Yield images of noise ``(N, noise_dim)``, 250 at a time, from a copy of a generator in eval mode."""
-    generator = deepcopy(generator).eval()
+    """Yield images of noise ``(N, noise_dim)``, 250 at a time, in float32.
+
+    The images are no inference tensors, even if the caller asks for them in ``torch.inference_mode``: a
+    generator may keep a tensor for its next call, which may be a step of a training.
+    """
     for batch in noise.split(GENERATION_BATCH):
-        with torch.inference_mode():
+        with torch.inference_mode(mode=False), torch.no_grad(), float32_precision("fp32", noise.device):
             images: Tensor = generator(batch)
         yield images

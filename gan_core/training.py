@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from operator import gt, lt
@@ -12,7 +11,7 @@ from time import monotonic, perf_counter
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan_core.checkpoint import load_latest_checkpoint, save_checkpoint
 from gan_core.config import TrialConfig
@@ -25,7 +24,7 @@ from gan_core.hardware import hardware, move_message
 from gan_core.images import normalize, to_uint8
 from gan_core.noise import draw_noise, fixed_noise, restore_rng, rng_for
 from gan_core.precision import resolve_precision
-from gan_core.trainer import Trainer, generate_batches
+from gan_core.trainer import Trainer
 
 Goal = Literal["minimize", "maximize"]
 
@@ -182,7 +181,9 @@ class _Training:
             metrics = self._train_until(min(next_report, self._config.steps))
             self._trainer.check()
             metrics |= self._evaluator.score(
-                self._images(self._trainer.sampling_generator, self._config.eval_samples, "evaluation")
+                self._images(
+                    self._trainer.sampling_generator.state_dict(), self._config.eval_samples, "evaluation"
+                )
             )
             best = self._update_best(metrics[self._monitor])
             self._update_flags(metrics)
@@ -288,13 +289,13 @@ class _Training:
         is_mirrored = torch.rand(len(images), generator=self._flip_rng) < 0.5
         return torch.where(is_mirrored.to(self._device).view(-1, 1, 1, 1), images.flip(3), images)
 
-    def _images(self, generator: nn.Module, n: int, purpose: str) -> Iterator[Tensor]:
-        """Yield batches of ``n`` images in all, from noise that depends only on ``purpose``."""
+    def _images(self, weights: Mapping[str, Tensor], n: int, purpose: str) -> Iterator[Tensor]:
+        """Yield batches of ``n`` images in all, in [-1, 1], from noise that depends only on ``purpose``."""
         noise = draw_noise(self._config, n, rng_for(purpose, device=self._device))
-        for images in generate_batches(generator, noise):
+        for images in self._trainer.sample_batches(noise, weights):
             if not images.isfinite().all():
                 raise TrainingDiverged(self.step, "samples", float("nan"))
-            yield images
+            yield images.clamp(-1, 1)
 
     def _update_best(self, score: float) -> dict[str, Any]:
         """Update the best report with the current ``score``, and return the best report."""
@@ -312,9 +313,7 @@ class _Training:
         self._flags.update(self.step, signs)
 
     def _final_scores(self, best: Mapping[str, Any]) -> dict[str, float]:
-        generator = deepcopy(self._trainer.sampling_generator)
-        generator.load_state_dict(best["weights"])
-        return self._evaluator.final_score(self._images(generator, self._config.final_samples, "final"))
+        return self._evaluator.final_score(self._images(best["weights"], self._config.final_samples, "final"))
 
     @contextmanager
     def _own_rng_state(self) -> Iterator[None]:

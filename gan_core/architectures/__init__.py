@@ -34,12 +34,18 @@ class Architecture(Component, ABC):
     @staticmethod
     @abstractmethod
     def generator(config: TrialConfig, image_shape: ImageShape) -> "nn.Module":
-        """Return a network that maps noise ``(N, noise_dim)`` to images ``(N, C, H, W)`` in [-1, 1]."""
+        """Return a network that maps noise ``(N, noise_dim)`` to images ``(N, C, H, W)``.
+
+        Training images are in [-1, 1]; generated images are clamped to this range when they are scored.
+        """
 
     @staticmethod
     @abstractmethod
     def discriminator(config: TrialConfig, image_shape: ImageShape) -> "nn.Module":
-        """Return a network that maps images ``(N, C, H, W)`` in [-1, 1] to logits ``(N, 1)``."""
+        """Return a network that maps images ``(N, C, H, W)`` to logits, one or several for each image.
+
+        The logits have shape ``(N, 1)``, ``(N, k)`` or ``(N, 1, h, w)``.
+        """
 
 
 architectures: Registry[type[Architecture]] = ARCHITECTURES

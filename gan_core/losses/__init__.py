@@ -16,9 +16,10 @@ __all__ = ["Loss", "losses"]
 class Loss(Component, ABC):
     """The two losses that the discriminator and the generator minimize.
 
-    Logits are the discriminator's output: any real value, shape ``(N, 1)``. Both losses are means over the
-    batch, shape ``()``. A subclass with parameters (:class:`gan_core.component.Component`) defines ordinary
-    methods, which read the parameters from ``self``; without parameters, the methods may be static.
+    Logits are the discriminator's output: any real value, shape ``(N, 1)``, or ``(N, k)`` or ``(N, 1, h, w)``
+    if the discriminator rates several parts of an image. Both losses are means over all logits, shape ``()``.
+    A subclass with parameters (:class:`gan_core.component.Component`) defines ordinary methods, which read
+    the parameters from ``self``; without parameters, the methods may be static.
     """
 
     generator_uses_real: ClassVar[bool] = False

@@ -27,6 +27,27 @@ def test_a_linear_discriminator_has_a_known_penalty(linear, rng, name, answer):
     assert penalty.item() == pytest.approx(answer)
 
 
+class Patches(nn.Module):
+    """Five logits, 1 to 5 times the one of ``linear``: the gradient of their mean is 3 times as large."""
+
+    def __init__(self, linear, shape):
+        super().__init__()
+        self.linear, self.shape = linear, shape
+
+    def forward(self, images):
+        return (self.linear(images) * torch.arange(1.0, 6.0)).unflatten(1, self.shape)
+
+
+@pytest.mark.parametrize("shape", [(5,), (1, 5, 1)])
+@pytest.mark.parametrize(
+    ("name", "answer"), [("gradient-penalty", 14.0**2), ("dragan", 14.0**2), ("r1", 112.5)]
+)
+def test_the_penalty_of_several_logits_is_that_of_their_mean(linear, rng, name, answer, shape):
+    discriminator = Patches(linear, shape)
+    penalty = penalties.get(name)(discriminator, torch.randn(SHAPE), torch.randn(SHAPE), rng)
+    assert penalty.item() == pytest.approx(answer)
+
+
 def test_no_penalty_is_none(linear, rng):
     assert penalties.get("none")(linear, torch.randn(SHAPE), torch.randn(SHAPE), rng) is None
 

@@ -191,6 +191,60 @@ def test_a_weight_without_a_gradient_is_left_alone(digits):
     assert torch.equal(trainer.discriminator.spare, torch.ones(3))
 
 
+class Rating(torch.nn.Module):
+    """Rates each image ``n`` times by its mean: from 0.5 less to 0.5 more."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1, n))
+        self.register_buffer("offsets", torch.linspace(-0.5, 0.5, n) if n > 1 else torch.zeros(1))
+
+    def forward(self, images):
+        return images.mean((1, 2, 3))[:, None] * self.weight + self.offsets
+
+
+class OneRating(Spare):
+    discriminator = staticmethod(lambda _config, _image_shape: Rating(1))
+
+
+class SeveralRatings(Spare):
+    discriminator = staticmethod(lambda _config, _image_shape: Rating(4))
+
+
+def test_several_logits_of_an_image_count_as_their_mean(digits):
+    """The Wasserstein loss is linear; real images are separated although single logits overlap."""
+    options = {"loss": "wasserstein", "noise_dim": 4, "lr": 1e-9}
+    one, several = (
+        Trainer(TrialConfig(architecture=f"{__name__}:{name}", **options), digits.image_shape)
+        for name in ("OneRating", "SeveralRatings")
+    )
+    batch = torch.full((8, *digits.image_shape), 0.5), torch.rand(8, 4)
+    found = [trainer.step(*batch) for trainer in (one, several)]
+    for name in ("d_loss", "g_loss", "d_logit_real", "d_logit_fake", "g_grad_norm"):
+        torch.testing.assert_close(found[1][name], found[0][name])
+    for trainer in (one, several):
+        trainer.load_state_dict(trainer.state_dict() | {"largest_gradient": torch.tensor(1e9)})
+        assert trainer.discriminator_won
+
+
+class Loud(Spare):
+    """A generator without Tanh, with images far beyond [-1, 1]."""
+
+    @staticmethod
+    def generator(config, image_shape):
+        layer = torch.nn.Linear(config.noise_dim, 784)
+        torch.nn.init.normal_(layer.weight, std=5)
+        return torch.nn.Sequential(layer, torch.nn.Unflatten(1, image_shape))
+
+
+def test_images_are_clamped_when_they_are_sampled_and_not_in_a_step(digits):
+    trainer = Trainer(TrialConfig(architecture=f"{__name__}:Loud", noise_dim=4), digits.image_shape)
+    noise = torch.rand(8, 4)
+    raw = trainer.fake_images(noise)
+    assert raw.abs().max() > 5
+    assert torch.equal(trainer.generate(noise), raw.clamp(-1, 1))
+
+
 def test_two_time_scales(digits):
     still = TrialConfig(lr_d=1e-12, noise_dim=4)
     trainer = Trainer(still, digits.image_shape)
