@@ -1,7 +1,7 @@
 """Functions that run on a cluster's nodes beside trials; other packages may be missing there."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,6 +10,7 @@ from sweeps.words import bar
 
 if TYPE_CHECKING:
     from gan_core import ImageDataset, LoopConfig
+    from gan_core.architectures import ImageShape
     from gan_core.features import ExtractorName
     from sweeps.cluster.storage import Storage
 
@@ -62,6 +63,7 @@ def load(
     resources: Mapping[str, float],
     import_folders: list[str] | None,
     note: Path,
+    trial_options: Mapping[str, Any] | None = None,
 ) -> "tuple[Loaded, tuple[ImageDataset, bytes | None]]":
     """Load a dataset and its feature extractor, and check configurations on the images.
 
@@ -72,6 +74,8 @@ def load(
         resources: The cores and GPUs of a trial, which this function uses, too.
         import_folders: As for :func:`sweeps.cluster.shipping.use_import_folders`.
         note: A file of this machine, whose content this function replaces by a line about its progress.
+        trial_options: What Ray reserves for a trial, if this function runs without it: a task with these
+            options then checks the configurations. None to check them in this process.
 
     Returns:
         What this function has found out; and the dataset and the classifier's weights, for all other nodes. A
@@ -82,7 +86,7 @@ def load(
     """
     import torch
 
-    from gan_core import Evaluator, TrialConfig, check_contract, load_dataset
+    from gan_core import Evaluator, load_dataset
     from gan_core.features import classifier_bytes
     from sweeps.cluster.devices import worker_device
     from sweeps.cluster.shipping import use_import_folders
@@ -98,10 +102,12 @@ def load(
         on_progress=lambda done, n: write(f"decoding images, {done:,} of {n:,} {bar(done, n)}"),
     )
     write(f"{len(images.train) + len(images.held_out):,} images loaded")
-    for number, config in enumerate(configs, 1):
-        write(f"checking components, combination {number} of {len(configs)}")
-        if isinstance(config, TrialConfig):
-            check_contract(config, images.image_shape)
+    checked = configs, images.image_shape, resources, import_folders
+    if configs and trial_options is not None:
+        write(f"checking combinations of components, {len(configs)} in all")
+        _in_a_task(check_components, trial_options, *checked)
+    else:
+        check_components(*checked, write)
 
     def on_progress(step: int, steps: int, accuracy: float) -> None:
         write(f"training the classifier, step {step:,} of {steps:,}, accuracy {accuracy:.0%}")
@@ -111,3 +117,47 @@ def load(
     evaluator = Evaluator(images.to_if_it_fits(device), device, extractor, classifier)
     measure = {"images": identity, "extractor": evaluator.extractor}
     return Loaded(measure, images.remarks), (images, classifier)
+
+
+def check_components(
+    configs: "list[LoopConfig]",
+    image_shape: "ImageShape",
+    resources: Mapping[str, float],
+    import_folders: list[str] | None,
+    on_progress: Callable[[str], object] = lambda _line: None,
+) -> None:
+    """Check combinations of components on the device, with the cores and in the precision of a trial.
+
+    Args:
+        configs: The combinations.
+        image_shape: Channels, height and width of the training images.
+        resources: The cores and GPUs of a trial.
+        import_folders: As for :func:`sweeps.cluster.shipping.use_import_folders`.
+        on_progress: Called with a line about the progress.
+
+    Raises:
+        ContractError: A component breaks its contract.
+    """
+    import torch
+
+    from gan_core import TrialConfig, check_contract
+    from sweeps.cluster.devices import worker_device
+    from sweeps.cluster.shipping import use_import_folders
+
+    use_import_folders(import_folders)
+    torch.set_num_threads(int(resources["cpu"]))
+    for number, config in enumerate(configs, 1):
+        on_progress(f"checking components, combination {number} of {len(configs)}")
+        if isinstance(config, TrialConfig):
+            check_contract(config, image_shape, worker_device(resources["gpu"]))
+
+
+def _in_a_task(function: Callable[..., None], options: Mapping[str, Any], *arguments: Any) -> None:  # noqa: ANN401
+    """Call a function in a new worker, and raise the function's own exception."""
+    import ray
+    from ray.exceptions import RayTaskError
+
+    try:
+        ray.get(ray.remote(**options, max_retries=0, max_calls=1)(function).remote(*arguments))
+    except RayTaskError as error:
+        raise error.cause from None

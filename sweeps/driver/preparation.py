@@ -65,16 +65,15 @@ def prepare(
     configs = _with_users_components(spec)
     if spec.dataset == PACKAGED and spec.extractor == "classifier" and not configs:
         return Prepared({}, None)
-    options = {"num_cpus": resources["cpu"], "num_gpus": resources["gpu"]}
-    if shares:
-        options = {"num_cpus": 0, **on_node(own_node_id())}
+    trial_options = {"num_cpus": resources["cpu"], "num_gpus": resources["gpu"]}
+    options = {"num_cpus": 0, **on_node(own_node_id())} if shares else {**trial_options}
     options |= {"max_retries": 0, "max_calls": 1, "num_returns": 2}
     activity = f"Loading {spec.dataset} and its {spec.extractor}"
     with terminal.announced(activity) as show, TemporaryDirectory(prefix="gan-sweep-") as folder:
         note = Path(folder) / "progress"
         task = ray.remote(**options)(load)
         arguments = spec.data, spec.extractor, configs, resources, import_folders(), note
-        done, loaded = task.remote(*arguments)
+        done, loaded = task.remote(*arguments, trial_options if shares else None)
         while not ray.wait([done], timeout=SECONDS_BETWEEN_CHECKS)[0]:
             check()
             _show_note(note, show)
@@ -98,18 +97,19 @@ def _show_note(note: Path, show: Callable[[str], None]) -> None:
 
 
 def _with_users_components(spec: SweepSpec) -> list[LoopConfig]:
-    """Return configurations of each combination of components with one of a user's own."""
-    combinations = product(*(spec.values_of(name) for name in spec.components))
+    """Return configurations of each combination of components and precision with a user's own component."""
+    names = [*spec.components, "precision"] if spec.components else []
+    combinations = product(*(spec.values_of(name) for name in names))
     return [
         config
         for combination in combinations
-        if any(is_import_path(str(name)) for name in combination)
-        for config in _of_combination(spec, dict(zip(spec.components, combination, strict=True)))
+        if any(is_import_path(str(value)) for value in combination)
+        for config in _of_combination(spec, dict(zip(names, combination, strict=True)))
     ]
 
 
-def _of_combination(spec: SweepSpec, components: dict[str, Scalar]) -> list[LoopConfig]:
-    """Return the configurations of a combination of components at the ends of the components' parameters.
+def _of_combination(spec: SweepSpec, values: dict[str, Scalar]) -> list[LoopConfig]:
+    """Return the configurations of components and a precision at the ends of the components' parameters.
 
     All other parameters have the baseline's values.
     """
@@ -118,12 +118,12 @@ def _of_combination(spec: SweepSpec, components: dict[str, Scalar]) -> list[Loop
     ends = {
         name: domain.boundary_values()
         for name, domain in spec.searched.items()
-        if (field := known[name].chosen_by) is not None and components[field] in known[name].models
+        if (field := known[name].chosen_by) is not None and values[field] in known[name].models
     }
     first = {name: values[0][1] for name, values in ends.items()}
     last = {name: values[-1][1] for name, values in ends.items()}
     parameters = [first] if first == last else [first, last]
-    return [spec.trial_config({**others, **components, **each}, 0) for each in parameters]
+    return [spec.trial_config({**others, **values, **each}, 0) for each in parameters]
 
 
 def _message(spec: SweepSpec, cause: BaseException) -> str:

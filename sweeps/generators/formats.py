@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable
-from copy import deepcopy
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
@@ -90,12 +89,16 @@ def write_format(generator: "Generator", model_format: ModelFormat, folder: Path
     """
     import torch
 
-    network = deepcopy(generator.network).to(memory_format=torch.contiguous_format)
+    from gan_core import Generator
+
+    weights = generator.network.state_dict()
+    copy = Generator(generator.config, generator.image_shape, weights)
+    copy.to(memory_format=torch.contiguous_format)
     file = folder / model_format.file
     write, load = _WRITERS[model_format], _LOADERS[model_format]
     try:
         with warnings.catch_warnings(action="ignore"), torch.no_grad():
-            write(network, generator.noise(EXPORT_BATCH), file)
+            write(copy, generator.noise(EXPORT_BATCH), file)
             loaded = load(file)
             noises = [generator.noise(n, seed=n) for n in CHECK_BATCHES]
             difference = max(float((loaded(noise) - generator(noise)).abs().max()) for noise in noises)

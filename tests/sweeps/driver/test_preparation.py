@@ -1,14 +1,18 @@
 from io import StringIO
 
 import pytest
+import ray
+import torch
 from PIL import Image
 from rich.console import Console
 
 from gan_core.errors import ContractError
+from gan_core.losses.hinge import Hinge
 from sweeps.cluster.connection import local_ray
 from sweeps.driver import progress
 from sweeps.driver.preparation import _message, _with_users_components, prepare
 from sweeps.driver.progress import Terminal
+from sweeps.errors import SweepError
 from sweeps.spec.reading import load_spec
 from tests.sweeps.specs import GOOD, write
 
@@ -31,6 +35,28 @@ def test_every_combination_with_an_own_component_is_tried_and_no_other(make_spec
     configs = _with_users_components(make_spec(text))
     assert [(config.loss, config.penalty) for config in configs] == [(OWN_LOSS, "none"), (OWN_LOSS, "r1")]
     assert {config.architecture for config in configs} == {"mlp"}
+
+
+def test_an_own_component_is_tried_in_every_precision_of_the_sweep(make_spec):
+    text = GOOD.replace("[bce, lsgan]", f"['{OWN_LOSS}']") + "  precision: {values: [fp32, bf16]}\n"
+    configs = _with_users_components(make_spec(text))
+    assert {config.precision for config in configs} >= {"fp32", "bf16"}
+
+
+class TellsWhereItRuns(Hinge):
+    @staticmethod
+    def discriminator(real_logits, fake_logits):
+        cores = ray.get_runtime_context().get_assigned_resources()["CPU"]
+        raise ValueError(f"{torch.get_num_threads()} threads on {cores:g} cores")
+
+
+def test_components_are_checked_with_the_resources_of_a_trial(make_spec):
+    spec = make_spec(GOOD.replace("[bce, lsgan]", f"['{__name__}:TellsWhereItRuns']"))
+    message = "TellsWhereItRuns': the discriminator's loss raised ValueError: 1 threads on 1 cores$"
+    with local_ray(spec.resources):
+        for shares in (False, True):
+            with pytest.raises(SweepError, match=message):
+                prepare(spec, {"cpu": 1, "gpu": 0}, Terminal(Console()), check=lambda: None, shares=shares)
 
 
 def test_an_own_component_is_tried_with_the_baselines_too(make_spec):
