@@ -4,6 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
+
+from gan_core import TrialConfig, check_contract
+from gan_core.discriminators import has_independent_rows
 
 ROOT = Path(__file__).parents[1]
 PAGES = [page for folder in (".", "docs", "benchmarks", "results") for page in (ROOT / folder).glob("*.md")]
@@ -32,3 +36,13 @@ def test_every_page_of_docs_is_pointed_to_from_the_readme():
 def test_the_readme_shows_the_search_space_that_it_runs():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert (ROOT / "search_spaces" / "lsgan.yaml").read_text(encoding="utf-8") in readme
+
+
+def test_the_architecture_that_the_documentation_shows_is_accepted(tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "search-spaces.md").read_text(encoding="utf-8")
+    (block,) = [each for each in re.findall(r"(?s)```python\n(.*?)```", page) if "(Architecture)" in each]
+    (tmp_path / "shown_in_docs.py").write_text(block, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    config = TrialConfig(architecture="shown_in_docs:Radford", noise_dim=8)
+    check_contract(config, (3, 24, 16))
+    assert not has_independent_rows(config, (3, 24, 16), torch.device("cpu"))
