@@ -42,7 +42,7 @@ class Listing:
         folder: The directory.
         files: The image files, in the order of their paths.
         unreadable: The paths of files and directories that cannot be read, with the reasons.
-        other_files: The number of files of each suffix that is not an image's.
+        other_files: The paths of files without an image's suffix.
         hidden: The paths of hidden directories and images.
         known_links: The paths of links to directories whose images are listed already.
     """
@@ -50,17 +50,22 @@ class Listing:
     folder: Path
     files: list[ImageFile] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
-    other_files: Counter[str] = field(default_factory=Counter)
+    other_files: list[str] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
     known_links: list[str] = field(default_factory=list)
 
     def remarks(self) -> Iterator[str]:
         """Yield what is left out, a line for each kind."""
         if self.other_files:
-            n = self.other_files.total()
-            kinds = sorted(self.other_files.items(), key=lambda item: (-item[1], item[0]))[:MOST_NAMED]
-            each = ", ".join(f"{count:,} {escaped(suffix) or 'without a suffix'}" for suffix, count in kinds)
-            yield f"left out: {n:,} {'file' if n == 1 else 'files'} without an image's suffix ({each})"
+            n, names = len(self.other_files), named(sorted(self.other_files))
+            kinds = sorted(
+                Counter(map(_suffix, self.other_files)).items(), key=lambda item: (-item[1], item[0])
+            )
+            each = ", ".join(
+                f"{count:,} {escaped(suffix) or 'without a suffix'}" for suffix, count in kinds[:MOST_NAMED]
+            )
+            files = f"{n:,} file" if n == 1 else f"{n:,} files"
+            yield f"left out: {files} without an image's suffix ({each}): {names}"
         if self.hidden:
             yield f"left out: hidden images and folders, {named(sorted(self.hidden))}"
         if self.known_links:
@@ -134,7 +139,7 @@ class _Walk:
             elif is_image:
                 self._add(entry, path)
             else:
-                self.listing.other_files[suffix] += 1
+                self._note_other(path, suffix)
         except OSError as error:
             self._note_unreadable(path, error)
 
@@ -145,13 +150,21 @@ class _Walk:
         else:
             self.listing.unreadable[path] = "not a regular file"
 
+    def _note_other(self, path: str, suffix: str) -> None:
+        """Note a file without an image's suffix; a dead link without any suffix may have led to a folder."""
+        file = self.listing.folder / path
+        if not suffix and file.is_symlink() and not file.exists():
+            self.listing.unreadable[path] = "a link that leads nowhere"
+        else:
+            self.listing.other_files.append(path)
+
     def _note_unreadable(self, path: str, error: OSError) -> None:
         self.listing.unreadable[path or "."] = error.strerror or str(error)
 
 
 def _suffix(name: str) -> str:
     """Return the suffix of a file's name in small letters, with its dot; Path is ten times as slow."""
-    stem, dot, suffix = name.rpartition(".")
+    stem, dot, suffix = name.rpartition(os.sep)[2].rpartition(".")
     return dot + suffix.lower() if stem else ""
 
 

@@ -181,13 +181,13 @@ def test_links_are_followed_without_loops_and_without_doubling(photos, tmp_path)
     (photos / "a" / "single.png").symlink_to(tmp_path / "single.png")
     (photos / "a" / "loop").symlink_to(photos)
     (photos / "again").symlink_to(photos / "a")
-    (photos / "a" / "self").symlink_to("self")
+    (photos / "a" / "self.txt").symlink_to("self.txt")
     (tmp_path / "store" / "c" / "back").symlink_to(photos / "a")
     data = load_small(f"folder:{photos}")
     assert sorted(reds(data.train) + reds(data.held_out)) == [*range(20), *range(50, 70), 200]
     assert len(data.train_labels.unique()) == 2
     assert data.remarks == (
-        "left out: 1 file without an image's suffix (1 without a suffix)",
+        "left out: 1 file without an image's suffix (1 .txt): a/self.txt",
         "left out: links to folders whose images are read already, a/loop, again, c/back",
     )
 
@@ -214,7 +214,8 @@ def test_every_usual_format_is_read_and_what_is_left_out_is_counted(photos):
     data = load_small(f"folder:{photos}")
     assert len(data.train) + len(data.held_out) == 4 * len(kinds)
     assert data.remarks == (
-        "left out: 4 files without an image's suffix (2 .heic, 1 without a suffix, 1 .txt)",
+        "left out: 4 files without an image's suffix (2 .heic, 1 without a suffix, 1 .txt): LICENSE,"
+        " a.heic, b.heic, notes.txt",
         "left out: hidden images and folders, ._000.png, .cache",
     )
 
@@ -408,11 +409,11 @@ def test_all_images_that_cannot_be_read_are_listed(photos, content):
 def test_links_that_lead_nowhere_and_closed_folders_cannot_be_read(photos, tmp_path):
     paint_many(photos, 40)
     (photos / "gone.png").symlink_to(tmp_path / "gone.png")
+    (photos / "birds").symlink_to(tmp_path / "gone")
     (photos / "pipe").mkdir()
     os.mkfifo(photos / "pipe" / "a.png")
-    with pytest.raises(
-        DatasetError, match=r"gone\.png \(No such file or directory\), pipe/a\.png \(not a regular"
-    ):
+    reasons = r"gone\.png \(No such file or directory\), pipe/a\.png \(not a regular file\)"
+    with pytest.raises(DatasetError, match=rf": birds \(a link that leads nowhere\), {reasons};"):
         load_small(f"folder:{photos}")
 
 
@@ -439,7 +440,7 @@ def test_a_folders_path_is_made_absolute(tmp_path, monkeypatch):
         ("folder:{}/nowhere", {}, "there is no directory {}/nowhere"),
         ("folder:{}/0.txt", {}, "there is no directory {}/0.txt"),
         ("folder:{}", {}, "{} has 29 images, but a dataset needs at least 30: add some; left out: 1 file"),
-        ("folder:{}", {}, "(1 .txt); images end in .png, .apng, .jpg,"),
+        ("folder:{}", {}, "(1 .txt): 0.txt; images end in .png, .apng, .jpg,"),
         ("folder:{}", {"image_size": 30}, "image_size must be a multiple of 4 from 4 to 1024, got 30"),
         ("folder:{}", {"image_size": 0}, "got 0"),
         ("folder:{}", {"image_size": 2048}, "got 2048"),

@@ -80,7 +80,7 @@ def test_the_progress_of_a_new_dataset_and_its_classifier_is_shown(make_spec, tm
         prepare(spec, {"cpu": 1, "gpu": 0}, Terminal(console), check=lambda: None)
     shown = console.file.getvalue()
     assert f"Loading {spec.dataset} and its classifier: training the classifier, step 60 of 60, acc" in shown
-    assert f"{spec.dataset}: left out: 1 file without an image's suffix (1 .txt)\n" in shown
+    assert f"{spec.dataset}: left out: 1 file without an image's suffix (1 .txt): notes.txt\n" in shown
     assert f"{spec.dataset}: 160 images are copies of others; copies are on one side of the split\n" in shown
 
 
