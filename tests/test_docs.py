@@ -38,11 +38,27 @@ def test_the_readme_shows_the_search_space_that_it_runs():
     assert (ROOT / "search_spaces" / "lsgan.yaml").read_text(encoding="utf-8") in readme
 
 
-def test_the_architecture_that_the_documentation_shows_is_accepted(tmp_path, monkeypatch):
-    page = (ROOT / "docs" / "search-spaces.md").read_text(encoding="utf-8")
-    (block,) = [each for each in re.findall(r"(?s)```python\n(.*?)```", page) if "(Architecture)" in each]
-    (tmp_path / "shown_in_docs.py").write_text(block, encoding="utf-8")
+ARCHITECTURES = {
+    re.findall(r"class (\w+)\(Architecture\)", block)[0]: block
+    for block in re.findall(
+        r"(?s)```python\n(.*?)```", (ROOT / "docs" / "search-spaces.md").read_text(encoding="utf-8")
+    )
+    if "(Architecture)" in block
+}
+"""The architectures in ``docs/search-spaces.md``: by their names, the files that define them."""
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_an_architecture_that_the_documentation_shows_is_accepted(name, tmp_path, monkeypatch):
+    (tmp_path / f"shown_in_docs_{name}.py").write_text(ARCHITECTURES[name], encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    config = TrialConfig(architecture="shown_in_docs:Radford", noise_dim=8)
+    config = TrialConfig(architecture=f"shown_in_docs_{name}:{name}", noise_dim=8)
     check_contract(config, (3, 24, 16))
-    assert not has_independent_rows(config, (3, 24, 16), torch.device("cpu"))
+    has_batch_normalization = "BatchNorm" in ARCHITECTURES[name]
+    assert has_independent_rows(config, (3, 24, 16), torch.device("cpu")) != has_batch_normalization
+
+
+def test_the_documentation_shows_an_architecture_with_batch_normalization_in_both_networks():
+    generator, discriminator = ARCHITECTURES["Radford"].split("def discriminator")
+    assert "BatchNorm2d" in generator
+    assert "BatchNorm2d" in discriminator
