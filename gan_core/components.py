@@ -1,4 +1,4 @@
-"""The registries of the components that a trial's config names.
+"""The registries of the components that a config or a sweep names.
 
 They stand apart from the components, so that imports point one way: a config checks names against them, and
 an architecture is built from a config.
@@ -11,3 +11,4 @@ from gan_core.registry import Registry
 ARCHITECTURES: Registry[Any] = Registry("architecture", "gan_core.architectures", base="Architecture")
 LOSSES: Registry[Any] = Registry("loss", "gan_core.losses", base="Loss")
 PENALTIES: Registry[Any] = Registry("penalty", "gan_core.penalties", base="Penalty", functions=True)
+EXTRACTORS: Registry[Any] = Registry("extractor", "gan_core.extractors", base="Extractor")

@@ -1,13 +1,18 @@
-"""Score generated images against the held-out images of a dataset."""
+"""Score generated images against the reference images of a dataset."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from gan_core.accuracy import Accuracy
 from gan_core.datasets import ImageDataset
-from gan_core.features import ExtractorName, load_extractor
+from gan_core.deprecation import renamed_arguments
+from gan_core.errors import ExtractorUnavailableError
+from gan_core.extractors import load_extractor
 from gan_core.images import normalize
 from gan_core.metrics import (
     Gaussian,
@@ -26,52 +31,140 @@ from gan_core.metrics import (
 FEATURE_BATCH = 250
 MAX_FLOOR_IMAGES = 10_000
 
+Reference = Literal["held-out", "train"]
 
-class Evaluator:
-    """Score generated images against the held-out images of a dataset, in the features of an extractor.
 
-    Compare scores only with scores of the same extractor; ``classifier`` scores are not comparable with
-    published ones. ``fid`` is biased by the number of images: compare scores of equal numbers only.
+@dataclass(frozen=True)
+class Floor:
+    """The scores of real images that are not in the reference: a perfect generator would get them.
 
     Args:
-        data: The dataset; its held-out images are the reference.
+        images: The number of real images; fewer than asked for if there are no more.
+        scores: Their scores, as :meth:`Evaluator.score` returns them.
+    """
+
+    images: int
+    scores: dict[str, float]
+
+
+class Evaluator:
+    """Score generated images against the reference images of a dataset, in the features of an extractor.
+
+    Compare scores only with scores of the same extractor and the same reference; ``classifier`` scores are
+    not comparable with published ones. ``fid`` is biased by the number of images: compare scores of equal
+    numbers only.
+
+    Args:
+        data: The dataset.
         device: The device to compute features on.
-        extractor: ``classifier`` or ``inception``; see :func:`gan_core.features.load_extractor`.
-        classifier: The classifier's weights from :func:`gan_core.features.classifier_bytes`, if at hand.
+        extractor: ``classifier``, ``inception`` or an import path; see
+            :func:`gan_core.extractors.load_extractor`.
+        weights: The extractor's weights from :func:`gan_core.extractors.train_extractor`, if at hand.
+        reference: The part of the dataset that samples are compared with: ``held-out``, or ``train`` as in
+            published scores of CIFAR-10 and FFHQ, which do not notice copies of training images.
 
     Attributes:
         extractor: The SHA-256 of the extractor's weights: ``sha256:280d46...``.
+        accuracy: The accuracy of the extractor's classifier on the held-out images; None without one.
 
     Raises:
         UnknownNameError: No extractor has this name.
-        ExtractorUnavailableError: The extractor is not available for these images.
+        ImportPathError: The import path does not lead to an extractor.
+        ExtractorUnavailableError: The extractor is not available for these images, or its classifier is not
+            significantly better than chance.
+        ContractError: A user's own extractor breaks its contract.
         CacheError: The classifier is not cached yet, and the cache directory cannot be written.
     """
 
+    @renamed_arguments(classifier="weights")
     def __init__(
         self,
         data: ImageDataset,
         device: torch.device | str = "cpu",
-        extractor: ExtractorName = "classifier",
-        classifier: bytes | None = None,
+        extractor: str = "classifier",
+        weights: bytes | None = None,
+        reference: Reference = "held-out",
     ) -> None:
         self._device = torch.device(device)
         self._data = data
-        loaded = load_extractor(extractor, data, device, classifier)
+        self._reference_part = reference
+        loaded = load_extractor(extractor, data, device, weights)
         self._network = loaded.network
         self.extractor = f"sha256:{loaded.sha256}"
-        self._held_out, _ = self._features(_in_batches(data.held_out))
-        self._gaussian = Gaussian.fit(self._held_out)
-        self._embedding = MeanEmbedding.fit(self._held_out)
-        self._manifold = Manifold.fit(self._held_out)
+        self._held_out, logits = self._features(_in_batches(data.held_out))
+        self.accuracy = self._accuracy(logits)
+        self._floors: dict[int, Floor] = {}
+        features = self._train if reference == "train" else self._held_out
+        self._gaussian = Gaussian.fit(features)
+        self._embedding = MeanEmbedding.fit(features)
+        self._manifold = Manifold.fit(features)
 
-    @cached_property
-    def floors(self) -> dict[str, float]:
-        """The scores of up to 10,000 real training images, computed on first use.
+    @property
+    def protocol(self) -> str:
+        """The extractor and, if it is the training part, the reference: equal if scores are comparable."""
+        return f"{self.extractor} against train" if self._reference_part == "train" else self.extractor
 
-        A perfect generator would get these scores with as many samples.
+    def _accuracy(self, logits: Tensor | None) -> Accuracy | None:
+        """Return the accuracy of the extractor's classifier on the held-out images, if it has one.
+
+        Raises:
+            ExtractorUnavailableError: The accuracy is not significantly above chance.
         """
-        return self.score(_in_batches(_evenly_spaced(self._data.train, MAX_FLOOR_IMAGES)))
+        labels = self._data.held_out_labels
+        if logits is None or labels is None:
+            return None
+        accuracy = Accuracy.measure(logits, labels)
+        if not accuracy.is_significant:
+            raise ExtractorUnavailableError(
+                f"{self._data.name}: the classifier that would measure the scores is {accuracy}, which is not"
+                " significantly better than naming the largest class: correct the labels (of folder:PATH,"
+                " the subfolders are the classes), add images, or use extractor: inception"
+            )
+        return accuracy
+
+    def warnings(self, samples: Iterable[int]) -> list[str]:
+        """Return why scores of such numbers of samples are less reliable than they look; often nothing.
+
+        Args:
+            samples: The numbers of samples per score, such as ``eval_samples`` and ``final_samples``.
+        """
+        found = []
+        if self.accuracy and self.accuracy.is_weak:
+            found.append(
+                f"the classifier that measures the scores is weak: it is {self.accuracy}; distances in its"
+                " features say little, so look at samples too, or use extractor: inception"
+            )
+        n_reference, dimensions = len(self._manifold.features), self._manifold.features.shape[1]
+        few = sorted({n for n in samples if n <= dimensions})
+        if few:
+            found.append(
+                f"fid compares covariances of {dimensions:,} features, and {few[0]:,} samples do not"
+                f" determine one: type {dimensions + 1} or more for eval_samples and final_samples"
+            )
+        if n_reference <= dimensions:
+            found.append(
+                f"fid compares covariances of {dimensions:,} features, and the {n_reference:,}"
+                f" {self._reference_part} images do not determine one: add images, or use an extractor with"
+                " fewer features"
+            )
+        return found
+
+    @property
+    def floors(self) -> dict[str, float]:
+        """The scores of up to 10,000 real images, which are equal if the images are."""
+        return self.floor(MAX_FLOOR_IMAGES).scores
+
+    def floor(self, samples: int) -> Floor:
+        """Return the scores of ``samples`` real images, or of all there are, computed once.
+
+        Against the held-out images, training images are scored; against the training images, held-out ones.
+        They are spread evenly over their part.
+        """
+        real = self._data.held_out if self._reference_part == "train" else self._data.train
+        n = min(samples, len(real))
+        if n not in self._floors:
+            self._floors[n] = Floor(n, self.score(_in_batches(_evenly_spaced(real, n))))
+        return self._floors[n]
 
     def score(self, batches: Iterable[Tensor]) -> dict[str, float]:
         """Score batches of generated images ``(N, C, H, W)`` in [-1, 1].
@@ -94,7 +187,7 @@ class Evaluator:
 
     def _score(self, features: Tensor, logits: Tensor | None) -> dict[str, float]:
         scores = {
-            "fid": frechet_distance(Gaussian.fit(features), self._gaussian),
+            "fid": frechet_distance(self._gaussian, Gaussian.fit(features)),
             "kid": kernel_distance(MeanEmbedding.fit(features), self._embedding),
             **precision_recall_coverage(Manifold.fit(features), self._manifold),
         }

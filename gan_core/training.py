@@ -267,7 +267,7 @@ class _Training:
             "precision": resolve_precision(self._config.precision, self._device),
             "ema_decay": _ema_identity(self._config.ema_decay),
             "dataset": self._data.train_digest,
-            "extractor": self._evaluator.extractor,
+            "extractor": self._evaluator.protocol,
             "best_by": f"{self._goal} {self._monitor}",
         }
 
@@ -308,7 +308,8 @@ class _Training:
         return self._best
 
     def _update_flags(self, scores: Mapping[str, float]) -> None:
-        has_collapsed = "modes" in scores and collapsed(scores["modes"], self._evaluator.floors["modes"])
+        of_real = self._evaluator.floor(self._config.eval_samples).scores
+        has_collapsed = "modes" in scores and collapsed(scores["modes"], of_real["modes"])
         signs = {COLLAPSE: has_collapsed, DISCRIMINATOR_WON: self._trainer.discriminator_won}
         self._flags.update(self.step, signs)
 

@@ -21,7 +21,7 @@ def imported_by(statement):
 
 
 def test_gan_core_imports_neither_ray_nor_optuna_nor_mlflow():
-    statement = "import gan_core, gan_core.training, gan_core.features; gan_core.load_dataset('mnist-5k')"
+    statement = "import gan_core, gan_core.training, gan_core.evaluation; gan_core.load_dataset('mnist-5k')"
     assert imported_by(statement) == {"torch"}
 
 

@@ -13,6 +13,7 @@ from sweeps.analysis.statistics import Scale
 from sweeps.analysis.where import matching
 from sweeps.errors import SweepError, UnknownTrialError
 from sweeps.record.status import FAILURES, Status
+from sweeps.record.yardstick import floors_of
 
 _OVER_SEEDS = ["mean", "low", "high", "seeds"]
 _OPTIONAL = ["took_over", "retries"]
@@ -52,7 +53,7 @@ class Leaderboard:
         frame["rank"] = ranks(frame[scale.metric])
         columns = ["rank", "trial_id", "status", scale.metric, *over_seeds]
         columns += [*(each["name"] for each in objectives[1:]), "pareto"] if is_pareto else []
-        columns += ["samples", "floor", "gain", "step", "flags"]
+        columns += ["samples", "floor", "floor_images", "gain", "step", "flags"]
         columns += [column for column in _OPTIONAL if frame[column].any()]
         columns += ["is_baseline", *self._frames.searched]
         return frame.reindex(columns=list(dict.fromkeys(columns)))
@@ -69,13 +70,16 @@ class Leaderboard:
             name = self._record.folder.name
             raise SweepError(f"{name} is not confirmed: type gan-sweep confirm {name}")
         search = self.of_search(by).set_index("trial_id")
-        search = search[[scale.metric, "floor", "is_baseline", *self._frames.searched]]
+        final_samples = self._frames.trials.set_index("trial_id")["final_samples"]
+        search = search.assign(**self._floors(final_samples, scale.metric))
+        columns = [scale.metric, "floor", "floor_images", "is_baseline", *self._frames.searched]
+        search = search[columns]
         frame = result.frame().join(search, on="trial_id")
         frame = frame.rename(columns={scale.metric: f"{scale.metric}_in_search"})
         frame.insert(0, "rank", ranks(frame["mean"]))
         defaults = frame["mean"][frame["is_baseline"]]
         gain = scale.gain(frame["mean"].to_numpy(), defaults.iloc[0] if len(defaults) else np.nan)
-        frame.insert(list(frame.columns).index("floor") + 1, "gain", gain)
+        frame.insert(list(frame.columns).index("floor_images") + 1, "gain", gain)
         return frame if where is None else frame[matching(frame, where)]
 
     def confirmation(self, scale: Scale, among: Sequence[str] | None = None) -> ConfirmationResult | None:
@@ -144,7 +148,7 @@ class Leaderboard:
         return kept.join(others).reset_index(drop=True)
 
     def _with_gain(self, scale: Scale) -> pd.DataFrame:
-        """Return the trials with ``has_final``, ``floor`` and ``gain``, failed trials without scores.
+        """Return the trials with ``has_final``, ``gain`` and their floors, failed trials without scores.
 
         A final score is compared with the final score of the defaults, any other score with that of the
         defaults' best report: scores depend on the number of samples.
@@ -158,8 +162,21 @@ class Leaderboard:
         at_best_report = ((baseline or {}).get("best_metrics") or {}).get(metric, np.nan)
         at_end = row_scores(baseline).get(metric, np.nan) if baseline else np.nan
         gain = scale.gain(frame[metric].to_numpy(dtype=float), np.where(has_final, at_end, at_best_report))
-        floor = (self._record.facts.get("floors") or {}).get(metric, np.nan)
-        return frame.assign(has_final=has_final, floor=floor, gain=gain)
+        floors = self._floors(frame["samples"], metric)
+        return frame.assign(has_final=has_final, gain=gain).join(floors)
+
+    def _floors(self, samples: pd.Series, metric: str) -> pd.DataFrame:
+        """Return ``floor`` and ``floor_images`` beside scores that rest on numbers of samples."""
+        facts = self._record.facts
+        found = {n: floors_of(facts, int(n)) for n in samples.dropna().unique()}
+        floor = {n: floors.scores.get(metric, np.nan) for n, floors in found.items() if floors}
+        images = {n: floors.images for n, floors in found.items() if floors and floors.is_of_fewer(n)}
+        return pd.DataFrame(
+            {
+                "floor": samples.map(floor).astype(float),
+                "floor_images": samples.map(images).astype("Int64"),
+            }
+        )
 
     def _with_seeds(self, frame: pd.DataFrame, scale: Scale) -> pd.DataFrame:
         """Return the trials with their scores over fresh seeds, and with ``tie``."""

@@ -115,6 +115,7 @@ def _differences(sweeps: Sequence[Sweep]) -> list[str]:
         compared = {key: [sweep.facts["spec"].get(key) for sweep in sweeps] for key in keys}
     compared["split"] = [_split_of(sweep) for sweep in sweeps]
     found = []
+    compared["reference"] = [sweep.facts["spec"].get("reference", "held-out") for sweep in sweeps]
     for what, values in (compared | {IMAGES: images, EXTRACTOR: extractors}).items():
         known = set(values) - ({None} if what in {IMAGES, EXTRACTOR, "split"} else set())
         if len(known) > 1:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from sweeps.analysis.frames import Frames
 from sweeps.analysis.leaderboard import Leaderboard
 from sweeps.analysis.rows import row_scores
+from sweeps.record.yardstick import accuracy_of, floors_of
 
 
 def summary_of(frames: Frames, leaderboard: Leaderboard) -> dict[str, Any]:
@@ -18,18 +20,22 @@ def summary_of(frames: Frames, leaderboard: Leaderboard) -> dict[str, Any]:
     ranked = board["trial_id"][board["rank"].notna()].tolist()
     trials = {row["trial_id"]: trial_summary(row, frames.metric) for row in record.trials}
     baseline = next((row["trial_id"] for row in record.trials if row["is_baseline"]), None)
-    floors = facts.get("floors")
+    best = trials[ranked[0]] if ranked else None
+    floors, accuracy = floors_of(facts, best["samples"] if best else None), accuracy_of(facts)
     return {
         "name": record.folder.name,
         "status": facts["status"],
         "metric": frames.objectives[0],
         "seconds": elapsed_s(facts),
         "trials": dict(Counter(row["status"] for row in record.trials)),
-        "best": trials[ranked[0]] if ranked else None,
+        "best": best,
         "baseline": trials[baseline] if baseline in ranked else None,
-        "fid_floor": (floors or {}).get("fid"),
-        "floors": floors,
+        "fid_floor": floors.scores.get("fid") if floors else None,
+        "floors": floors and dict(floors.scores),
+        "floor_images": floors and floors.images,
         "extractor": facts.get("extractor"),
+        "accuracy": accuracy and asdict(accuracy),
+        "warnings": facts.get("warnings", []),
         "confirmation": _confirmation_summary(frames, leaderboard),
     }
 

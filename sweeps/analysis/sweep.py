@@ -159,7 +159,8 @@ class Sweep:
 
         Returns:
             ``rank`` from 1, ``trial_id``, ``status``, the metric (``fid``), ``samples`` (the images that the
-            score is measured on), ``floor`` (the score of real images), ``gain`` over the seed tutorial's
+            score is measured on), ``floor`` (the score of as many real images), ``floor_images`` (their
+            number, if there are fewer), ``gain`` over the seed tutorial's
             defaults, ``step``, ``flags``, ``took_over`` (the trials whose states this trial continued, and at
             which steps; only if any did), ``retries`` (how often it was trained again after its worker died;
             only if any was), ``is_baseline``, and a column for each searched parameter, empty for a trial

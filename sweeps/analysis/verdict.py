@@ -84,7 +84,9 @@ def _search_sentence(sweep: Sweep, summary: dict[str, Any]) -> str:
     metric, trials = sweep.metric, counted(sum(summary["trials"].values()), "trial")
     score = f"with a {metric} of {number(best[metric])} ({best['samples']:,} samples)"
     found = f"{_so_far(sweep)}{best['trial_id']} is the best of {trials}, {score}"
-    real = _real((summary["floors"] or {}).get(metric))
+    images = summary["floor_images"]
+    fewer = images if images is not None and images < best["samples"] else None
+    real = _real((summary["floors"] or {}).get(metric), fewer)
     if baseline is None:
         return f"{found}{real}"
     if baseline["trial_id"] == best["trial_id"]:
@@ -112,7 +114,7 @@ def _confirmation_sentence(sweep: Sweep, confirmed: "ConfirmationResult") -> str
         parts.append(_against_defaults(sweep, winner, others[is_baseline].iloc[0]))
     if len(ties):
         parts.append(f"; {winner['trial_id']} is not significantly better than {' and '.join(ties)}")
-    return "".join(parts) + _real(winner["floor"])
+    return "".join(parts) + _real(winner["floor"], winner["floor_images"])
 
 
 def _against_defaults(sweep: Sweep, winner: pd.Series, defaults: pd.Series) -> str:
@@ -130,8 +132,12 @@ def _estimate(row: pd.Series) -> Estimate:
     return Estimate(row["mean"], None if pd.isna(row["low"]) else (row["low"], row["high"]))
 
 
-def _real(floor: float | None) -> str:
-    return "" if floor is None or pd.isna(floor) else f"; real images score {number(floor)}"
+def _real(floor: float | None, fewer: int | None) -> str:
+    """Return the end of a sentence on real images, with their number if they are fewer than the samples."""
+    if floor is None or pd.isna(floor):
+        return ""
+    which = "real images" if fewer is None or pd.isna(fewer) else f"all {fewer:,} real images"
+    return f"; {which} score {number(floor)}"
 
 
 def judge(sweep: Sweep, trial_id: str) -> Judgement:

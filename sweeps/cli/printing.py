@@ -13,6 +13,7 @@ from sweeps.record.layout import report_file
 from sweeps.record.reading import standing
 from sweeps.record.status import Stage, Status
 from sweeps.record.uploads import stores_showing_running
+from sweeps.record.yardstick import accuracy_of
 from sweeps.words import duration, format_params, results_option
 
 if TYPE_CHECKING:
@@ -48,8 +49,11 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
         yield "best", f"{metric} {best[metric]:.4g}  {best['trial_id']}  {params}"
         if summary["baseline"]:
             yield "defaults", _defaults_line(sweep, best, summary["baseline"])
-        floor, samples = summary["floors"][metric], best["samples"]
-        yield "floor", f"{metric} {floor:.4g}  real images; the best's {metric} is of {samples:,} samples"
+        if summary["floors"]:
+            yield "floor", _floor_line(metric, summary)
+        if accuracy := accuracy_of(sweep.facts):
+            weak = ": a weak one, so look at samples too" if accuracy.is_weak else ""
+            yield "features", f"of a classifier that is {accuracy}{weak}"
         yield "samples", str(sweep.samples_file(best["trial_id"]))
     if report_file(sweep.folder).exists():
         yield "report", str(report_file(sweep.folder))
@@ -61,6 +65,15 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
         commands.insert(0, f"resume {sweep.name}")
     for label, command in zip(["next", "", ""], commands, strict=False):
         yield label, f"gan-sweep {command}{where}"
+
+
+def _floor_line(metric: str, summary: dict[str, Any]) -> str:
+    """Return the score of real images, as many as the best trial's score rests on, or all there are."""
+    images, samples = summary["floor_images"], summary["best"]["samples"]
+    number = "" if images is None else f"{images:,} "
+    most = " (all there are)" if images is not None and images < samples else ""
+    floor = summary["floors"][metric]
+    return f"{metric} {floor:.4g}  {number}real images{most}; the best's {metric} is of {samples:,} samples"
 
 
 def _defaults_line(sweep: Sweep, best: dict[str, Any], baseline: dict[str, Any]) -> str:
@@ -115,11 +128,9 @@ def print_leaderboard(
     """
     scale = sweep.scale(by)
     better = "lower" if scale.less_is_better else "higher"
-    floors = frame["floor"].dropna().unique()
-    floor = f"; real images score {floors[0]:.4g}" if len(floors) == 1 else ""
     shown = frame if top is not None else frame.head(MOST_ROWS)
     print_table(
-        f"{sweep.name}: {scale.metric}, {better} is better{floor}",
+        f"{sweep.name}: {scale.metric}, {better} is better{_floors(frame)}{_features(sweep)}",
         _with_gains(shown, scale),
         columns,
         command,
@@ -130,6 +141,27 @@ def print_leaderboard(
     if len(failures):
         counts = ", ".join(f"{n} {kind} (loss {loss})" for kind, loss, n in failures.itertuples(index=False))
         print(f"failed: {counts}")
+
+
+def _floors(frame: pd.DataFrame) -> str:
+    """Return the scores of real images beside each number of samples in a leaderboard, as part of a title."""
+    if "floor" not in frame or "samples" not in frame:
+        return ""
+    rows = frame[["samples", "floor", "floor_images"]].dropna(subset="floor").drop_duplicates()
+    floors = rows.sort_values("samples")
+    if floors["floor"].nunique() == 1 and floors["floor_images"].isna().all():
+        return f"; real images score {floors['floor'].iloc[0]:.4g}"
+    each = [
+        f"{floor:.4g} ({samples:,} images)" if pd.isna(images) else f"{floor:.4g} ({images:,} images, all)"
+        for samples, floor, images in floors.itertuples(index=False)
+    ]
+    return f"; real images score {', '.join(dict.fromkeys(each))}" if each else ""
+
+
+def _features(sweep: "Sweep | Sweeps") -> str:
+    """Return the accuracy of the classifier that measures the scores, as part of a title."""
+    accuracy = accuracy_of(sweep.facts) if isinstance(sweep, Sweep) else None
+    return f"; by a classifier of {100 * accuracy.share:.1f} % accuracy" if accuracy else ""
 
 
 def _with_gains(frame: pd.DataFrame, scale: "Scale") -> pd.DataFrame:

@@ -20,7 +20,7 @@ LONGEST_TEXT = 40
 
 _HEADINGS = {"trial_id": "trial", "vs_winner": "vs winner", "vs_low": "low", "vs_high": "high"}
 _NAMES = {"sweep", "trial_id", "best", "confirmed"}
-_HIDDEN = {"floor", "is_baseline"}
+_HIDDEN = {"floor", "floor_images", "is_baseline"}
 _LEAST_IMPORTANT = ("samples", "step", "retries", "took_over", "flags")
 _STATUS_WORDS = {str(status): status.words for status in Status}
 

@@ -1,7 +1,9 @@
 """Functions that run on a cluster's nodes beside trials; other packages may be missing there."""
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,7 +13,7 @@ from sweeps.words import bar
 if TYPE_CHECKING:
     from gan_core import ImageDataset, LoopConfig
     from gan_core.architectures import ImageShape
-    from gan_core.features import ExtractorName
+    from gan_core.evaluation import Reference
     from sweeps.cluster.storage import Storage
 
 PACKAGES = {
@@ -28,6 +30,21 @@ PACKAGES = {
     "torchvision": "torchvision",
 }
 """The modules that a trial imports, and the names of their packages on PyPI."""
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What the scores of a sweep are measured with.
+
+    Args:
+        extractor: The name of the feature extractor.
+        reference: The part of the dataset that samples are compared with.
+        samples: The numbers of samples per score.
+    """
+
+    extractor: str
+    reference: "Reference"
+    samples: tuple[int, ...]
 
 
 def faults(storage: "Storage | None") -> list[str]:
@@ -50,15 +67,17 @@ class Loaded(NamedTuple):
     Args:
         measure: The images and the extractor, as facts of the sweep (``sweeps.record.comparability``).
         remarks: What users should know of the images.
+        warnings: Why scores are less reliable than they look.
     """
 
     measure: dict[str, Any]
     remarks: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def load(
     data: dict[str, Any],
-    extractor: "ExtractorName",
+    yardstick: Yardstick,
     configs: "list[LoopConfig]",
     resources: Mapping[str, float],
     import_folders: list[str] | None,
@@ -69,7 +88,7 @@ def load(
 
     Args:
         data: The arguments of :func:`gan_core.load_dataset`.
-        extractor: The feature extractor.
+        yardstick: What the scores are measured with.
         configs: The configurations to check.
         resources: The cores and GPUs of a trial, which this function uses, too.
         import_folders: As for :func:`sweeps.cluster.shipping.use_import_folders`.
@@ -78,7 +97,7 @@ def load(
             options then checks the configurations. None to check them in this process.
 
     Returns:
-        What this function has found out; and the dataset and the classifier's weights, for all other nodes. A
+        What this function has found out; and the dataset and the extractor's weights, for all other nodes. A
         classifier that is trained on another processor may differ in the last bits.
 
     Raises:
@@ -87,7 +106,7 @@ def load(
     import torch
 
     from gan_core import Evaluator, load_dataset
-    from gan_core.features import classifier_bytes
+    from gan_core.extractors import train_extractor
     from sweeps.cluster.devices import worker_device
     from sweeps.cluster.shipping import use_import_folders
 
@@ -112,11 +131,14 @@ def load(
     def on_progress(step: int, steps: int, accuracy: float) -> None:
         write(f"training the classifier, step {step:,} of {steps:,}, accuracy {accuracy:.0%}")
 
-    classifier = classifier_bytes(images, on_progress) if extractor == "classifier" else None
-    identity = images.identity
-    evaluator = Evaluator(images.to_if_it_fits(device), device, extractor, classifier)
+    torch.set_num_threads(max(int(resources["cpu"]), len(os.sched_getaffinity(0))))
+    weights = train_extractor(yardstick.extractor, images, on_progress)
+    torch.set_num_threads(int(resources["cpu"]))
+    identity, measured_by = images.identity, (yardstick.extractor, weights, yardstick.reference)
+    evaluator = Evaluator(images.to_if_it_fits(device), device, *measured_by)
     measure = {"images": identity, "extractor": evaluator.extractor}
-    return Loaded(measure, images.remarks), (images, classifier)
+    warnings = evaluator.warnings(yardstick.samples)
+    return Loaded(measure, images.remarks, tuple(warnings)), (images, weights)
 
 
 def check_components(

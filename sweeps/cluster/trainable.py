@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from math import ceil, isfinite
 from pathlib import Path
 from socket import gethostname
@@ -64,7 +65,7 @@ class GanTrainable(tune.Trainable):
         Args:
             config: The trial, as :func:`sweeps.search.suggestion.suggestion` describes it.
             storage: Where checkpoints are kept; None for the sweep's own folder.
-            loaded: The dataset and its classifier's weights; None if this worker loads them itself.
+            loaded: The dataset and its extractor's weights; None if this worker loads them itself.
             trial_timeout: Seconds without a report after which this worker ends; None for no end.
             gpus: The number of GPUs that Ray has reserved for this worker.
         """
@@ -77,10 +78,11 @@ class GanTrainable(tune.Trainable):
         torch.set_num_threads(config["cpu"])
         self._device = worker_device(gpus)
         self._uploads, self._timeout = storage, trial_timeout
-        data, classifier = loaded or (load_dataset(**config["data"]), None)
+        data, weights = loaded or (load_dataset(**config["data"]), None)
         self._data = data.to_if_it_fits(self._device)
         self._images = data.identity
-        self._evaluator = Evaluator(self._data, self._device, config["extractor"], classifier)
+        measured_by = config["extractor"], weights, config["reference"]
+        self._evaluator = Evaluator(self._data, self._device, *measured_by)
         self._place = _place()
         self._start(config)
 
@@ -117,9 +119,20 @@ class GanTrainable(tune.Trainable):
             "weights": self._weights(report),
             "reported": report.metrics[self._metrics[0]["name"]],
             **self._context(),
+            **self._yardstick(report),
+        }
+
+    def _yardstick(self, report: "Report") -> dict[str, Any]:
+        """Return what the scores are measured with, as the record keeps it."""
+        accuracy, counts = self._evaluator.accuracy, [self._config.eval_samples]
+        if report.final is not None:
+            counts.append(self._config.final_samples)
+        return {
             "images": self._images,
             "extractor": self._evaluator.extractor,
+            "accuracy": accuracy and asdict(accuracy),
             "floors": self._evaluator.floors,
+            "floors_by_samples": {str(n): asdict(self._evaluator.floor(n)) for n in counts},
         }
 
     def _diverged(self, reason: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Check the data and the components of a sweep in a worker, before anything is written."""
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -13,7 +14,7 @@ from ray.exceptions import RayError, RayTaskError
 from gan_core.errors import GanCoreError, in_one_line
 from gan_core.loop_config import LoopConfig
 from gan_core.registry import is_import_path
-from sweeps.cluster.nodes import load
+from sweeps.cluster.nodes import Yardstick, load
 from sweeps.cluster.remote import SECONDS_BETWEEN_CHECKS, on_node, own_node_id
 from sweeps.cluster.shipping import import_folders
 from sweeps.driver.progress import Terminal
@@ -31,11 +32,13 @@ class Prepared:
     Args:
         measure: The images and the extractor, as facts of the sweep; empty for the packaged digits, which
             are known only at the first report.
+        warnings: Why scores are less reliable than they look.
         shared: The dataset, shared with all workers (:func:`sweeps.cluster.nodes.load`); None where each
             worker loads its own.
     """
 
     measure: Mapping[str, Any]
+    warnings: Sequence[str]
     shared: ray.ObjectRef | None
 
 
@@ -64,7 +67,7 @@ def prepare(
     """
     configs = _with_users_components(spec)
     if spec.dataset == PACKAGED and spec.extractor == "classifier" and not configs:
-        return Prepared({}, None)
+        return Prepared({}, [], None)
     trial_options = {"num_cpus": resources["cpu"], "num_gpus": resources["gpu"]}
     options = {"num_cpus": 0, **on_node(own_node_id())} if shares else {**trial_options}
     options |= {"max_retries": 0, "max_calls": 1, "num_returns": 2}
@@ -72,7 +75,8 @@ def prepare(
     with terminal.announced(activity) as show, TemporaryDirectory(prefix="gan-sweep-") as folder:
         note = Path(folder) / "progress"
         task = ray.remote(**options)(load)
-        arguments = spec.data, spec.extractor, configs, resources, import_folders(), note
+        yardstick = Yardstick(spec.extractor, spec.reference, spec.samples_per_score)
+        arguments = spec.data, yardstick, configs, resources, import_folders(), note
         done, loaded = task.remote(*arguments, trial_options if shares else None)
         while not ray.wait([done], timeout=SECONDS_BETWEEN_CHECKS)[0]:
             check()
@@ -87,7 +91,9 @@ def prepare(
             raise SweepError(f"the worker that loads {spec.dataset} died: {error}") from error
     for remark in found.remarks:
         terminal.say(f"{spec.dataset}: {remark}")
-    return Prepared(found.measure, loaded if shares else None)
+    for warning in found.warnings:
+        terminal.say(f"Warning: {warning}", logging.WARNING)
+    return Prepared(found.measure, found.warnings, loaded if shares else None)
 
 
 def _show_note(note: Path, show: Callable[[str], None]) -> None:

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from gan_core.accuracy import Accuracy
 from sweeps.record.past import Past
 from sweeps.record.status import FAILURES, Status
 from sweeps.record.trial import Trial
@@ -114,7 +115,7 @@ class Display:
             for row in past.rows
             if row["score"] is not None and row["status"] not in FAILURES
         }
-        self._note = ""
+        self._note = self._yardstick = ""
         self._started = monotonic()
         self._live = Live(self, console=terminal.console, transient=True) if terminal.is_live else None
 
@@ -131,6 +132,11 @@ class Display:
         """Show an activity before the first trial runs, or after the last one."""
         self._note = note
         self._line(note)
+
+    def measured(self, accuracy: Accuracy) -> None:
+        """Show how good the classifier is that measures the scores."""
+        self._yardstick = f"The classifier that measures the scores is {accuracy}"
+        self._line(self._yardstick, logging.WARNING if accuracy.is_weak else logging.INFO)
 
     def start(self, trial: Trial) -> None:
         """Show that a trial has started."""
@@ -190,6 +196,8 @@ class Display:
             )
         if self._running:
             parts.append(self._running_table())
+        if self._yardstick:
+            parts.append(Text(f"  {self._yardstick}", style="dim"))
         return Group(*parts)
 
     def _state(self) -> str:

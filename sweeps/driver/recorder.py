@@ -8,6 +8,7 @@ from typing import Any
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 
+from gan_core.accuracy import Accuracy
 from sweeps.cluster.storage import Storage
 from sweeps.cluster.worker_log import has_timed_out
 from sweeps.driver.deaths import death_of, error_of
@@ -110,6 +111,8 @@ class Recorder(tune.Callback):
         self._places: dict[str, dict[str, Any]] = {}
         facts = read_facts(ledger.folder)
         self._measure = {key: facts[key] for key in MEASURE if facts.get(key)}
+        self._floors: dict[str, Any] = facts.get("floors_by_samples", {})
+        self._accuracy: dict[str, Any] | None = None
         self.ended = len(past.ended)
         self.fault: Exception | None = None
 
@@ -162,6 +165,7 @@ class Recorder(tune.Callback):
             return
         step, metrics = result["step"], result["metrics"]
         self._check_measure(reporting.trial_id, {key: result[key] for key in MEASURE})
+        self._note_yardstick(result)
         self._scores[trial.trial_id] = result["score"]
         grid = samples_file(self._folder, reporting.trial_id, step)
         grid.parent.mkdir(exist_ok=True)
@@ -197,6 +201,16 @@ class Recorder(tune.Callback):
         if new := {key: value for key, value in measure.items() if key not in self._measure}:
             self._ledger.describe(new)
             self._measure |= new
+
+    def _note_yardstick(self, result: Mapping[str, Any]) -> None:
+        """Record and show how good the extractor is, and record the floors beside each number of samples."""
+        if self._accuracy is None and result["accuracy"]:
+            self._accuracy = result["accuracy"]
+            self._ledger.describe({"accuracy": self._accuracy})
+            self._display.measured(Accuracy(**self._accuracy))
+        if result["floors_by_samples"].keys() - self._floors.keys():
+            self._floors = self._floors | result["floors_by_samples"]
+            self._ledger.describe({"floors_by_samples": self._floors})
 
     def on_trial_complete(self, trial: TuneTrial, **_info: object) -> None:
         """Record how a trial ended, unless its last report could not be recorded."""

@@ -64,7 +64,8 @@ def rerun(sweep: Sweep, trial_id: str) -> Iterator[Repetition]:
         )
         images = data.identity
         device = "cuda" if spec["resources"]["gpu"] != 0 and torch.cuda.is_available() else "cpu"
-        evaluator = Evaluator(data, device, spec["extractor"])
+        reference = spec.get("reference", "held-out")
+        evaluator = Evaluator(data, device, spec["extractor"], reference=reference)
         measure = {IMAGES: images, EXTRACTOR: evaluator.extractor}
         if IMAGES not in sweep.facts:
             measure[FLOORS] = evaluator.floors

@@ -179,7 +179,10 @@ class Session:
         facts: dict[str, Any] = {"environment": environment(gpus, n_nodes), "tracking_uri": self._store.kept}
         LOG.debug(", ".join(f"{name} {value}" for name, value in facts["environment"].items()))
         facts |= {"process": this_process(), "most_steps": self._spec.most_steps}
-        ledger.describe(facts | {"storage": storage and asdict(storage)})
+        facts |= {"storage": storage and asdict(storage)}
+        if self._site.warnings:
+            facts["warnings"] = list(self._site.warnings)
+        ledger.describe(facts)
         with Display(self._terminal, folder.name, stage.n_trials, metric, stage.past) as display:
             recorder = Recorder(
                 ledger, display, stage.searcher, self._spec, stage.past, storage, self._on_report

@@ -1,6 +1,6 @@
 """Where the trials of a sweep run."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ class Site:
         storage: Where the states of unfinished trials are kept; None for the sweep's folder.
         loaded: The dataset, shared with all workers (:class:`sweeps.driver.preparation.Prepared`), or None.
         measure: The images and the extractor of the trials, as far as they are known before the first report.
+        warnings: Why scores are less reliable than they look.
     """
 
     is_cluster: bool
@@ -34,6 +35,7 @@ class Site:
     storage: Storage | None
     loaded: "ray.ObjectRef | None"
     measure: Mapping[str, Any]
+    warnings: Sequence[str]
 
 
 def storage_again(record: Record, request: Request) -> Storage | None:
@@ -71,7 +73,7 @@ def prepared_site(
         with request.terminal.announced("Checking what each node has installed"):
             check_nodes(storage, check)
     prepared = prepare(spec, resources, request.terminal, check=check, shares=request.is_cluster)
-    return Site(request.is_cluster, resources, storage, prepared.shared, prepared.measure)
+    return Site(request.is_cluster, resources, storage, prepared.shared, prepared.measure, prepared.warnings)
 
 
 @contextmanager

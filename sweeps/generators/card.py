@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from gan_core.accuracy import Accuracy
 from sweeps.analysis.confirmation import FAILED, TIE, UNKNOWN, WINNER, WORSE
 from sweeps.analysis.sweep import Sweep
 from sweeps.generators.formats import TOLERANCE, WEIGHTS, ModelFormat
@@ -30,10 +31,11 @@ and the image shape, and no code.
 {"".join(_of_format(model_format, about) for model_format in formats)}
 ## Scores
 
-{about["samples"]:,} images from fresh noise, compared with held-out images in the features of
-`{about["extractor"]}`. Scores in other features, published ones included, are not comparable.
+{about["samples"]:,} images from fresh noise, compared with {_REFERENCES[about["reference"]]} in the
+features of `{about["extractor"]}`{_accuracy(about)}. Scores in other features, published ones included,
+are not comparable.
 
-| score | this generator | real images |
+| score | this generator | {_real_images(about)} |
 | --- | --- | --- |
 {scores}
 
@@ -83,6 +85,26 @@ _RUNS_CODE = (
     " Loading this file can run code: if you do not trust the person who gave it to you, load"
     f" `{WEIGHTS}` instead."
 )
+
+
+_REFERENCES = {"held-out": "held-out images", "train": "the training images"}
+
+
+def _accuracy(about: dict[str, Any]) -> str:
+    """Return how good the classifier is that the features are of, if they are a classifier's."""
+    if about["accuracy"] is None:
+        return ""
+    accuracy = Accuracy(**about["accuracy"])
+    weak = "; it is weak, so look at samples too" if accuracy.is_weak else ""
+    return f", a classifier that is {accuracy}{weak}"
+
+
+def _real_images(about: dict[str, Any]) -> str:
+    """Return the heading of the floors: how many real images they rest on."""
+    images = about["floor_images"]
+    if images is None:
+        return "real images"
+    return f"{images:,} real images{' (all there are)' if images < about['samples'] else ''}"
 
 
 def _floor(about: dict[str, Any], name: str) -> str:

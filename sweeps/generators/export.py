@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from shutil import copyfile, rmtree
 from typing import Any
@@ -17,6 +18,7 @@ from sweeps.generators.formats import WEIGHTS, ModelFormat, check_installed, wri
 from sweeps.generators.kept import best_trial, generator_file
 from sweeps.generators.objections import objections_to, refusal
 from sweeps.record.status import SPEED
+from sweeps.record.yardstick import accuracy_of, floors_of
 from sweeps.tracking.registry import register
 from sweeps.tracking.store import Store
 from sweeps.words import json_text
@@ -139,6 +141,7 @@ def _lines(config: dict[str, Any], weights: str) -> str:
 def _about(sweep: Sweep, trial_id: str, image_shape: list[int]) -> dict[str, Any]:
     """Return the content of ``config.json``: where the generator comes from, its config and its scores."""
     scores, spec = sweep.scores_of(trial_id), sweep.facts["spec"]
+    floors, accuracy = floors_of(sweep.facts, int(scores["samples"])), accuracy_of(sweep.facts)
     return {
         "sweep": sweep.name,
         "trial_id": trial_id,
@@ -148,7 +151,10 @@ def _about(sweep: Sweep, trial_id: str, image_shape: list[int]) -> dict[str, Any
         "extractor": sweep.facts.get("extractor"),
         "samples": scores.pop("samples"),
         "scores": {name: score for name, score in scores.items() if name != SPEED and score is not None},
-        "floors": sweep.facts.get("floors"),
+        "reference": spec.get("reference", "held-out"),
+        "accuracy": accuracy and asdict(accuracy),
+        "floors": floors and dict(floors.scores),
+        "floor_images": floors and floors.images,
         "confirmed": _confirmed(sweep, trial_id),
         "judged": judge(sweep, trial_id).sentence("its gain over the tutorial's defaults"),
         "written_by": sweep.facts.get("written_by"),

@@ -28,6 +28,12 @@ OTHER_SPLIT = (
 _DIGITS_SHOWN = 8
 
 
+_OTHER_CLASSIFIER = (
+    "for colour images, gan-sweep now trains a residual classifier: resume a sweep that an earlier version"
+    " began with that version"
+)
+
+
 def check_comparable(subject: str, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Check that new scores may stand in one table with recorded ones.
 
@@ -46,7 +52,7 @@ def check_comparable(subject: str, then: Mapping[str, Any], now: Mapping[str, An
         return
     is_other_classifier = all(each.startswith(f"the {EXTRACTOR} ") for each in found)
     remedy = (
-        "copy the cached classifiers of the machine that the sweep began on"
+        f"copy the cached classifiers of the machine that the sweep began on; {_OTHER_CLASSIFIER}"
         if is_other_classifier
         else "restore the images"
     )

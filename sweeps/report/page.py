@@ -11,6 +11,7 @@ from sweeps.record.files import write_atomically
 from sweeps.record.layout import report_file
 from sweeps.record.reading import spec_in_effect, standing
 from sweeps.record.status import Status
+from sweeps.record.yardstick import accuracy_of
 from sweeps.report.contact_sheet import contact_sheet
 from sweeps.report.figures import as_page_json, plots_of
 from sweeps.report.tables import cell, confirmation_table, failures_table, trial_table
@@ -58,6 +59,7 @@ def render(sweep: Sweep) -> str:
         sweep=sweep,
         facts=_facts(sweep),
         verdict=verdict(sweep),
+        warnings=sweep.facts.get("warnings", []),
         choices=_choices(sweep),
         confirmation=confirmation_table(sweep),
         sheet=contact_sheet(sweep),
@@ -86,6 +88,8 @@ def _facts(sweep: Sweep) -> list[str]:
     ]
     if "dataset" in spec:
         facts.append(f"{spec['dataset']} by {spec.get('method', 'tpe')}")
+    if accuracy := accuracy_of(sweep.facts):
+        facts.append(f"scored by a classifier of {100 * accuracy.share:.1f} % accuracy")
     if summary["seconds"] is not None:
         facts.append(f"took {duration(summary['seconds'])}")
     moment = sweep.facts.get("ended_at") or sweep.facts.get("started_at")

@@ -108,7 +108,9 @@ def trial_table(sweep: Sweep) -> Table:
         ~frame["is_baseline"].astype(bool), frame["trial_id"] + " (defaults)"
     )
     frame["status"] = frame["status"].map(lambda status: Status(status).words)
-    frame = frame.drop(columns=["is_baseline", "floor", "low", "high", "seeds"], errors="ignore")
+    frame = frame.drop(
+        columns=["is_baseline", "floor", "floor_images", "low", "high", "seeds"], errors="ignore"
+    )
     frame = frame.rename(columns={"trial_id": "trial", "mean": "mean over fresh seeds"})
     rows = [
         [(cell(value), None if pd.isna(value) else value) for value in row]

@@ -27,6 +27,7 @@ def suggestion(spec: SweepSpec, folder: Path, trial: Trial, past: Past) -> dict[
         "reported_step": past.last_step(trial.trial_id),
         "data": spec.data,
         "extractor": spec.extractor,
+        "reference": spec.reference,
         "metrics": [metric.model_dump() for metric in spec.metric],
         "stop_on": [],
         "cpu": spec.resources.cpu,

@@ -34,7 +34,7 @@ def scored_trials(spec: SweepSpec, folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-COMPARED = ("dataset", "image_size", "channels", "extractor", "metric")
+COMPARED = ("dataset", "image_size", "channels", "extractor", "reference", "metric")
 IGNORED = {"seed"}
 """Parameters that may differ: scores do not depend on their range."""
 
@@ -55,8 +55,9 @@ def earlier_sweep(spec: SweepSpec, name: str, results: Path) -> Path:
 
 def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
     for key in COMPARED:
-        if ours[key] != theirs[key]:
-            yield f"{key} was {_in_short(theirs[key])}, it is {_in_short(ours[key])}"
+        then = theirs[key] if key in theirs else SweepSpec.model_fields[key].default
+        if ours[key] != then:
+            yield f"{key} was {_in_short(then)}, it is {_in_short(ours[key])}"
     parameters = ours["parameters"], theirs["parameters"]
     for name in dict.fromkeys([*parameters[0], *parameters[1]]):
         now, then = (each.get(name) for each in parameters)

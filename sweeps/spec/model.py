@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from gan_core.components import EXTRACTORS
 from gan_core.datasets import FOLDER, check_dataset
 from gan_core.hyperparameters import Hyperparameters
 from gan_core.loop_config import LoopConfig
@@ -51,10 +52,15 @@ class SweepSpec(StrictModel):
     )
     description: str | None = Field(None, description="The question of the sweep, in words.")
     method: Method = Field("tpe", description="The sampler of configurations; W&B's bayes is tpe.")
-    extractor: Literal["classifier", "inception"] = Field(
+    extractor: Annotated[str, AfterValidator(EXTRACTORS.check)] = Field(
         "classifier",
-        description="The feature extractor of the scores: a small classifier trained on the dataset, or"
-        " Inception v3.",
+        description="The feature extractor of the scores: classifier, a small classifier of the dataset's"
+        " images; inception, Inception v3; or MODULE:NAME.",
+    )
+    reference: Literal["held-out", "train"] = Field(
+        "held-out",
+        description="The images that samples are compared with: held-out, or train as in the published"
+        " scores of CIFAR-10 and FFHQ.",
     )
     metric: list[Metric] = Field(
         default_factory=lambda: [Metric()],
@@ -122,7 +128,7 @@ class SweepSpec(StrictModel):
 
     @model_validator(mode="after")
     def _check_classes(self) -> "SweepSpec":
-        if self.extractor == "inception" and any(metric.name == "class_kl" for metric in self.metric):
+        if self.extractor != "classifier" and any(metric.name == "class_kl" for metric in self.metric):
             raise ValueError("class_kl needs the classes of the images: type extractor: classifier")
         return self
 
@@ -151,8 +157,9 @@ class SweepSpec(StrictModel):
 
     @property
     def import_paths(self) -> list[str]:
-        """The user's own dataset and components, each as ``MODULE:NAME``."""
-        names = [self.dataset, *(str(value) for name in self.components for value in self.values_of(name))]
+        """The user's own dataset, extractor and components, each as ``MODULE:NAME``."""
+        components = (str(value) for name in self.components for value in self.values_of(name))
+        names = [self.dataset, self.extractor, *components]
         return [name for name in names if is_import_path(name) and not name.startswith(FOLDER)]
 
     @property
@@ -288,6 +295,11 @@ class SweepSpec(StrictModel):
     def most_steps(self) -> int:
         """The most steps that one trial can take."""
         return max(self._bounds("steps"))
+
+    @property
+    def samples_per_score(self) -> tuple[int, ...]:
+        """The numbers of samples that scores rest on: the least of a report and of the end of a trial."""
+        return min(self._bounds("eval_samples")), min(self._bounds("final_samples"))
 
     def _bounds(self, name: str) -> list[int]:
         """Return the extreme values of a parameter of :data:`BUDGET`."""

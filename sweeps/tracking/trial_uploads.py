@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweeps.record.layout import samples_file
 from sweeps.record.status import Status
+from sweeps.record.yardstick import accuracy_of, floors_of
 from sweeps.tracking.missing import Item, Missing
 from sweeps.tracking.runs import MOST_METRICS, Run, Runs, in_ms, metrics_of, spec_file, tags_of
 from sweeps.words import format_params
@@ -51,7 +52,7 @@ class TrialUploads:
         run = self._run(row)
         if run is None:
             return
-        self._send_reports(run, row["trial_id"], reports)
+        self._send_reports(run, row, reports)
         self._send_take_overs(run, row)
         if status is not Status.RUNNING:
             self._send_end(run, row)
@@ -90,37 +91,48 @@ class TrialUploads:
         params = [Param(name, str(value)) for name, value in {**row["params"], **row["config"]}.items()]
         self._client.log_batch(run.run_id, params=params, tags=tags_of({"status": Status.RUNNING}))
 
-    def _yardstick(self) -> dict[str, Any]:
-        """Return the score of real images, and the extractor in which scores are measured."""
-        floors = self._facts.get("floors") or {}
-        floor = {"floor": floors[self._metric]} if self._metric in floors else {}
-        return floor | ({"extractor": self._facts["extractor"]} if "extractor" in self._facts else {})
+    def _yardstick(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what scores are measured with: extractor, accuracy of its classifier, and floor."""
+        accuracy = accuracy_of(self._facts)
+        return {
+            **self._floor("floor", row["config"].get("eval_samples")),
+            **({"extractor": self._facts["extractor"]} if "extractor" in self._facts else {}),
+            **({"classifier": str(accuracy)} if accuracy else {}),
+        }
 
-    def _send_reports(self, run: Run, trial_id: str, reports: Reports) -> None:
+    def _floor(self, tag: str, samples: int | None) -> dict[str, Any]:
+        """Return the score of as many real images as ``samples`` or, with their number, of all there are."""
+        floors = floors_of(self._facts, samples)
+        if floors is None or self._metric not in floors.scores:
+            return {}
+        fewer = {f"{tag}_images": floors.images} if samples and floors.is_of_fewer(samples) else {}
+        return {tag: floors.scores[self._metric], **fewer}
+
+    def _send_reports(self, run: Run, row: Mapping[str, Any], reports: Reports) -> None:
         """Send images one by one, then metrics together with the tags that acknowledge both."""
-        images_sent = run.images_sent
+        images_sent, trial_id = run.images_sent, row["trial_id"]
         self._send_images(run, trial_id, [each for each in reports if each["sequence"] > images_sent])
         new = [report for report in reports if report["sequence"] > run.metrics_sent]
         for batch in _batches(new):
-            self._send_metrics(run, trial_id, batch)
+            self._send_metrics(run, row, batch)
         if not new and run.images_sent > images_sent:
             tags = tags_of({"images_sent": run.images_sent})
             self._missing.send(Item(trial_id, "tags"), self._client.log_batch, run.run_id, tags=tags)
 
-    def _send_metrics(self, run: Run, trial_id: str, batch: Reports) -> None:
+    def _send_metrics(self, run: Run, row: Mapping[str, Any], batch: Reports) -> None:
         """Send the metrics of reports together, or one by one if MLflow refuses them."""
         last, send = batch[-1], self._client.log_batch
         metrics = [metric for report in batch for metric in self._metrics(report)]
-        tags = {} if run.metrics_sent else self._yardstick()
+        tags = {} if run.metrics_sent else self._yardstick(row)
         if not run.has_gaps:
             tags |= {"metrics_sent": last["sequence"], "images_sent": run.images_sent, "step": last["step"]}
-        item = Item(trial_id, "metrics", last["step"])
+        item = Item(row["trial_id"], "metrics", last["step"])
         if self._missing.send(item, send, run.run_id, metrics=metrics, tags=tags_of(tags)):
             run.metrics_sent = run.metrics_sent if run.has_gaps else last["sequence"]
         elif len(batch) > 1:
             del self._missing.items[item]
             for report in batch:
-                self._send_metrics(run, trial_id, [report])
+                self._send_metrics(run, row, [report])
         else:
             run.has_gaps = True
 
@@ -198,6 +210,7 @@ class TrialUploads:
         if run.end_sent != end:
             final = {f"final_{name}": value for name, value in (row["final"] or {}).items()}
             tags |= {"end_sent": end, **({"reason": row["reason"]} if row["reason"] else {})}
+            tags |= self._floor("final_floor", row["config"].get("final_samples")) if row["final"] else {}
         if tags:
             metrics, send = metrics_of(final, ended_at, row["step"]), self._client.log_batch
             item = Item(row["trial_id"], "final scores")

@@ -18,7 +18,7 @@ def test_the_score_orders_what_eyes_would_order(digits, evaluator):
     scores = [evaluator.score([images]) for images in (real, grainy, ones, noise)]
     of_real, of_grainy, of_ones, of_noise = (score["fid"] for score in scores)
     assert of_real < of_grainy < min(of_ones, of_noise)
-    assert of_noise > 100 * evaluator.floors["fid"] > 0
+    assert of_noise > 100 * evaluator.floor(1000).scores["fid"] > 0
     assert [score["modes"] for score in scores[:3]] == [10, 10, 1]
     assert scores[0]["recall"] > scores[2]["recall"]
 
@@ -29,17 +29,62 @@ def test_the_held_out_images_themselves_score_zero(digits, evaluator):
     assert (scores["precision"], scores["recall"], scores["coverage"], scores["modes"]) == (1, 1, 1, 10)
 
 
-def test_floors_are_what_real_images_score(digits, evaluator):
-    assert evaluator.floors == evaluator.score(normalize(digits.train).split(500))
-    assert 0 < evaluator.floors["fid"] < 10
-    assert evaluator.floors["precision"] > 0.7
+def test_a_floor_is_what_as_many_real_images_score(digits, evaluator):
+    floors = [evaluator.floor(n) for n in (1000, 2000, 4000)]
+    assert [floor.images for floor in floors] == [1000, 2000, 4000]
+    assert [floor.scores["fid"] for floor in floors] == pytest.approx([11.57, 8.12, 7.13], abs=0.01)
+    assert floors[2].scores == evaluator.score(normalize(digits.train).split(250))
+    assert {floor.scores["modes"] for floor in floors} == {10}
+    assert floors[2].scores["precision"] > 0.7
 
 
-def test_floors_of_many_images_are_of_some_that_are_spread_over_all(digits, evaluator, monkeypatch):
-    monkeypatch.setattr("gan_core.evaluation.MAX_FLOOR_IMAGES", 1000)
-    floors = Evaluator(digits).floors
-    assert floors["modes"] == 10
-    assert evaluator.floors["fid"] < floors["fid"] < 5 * evaluator.floors["fid"]
+def test_a_floor_of_more_images_than_there_are_is_that_of_all_and_says_so(evaluator):
+    assert evaluator.floor(50_000) == evaluator.floor(4000)
+
+
+def test_the_training_images_may_be_the_reference(digits, evaluator):
+    against_train = Evaluator(digits, reference="train")
+    assert against_train.score(normalize(digits.train).split(250))["fid"] == pytest.approx(0, abs=1e-6)
+    assert against_train.floor(4000).images == 1000
+    assert against_train.floor(1000).scores["fid"] == pytest.approx(7.13, abs=0.01)
+    copies = against_train.final_score([normalize(digits.train[::4])])
+    assert copies["memorisation"] == 0
+    assert against_train.protocol != evaluator.protocol == evaluator.extractor == against_train.extractor
+
+
+def test_the_accuracy_of_the_classifier_is_known(evaluator):
+    assert str(evaluator.accuracy) == "right on 98.3 % of 1,000 held-out images (the largest class: 10.0 %)"
+    assert evaluator.warnings([1000, 4000]) == []
+
+
+def test_too_few_samples_for_the_covariance_are_a_warning_with_the_number_to_type(evaluator):
+    (warning,) = evaluator.warnings([4000, 64])
+    assert warning == (
+        "fid compares covariances of 64 features, and 64 samples do not determine one: type 65 or more for"
+        " eval_samples and final_samples"
+    )
+
+
+def test_a_weak_classifier_is_a_warning(digits):
+    half = digits.held_out_labels.where(torch.arange(1000) % 2 == 0, (digits.held_out_labels + 1) % 10)
+    (warning,) = Evaluator(replace(digits, held_out_labels=half)).warnings([1000])
+    assert warning.startswith("the classifier that measures the scores is weak: it is right on 49.")
+
+
+def test_a_reference_of_few_images_is_a_warning(digits):
+    few = replace(digits, held_out=digits.held_out[::20], held_out_labels=digits.held_out_labels[::20])
+    (warning,) = Evaluator(few).warnings([1000])
+    assert "the 50 held-out images do not determine one" in warning
+
+
+def test_the_root_of_the_references_covariance_is_computed_once(digits, monkeypatch):
+    calls = []
+    eigh = torch.linalg.eigh
+    monkeypatch.setattr(torch.linalg, "eigh", lambda matrix: calls.append(matrix) or eigh(matrix))
+    evaluator = Evaluator(digits)
+    for _ in range(3):
+        evaluator.score([normalize(digits.train[:100])])
+    assert len(calls) == 1
 
 
 def test_no_images_have_no_score(evaluator):

@@ -8,7 +8,7 @@ from torch_fidelity.metric_prc import prc_features_to_metric
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from gan_core.features import load_extractor
+from gan_core.extractors import load_extractor
 from gan_core.images import normalize
 from gan_core.metrics import (
     Gaussian,

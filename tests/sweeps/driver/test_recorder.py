@@ -120,6 +120,8 @@ REPORT = {
     "score": 9.0,
     "flags": {},
     "floors": {"fid": 1.0},
+    "floors_by_samples": {"10": {"images": 10, "scores": {"fid": 1.0}}},
+    "accuracy": {"share": 0.4, "chance": 0.1, "images": 1000},
     "extractor": "x",
     "images": {"sha256": "0", "train": 40, "held_out": 10},
     "samples": b"png",
