@@ -76,6 +76,9 @@ class Evaluator:
         CacheError: The classifier is not cached yet, and the cache directory cannot be written.
     """
 
+    extractor: str
+    accuracy: Accuracy | None
+
     @renamed_arguments(classifier="weights")
     def __init__(
         self,

@@ -29,8 +29,8 @@ _DIGITS_SHOWN = 8
 
 
 _OTHER_CLASSIFIER = (
-    "for colour images, gan-sweep now trains a residual classifier: resume a sweep that an earlier version"
-    " began with that version"
+    "classifiers of two machines differ, and this version trains a residual one for colour images: type the"
+    " same with the version that began the sweep"
 )
 
 
@@ -52,7 +52,7 @@ def check_comparable(subject: str, then: Mapping[str, Any], now: Mapping[str, An
         return
     is_other_classifier = all(each.startswith(f"the {EXTRACTOR} ") for each in found)
     remedy = (
-        f"copy the cached classifiers of the machine that the sweep began on; {_OTHER_CLASSIFIER}"
+        f"{_OTHER_CLASSIFIER}, or copy the cached classifiers of the machine that the sweep began on"
         if is_other_classifier
         else "restore the images"
     )

@@ -62,7 +62,7 @@ def test_without_scores_and_without_a_folder_no_split_is_refused(then):
     ("now", "remedy"),
     [
         ({"images": IMAGES | {"sha256": "0"}, "extractor": "sha256:1"}, "restore the images, or run a new"),
-        ({"extractor": "sha256:1"}, "copy the cached classifiers of the machine that the sweep began on, or"),
+        ({"extractor": "sha256:1"}, "classifiers of two machines differ, .* residual one for colour images"),
     ],
 )
 def test_the_message_names_the_command_and_says_what_to_do(now, remedy):
