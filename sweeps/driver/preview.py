@@ -17,6 +17,7 @@ from gan_core.config import TrialConfig
 from gan_core.loop_config import LoopConfig
 from sweeps.driver.disk import bytes_needed, image_shape
 from sweeps.driver.images import Images, images_of
+from sweeps.driver.memory import memory_line
 from sweeps.spec.domains import Domain, Scalar
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.space import RandomTrial
@@ -37,11 +38,12 @@ def print_preview(spec: SweepSpec, console: Console, *, timed: bool = True) -> N
     Args:
         spec: The sweep.
         console: Prints it.
-        timed: Whether to time a few real training steps, which imports torch.
+        timed: Whether to time and measure a few real training steps, which imports torch.
 
     Raises:
         DatasetError: The images of a folder cannot be trained on.
         ExtractorUnavailableError: The sweep's extractor needs classes, and there are none.
+        SweepError: The largest trial needs more memory than there is.
     """
     images = _images(spec, console)
     console.print(_tree(spec))
@@ -49,8 +51,8 @@ def print_preview(spec: SweepSpec, console: Console, *, timed: bool = True) -> N
     for line in (*_size(spec), *_confirmation(spec), *(images.lines() if images else ())):
         console.print(line, markup=False)
     if timed:
-        with console.status("Timing a few training steps"):
-            lines = [*_time(spec)]
+        with console.status("Measuring a few training steps"):
+            lines = [*_memory(spec), *_time(spec)]
         for line in lines:
             console.print(line, markup=False)
     in_cache = f", and {megabytes(images.cache_bytes)} in the cache" if images else ""
@@ -216,6 +218,13 @@ def _time(spec: SweepSpec) -> Iterator[str]:
     if spec.time_budget is not None:
         estimate += f"; the time budget ends it after {duration(spec.time_budget)}"
     yield f"time      {estimate}: {1 / cost.step_s:.1f} steps/s now"
+
+
+def _memory(spec: SweepSpec) -> Iterator[str]:
+    """Yield the estimated memory of a trial, for gan_core's own training and a known image shape."""
+    shape = image_shape(spec)
+    if shape is not None and isinstance(spec.trial_config(spec.baseline, 0), TrialConfig):
+        yield f"memory    {memory_line(spec, shape)}"
 
 
 def _steps_with_stops(spec: SweepSpec, config: LoopConfig) -> float:

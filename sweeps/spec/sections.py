@@ -1,7 +1,7 @@
 """The nested sections of a search-space file."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
     AfterValidator,
@@ -48,8 +48,10 @@ def _check_metric(name: str) -> str:
 def _check_gpu(gpu: object) -> object:
     whole = range(2, MAX_GPUS + 1)
     is_amount = isinstance(gpu, int | float) and not isinstance(gpu, bool) and (0 <= gpu <= 1 or gpu in whole)
-    if gpu == "auto" or is_amount:
+    if gpu == "auto":
         return gpu
+    if is_amount:
+        return float(cast("float", gpu))
     raise ValueError(f"allowed: auto, a fraction from 0 to 1, or a whole number up to {MAX_GPUS}")
 
 
