@@ -31,7 +31,7 @@ from gan_core import (
     train,
     training,
 )
-from gan_core.config import Precision
+from gan_core.choices import Precision
 from gan_core.precision import resolve_precision
 
 P = ParamSpec("P")

@@ -27,7 +27,7 @@ from torchvision.transforms import ToTensor
 
 from benchmarks.figures import Figure
 from gan_core import Evaluator, ImageDataset, Trainer, TrialConfig, keep_freed_memory, load_dataset, train
-from gan_core.config import Precision
+from gan_core.choices import Precision
 from gan_core.images import normalize
 from gan_core.noise import draw_noise
 from gan_core.precision import has_fast_bf16

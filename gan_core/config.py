@@ -1,17 +1,19 @@
 """The hyperparameters of one trial."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from gan_core.choices import Precision
 from gan_core.component_config import ComponentConfig
 from gan_core.components import ARCHITECTURES, LOSSES, PENALTIES
 from gan_core.loop_config import Changeable, UnusedWith, changeable
 
+if TYPE_CHECKING:
+    import torch
+
 DCGAN_LEAKY_SLOPE = 0.01
 """The LeakyReLU slope of the seed tutorial's DCGAN discriminator; its other discriminator uses 0.2."""
-
-Precision = Literal["auto", "fp32", "bf16"]
 
 
 class TrialConfig(ComponentConfig):
@@ -88,6 +90,23 @@ class TrialConfig(ComponentConfig):
         if isinstance(values, dict) and values.get("architecture") == "dcgan":
             return {"leaky_slope": DCGAN_LEAKY_SLOPE} | values
         return values
+
+    def identity(self) -> dict[str, Any]:
+        """Return the values that must match for a training to resume from a state.
+
+        The average says that it has a ramp and averaged buffers, because those of earlier versions have
+        neither.
+        """
+        decay = self.ema_decay
+        return super().identity() | {
+            "ema_decay": f"{decay} with a ramp and averaged buffers" if decay else decay
+        }
+
+    def resolved(self, device: "torch.device") -> dict[str, str]:
+        """Return the precision on this device."""
+        from gan_core.precision import resolve_precision
+
+        return {"precision": resolve_precision(self.precision, device)}
 
 
 CHANGEABLE = changeable(TrialConfig)

@@ -4,16 +4,15 @@ from collections.abc import Mapping
 
 import torch
 
-from gan_core.config import Precision
-from gan_core.precision import resolve_precision
+from gan_core.loop_config import LoopConfig
 
 
-def hardware(device: torch.device, precision: Precision) -> dict[str, str]:
-    """Return the name of a device and the precision that a training has on it.
+def hardware(device: torch.device, config: LoopConfig) -> dict[str, str]:
+    """Return the name of a device, and the hyperparameters that it decides: the precision.
 
     A CPU's name is ``CPU``, whatever its model; a GPU's name includes its compute capability.
     """
-    return {"name": _name(device), "precision": resolve_precision(precision, device)}
+    return {"name": _name(device), **config.resolved(device)}
 
 
 def move_message(there: Mapping[str, str] | None, here: Mapping[str, str]) -> str | None:
@@ -32,7 +31,7 @@ def move_message(there: Mapping[str, str] | None, here: Mapping[str, str]) -> st
 
 
 def _sentence(hardware: Mapping[str, str]) -> str:
-    return f"{hardware['name']} in {hardware['precision']}"
+    return " in ".join(hardware.values())
 
 
 def _name(device: torch.device) -> str:

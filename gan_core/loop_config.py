@@ -1,8 +1,12 @@
 """The hyperparameters that every training loop has, and the mark of those that may change during training."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Changeable:
@@ -68,6 +72,17 @@ class LoopConfig(BaseModel):
         5
         """
         return min(step - step % self.report_every + self.report_every, self.steps)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the values that must match for a training to resume from a state: the hyperparameters."""
+        return self.model_dump()
+
+    def resolved(self, device: "torch.device") -> dict[str, str]:  # noqa: ARG002 - subclasses may need it
+        """Return the hyperparameters that may depend on the device, with their values on this device: none.
+
+        A training that resumes on a different device may differ in them.
+        """
+        return {}
 
 
 def changeable(config: type[BaseModel]) -> tuple[str, ...]:

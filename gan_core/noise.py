@@ -1,6 +1,7 @@
 """The generator's input noise, and the random generators of a training."""
 
 from hashlib import sha256
+from math import ceil
 
 import torch
 from torch import Tensor
@@ -8,6 +9,9 @@ from torch import Tensor
 from gan_core.config import TrialConfig
 
 FIXED_NOISE_SIZE = 64
+
+BLOCK = 16
+"""PyTorch draws this many normal numbers at once on a CPU."""
 
 
 def rng_for(purpose: str, seed: int = 0, device: torch.device | str = "cpu") -> torch.Generator:
@@ -32,6 +36,35 @@ def restore_rng(rng: torch.Generator, state: Tensor, purpose: str, seed: int, st
 def draw_noise(config: TrialConfig, n: int, rng: torch.Generator) -> Tensor:
     """Draw noise ``(n, noise_dim)``, uniform on [-1, 1) or normal, on the device of ``rng``."""
     return _noise(config.noise, (n, config.noise_dim), rng)
+
+
+class NoiseStream:
+    """Draw noise piece by piece: together, the pieces equal one draw of all of the noise.
+
+    PyTorch draws normal numbers in blocks of 16, so that several draws differ from one. This class draws
+    whole blocks. The equality needs a total that is a multiple of 16.
+
+    Args:
+        config: The distribution and dimension of the noise.
+        rng: The random generator.
+
+    Attributes:
+        rng: The random generator.
+    """
+
+    def __init__(self, config: TrialConfig, rng: torch.Generator) -> None:
+        self.rng = rng
+        self._kind, self._dim = config.noise, config.noise_dim
+        self._left = torch.empty(0, device=rng.device)
+
+    def next(self, n: int) -> Tensor:
+        """Return the next noise ``(n, noise_dim)``, on the device of ``rng``."""
+        missing = n * self._dim - len(self._left)
+        if missing > 0:
+            drawn = _noise(self._kind, (ceil(missing / BLOCK) * BLOCK,), self.rng)
+            self._left = torch.cat([self._left, drawn])
+        noise, self._left = self._left.tensor_split([n * self._dim])
+        return noise.view(n, self._dim)
 
 
 def fixed_noise(config: TrialConfig, device: torch.device | str = "cpu") -> Tensor:

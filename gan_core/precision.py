@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from gan_core.config import Precision
+from gan_core.choices import Precision
 
 BF16_CPU_INSTRUCTIONS = ("amx_bf16", "avx512_bf16")
 

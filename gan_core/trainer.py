@@ -12,7 +12,8 @@ from torch.nn.utils import get_total_norm
 from gan_core.adam import Adam
 from gan_core.architectures import ImageShape
 from gan_core.average import MovingAverage
-from gan_core.config import Precision, TrialConfig
+from gan_core.choices import Precision
+from gan_core.config import TrialConfig
 from gan_core.discriminators import add_spectral_norm, has_independent_rows
 from gan_core.divergence import DivergenceGuard
 from gan_core.flags import VANISHING_GRADIENT_RATIO

@@ -40,18 +40,33 @@ def config_class(loop: Loop) -> type[LoopConfig]:
         LoopError: ``loop`` is not a generator function, or its first parameter is not annotated with a
             subclass of :class:`gan_core.LoopConfig`.
     """
-    check_is_loop(loop)
-    names = [*signature(loop).parameters]
-    try:
-        annotated = get_type_hints(loop).get(names[0]) if names else None
-    except (NameError, TypeError) as error:
-        raise LoopError(f"the annotations of {loop_name(loop)} cannot be read: {error}") from error
+    annotated = _first_annotation(loop)
     if not (isinstance(annotated, type) and issubclass(annotated, LoopConfig)):
         raise LoopError(
             f"the first parameter of {loop_name(loop)} must be annotated with a subclass of"
             " gan_core.LoopConfig: 'config: Config'"
         )
     return annotated
+
+
+def check_config(loop: Loop, config: LoopConfig) -> None:
+    """Raise LoopError if ``loop`` is not a generator function, or declares a different class of config."""
+    annotated = _first_annotation(loop)
+    if isinstance(annotated, type) and not isinstance(config, annotated):
+        raise LoopError(
+            f"{loop_name(loop)} takes a {annotated.__name__}, and config is a {type(config).__name__}: pass a"
+            f" {annotated.__name__}"
+        )
+
+
+def _first_annotation(loop: Loop) -> object:
+    """Return the type that annotates the first parameter of a loop; None without annotation."""
+    check_is_loop(loop)
+    names = [*signature(loop).parameters]
+    try:
+        return get_type_hints(loop).get(names[0]) if names else None
+    except (NameError, TypeError) as error:
+        raise LoopError(f"the annotations of {loop_name(loop)} cannot be read: {error}") from error
 
 
 def takes_state(loop: Loop) -> bool:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from gan_core.datasets import ImageDataset
 from gan_core.errors import LoopError
+from gan_core.flags import FLAGS
 from gan_core.loop_config import LoopConfig
 from gan_core.loops.declaration import Loop, check_is_loop, loop_name, takes_state
 from gan_core.loops.environment import LoopEnvironment
@@ -85,7 +86,7 @@ class LoopRun:
                 " at the last step, too"
             )
         self._snapshot = self._checked(yielded)
-        self.step = self._snapshot.step
+        self.step = int(self._snapshot.step)
         self._restored_step = None
         return self._snapshot
 
@@ -98,8 +99,12 @@ class LoopRun:
         return self._sampler.grid(self.snapshot)
 
     def metrics(self) -> dict[str, float]:
-        """Return the loop's own metrics as numbers."""
-        return {name: float(value) for name, value in self.snapshot.metrics.items()}
+        """Return the loop's own metrics as numbers.
+
+        Raises:
+            LoopError: A metric is not a number.
+        """
+        return {name: self._number(name, value) for name, value in self.snapshot.metrics.items()}
 
     def weights(self) -> dict[str, Tensor] | None:
         """Return a copy of the weights of the snapshot's generator; None if it has no generator."""
@@ -140,11 +145,13 @@ class LoopRun:
         return state
 
     def finish(self) -> None:
-        """Run the loop to its end after its last report.
+        """Run the loop to its end after its last report; do nothing if it has not started.
 
         Raises:
             LoopError: The loop yields again.
         """
+        if self._snapshot is None:
+            return
         with self._environment.entered():
             yielded = next(self._steps, _ENDED)
         if yielded is not _ENDED:
@@ -158,6 +165,14 @@ class LoopRun:
                 self._steps.close()
         finally:
             self._environment.leave()
+
+    def _number(self, name: str, value: object) -> float:
+        try:
+            return float(value)  # type: ignore[arg-type] # the exceptions say what is wrong
+        except (TypeError, ValueError, RuntimeError):
+            raise LoopError(
+                f"{self.name}: the metric {name} must be a number, got a {type(value).__name__}"
+            ) from None
 
     def _checked(self, yielded: object) -> Snapshot:
         if not isinstance(yielded, Snapshot):
@@ -173,6 +188,8 @@ class LoopRun:
                 f"{self.name}: gan_core computes {', '.join(replaced)} itself: rename that metric of the"
                 " snapshot"
             )
+        if unknown := sorted(yielded.signs.keys() - FLAGS):
+            raise LoopError(f"{self.name}: unknown sign {unknown[0]!r}; allowed: {', '.join(FLAGS)}")
         if yielded.state is not None and not self._resumes:
             raise LoopError(
                 f"{self.name} yields a state, but cannot take one to resume: add the parameter 'state=None'"

@@ -239,7 +239,7 @@ class GanTrainable(tune.Trainable):
             return
         state = load_checkpoint(folder / _CHECKPOINT, self._device)
         self._best = {}
-        self._reported_step = state["trainer"]["steps_taken"]
+        self._reported_step = state["report"]["step"]
         self._taken_over = {"trial_id": kept["trial_id"], "step": self._reported_step}
         self._train(start=state)
 

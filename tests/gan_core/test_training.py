@@ -132,7 +132,7 @@ def test_a_checkpoint_from_before_images_were_mirrored_resumes(tmp_path, digits,
     unbroken = reports_of(config, digits, evaluator)
     next(train(config, digits, evaluator, checkpoint=checkpoint, checkpoint_every_s=0))
     state = load_checkpoint(checkpoint)
-    del state["identity"]["hflip"], state["flip_rng"]
+    del state["identity"]["hflip"], state["loop"]["flip_rng"]
     save_checkpoint(checkpoint, state)
     assert reports_of(config, digits, evaluator, checkpoint=checkpoint) == unbroken
     with pytest.raises(
@@ -177,8 +177,8 @@ def test_a_checkpoint_of_the_earlier_average_is_named_and_refused(tmp_path, digi
     checkpoint, config = tmp_path / "checkpoint", TrialConfig(**QUICK, ema_decay=0.9)
     next(train(config, digits, evaluator, checkpoint=checkpoint, checkpoint_every_s=0))
     state = load_checkpoint(checkpoint)
-    average = {f"module.{name}": value for name, value in state["trainer"]["average"].items()}
-    state["trainer"]["average"] = {"n_averaged": torch.tensor(2), **average}
+    average = {f"module.{name}": value for name, value in state["loop"]["trainer"]["average"].items()}
+    state["loop"]["trainer"]["average"] = {"n_averaged": torch.tensor(2), **average}
     state["identity"]["ema_decay"] = 0.9
     save_checkpoint(checkpoint, state)
     message = r"differs in ema_decay \(checkpoint: 0.9, this run: '0.9 with a ramp and averaged buffers'\)$"
@@ -194,7 +194,7 @@ def test_a_checkpoint_without_an_average_identifies_itself_as_before(tmp_path, d
     checkpoint, config = tmp_path / "checkpoint", TrialConfig(**QUICK)
     next(train(config, digits, evaluator, checkpoint=checkpoint, checkpoint_every_s=0))
     identity = load_checkpoint(checkpoint)["identity"]
-    others = {"precision", "dataset", "extractor", "best_by"}
+    others = {"precision", "dataset", "extractor", "best_by", "loop"}
     assert {name: value for name, value in identity.items() if name not in others} == config.model_dump(
         exclude={"precision"}
     )

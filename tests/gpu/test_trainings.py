@@ -103,8 +103,9 @@ def test_a_checkpoint_of_another_gpu_resumes_with_a_message(tmp_path, digits, ev
     next(train(config, digits, evaluator_on(device), device, checkpoint, checkpoint_every_s=0))
     state = load_checkpoint(checkpoint)
     other = torch.zeros(GPU_RNG_BYTES if device == "cpu" else 5056, dtype=torch.uint8)
-    state["noise_rng"] = state["trainer"]["penalty_rng"] = other
-    state["global_rng"] = [state["global_rng"][0], other] if device == "cpu" else state["global_rng"][:1]
+    parts = state["loop"]
+    parts["noise_rng"] = parts["trainer"]["penalty_rng"] = other
+    parts["batches"]["randomness"]["cuda"] = [other] if device == "cpu" else []
     state["hardware"], state["identity"]["precision"] = OTHER_GPU, "bf16"
     results = []
     for name in ("first", "second"):
@@ -112,7 +113,7 @@ def test_a_checkpoint_of_another_gpu_resumes_with_a_message(tmp_path, digits, ev
         results.append(resumed_on(device, config, digits, evaluator_on(device), tmp_path / name))
     assert results[0] == results[1]
     (message,) = results[0]
-    here = hardware(torch.device(device), "auto")
+    here = hardware(torch.device(device), config)
     assert message.startswith(
         "the checkpoint was written on NVIDIA V100 (compute capability 7.0) in bf16; training resumes on"
         f" {here['name']} in {here['precision']}, and its"
