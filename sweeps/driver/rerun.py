@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sweeps.analysis.sweep import Sweep
 from sweeps.errors import UnknownTrialError
-from sweeps.record.comparability import EXTRACTOR, FLOORS, IMAGES, check_comparable
+from sweeps.record.comparability import EXTRACTOR, FLOORS, IMAGES, check_comparable, check_split
 from sweeps.record.status import SPEED
 
 
@@ -47,6 +47,7 @@ def rerun(sweep: Sweep, trial_id: str) -> Iterator[Repetition]:
         raise UnknownTrialError(
             f"{trial_id} cannot be trained alone: it continued from the weights of {donors}"
         )
+    check_split(f"rerun {sweep.name} {trial_id}", sweep.facts)
 
     import torch
 

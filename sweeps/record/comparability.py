@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from math import isclose
 from typing import Any
 
+from gan_core.datasets import FOLDER
 from sweeps.errors import SweepError
 
 IMAGES, EXTRACTOR, FLOORS = "images", "extractor", "floors"
@@ -45,8 +46,7 @@ def check_comparable(subject: str, then: Mapping[str, Any], now: Mapping[str, An
     Raises:
         SweepError: They may not; the message names what differs, and says what to do.
     """
-    if is_other_split(then, now):
-        raise SweepError(f"{subject}: {OTHER_SPLIT}; run a new sweep")
+    check_split(subject, then, now.get(IMAGES))
     found = differences(then, now)
     if not found:
         return
@@ -62,18 +62,28 @@ def check_comparable(subject: str, then: Mapping[str, Any], now: Mapping[str, An
     )
 
 
-def is_other_split(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Return whether the held-out images of a folder were chosen by another rule.
+def check_split(subject: str, then: Mapping[str, Any], images: Mapping[str, Any] | None = None) -> None:
+    """Check that the held-out images of a folder were chosen by the rule of this version.
 
-    The record of an earlier version has no images; it has an extractor once a report was measured.
+    The record of an earlier version has no images; it has an extractor once a report was measured. Such a
+    record is refused before the images are known.
+
+    Args:
+        subject: What the user asked for, for the message: ``resume lsgan``.
+        then: The facts that the recorded scores were measured with.
+        images: The images of the new scores; None if they are not known yet.
+
+    Raises:
+        SweepError: They were chosen by another rule.
     """
-    before, after = then.get(IMAGES), now.get(IMAGES)
-    if after is None:
-        return False
+    before = then.get(IMAGES)
     if before is None:
-        is_folder = then.get("spec", {}).get("dataset", "").startswith("folder:")
-        return is_folder and EXTRACTOR in then
-    return bool(before.get("split") != after.get("split"))
+        is_folder = then.get("spec", {}).get("dataset", "").startswith(FOLDER)
+        is_other = is_folder and EXTRACTOR in then
+    else:
+        is_other = images is not None and before.get("split") != images.get("split")
+    if is_other:
+        raise SweepError(f"{subject}: {OTHER_SPLIT}; run a new sweep")
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -61,6 +61,18 @@ def test_equal_images_are_compared_wherever_they_lie_and_others_never(tmp_path, 
         sweeps.load(["a", "b"], tmp_path)
 
 
+def test_folders_that_were_split_by_different_rules_are_not_compared(tmp_path):
+    by_content = {"images": IMAGES | {"split": "content-1"}}
+    for name, facts in (("a", {}), ("b", by_content), ("c", by_content)):
+        folder = write_search(tmp_path, 400.0, name=name, spec={"dataset": "folder:/photos"})
+        ledger = Ledger(folder, {})
+        ledger.describe({"extractor": "sha256:0"} | facts)
+        ledger.close(Status.COMPLETED)
+    assert len(sweeps.load(["b", "c"], tmp_path).trials) == 2
+    with pytest.raises(SweepError, match=r"split differs \(a by place, b content-1\)"):
+        sweeps.load(["a", "b"], tmp_path)
+
+
 def test_sweeps_with_different_metrics_are_ranked_by_a_given_one(tmp_path):
     write_search(tmp_path, 400.0, name="a")
     write_search(tmp_path, 300.0, name="b", spec={"metric": [{"name": "kid", "goal": "minimize"}]})

@@ -1,7 +1,7 @@
 import pytest
 
 from sweeps.errors import SweepError
-from sweeps.record.comparability import check_comparable, differences
+from sweeps.record.comparability import check_comparable, check_split, differences
 
 IMAGES = {"sha256": "157b51f96f53", "train": 64, "held_out": 16}
 THEN = {"images": IMAGES, "extractor": "sha256:689815b19c84", "floors": {"fid": 0.3}}
@@ -49,6 +49,12 @@ def test_a_folder_that_was_split_by_an_earlier_rule_is_refused_in_a_sentence(the
         SweepError, match=r"^resume lsgan: an earlier version chose the held-out images .* rule"
     ):
         check_comparable("resume lsgan", then, BY_CONTENT)
+
+
+def test_an_earlier_rule_is_refused_before_the_images_are_loaded():
+    with pytest.raises(SweepError, match=r"^resume lsgan: an earlier version .*; run a new sweep$"):
+        check_split("resume lsgan", OF_A_FOLDER)
+    check_split("resume lsgan", OF_A_FOLDER | BY_CONTENT)
 
 
 @pytest.mark.parametrize(
