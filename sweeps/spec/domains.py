@@ -240,9 +240,12 @@ class _Quantized(Range):
             )
         first, last = self._index_range()
         if first >= last:
+            decade = self.min if self.min > 0 else (self.max - self.min) / 10
+            is_given = "q" in self.model_fields_set
             raise ValueError(
-                f"fewer than two multiples of q {self.q:g} lie from {self.min:g} to {self.max:g}:"
-                " type a wider range or a smaller q"
+                f"fewer than two multiples of q {self.q:g}{'' if is_given else ', the default,'} lie from"
+                f" {self.min:g} to {self.max:g}: give q{' a smaller value' if is_given else ''}, for example"
+                f" q: {10.0 ** floor(log10(decade)):g}, or type a wider range"
             )
         return self
 

@@ -1,5 +1,6 @@
 """Find the faults of single keys and parameters: wrong keys, types and values."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,9 +24,9 @@ from sweeps.spec.domains import (
 )
 from sweeps.spec.fields import Parameter
 from sweeps.spec.model import SweepSpec
-from sweeps.spec.other_tools import SYNONYMS, UNSUPPORTED_PARAMETERS, last_part
 from sweeps.spec.sections import Confirm, EarlyTerminate, Metric, Resources
 from sweeps.spec.source import Source
+from sweeps.spec.synonyms import SYNONYMS, UNSUPPORTED_PARAMETERS, key_here, last_part, value_here
 
 MAX_SHOWN = 60
 """The most characters of a value that a message shows."""
@@ -63,16 +64,20 @@ def _fault(source: Source, location: KeyPath, kind: str, message: str, value: An
     key = str(path[-1])
     if kind == "extra_forbidden":
         message = f"unknown key {key!r}; {allowed_and_closest(key, _allowed(location))}"
+        if len(location) == 1 and (here := key_here(key)):
+            message = f"unknown key {key!r}: type {here}"
         return source.fault(path, message, of_key=True)
     if kind == "missing":
         within = ".".join(map(str, source.as_typed(path[:-1])))
         message = f"missing key {key!r}{f' in {within}' if within else ''}"
         return source.fault(path[:-1], message, of_key=True)
+    if kind == "unknown_distribution":
+        message = f"unknown distribution; {allowed_and_closest(str(value.get('distribution')), DOMAINS)}"
     if kind == "model_type":
         message = f"expected a mapping with the keys {', '.join(_allowed((*location, '')))}"
     value_text = f" is {shown(value)}" if isinstance(value, Scalar | None) else ""
     dotted = ".".join(str(part) for part in source.as_typed(path))
-    return source.fault(path, f"{dotted}{value_text}: {rule(message)}")
+    return source.fault(path, f"{dotted}{value_text}: {_with_hint(rule(message), value)}")
 
 
 def _allowed(location: KeyPath) -> list[str]:
@@ -128,6 +133,8 @@ def _replacement(name: str, known: Hyperparameters) -> str:
         return f": {UNSUPPORTED_PARAMETERS[last]}"
     if last in SYNONYMS:
         return f": type {SYNONYMS[last]}"
+    if last in SweepSpec.model_fields.keys() - {*known}:
+        return f": {last} is a key of the file beside parameters: move it there"
     if of_component := next(
         (each for each in known if known[each].chosen_by and last_part(each) == last), None
     ):
@@ -161,7 +168,37 @@ def _value_path(source: Source, path: KeyPath, key: str, value: Scalar) -> KeyPa
 def rejection(hyperparameter: Hyperparameter, value: Scalar) -> str | None:
     """Return why a trial would reject ``value`` for a parameter, or None if it would not."""
     reason = hyperparameter.rejection(value)
-    return f"{hyperparameter.name} is {shown(value)}: {rule(reason)}" if reason else None
+    if reason is None:
+        return None
+    return f"{hyperparameter.name} is {shown(value)}: {_with_hint(rule(reason), value)}"
+
+
+_DID_YOU_MEAN = "; did you mean "
+
+
+def _with_hint(message: str, value: object) -> str:
+    """Return a message with what to type for a value that other tools write in another way."""
+    if isinstance(value, list) and message.startswith("expected a value, or a mapping"):
+        return f"{message}; type values: [{', '.join(map(str, value))}]"
+    if message.endswith("valid string") and not isinstance(value, list | Mapping):
+        return f"{message}; put it in quotes"
+    if not isinstance(value, str):
+        return message
+    if message.endswith(("valid integer", "valid number")) and _is_number(value):
+        return f"{message}; remove the quotes"
+    rules = message.partition(_DID_YOU_MEAN)[0]
+    listed = rules.partition("allowed: ")[2] or rules.partition("should be ")[2]
+    allowed = ["true", "false"] if "boolean" in listed else re.findall(r"[\w-]+", listed)
+    here = value_here(value, allowed)
+    return message if here is None else f"{rules}; type {here}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def rule(message: str) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from gan_core.hyperparameters import Hyperparameters, config_class
@@ -10,6 +11,9 @@ from sweeps.errors import Fault, SpecError
 from sweeps.spec.domains import DOMAINS, Choice, Domain, Fixed
 from sweeps.spec.wandb import ALIASES
 from sweeps.spec.yaml_text import YAML_ERRORS, loader
+
+TEXT_KEYS = {("name",), ("dataset",), ("description",)}
+PARAMETERS = "parameters"
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,9 @@ class Override:
 def parse_setting(setting: str) -> Override:
     """Return the override that ``KEY=VALUE`` describes: a dotted key, and a value in YAML.
 
+    Where text belongs, ``VALUE`` is the text as it is: ``description=a # b``, ``name=010``. Elsewhere, what
+    YAML would read as a comment or a date is text, too.
+
     Raises:
         SpecError: There is no key or no ``=``, or the value is not YAML.
     """
@@ -37,11 +44,35 @@ def parse_setting(setting: str) -> Override:
     key, equals, text = setting.partition("=")
     if not equals or not re.fullmatch(r"[^.\s]+(\.[^.\s]+)*", key):
         raise SpecError([Fault(place, "expected KEY=VALUE, for example parameters.steps=500")])
+    path = path_of(key)
+    is_text = _takes_text(path)
     try:
-        value = loader().load(text)
+        value = _value(text)
     except YAML_ERRORS:
-        raise SpecError([Fault(place, f"{text[:80]!r} is not a YAML value")]) from None
-    return Override(place, path_of(key), value)
+        if not is_text:
+            raise SpecError([Fault(place, f"{text[:80]!r} is not a YAML value")]) from None
+        value = text
+    is_quoted = isinstance(value, str) and text.strip()[:1] in {"'", '"'}
+    is_collection = (
+        path[0] == PARAMETERS and isinstance(value, list | Mapping) and text.strip()[:1] in {"{", "["}
+    )
+    return Override(place, path, value if is_quoted or is_collection or not is_text else text)
+
+
+def _value(text: str) -> Any:  # noqa: ANN401 - any YAML value
+    """Return the YAML value of a text; a comment or a date makes the whole text a string."""
+    value, node = loader().load(text), loader().compose(text)
+    has_comment = node is not None and bool(text[node.end_mark.index :].strip())
+    return text if has_comment or isinstance(value, date) else value
+
+
+def _takes_text(path: tuple[str, ...]) -> bool:
+    """Return whether text belongs at a path of a search-space file."""
+    if path[0] != PARAMETERS:
+        return path in TEXT_KEYS
+    fields = config_class().model_fields
+    is_text = len(path) > 1 and path[1] in fields and isinstance(fields[path[1]].default, str)
+    return is_text and path[2:] in {(), ("value",)}
 
 
 def path_of(key: str) -> tuple[str, ...]:

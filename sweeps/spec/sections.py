@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from gan_core.errors import allowed_and_closest
+from sweeps.spec.whole_numbers import as_whole
 
 MAX_GPUS = 64
 DEFAULT_MAX_SEEDS = 10
@@ -35,6 +36,14 @@ class StrictModel(BaseModel):
     """A mapping of a search-space file: frozen, with strict types, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_whole_numbers(cls, values: Any) -> Any:  # noqa: ANN401 - not validated yet
+        if not isinstance(values, Mapping):
+            return values
+        whole = {name for name, field in cls.model_fields.items() if field.annotation in {int, int | None}}
+        return {key: as_whole(value) if key in whole else value for key, value in values.items()}
 
 
 def _check_metric(name: str) -> str:

@@ -11,7 +11,16 @@ from sweeps.errors import Fault, KeyPath, SpecError
 from sweeps.spec.other_tools import foreign_search
 from sweeps.spec.overrides import Override, apply
 from sweeps.spec.training import readable_hyperparameters
-from sweeps.spec.wandb import ALIASES, UNSUPPORTED_KEYS, flatten, keys_beside_groups, unsupported_distribution
+from sweeps.spec.wandb import (
+    ALIASES,
+    DISTRIBUTIONS,
+    UNSUPPORTED_IN_SECTIONS,
+    UNSUPPORTED_KEYS,
+    flatten,
+    keys_beside_groups,
+)
+from sweeps.spec.wandb_distributions import unsupported_distribution
+from sweeps.spec.whole_numbers import as_whole_numbers, with_whole_numbers
 from sweeps.spec.yaml_text import empty_mapping, pairs, position, read_yaml
 
 
@@ -95,16 +104,8 @@ class Source:
 
     def _translate(self) -> None:
         """Translate W&B's keys, and keep the path at which each translated value was typed."""
-        for key, message in UNSUPPORTED_KEYS.items():
-            if key in self.content:
-                self._refuse((key,), f"{key} is not supported: {message}")
-                del self.content[key]
-        for alias, key in ALIASES.items():
-            if alias in self.content:
-                if key in self.content:
-                    self._refuse((alias,), f"{alias} is W&B's name of {key}: remove one of the two")
-                self.content[key] = self.content.pop(alias)
-                self._typed_paths[(key,)] = (alias,)
+        self._refuse_unsupported()
+        self._rename_keys()
         if "metric" in self.content:
             self.content["metric"] = self._metrics(self.content["metric"])
         if isinstance(self.content.get("parameters"), dict):
@@ -113,6 +114,29 @@ class Source:
             except RecursionError:
                 place = self.place(("parameters",))
                 raise SpecError([Fault(place, "an alias refers to a mapping that contains it")]) from None
+        if isinstance(self.content.get("points"), list):
+            known = self.hyperparameters
+            self.content["points"] = [as_whole_numbers(point, known) for point in self.content["points"]]
+
+    def _refuse_unsupported(self) -> None:
+        """Refuse W&B's keys without a counterpart."""
+        for key, message in UNSUPPORTED_KEYS.items():
+            if key in self.content:
+                self._refuse((key,), f"{key} is not supported: {message}")
+                del self.content[key]
+        for (section, key), message in UNSUPPORTED_IN_SECTIONS.items():
+            content = self.content.get(section)
+            if isinstance(content, dict) and key in content:
+                self._refuse((section, key), f"{key} is not supported: {message}", of_key=True)
+                self.content[section] = {each: value for each, value in content.items() if each != key}
+
+    def _rename_keys(self) -> None:
+        for alias, key in ALIASES.items():
+            if alias in self.content:
+                if key in self.content:
+                    self._refuse((alias,), f"{alias} is W&B's name of {key}: remove one of the two")
+                self.content[key] = self.content.pop(alias)
+                self._typed_paths[(key,)] = (alias,)
 
     def _metrics(self, metrics: Any) -> Any:  # noqa: ANN401 - any value of the file
         """Return one metric as a list of one metric, and a string as a metric of that name."""
@@ -148,7 +172,7 @@ class Source:
                 message = f"the parameter {name} is duplicated, its other place is {other}: remove one"
                 self._refuse(path, message, of_key=True)
             else:
-                flat[name] = parameter
+                flat[name] = with_whole_numbers(name, _with_own_distribution(parameter), known)
                 self._typed_paths["parameters", name] = path
         return flat
 
@@ -169,3 +193,11 @@ class Source:
                 return key_node
             key_node, node = found
         return key_node if of_key else node
+
+
+def _with_own_distribution(parameter: Any) -> Any:  # noqa: ANN401 - any value of the file
+    """Return a parameter with this package's name of its distribution."""
+    distribution = parameter.get("distribution") if isinstance(parameter, dict) else None
+    if not isinstance(distribution, str) or distribution not in DISTRIBUTIONS:
+        return parameter
+    return parameter | {"distribution": DISTRIBUTIONS[distribution]}

@@ -31,8 +31,12 @@ def read_yaml(file: Path) -> tuple[dict[str, Any], Node]:
     """
     try:
         text = file.read_text(encoding="utf-8")
+        if "\0" in text:
+            raise UnicodeError  # noqa: TRY301 - UTF-16 without its mark can be read as UTF-8
     except FileNotFoundError:
         raise SpecError([Fault(str(file), "there is no such file")]) from None
+    except UnicodeError:
+        raise SpecError([Fault(str(file), "the text is not UTF-8: save the file as UTF-8")]) from None
     except (OSError, ValueError) as error:
         raise SpecError([Fault(str(file), f"cannot be read: {error}")]) from None
     try:

@@ -106,7 +106,7 @@ def test_conditions_and_points_may_name_such_parameters(tmp_path):
             r"4:\d+: architecture\.width is 64: input should be less than or equal to 32 \(.*:Narrow\)",
         ),
         (
-            {"architecture": WIDE, "architecture.width": "{min: 8.0, max: 32.0}"},
+            {"architecture": WIDE, "architecture.width": "{min: 8.5, max: 32.0}"},
             "",
             r"4:23: architecture\.width must be a whole number: type distribution: int_uniform",
         ),

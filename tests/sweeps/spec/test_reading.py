@@ -159,6 +159,70 @@ def test_a_point_takes_the_nearest_batch_size_that_is_searched(tmp_path):
     assert [point["batch_size"] for point in load_spec(write(tmp_path, text)).first_points()] == [32, 32]
 
 
+def test_a_real_number_without_a_fraction_is_a_whole_number_where_one_is_asked_for(tmp_path):
+    text = """\
+        name: tiny
+        trials: 1e1
+        early_terminate: {min_iter: 2e0}
+        points: [{steps: 2e3, lr: 1e-3}]
+        parameters:
+          lr: {min: 0.0, max: 1.0, when: {d_steps: 5.0}}
+          steps: {min: 1e3, max: 5e3}
+          d_steps: {values: [5e0]}
+          batch_size: 1e2
+        """
+    spec = load_spec(write(tmp_path, text.replace("min: 0.0", "min: 0.0001")))
+    assert (spec.trials, spec.early_terminate.min_iter) == (10, 2)
+    assert spec.parameters["steps"] == IntUniform(min=1000, max=5000)
+    assert isinstance(spec.parameters["lr"], Uniform)
+    config = spec.trial_config(spec.first_points()[1], 0)
+    assert (config.steps, config.d_steps, config.batch_size) == (2000, 5, 100)
+    with pytest.raises(SpecError, match="steps must be a whole number"):
+        load_spec(write(tmp_path, "name: tiny\nparameters: {steps: {min: 1.5, max: 5e3}}\n"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "latin-1"])
+def test_a_file_that_is_not_utf_8_is_refused_with_what_to_do(tmp_path, encoding):
+    file = tmp_path / "spec.yaml"
+    file.write_bytes(f"# Größe\n{GOOD}".encode(encoding))
+    with pytest.raises(SpecError, match=r"spec\.yaml: the text is not UTF-8: save the file as UTF-8$"):
+        load_spec(file)
+    file.write_bytes(f"# Größe\n{GOOD}".encode("utf-8-sig"))
+    assert load_spec(file).name == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("text", "description"),
+    [
+        ("a # b", "a # b"),
+        ("a: b", "a: b"),
+        ("2024-01-01", "2024-01-01"),
+        ("010", "010"),
+        ("null", "null"),
+        ("off", "off"),
+        ("@home", "@home"),
+        ("it's", "it's"),
+        ('"quoted # text"', "quoted # text"),
+    ],
+)
+def test_a_setting_is_taken_as_it_is_where_text_belongs(tmp_path, text, description):
+    file = write(tmp_path, GOOD)
+    assert load_spec(file, [parse_setting(f"description={text}")]).description == description
+
+
+def test_a_setting_of_a_parameter_that_is_text_may_be_a_domain(tmp_path):
+    file = write(tmp_path, GOOD)
+    for setting in ("parameters.loss={values: [bce, hinge]}", "parameters.loss.values=[bce, hinge]"):
+        spec = load_spec(file, [parse_setting(setting)])
+        assert spec.parameters["loss"] == Choice(values=["bce", "hinge"])
+
+
+def test_w_and_b_s_name_of_a_choice_with_probabilities_is_read(tmp_path):
+    own = "{distribution: categorical_w_probabilities, values: [bce, lsgan], probabilities: [0.4, 0.6]}"
+    spec = load_spec(write(tmp_path, GOOD.replace("{values: [bce, lsgan]}", own)))
+    assert spec.parameters["loss"].probabilities == [0.4, 0.6]
+
+
 def test_an_empty_name_is_a_fault_and_none_is_no_name():
     check_name(None)
     with pytest.raises(SpecError, match="--name : allowed: up to 64 letters"):
@@ -204,6 +268,9 @@ def test_settings_replace_values_of_the_file(tmp_path):
         ("steps", "--set steps: expected KEY=VALUE"),
         ("a..b=1", "--set a..b=1: expected KEY=VALUE"),
         ("trials=[", "--set trials=[: '[' is not a YAML value"),
+        ("parameters.steps=500 # half", "--set parameters.steps=500 # half: steps is '500 # half': "),
+        ("parameters.lr=2024-01-01", "--set parameters.lr=2024-01-01: lr is '2024-01-01': "),
+        ("parameters.loss=null", "--set parameters.loss=null: loss is 'null': unknown loss"),
         ("parameters={1: 2}", "--set parameters={1: 2}: the key 1 is not a string: quote it"),
     ],
 )
