@@ -25,9 +25,9 @@ from gan_core.metrics import Gaussian, frechet_distance
 from gan_core.noise import draw_noise, rng_for
 from gan_core.trainer import generate_batches
 
-N_CONFIGURATIONS, N_DRAWN, N_SWEEPS = 20, 8, 200
-STEPS, REPORT_EVERY, SAMPLES, BATCH_SIZE = 1000, 100, 1000, 64
-FIRST_STEP = 400
+N_CONFIGURATIONS, N_DRAWN, N_SWEEPS = 10, 8, 200
+STEPS, REPORT_EVERY, SAMPLES, BATCH_SIZE = 3000, 250, 1000, 64
+FIRST_STEP = 1500
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ def configurations(n: int, seed: int = 0) -> Iterator[TrialConfig]:
     rng = np.random.default_rng(seed)
     for number in range(n):
         yield TrialConfig(
-            loss=str(rng.choice(["bce", "lsgan", "hinge"])),
-            lr=float(10 ** rng.uniform(-3.5, -2.7)),
-            beta1=float(rng.uniform(0, 0.5)),
+            loss=str(rng.choice(["bce", "hinge"])),
+            lr=float(10 ** rng.uniform(-3.3, -2.7)),
+            beta1=float(rng.uniform(0, 0.3)),
             batch_size=BATCH_SIZE,
             steps=STEPS,
             seed=number,

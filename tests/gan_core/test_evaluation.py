@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gan_core import DatasetError, Evaluator
+from gan_core import DatasetError, Evaluator, evaluation
 from gan_core.datasets import MIN_IMAGES
 from gan_core.images import normalize
 from gan_core.metrics import COVERAGE_NEIGHBOURS
@@ -75,6 +75,16 @@ def test_a_reference_of_few_images_is_a_warning(digits):
     few = replace(digits, held_out=digits.held_out[::20], held_out_labels=digits.held_out_labels[::20])
     (warning,) = Evaluator(few).warnings([1000])
     assert "the 50 held-out images do not determine one" in warning
+
+
+def test_the_distances_of_held_out_images_are_computed_once(digits, monkeypatch):
+    points = []
+    nearest = evaluation.nearest_distances
+    monkeypatch.setattr(evaluation, "nearest_distances", lambda *sets: points.append(sets) or nearest(*sets))
+    evaluator = Evaluator(digits)
+    for _ in range(2):
+        evaluator.final_score([normalize(digits.train[:100])])
+    assert sorted(len(each) for each, _ in points) == [100, 100, 1000]
 
 
 def test_the_root_of_the_references_covariance_is_computed_once(digits, monkeypatch):

@@ -34,18 +34,18 @@ def test_inception_without_its_weights_says_where_they_belong(tmp_path, monkeypa
     assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ
 
 
-class Quarters(Extractor):
+class Tiles(Extractor):
     """The mean brightness of each of 16 tiles."""
 
     def network(self, weights):
         return nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten())
 
 
-class OtherQuarters(Quarters):
+class OtherTiles(Tiles):
     pass
 
 
-class Learned(Quarters):
+class Learned(Tiles):
     def train(self, on_progress=None):
         return bytes(self.data.train[0, 0, 14])
 
@@ -57,7 +57,7 @@ class Learned(Quarters):
 
 
 def test_users_extractors_score_and_have_hashes_of_their_own(digits):
-    names = [f"{__name__}:{each.__name__}" for each in (Quarters, OtherQuarters, Learned)]
+    names = [f"{__name__}:{each.__name__}" for each in (Tiles, OtherTiles, Learned)]
     evaluators = [Evaluator(digits, extractor=name) for name in names]
     assert len({evaluator.extractor for evaluator in evaluators}) == 3
     assert Evaluator(digits, extractor=names[0]).extractor == evaluators[0].extractor
@@ -67,7 +67,7 @@ def test_users_extractors_score_and_have_hashes_of_their_own(digits):
     assert evaluators[0].accuracy is None
 
 
-class OfTheBatch(Quarters):
+class OfTheBatch(Tiles):
     def network(self, weights):
         class Centred(nn.Module):
             def forward(self, images):
@@ -76,17 +76,17 @@ class OfTheBatch(Quarters):
         return Centred()
 
 
-class Flat(Quarters):
+class Flat(Tiles):
     def network(self, weights):
         return nn.Flatten(0)
 
 
-class Colour(Quarters):
+class Colour(Tiles):
     def network(self, weights):
         return nn.Conv2d(3, 8, 3)
 
 
-class Unloadable(Quarters):
+class Unloadable(Tiles):
     def network(self, weights):
         raise OSError("no weights here")
 

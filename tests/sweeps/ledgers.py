@@ -140,11 +140,11 @@ def write_generator(folder, trial_id, **params):
 CONFIG = {"steps": 10, "eval_samples": 200, "final_samples": 1000, "loss": "bce"}
 
 
-def write_search(results, *fids, name="tiny", spec=None):
+def write_search(results, *fids, name="tiny", spec=None, facts=None):
     """Write a sweep with a completed trial for each fid; the first trial is the baseline."""
     folder = create_sweep_folder(results, name, exact=True)
     ledger = Ledger(folder, {"name": name, "dataset": "mnist-5k"} | (spec or {}))
-    ledger.describe({"extractor": "sha256:0", "floors": {"fid": 7.0, "kid": 0.1}})
+    ledger.describe({"extractor": "sha256:0", "floors": {"fid": 7.0, "kid": 0.1}} | (facts or {}))
     for number, fid in enumerate(fids):
         params = {"lr": 0.1 * (number + 1)}
         trial_id = f"{name}-{number:04d}"
@@ -155,11 +155,11 @@ def write_search(results, *fids, name="tiny", spec=None):
     return folder
 
 
-def write_kept(results, memorisation=0.9, copies=None, **params):
+def write_kept(results, memorisation=0.9, copies=None, facts=None, **params):
     """Write a sweep with two completed trials and one stopped early; the better one's generator is kept."""
     folder = create_sweep_folder(results, "tiny", exact=True)
     ledger = Ledger(folder, SPEC | {"name": "tiny", "metric": [{"name": "fid", "goal": "minimize"}]})
-    ledger.describe({"extractor": "sha256:0", "floors": {"fid": 7.0}})
+    ledger.describe({"extractor": "sha256:0", "floors": {"fid": 7.0}} | (facts or {}))
     for number, fid in enumerate((90.0, 30.0, 20.0)):
         config = gan_core.TrialConfig(noise_dim=8, seed=number, **params).model_dump()
         trial_id = f"tiny-{number:04d}"

@@ -32,6 +32,7 @@ def closed(tmp_path, monkeypatch):
         GOOD + "  architecture: {value: 'evil_module:Pair'}\n",
         GOOD + "  penalty: 'evil_module:penalty'\n",
         OF_DATA,
+        GOOD + "extractor: evil_module:Dino\n",
         GOOD + "points: [{loss: 'evil_module:Loss'}]\n",
         GOOD + "  beta2: {values: [0.9, 0.99], when: {loss: 'evil_module:Loss'}}\n",
     ],

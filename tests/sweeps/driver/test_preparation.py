@@ -77,11 +77,14 @@ def test_the_progress_of_a_new_dataset_and_its_classifier_is_shown(make_spec, tm
     dataset = f"folder:{tmp_path / 'images'}\nimage_size: 8\nchannels: 1"
     spec, console = make_spec(GOOD.replace("mnist-5k", dataset)), Console(file=StringIO(), width=500)
     with local_ray(spec.resources):
-        prepare(spec, {"cpu": 1, "gpu": 0}, Terminal(console), check=lambda: None)
+        prepared = prepare(spec, {"cpu": 1, "gpu": 0}, Terminal(console), check=lambda: None)
     shown = console.file.getvalue()
     assert f"Loading {spec.dataset} and its classifier: training the classifier, step 60 of 60, acc" in shown
     assert f"{spec.dataset}: left out: 1 file without an image's suffix (1 .txt): notes.txt\n" in shown
     assert f"{spec.dataset}: 160 images are copies of others; copies are on one side of the split\n" in shown
+    (warning,) = prepared.warnings
+    assert f"Warning: {warning}\n" in shown
+    assert "held-out images do not determine one" in warning
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,19 @@ def test_copies_are_refused_even_if_most_samples_are_new(tmp_path):
     assert "| copies | 0.04 | - |" in in_one_line(tmp_path / "home" / "README.md")
 
 
+def test_the_card_says_what_the_scores_are_measured_with(tmp_path):
+    facts = {
+        "accuracy": {"share": 0.4, "chance": 0.1, "images": 1000},
+        "floors_by_samples": {"10000": {"images": 4000, "scores": {"fid": 7.5}}},
+    }
+    export(swept(tmp_path, FAR_APART, facts=facts), tmp_path / "home")
+    card = in_one_line(tmp_path / "home" / "README.md")
+    assert "`sha256:0`, a classifier that is right on 40.0 % of 1,000 held-out images" in card
+    assert "it is weak, so look at samples too" in card
+    assert "| score | this generator | 4,000 real images (all there are) |" in card
+    assert "| fid | 30 | 7.5 |" in card
+
+
 def test_the_card_says_how_to_load_each_format(tmp_path):
     out = tmp_path / "home"
     export(swept(tmp_path, FAR_APART), out, formats=[*ModelFormat])

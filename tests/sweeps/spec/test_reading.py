@@ -89,6 +89,16 @@ def test_the_path_of_a_folder_becomes_absolute(tmp_path, monkeypatch):
     assert spec.data == {"name": name, "image_size": 32, "channels": None, "skip_unreadable": True}
 
 
+def test_an_extractor_may_be_the_users_own(tmp_path):
+    own = "tests.gan_core.test_extractors:Tiles"
+    spec = load_spec(write(tmp_path, GOOD + f"extractor: '{own}'\nreference: train\n"))
+    assert (spec.import_paths, spec.reference) == ([own], "train")
+    with pytest.raises(SpecError, match="is not a valid extractor: the class must be a subclass of"):
+        load_spec(write(tmp_path, GOOD + "extractor: pathlib:Path\n"))
+    with pytest.raises(SpecError, match="class_kl needs the classes of the images: type extractor: classif"):
+        load_spec(write(tmp_path, GOOD + f"extractor: '{own}'\nmetric: class_kl\n"))
+
+
 def test_values_of_a_component_start_with_the_default(tmp_path):
     spec = load_spec(
         write(tmp_path, GOOD.replace("[bce, lsgan]", "[lsgan, hinge]") + "  architecture: dcgan\n")

@@ -70,6 +70,24 @@ def test_a_sweep_is_a_parent_run_with_a_child_for_each_trial(ledger, store):
     assert pictures == {"images", "best.png", "spec.yaml"}
 
 
+def test_a_run_has_the_floors_and_the_accuracy_of_the_classifier(ledger, store):
+    config = trial(0).config
+    floors = {
+        str(config["eval_samples"]): {"images": config["eval_samples"], "scores": {"fid": 8.0}},
+        str(config["final_samples"]): {"images": 3000, "scores": {"fid": 7.0}},
+    }
+    accuracy = {"share": 0.4, "chance": 0.1, "images": 1000}
+    ledger.describe({"floors_by_samples": floors, "accuracy": accuracy})
+    run_trial(ledger, 0, Status.COMPLETED, {"fid": 55.0})
+    ledger.close(Status.COMPLETED)
+    assert sync(ledger.folder, store) == {}
+    _, runs = runs_in(store)
+    tags = runs["tiny-0000"].data.tags
+    assert (tags["floor"], tags["final_floor"], tags["final_floor_images"]) == ("8.0", "7.0", "3000")
+    assert tags["classifier"].startswith("right on 40.0 % of 1,000 held-out images")
+    assert "floor_images" not in tags
+
+
 def test_another_upload_changes_nothing(ledger, store, monkeypatch):
     run_trial(ledger, 0, Status.COMPLETED, {"fid": 55.0})
     ledger.close(Status.COMPLETED)
