@@ -91,17 +91,6 @@ class TrialConfig(ComponentConfig):
             return {"leaky_slope": DCGAN_LEAKY_SLOPE} | values
         return values
 
-    def identity(self) -> dict[str, Any]:
-        """Return the values that must match for a training to resume from a state.
-
-        The average says that it has a ramp and averaged buffers, because those of earlier versions have
-        neither.
-        """
-        decay = self.ema_decay
-        return super().identity() | {
-            "ema_decay": f"{decay} with a ramp and averaged buffers" if decay else decay
-        }
-
     def resolved(self, device: "torch.device") -> dict[str, str]:
         """Return the precision on this device."""
         from gan_core.precision import resolve_precision

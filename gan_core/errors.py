@@ -87,12 +87,16 @@ class CorruptedCheckpointError(GanCoreError):
     """A checkpoint does not match its SHA-256, or a file is not a saved checkpoint or generator."""
 
 
+RULES = "rules"
+"""The name of the training rules in a :class:`CheckpointMismatchError`."""
+
+
 class CheckpointMismatchError(GanCoreError, ValueError):
     """A checkpoint belongs to a different training run.
 
     Args:
-        differing: The hyperparameters, dataset or extractor that differ, each with its value in the
-            checkpoint and its value in this run.
+        differing: The hyperparameters, dataset, extractor or training rules that differ, each with its value
+            in the checkpoint and its value in this run.
     """
 
     def __init__(self, differing: Mapping[str, tuple[object, object]]) -> None:
@@ -104,7 +108,9 @@ class CheckpointMismatchError(GanCoreError, ValueError):
             for name, (there, here) in self.differing.items()
         )
         super().__init__(
-            f"the checkpoint belongs to a different training run, which differs in {differences}"
+            f"an earlier version wrote the checkpoint and trained by other rules: now {differing[RULES][1]}"
+            if RULES in differing
+            else f"the checkpoint belongs to a different training run, which differs in {differences}"
         )
 
     @property

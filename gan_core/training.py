@@ -13,12 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan_core import rules
 from gan_core.adversarial import from_earlier_format, train_gan
 from gan_core.checkpoint import load_latest_checkpoint, save_checkpoint
 from gan_core.choices import Goal
 from gan_core.datasets import ImageDataset
 from gan_core.deprecation import renamed_arguments
-from gan_core.errors import CheckpointMismatchError, LoopError
+from gan_core.errors import RULES, CheckpointMismatchError, LoopError
 from gan_core.evaluation import Evaluator
 from gan_core.flags import COLLAPSE, FlagWatch, collapsed
 from gan_core.hardware import hardware, move_message
@@ -105,8 +106,9 @@ def train(
     Raises:
         TrainingDiverged: A loss, a gradient or an image is not finite.
         LoopError: The loop breaks the protocol of training loops.
-        CheckpointMismatchError: The checkpoint has a different loop, config, dataset or extractor, or an
-            average of the generator that an earlier version computed without a ramp.
+        CheckpointMismatchError: The checkpoint has a different loop, config, dataset or extractor; or an
+            earlier version wrote it, and a rule that concerns this training has changed since
+            (:mod:`gan_core.rules`).
         NotADirectoryError: The checkpoint's directory does not exist.
         ValueError: ``initial_state`` has already completed ``config.steps`` steps.
     """
@@ -234,6 +236,7 @@ class _Training:
         """Return the whole training state and the last report."""
         return {
             "identity": self._identity,
+            "rules": rules.VERSION,
             "hardware": self.hardware,
             "loop": self._run.state(),
             "flags": self._flags.state_dict(),
@@ -245,9 +248,11 @@ class _Training:
         """Resume from the state that :meth:`state_dict` returned.
 
         Raises:
-            CheckpointMismatchError: The state has a different loop, config, dataset or extractor.
+            CheckpointMismatchError: The state has a different loop, config, dataset or extractor, or other
+                rules.
         """
         self._check_identity(state["identity"])
+        self._check_rules(state)
         self._load(state)
         self._best = state["best"]
         report = Report(**state["report"] | {"samples": state["report"]["samples"].cpu()})
@@ -258,10 +263,12 @@ class _Training:
         """Continue from the state of a different training, except for its best report.
 
         Raises:
-            CheckpointMismatchError: The trainings differ in more than the seed and the changeable parameters.
+            CheckpointMismatchError: The trainings differ in more than the seed and the changeable parameters,
+                or in their rules.
             ValueError: The state has already completed all steps.
         """
         self._check_identity(state["identity"], except_for={"seed", *self._config.changeable})
+        self._check_rules(state)
         if state["report"]["step"] >= self._config.steps:
             raise ValueError(
                 f"initial_state has already completed all {self._config.steps} steps: pass an earlier state"
@@ -287,6 +294,12 @@ class _Training:
         differing = {name: (there, here) for name, (there, here) in pairs.items() if there != here}
         if differing:
             raise CheckpointMismatchError(differing)
+
+    def _check_rules(self, state: Mapping[str, Any]) -> None:
+        """Check that no rule that concerns this training has changed since the state was written."""
+        since = state.get("rules")
+        if changed := rules.changed_rules(since, self._config, self._data.image_shape, self._device):
+            raise CheckpointMismatchError({RULES: (since, changed)})
 
     def _load(self, state: Mapping[str, Any]) -> None:
         self._flags.load_state_dict(state["flags"])

@@ -348,6 +348,17 @@ class Sweep:
         """
         return list(self._row(trial_id)["take_overs"])
 
+    def rules_of(self, trial_id: str) -> int | None:
+        """Return the version of the training rules (:mod:`gan_core.rules`) that a trial was last trained by.
+
+        None means that an earlier version recorded the trial.
+
+        Raises:
+            UnknownTrialError: The sweep has no such trial.
+        """
+        places = self._row(trial_id)["places"]
+        return places[-1].get("rules") if places else None
+
     def _row(self, trial_id: str) -> dict[str, Any]:
         """Return the record's row of a trial of the search or of the confirmation."""
         rows = {row["trial_id"]: row for row in (*self._record.trials, *self._record.replicas)}

@@ -187,6 +187,8 @@ def rerun_command(
         line = f"step {report.step}  {sweep.metric} {now:.6g}  {verdict}"
         print(line, file=sys.stderr if json_ else sys.stdout, flush=True)
         reports.append(report)
+    if reasons := {report.reason for report in reports if report.reason and not report.is_equal}:
+        print(*reasons, file=sys.stderr)
     if json_:
         print(json_text([asdict(report) | {"is_equal": report.is_equal} for report in reports]))
     raise typer.Exit(0 if all(report.is_equal for report in reports) else EXIT_DIFFERENT)

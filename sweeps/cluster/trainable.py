@@ -154,12 +154,13 @@ class GanTrainable(tune.Trainable):
         another dataset is refused: the reports of both trainings are not comparable.
         """
         from gan_core import CheckpointMismatchError
+        from gan_core.errors import RULES
 
         while True:
             try:
                 report = next(self._reports)
             except CheckpointMismatchError as error:
-                is_other_data = not self._config.model_dump().keys() >= {*error.names}
+                is_other_data = not {*self._config.model_dump(), RULES} >= {*error.names}
                 if is_other_data or not self._set_checkpoint_aside(str(error)):
                     raise
                 continue
@@ -341,10 +342,13 @@ def _written_at(file: Path) -> int | None:
 
 
 def _place() -> dict[str, Any]:
-    """Return the node of this worker, and the GPUs that Ray has assigned to it."""
+    """Return the node of this worker, its GPUs there, and the version of its training rules."""
+    from gan_core.rules import VERSION
+
     context = ray.get_runtime_context()
     return {
         "host": gethostname(),
         "node_id": context.get_node_id(),
         "gpus": context.get_accelerator_ids().get("GPU", []),
+        "rules": VERSION,
     }

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sweeps.analysis.sweep import Sweep
 from sweeps.errors import UnknownTrialError
 from sweeps.record.comparability import EXTRACTOR, FLOORS, IMAGES, check_comparable, check_split
 from sweeps.record.status import SPEED
+
+if TYPE_CHECKING:
+    from gan_core import ImageDataset, LoopConfig
 
 
 @dataclass(frozen=True)
@@ -17,11 +21,13 @@ class Repetition:
         step: Steps taken.
         metrics: The metrics of the new report.
         recorded: The metrics of the recorded report.
+        reason: Why an earlier version trained differently, in a sentence; None if it did not.
     """
 
     step: int
     metrics: Mapping[str, float]
     recorded: Mapping[str, float]
+    reason: str | None = None
 
     @property
     def is_equal(self) -> bool:
@@ -71,11 +77,28 @@ def rerun(sweep: Sweep, trial_id: str) -> Iterator[Repetition]:
         if IMAGES not in sweep.facts:
             measure[FLOORS] = evaluator.floors
         check_comparable(f"rerun {sweep.name} {trial_id}", sweep.facts, measure)
-        last_step = max(recorded)
-        for report in train(config_class().model_validate(config), data, evaluator, device):
+        last_step, checked = max(recorded), config_class().model_validate(config)
+        reason = _reason(sweep, trial_id, checked, data, device)
+        for report in train(checked, data, evaluator, device):
             if report.step in recorded:
-                yield Repetition(report.step, report.metrics, recorded[report.step])
+                yield Repetition(report.step, report.metrics, recorded[report.step], reason)
             if report.step == last_step:
                 return
     finally:
         torch.set_num_threads(threads_before)
+
+
+def _reason(
+    sweep: Sweep, trial_id: str, config: "LoopConfig", data: "ImageDataset", device: str
+) -> str | None:
+    import torch
+
+    from gan_core.rules import changed_rules
+
+    since = sweep.rules_of(trial_id)
+    changed = changed_rules(since, config, data.image_shape, torch.device(device))
+    return (
+        f"an earlier version recorded {trial_id} and trained by other rules: now {changed}"
+        if changed
+        else None
+    )

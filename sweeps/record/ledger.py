@@ -172,7 +172,7 @@ class Ledger:
             )
 
     def place(self, trial_id: str, place: Mapping[str, Any]) -> None:
-        """Record the node that a trial runs on now, and the trial's GPUs there."""
+        """Record the node that a trial runs on now, its GPUs there and the version of its training rules."""
         with self._transaction() as transaction:
             transaction.execute(
                 "UPDATE trials SET places = json_insert(places, '$[#]', json(?)) WHERE trial_id = ?",

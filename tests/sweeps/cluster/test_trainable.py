@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from gan_core.checkpoint import previous_checkpoint
+from gan_core import Evaluator, TrialConfig, load_dataset
+from gan_core.checkpoint import load_checkpoint, previous_checkpoint, save_checkpoint
 from sweeps.cluster.storage import Storage
 from sweeps.cluster.trainable import GanTrainable
 
@@ -66,6 +67,37 @@ def test_a_checkpoint_that_is_ahead_of_the_record_is_set_aside(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == [
         "a.checkpoint.damaged",
         "a.checkpoint.previous.damaged",
+    ]
+
+
+def test_a_trial_of_earlier_training_rules_restarts_and_reports_it(tmp_path):
+    """Version 1 of the rules wrote no version into its checkpoints."""
+    data = load_dataset("mnist-5k")
+    trainable = GanTrainable.__new__(GanTrainable)
+    trainable._config = TrialConfig(
+        steps=4,
+        report_every=2,
+        batch_size=8,
+        eval_samples=128,
+        final_samples=128,
+        ema_decay=0.9,
+        precision="fp32",
+    )
+    trainable._data, trainable._evaluator, trainable._device = data, Evaluator(data), "cpu"
+    trainable._metrics, trainable._mishaps = [{"name": "fid", "goal": "minimize"}], []
+    trainable._checkpoint, trainable._checkpoint_every_s = tmp_path / "a.checkpoint", 0.0
+    trainable._reported_step = 0
+    trainable._train()
+    assert trainable._report_from_matching_checkpoint().step == 2
+    state = load_checkpoint(trainable._checkpoint)
+    del state["rules"]
+    save_checkpoint(trainable._checkpoint, state)
+    previous_checkpoint(trainable._checkpoint).unlink()
+    trainable._train()
+    assert [trainable._report_from_matching_checkpoint().step for _ in range(2)] == [2, 4]
+    assert trainable._mishaps == [
+        "an earlier version wrote the checkpoint and trained by other rules: now the generator's average"
+        " ramps up and includes the batch statistics; training restarts"
     ]
 
 
