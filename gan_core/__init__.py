@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gan_core.evaluation import Evaluator
     from gan_core.generator import Generator, load_generator, save_generator
     from gan_core.loop_config import Changeable, LoopConfig
+    from gan_core.loops.check import check_loop
     from gan_core.loops.snapshot import Snapshot
     from gan_core.memory import keep_freed_memory
     from gan_core.trainer import Trainer
@@ -59,6 +60,7 @@ __all__ = [
     "TrialConfig",
     "UnknownNameError",
     "check_contract",
+    "check_loop",
     "keep_freed_memory",
     "load_dataset",
     "load_generator",
@@ -91,6 +93,7 @@ _MODULE_OF = {
     "TrialConfig": "config",
     "UnknownNameError": "errors",
     "check_contract": "contract",
+    "check_loop": "loops.check",
     "keep_freed_memory": "memory",
     "load_dataset": "datasets",
     "load_generator": "generator",
