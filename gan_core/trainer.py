@@ -238,7 +238,8 @@ class Trainer:
 
     def _to_device(self, network: nn.Module) -> nn.Module:
         """Move a network to the device, in channels-last layout, which is faster for convolutions."""
-        return network.to(self._device, self._dtype).to(memory_format=torch.channels_last)
+        where: dict[str, Any] = {"device": self._device, "dtype": self._dtype}
+        return network.to(**where, memory_format=torch.channels_last)
 
     def _adam(self, network: nn.Module, lr: float) -> Adam:
         """Return an optimizer that skips updates after the guard found a loss or gradient not finite."""
