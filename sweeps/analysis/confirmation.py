@@ -9,10 +9,33 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sweeps.analysis.statistics import CONFIDENCE, Array, Flags, Race, Scale, compare, interval, race
+from sweeps.analysis.comparison import (
+    ERROR,
+    FUTILE,
+    Comparison,
+    Flags,
+    Gain,
+    Means,
+    Race,
+    Scores,
+    collapses,
+    compare,
+    estimate,
+    gain,
+    race,
+)
+from sweeps.analysis.evidence import Evidence
+from sweeps.analysis.rows import kind_of_failure, seconds_of
+from sweeps.analysis.seed_noise import chance_below, posterior
+from sweeps.analysis.statistics import Array, Scale, rate_interval
 from sweeps.record.past import UNFINISHED
 from sweeps.record.status import Status
-from sweeps.words import counted
+from sweeps.words import counted, duration
+
+MEMORY = "OutOfMemory"
+LIKELY = 0.5
+"""The probability above which a seed counts as collapsed."""
+MOST_MORE_SEEDS = 4
 
 
 @dataclass(frozen=True)
@@ -22,75 +45,96 @@ class SeedScores:
     Args:
         names: The K trials of the search that have the configurations.
         scores: ``(K, S)``, final scores, a column per seed; NaN without a score (yet).
-        failed: ``(K, S)``, True if the trial diverged or crashed.
-        failures: The failures of each configuration in words: ``1 diverged``.
+        on_scale: The same on the scale, with the trainings that diverged or ended otherwise.
+        failures: How often each configuration failed, by the words for the kind of failure.
+        seconds: The seconds that a training of each configuration takes; NaN if unknown.
         scale: The scale on which scores are compared.
+        evidence: What is known about the noise of seeds.
     """
 
     names: list[str]
     scores: Array
-    failed: Flags
-    failures: list[str]
+    on_scale: Scores
+    failures: list[Counter[str]]
+    seconds: Array
     scale: Scale
+    evidence: Evidence
 
     @classmethod
-    def from_rows(cls, rows: Sequence[dict[str, Any]], names: Sequence[str], scale: Scale) -> "SeedScores":
+    def from_rows(
+        cls, rows: Sequence[dict[str, Any]], names: Sequence[str], scale: Scale, evidence: Evidence
+    ) -> "SeedScores":
         """Collect the scores of the configurations ``names`` from the record's rows of a confirmation."""
         seeds = list(dict.fromkeys(row["config"]["seed"] for row in rows))
-        scores = np.full((len(names), len(seeds)), np.nan)
-        failed = np.zeros(scores.shape, dtype=bool)
+        shape = (len(names), len(seeds))
+        scores, seconds = np.full(shape, np.nan), np.full(shape, np.nan)
+        diverged, ended = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
         kinds: dict[str, Counter[str]] = {name: Counter() for name in names}
         for row in rows:
             if row["of"] not in kinds or row["status"] in UNFINISHED:
                 continue
             place = list(names).index(row["of"]), seeds.index(row["config"]["seed"])
             score = (row["final"] or {}).get(scale.metric)
-            failed[place] = score is None
+            ended[place], diverged[place] = True, row["status"] == Status.DIVERGED
             scores[place] = np.nan if score is None else score
+            seconds[place] = np.nan if score is None else seconds_of(row) or np.nan
             if score is None:
-                kinds[row["of"]][Status(row["status"]).words] += 1
-        failures = [", ".join(f"{n} {kind}" for kind, n in kinds[name].items()) for name in names]
-        return cls(list(names), scores, failed, failures, scale)
+                kinds[row["of"]][_kind(row)] += 1
+        on_scale = Scores(scale.to_scale(scores), diverged, ended)
+        known = ~np.isnan(seconds)
+        mean_seconds = np.where(known, seconds, 0).sum(axis=1) / np.where(
+            known.any(axis=1), known.sum(axis=1), np.nan
+        )
+        return cls(list(names), scores, on_scale, [kinds[n] for n in names], mean_seconds, scale, evidence)
 
-    @property
-    def values(self) -> Array:
-        """The scores, on the scale on which they are compared."""
-        return self.scale.to_scale(self.scores)
+    @cached_property
+    def estimates(self) -> Means:
+        """The estimated means, on the scale."""
+        return estimate(self.on_scale, self.evidence)[0]
+
+    @cached_property
+    def collapsed(self) -> Array:
+        """The probability ``(K, S)`` that each seed collapsed."""
+        return collapses(self.on_scale, self.evidence)
 
     def means(self) -> pd.DataFrame:
-        """Return a row per configuration: ``mean``, ``low``, ``high``, ``seeds`` (with a score), ``failed``.
+        """Return a row per configuration.
 
-        The mean of fid is geometric; the interval is that of :func:`sweeps.analysis.statistics.interval`.
+        ``mean``, ``low``, ``high``: the mean over seeds that neither diverged nor collapsed, with its 95 %
+        interval, by the model of :mod:`sweeps.analysis.seed_noise`; of fid the geometric mean. ``seeds``: the
+        seeds with a score. ``failed``: the failures in words. ``failure_rate``, ``failure_low``,
+        ``failure_high``: the share of seeds that diverged or collapsed, with its 95 % interval.
         """
-        found = interval(self.values)
+        found = self.estimates
         ends = np.sort(
             np.stack([self.scale.from_scale(found.low), self.scale.from_scale(found.high)]), axis=0
         )
+        failed = self.on_scale.diverged.sum(axis=1) + (self.collapsed > LIKELY).sum(axis=1)
+        tried = self.on_scale.n + self.on_scale.diverged.sum(axis=1)
+        low, high = rate_interval(failed, tried)
         return pd.DataFrame(
             {
                 "mean": self.scale.from_scale(found.mean),
                 "low": ends[0],
                 "high": ends[1],
-                "seeds": (~np.isnan(self.scores)).sum(axis=1),
-                "failed": self.failures,
+                "seeds": self.on_scale.n,
+                "failed": [self._failures(index) for index in range(len(self.names))],
+                "failure_rate": failed / np.where(tried > 0, tried, np.nan),
+                "failure_low": low,
+                "failure_high": high,
             },
             index=pd.Index(self.names, name="trial_id"),
         )
 
-    def noise(self) -> float:
-        """Return how far two seeds of one configuration differ at most in 95 % of pairs, on the scale.
+    def _failures(self, index: int) -> str:
+        n_collapsed = int((self.collapsed[index] > LIKELY).sum())
+        counts = self.failures[index] + Counter({"collapsed": n_collapsed})
+        return ", ".join(f"{n} {kind}" for kind, n in counts.items() if n)
 
-        The variance over seeds is pooled over all configurations. NaN if none has two scores.
-        """
-        from scipy.special import stdtrit
 
-        deviations = self.values - interval(self.values).mean[:, None]
-        seeds = (~np.isnan(deviations)).sum(axis=1)
-        degrees = np.maximum(seeds - 1, 0).sum()
-        if degrees == 0:
-            return float("nan")
-        spread = np.sqrt(np.nansum(deviations[seeds > 1] ** 2) / degrees)
-        return float(stdtrit(degrees, 0.975) * np.sqrt(2) * spread)
+def _kind(row: dict[str, Any]) -> str:
+    """Return the words for a training without a score."""
+    return "out of memory" if kind_of_failure(row) == MEMORY else Status(row["status"]).words
 
 
 WINNER, TIE, WORSE, FAILED, UNKNOWN = "winner", "tie", "worse", "failed", "-"
@@ -107,25 +151,35 @@ class ConfirmationResult:
         looks: The numbers of seeds after which finalists are compared.
         until_resolved: Whether finalists significantly worse than the winner got no further seeds.
         is_finished: Whether all seeds have been trained.
+        defaults: The finalist with the tutorial's defaults, if it is one.
     """
 
     scores: SeedScores
     looks: tuple[int, ...]
     until_resolved: bool
     is_finished: bool
+    defaults: str | None = None
 
     @cached_property
     def _race(self) -> Race:
-        values, failed = self.scores.values, self.scores.failed
+        scores, evidence = self.scores.on_scale, self.scores.evidence
         if self.until_resolved:
-            return race(values, failed, self.looks)
-        compared = compare(values, failed)
-        return Race(compared, compared.is_tied, values.shape[1])
+            return race(scores, evidence, self.looks)
+        compared = compare(scores, evidence)
+        return Race(compared, ~compared.is_worse & scores.can_win, scores.values.shape[1])
+
+    @property
+    def comparison(self) -> Comparison:
+        """The comparison with the winner, on the scale."""
+        return self._race.comparison
 
     @property
     def winner(self) -> str | None:
-        """The finalist with the best mean among those that failed least often; None without any score."""
-        index = self._race.comparison.winner
+        """The finalist with the best mean; None without any score.
+
+        A finalist that diverged on more than half of its seeds does not win against one that did not.
+        """
+        index = self.comparison.winner
         return None if index is None else self.scores.names[index]
 
     @property
@@ -134,40 +188,87 @@ class ConfirmationResult:
         frame = self.frame()
         return list(frame["trial_id"][frame["verdict"] == TIE])
 
+    def gain(self, trial_id: str | None = None) -> Gain | None:
+        """Return the gain of a finalist, by default the winner, over the defaults.
+
+        Returns:
+            The gain; None if either has no score, or if the noise of seeds is unknown.
+        """
+        names, one = self.scores.names, trial_id or self.winner
+        if one is None or self.defaults is None or one == self.defaults:
+            return None
+        looks = self.looks if self.until_resolved else ()
+        return gain(
+            self.scores.on_scale, names.index(one), names.index(self.defaults), self.scores.evidence, looks
+        )
+
+    def are_worse(self, values: Array) -> Flags:
+        """Return which single scores, on the scale, show a configuration to be worse than the winner."""
+        scores, winner = self.scores.on_scale, self.comparison.winner
+        prior = self.scores.evidence.prior(scores.values)
+        if winner is None or prior is None or not len(values):
+            return np.zeros(len(values), dtype=bool)
+        width = max(1, scores.values.shape[1])
+        rows = np.full((len(values) + 1, width), np.nan)
+        rows[0, : scores.values.shape[1]], rows[1:, 0] = scores.values[winner], values
+        return posterior(rows, prior).better_than(np.array(0))[1:] < ERROR
+
+    def chance_of_luck(self, value: float, n_trials: int) -> float | None:
+        """Return how probably the best of many trials scores below ``value`` if all equal the defaults.
+
+        Args:
+            value: A score on the scale.
+            n_trials: The number of trials.
+
+        Returns:
+            The probability; None if the defaults have no score, or if the noise of seeds is unknown.
+        """
+        scores, prior = self.scores.on_scale, self.scores.evidence.prior(self.scores.on_scale.values)
+        if self.defaults is None or prior is None:
+            return None
+        place = self.scores.names.index(self.defaults)
+        if not scores.n[place]:
+            return None
+        of_defaults = posterior(scores.values[[place]], prior)
+        return float(chance_below(of_defaults, prior, value, n_trials)[0])
+
     def frame(self) -> pd.DataFrame:
         """Return a row per finalist, the winner first.
 
-        ``trial_id`` (of the search), ``verdict`` (winner; tie; worse; failed if it failed more often than the
-        winner), the columns of :meth:`SeedScores.means`, and the paired difference from the winner with its
-        interval, ``vs_winner``, ``vs_low``, ``vs_high``: a ratio for fid, a difference for other metrics. In
-        95 % of sweeps the intervals of all differences hold at once.
+        ``trial_id`` (of the search), ``verdict`` (winner; tie; worse; failed if it diverged on more than half
+        of its seeds, or has no score), ``mean``, ``low``, ``high``, ``seeds``, ``failed``, the difference
+        from the winner with its interval, ``vs_winner``, ``vs_low``, ``vs_high`` (a ratio for fid, a
+        difference for other metrics; in 95 % of sweeps the intervals of all differences hold at once),
+        ``expected_loss`` (by how much the finalist is worse than the best one on average, on the same scale),
+        and the columns ``failure_...`` of :meth:`SeedScores.means`.
         """
-        compared, scale = self._race.comparison, self.scores.scale
-        differences = compared.differences
-        ends = np.sort(
-            np.stack([scale.from_scale(differences.low), scale.from_scale(differences.high)]), axis=0
-        )
+        compared, scale = self.comparison, self.scores.scale
+        ends = np.sort(np.stack([scale.from_scale(compared.low), scale.from_scale(compared.high)]), axis=0)
         frame = self.scores.means().reset_index()
         frame.insert(1, "verdict", self._verdicts())
-        frame["vs_winner"], frame["vs_low"], frame["vs_high"] = scale.from_scale(differences.mean), *ends
-        place = frame["verdict"].map({WINNER: 0, TIE: 1, WORSE: 1} | dict.fromkeys(UNRANKED, 2))
+        place = list(frame.columns).index("failure_rate")
+        loss = scale.from_scale(compared.loss)
+        added = {"vs_winner": scale.from_scale(compared.difference), "vs_low": ends[0], "vs_high": ends[1]}
+        for name, column in (added | {"expected_loss": loss}).items():
+            frame.insert(place, name, column)
+            place += 1
+        order = frame["verdict"].map({WINNER: 0, TIE: 1, WORSE: 1} | dict.fromkeys(UNRANKED, 2))
         means = frame["mean"] if scale.less_is_better else -frame["mean"]
         return (
-            frame.assign(place=place, means=means)
-            .sort_values(["place", "means"], kind="stable", ignore_index=True)
-            .drop(columns=["place", "means"])
+            frame.assign(order=order, means=means)
+            .sort_values(["order", "means"], kind="stable", ignore_index=True)
+            .drop(columns=["order", "means"])
         )
 
     def _verdicts(self) -> list[str]:
-        compared, replicas = self._race.comparison, self.scores
-        if compared.winner is None:
-            return [FAILED if failed.any() else UNKNOWN for failed in replicas.failed]
-        low = compared.differences.low
+        scores, is_in, winner = self.scores.on_scale, self._race.is_in, self.comparison.winner
+        if winner is None:
+            return [FAILED if ended.any() else UNKNOWN for ended in scores.ended]
         verdicts = [
-            TIE if tied else WORSE if low[index] > 0 else FAILED
-            for index, tied in enumerate(compared.is_tied)
+            (TIE if is_in[index] else WORSE) if can_win else FAILED if scores.ended[index].any() else UNKNOWN
+            for index, can_win in enumerate(scores.can_win)
         ]
-        verdicts[compared.winner] = WINNER
+        verdicts[winner] = WINNER
         return verdicts
 
     def conclusion(self) -> str:
@@ -175,16 +276,57 @@ class ConfirmationResult:
         if not self.is_finished:
             return "not finished: gan-sweep resume continues it"
         if self.winner is None:
-            return "no finalist has a score on these seeds"
+            return f"no finalist has a score on these seeds{self._without_memory()}"
         if len(self.scores.names) == 1:
             return f"{self.winner} is the only finalist"
-        seeds = f"({counted(self._race.n_seeds, 'seed')}, {100 * CONFIDENCE:.0f} %)"
-        tied = self.tied
+        return f"{self._order()}{self._without_memory()}"
+
+    def _order(self) -> str:
+        n = self._race.n_seeds
+        seeds = f"({counted(n, 'seed')}, 95 %)"
+        tied, verdicts = self.tied, self._verdicts()
+        if np.isnan(self.comparison.loss).all():
+            return f"{self.winner} comes first; two scores of one configuration are needed to say how surely"
         if not tied:
-            better = f"{self.winner} is significantly better than every other finalist"
-            has_failed = FAILED in self._verdicts()
-            return f"{better}{', or failed less often' if has_failed else ''} {seeds}"
+            failed = ", or has failed less often" if FAILED in verdicts else ""
+            return f"{self.winner} is significantly better than every other finalist{failed} {seeds}"
         sentence = f"{self.winner} is not significantly better than {' and '.join(tied)} {seeds}"
-        if self.until_resolved:
-            return f"{sentence}, and --max-seeds allows no more than {self.looks[-1]}"
-        return f"{sentence}; --until-resolved trains more seeds of tied finalists"
+        if not self.until_resolved or (n < self.looks[-1] and not self._race.is_futile):
+            return f"{sentence}; --until-resolved trains more seeds of tied finalists"
+        if self._race.is_futile:
+            return f"{sentence}, and more seeds up to {self.looks[-1]} would hardly separate them"
+        return f"{sentence}, and --max-seeds allows no more than {self.looks[-1]}"
+
+    def _without_memory(self) -> str:
+        """Return the words for the finalists whose trainings all ran out of memory."""
+        names = [
+            name
+            for name, failures, ended in zip(
+                self.scores.names, self.scores.failures, self.scores.on_scale.ended, strict=True
+            )
+            if ended.any() and failures["out of memory"] == ended.sum()
+        ]
+        ran = "; {} ran out of memory on every seed and cannot win"
+        return ran.format(" and ".join(names)) if names else ""
+
+    def outlook(self) -> str | None:
+        """Return what more seeds would show of the nearest tied finalist, and what they cost, in a clause.
+
+        Returns:
+            The clause; None if nothing is tied, or if nothing is known about the noise of seeds.
+        """
+        compared, names = self.comparison, self.scores.names
+        tied = [names.index(name) for name in self.tied]
+        if not self.is_finished or compared.winner is None or not tied or np.isnan(compared.spread).all():
+            return None
+        other = max(tied, key=lambda index: compared.difference[index])
+        chances = {more: compared.chance(other, more) for more in range(1, MOST_MORE_SEEDS + 1)}
+        more = next((n for n, chance in chances.items() if chance >= 0.5), 2)
+        if chances[MOST_MORE_SEEDS] < FUTILE:
+            more = MOST_MORE_SEEDS
+        seconds = more * (self.scores.seconds[other] + self.scores.seconds[compared.winner])
+        cost = f" ({duration(seconds)} of training)" if seconds >= 1 else ""
+        return (
+            f"{counted(more, 'more seed')} would separate {names[other]} from {self.winner} with a chance of"
+            f" {100 * chances[more]:.0f} %{cost}"
+        )

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sweeps.analysis.confirmation import TIE, WINNER, ConfirmationResult, SeedScores
+from sweeps.analysis.evidence import Evidence
 from sweeps.analysis.frames import Frames
 from sweeps.analysis.rows import row_scores, same_but_for_the_seed
 from sweeps.analysis.statistics import Scale
@@ -94,18 +95,30 @@ class Leaderboard:
             return None
         from sweeps.spec.sections import Confirm
 
-        settings = Confirm.model_validate(facts["settings"])
+        settings, names = Confirm.model_validate(facts["settings"]), among or facts["finalists"]
+        baselines = [row["trial_id"] for row in self._record.trials if row["is_baseline"]]
         return ConfirmationResult(
-            SeedScores.from_rows(self._record.replicas, among or facts["finalists"], scale),
+            self._seed_scores(names, scale),
             settings.looks,
             settings.until_resolved,
             facts["status"] == Status.COMPLETED,
+            next((name for name in baselines if name in names), None),
         )
 
     def seed_scores(self, scale: Scale) -> SeedScores:
         """Return the scores over seeds of every configuration that any confirmation trained."""
-        configurations = dict.fromkeys(row["of"] for row in self._record.replicas)
-        return SeedScores.from_rows(self._record.replicas, list(configurations), scale)
+        return self._seed_scores(list(dict.fromkeys(row["of"] for row in self._record.replicas)), scale)
+
+    def evidence(self, scale: Scale) -> Evidence:
+        """Return what is known about the noise of seeds on a scale."""
+        return Evidence.on(scale, self._record.facts.get("extractor"))
+
+    def noise(self, scale: Scale) -> float | None:
+        """Return the median distance between two seeds of one configuration; None if it is unknown."""
+        return self.evidence(scale).distance_of_two_seeds(self.seed_scores(scale).on_scale.values)
+
+    def _seed_scores(self, names: Sequence[str], scale: Scale) -> SeedScores:
+        return SeedScores.from_rows(self._record.replicas, names, scale, self.evidence(scale))
 
     def finalists(self, top: int) -> list[dict[str, Any]]:
         """Return the record's rows of the best configurations, and of the tutorial's defaults.
@@ -180,27 +193,26 @@ class Leaderboard:
 
     def _with_seeds(self, frame: pd.DataFrame, scale: Scale) -> pd.DataFrame:
         """Return the trials with their scores over fresh seeds, and with ``tie``."""
-        scores = self.seed_scores(scale)
-        frame = frame.join(scores.means()[_OVER_SEEDS], on="trial_id")
+        frame = frame.join(self.seed_scores(scale).means()[_OVER_SEEDS], on="trial_id")
         frame["seeds"] = frame["seeds"].astype("Int64")
-        return frame.assign(tie=self._ties(frame, scale, scores.noise()))
+        return frame.assign(tie=self._ties(frame, scale))
 
-    def _ties(self, frame: pd.DataFrame, scale: Scale, noise: float) -> pd.Series:
-        """Return which trials tie with the best trial.
+    def _ties(self, frame: pd.DataFrame, scale: Scale) -> pd.Series:
+        """Return which trials tie with the confirmation's winner.
 
-        For a finalist, the confirmation decides. For any other trial with a final score, the difference from
-        the best final score is compared with ``noise``, the spread over seeds.
+        For a finalist, the confirmation decides. Any other trial has one score, the luckiest of many: it is
+        no tie if even that score is significantly worse than the winner. Otherwise a tie is unknown.
         """
-        values = scale.to_scale(frame[scale.metric].where(frame["has_final"]).to_numpy(dtype=float))
-        behind = pd.Series(values - np.nanmin(values, initial=np.inf), index=frame.index)
-        tie = (behind <= noise).astype("boolean").where(behind.notna() & ~np.isnan(noise))
+        tie = pd.Series(pd.NA, index=frame.index, dtype="boolean")
         result = self.confirmation(scale)
-        if result is None:
+        if result is None or result.winner is None:
             return tie
         verdicts = frame["trial_id"].map(result.frame().set_index("trial_id")["verdict"])
-        is_decided = np.full(len(frame), result.winner is not None)
-        of_finalists = verdicts.isin([WINNER, TIE]).astype("boolean").where(is_decided)
-        return tie.where(verdicts.isna(), of_finalists)
+        tie = tie.mask(verdicts.notna(), verdicts.isin([WINNER, TIE]).astype("boolean"))
+        singles = frame[frame["has_final"] & verdicts.isna() & frame[scale.metric].notna()]
+        values = scale.to_scale(singles[scale.metric].to_numpy(dtype=float))
+        tie.loc[singles.index[result.are_worse(values)]] = False
+        return tie
 
 
 def ranks(scores: pd.Series) -> pd.Series:

@@ -32,7 +32,7 @@ def trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[str
         **row_scores(row),
         "reason": row["reason"],
         "traceback": row["traceback"],
-        "seconds": row["ended_at"] and row["before_s"] + row["ended_at"] - row["since"],
+        "seconds": seconds_of(row),
         **_as_columns(row["config"]),
         **dict.fromkeys(searched),
         **_as_columns(row["params"]),
@@ -45,6 +45,11 @@ def _as_columns(params: dict[str, Any]) -> dict[str, Any]:
     if "precision" in columns:
         columns[column_of("precision")] = columns.pop("precision")
     return columns
+
+
+def seconds_of(row: dict[str, Any]) -> float | None:
+    """Return the seconds that a trial ran, without pauses; None while it runs."""
+    return row["ended_at"] and float(row["before_s"] + row["ended_at"] - row["since"])
 
 
 def row_scores(row: dict[str, Any]) -> dict[str, Any]:

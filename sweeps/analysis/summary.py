@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
+from math import exp
 from typing import Any
 
 import pandas as pd
 
+from sweeps.analysis.confirmation import ConfirmationResult
 from sweeps.analysis.frames import Frames
 from sweeps.analysis.leaderboard import Leaderboard
 from sweeps.analysis.rows import row_scores
@@ -50,9 +52,28 @@ def _confirmation_summary(frames: Frames, leaderboard: Leaderboard) -> dict[str,
         "seconds": elapsed_s(facts),
         "trials": dict(Counter(row["status"] for row in frames.record.replicas)),
         "winner": result.winner,
+        "gain": _gain_summary(result),
         "tied": result.tied,
         "conclusion": result.conclusion(),
+        "outlook": result.outlook(),
+        "noise_of_seeds": result.scores.evidence.kind.words,
         "finalists": json_records(leaderboard.of_confirmation()),
+    }
+
+
+def _gain_summary(result: ConfirmationResult) -> dict[str, Any] | None:
+    """Return the winner's gain over the defaults: a ratio for fid, a difference for other metrics."""
+    gain = result.gain()
+    if gain is None:
+        return None
+    is_ratio = result.scores.scale.is_logarithmic
+    mean, low, high = (exp(each) if is_ratio else each for each in (gain.mean, gain.low, gain.high))
+    return {
+        "mean": mean,
+        "low": low,
+        "high": high,
+        "probability_of_no_gain": gain.no_gain,
+        "is_significant": gain.is_significant,
     }
 
 

@@ -222,6 +222,17 @@ class Sweep:
         """
         return self._leaderboard.confirmation(self.scale(by), among)
 
+    def noise(self, by: str | None = None) -> float | None:
+        """Return how far the scores of two seeds of one configuration typically lie apart, on the scale.
+
+        It is known from recorded replicas if they have the metric and the extractor of this sweep, otherwise
+        from this sweep's own confirmation.
+
+        Returns:
+            The median distance; of fid that of the logarithms. None if it is unknown.
+        """
+        return self._leaderboard.noise(self.scale(by))
+
     def scale(self, by: str | None = None) -> "Scale":
         """Return the scale on which scores of a metric are compared, by default of the primary metric.
 

@@ -160,7 +160,8 @@ class Session:
         ours = asked_for(past, settings, names)
         facts = {"settings": settings.model_dump(), "finalists": names}
         ledger = Ledger(self._folder, self._content, facts, self._change)
-        searcher = Confirmation(self._spec, settings, self._folder, finalists, past)
+        extractor = record.facts.get("extractor")
+        searcher = Confirmation(self._spec, settings, self._folder, finalists, past, extractor)
         stage = _Stage(
             searcher=searcher,
             scheduler=FIFOScheduler(),

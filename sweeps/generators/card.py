@@ -39,7 +39,8 @@ are not comparable.
 | --- | --- | --- |
 {scores}
 
-{_of_seeds(sweep, about["confirmed"])} By that, {about["judged"]}.
+{_of_seeds(sweep, about["confirmed"])} By that, {about["judged"]}
+(judged by {about["judged_by"]}).
 
 Memorisation is the distance of samples to the nearest training images, divided by that of held-out images:
 about 1 or more without copying, towards 0 for copies. The check requires {LEAST_MEMORISATION:g}.
@@ -116,7 +117,7 @@ _VERDICTS = {
     WINNER: "is the winner",
     TIE: "is not significantly worse than the winner",
     WORSE: "is significantly worse than the winner",
-    FAILED: "failed more often than the winner",
+    FAILED: "diverged on most of its seeds, or has no score",
     UNKNOWN: "has no score",
 }
 

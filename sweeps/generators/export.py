@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from shutil import copyfile, rmtree
 from typing import Any
@@ -157,6 +158,7 @@ def _about(sweep: Sweep, trial_id: str, image_shape: list[int]) -> dict[str, Any
         "floor_images": floors and floors.images,
         "confirmed": _confirmed(sweep, trial_id),
         "judged": judge(sweep, trial_id).sentence("its gain over the tutorial's defaults"),
+        "judged_by": f"gan-sweep {version('gan-sweep')}",
         "written_by": sweep.facts.get("written_by"),
     }
 

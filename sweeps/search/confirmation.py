@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from ray.tune.search.searcher import Searcher
 
-from sweeps.analysis.statistics import Scale, race
+from sweeps.analysis.comparison import Scores, race
+from sweeps.analysis.evidence import Evidence
+from sweeps.analysis.statistics import Scale
 from sweeps.record.past import Past
 from sweeps.record.status import Stage, Status
 from sweeps.record.trial import Trial
@@ -20,7 +22,7 @@ class Confirmation(Searcher):
     """Suggests the finalists' trainings to Ray Tune: all finalists on the same seeds, seed by seed.
 
     With ``until_resolved``, finalists that are not yet significantly worse than the best are trained on
-    further seeds (:func:`sweeps.analysis.statistics.race`).
+    further seeds (:func:`sweeps.analysis.comparison.race`).
 
     Args:
         spec: The sweep.
@@ -28,6 +30,8 @@ class Confirmation(Searcher):
         folder: The sweep's folder.
         finalists: Rows of the record: the trials of the search with the configurations to train.
         past: The trainings of an earlier confirmation, of these and other configurations.
+        extractor: The SHA-256 of the extractor, if it is known. The evidence on the noise of seeds depends
+            on it.
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class Confirmation(Searcher):
         folder: Path,
         finalists: Sequence[dict[str, Any]],
         past: Past,
+        extractor: str | None = None,
     ) -> None:
         super().__init__()
         self._spec = spec
@@ -46,13 +51,14 @@ class Confirmation(Searcher):
         self._finalists = {row["trial_id"]: row for row in finalists}
         self._past = past
         self._unfinished = {trial.trial_id: trial for trial in past.unfinished}
+        metric = spec.metric[0]
+        self._scale = Scale(metric.name, less_is_better=metric.goal == "minimize")
+        self._evidence = Evidence.on(self._scale, extractor)
         self._number = past.n_suggested
         self._running: dict[str, Trial] = {}
-        self._scores = {
-            row["trial_id"]: row["final"] and row["final"][spec.metric[0].name]
-            for row in past.rows
-            if row["trial_id"] not in self._unfinished
-        }
+        ended = [row for row in past.rows if row["trial_id"] not in self._unfinished]
+        self._scores = {row["trial_id"]: row["final"] and row["final"][metric.name] for row in ended}
+        self._diverged = {row["trial_id"] for row in ended if row["status"] == Status.DIVERGED}
 
     @property
     def most_trials(self) -> int:
@@ -87,6 +93,8 @@ class Confirmation(Searcher):
         is_scored = result and status_of(result) is Status.COMPLETED
         score = result[f"final/{self._spec.metric[0].name}"] if result and is_scored else None
         self._scores[trial.trial_id] = score
+        if result and status_of(result) is Status.DIVERGED:
+            self._diverged.add(trial.trial_id)
 
     def retry(self, trial_id: str, past: Past) -> None:
         """Suggest a failed training again; it resumes from the last report in ``past``."""
@@ -118,19 +126,20 @@ class Confirmation(Searcher):
         names = list(self._finalists)
         if not self._until_resolved:
             return self._looks[0], names
-        scores = [
-            [self._scores.get(replica_id(of, place), np.nan) for place in range(self._looks[-1])]
-            for of in names
-        ]
-        failed = np.array([[score is None for score in row] for row in scores])
-        metric = self._spec.metric[0]
-        scale = Scale(metric.name, less_is_better=metric.goal == "minimize")
-        so_far = race(scale.to_scale(np.array(scores, dtype=float)), failed, self._looks)
+        so_far = race(self._so_far(names), self._evidence, self._looks)
         if so_far.is_resolved:
             return so_far.n_seeds, []
         later = [look for look in self._looks if look > so_far.n_seeds]
         left = [name for name, is_in in zip(names, so_far.is_in, strict=True) if is_in]
         return (later[0] if later else so_far.n_seeds), left
+
+    def _so_far(self, names: Sequence[str]) -> Scores:
+        """Return the scores of the finalists on the scale."""
+        replicas = [[replica_id(of, place) for place in range(self._looks[-1])] for of in names]
+        scores = np.array([[self._scores.get(each) for each in row] for row in replicas], dtype=float)
+        ended = np.array([[each in self._scores for each in row] for row in replicas])
+        diverged = np.array([[each in self._diverged for each in row] for row in replicas])
+        return Scores(self._scale.to_scale(scores), diverged, ended)
 
     def _new(self, of: str, place: int) -> Trial:
         found = self._finalists[of]

@@ -102,9 +102,9 @@ def test_asking_for_more_seeds_trains_only_the_missing_ones(workplace, resumed):
     assert after.trials.equals(before.trials)
     assert after.summary()["seconds"] == before.summary()["seconds"]
     assert "geometric mean of the final fid over fresh seeds" in done.stdout
-    verdict, gain = done.stdout.splitlines()[-2:]
-    assert verdict.startswith("verdict   ")
-    assert gain.startswith("gain      the gain over the defaults ")
+    lines = done.stdout.splitlines()
+    verdict = next(number for number, line in enumerate(lines) if line.startswith("verdict   "))
+    assert lines[verdict - 1].startswith("gain      ")
 
     again = gan_sweep("confirm", "tiny", "--seeds", 3, "--json", cwd=workplace)
     assert json.loads(again.stdout)["trials"] == {"completed": 6}
@@ -149,8 +149,8 @@ def test_until_resolved_trains_more_seeds_of_tied_finalists(workplace, resumed):
     found = json.loads(done.stdout)
     seeds = [row["seeds"] for row in found["finalists"]]
     if found["tied"]:
-        assert seeds == [4, 4]
-        assert "--max-seeds allows no more than 4" in found["conclusion"]
+        assert seeds in ([3, 3], [4, 4])
+        assert ("no more than 4" if seeds == [4, 4] else "would hardly separate") in found["conclusion"]
     else:
         assert seeds in ([3, 3], [4, 4])
         assert f"every other finalist ({seeds[0]} seeds, 95 %)" in found["conclusion"]

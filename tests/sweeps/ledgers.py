@@ -108,7 +108,10 @@ def scores_of(number, index):
 
 
 def write_confirmation(folder, scores, status=Status.COMPLETED, **settings):
-    """Write a confirmation and return the sweep; ``scores`` has a score or a failure per trial and seed."""
+    """Write a confirmation and return the sweep.
+
+    ``scores`` has, by trial and seed, a score, a failure, or a failure and its reason.
+    """
     seeds = max(map(len, scores.values()))
     facts = {"settings": Confirm(**{"seeds": seeds} | settings).model_dump(), "finalists": list(scores)}
     ledger, number = Ledger(folder, read_ledger(folder.name, folder.parent).facts["spec"], facts), 0
@@ -120,9 +123,9 @@ def write_confirmation(folder, scores, status=Status.COMPLETED, **settings):
             config = {"steps": 10, "eval_samples": 200, "final_samples": 1000, "seed": 2**32 + place}
             ledger.start(Trial(trial_id, number, {}, config, of.endswith("0000"), Stage.CONFIRM, of))
             number += 1
-            if isinstance(score, Status):
+            if isinstance(score, Status | tuple):
                 ledger.report(trial_id, 5, {"fid": 1.0}, 1.0)
-                ledger.end(trial_id, score)
+                ledger.end(trial_id, *(score if isinstance(score, tuple) else [score]))
             else:
                 ledger.end(trial_id, Status.COMPLETED, final={"fid": score, "kid": -score})
     ledger.close(status)

