@@ -23,7 +23,7 @@ from sweeps.record.comparability import check_comparable, check_split
 from sweeps.record.layout import check_results, create_sweep_folder
 from sweeps.record.locks import running_lock
 from sweeps.record.past import Past
-from sweeps.record.reading import Record, read_facts, read_ledger, spec_in_effect
+from sweeps.record.reading import Record, check_unchanged, read_facts, read_ledger, spec_in_effect
 from sweeps.record.status import Stage, Status
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.overrides import Override
@@ -71,6 +71,7 @@ class _Plan:
         searches: Whether there is anything left to search.
         change: What the command changes of an earlier sweep, as :class:`Ledger` takes it.
         compared: The facts of the sweep that the new scores are compared with, under what the user asked for.
+        record: The record that the plan rests on; None for a new sweep.
     """
 
     spec: SweepSpec
@@ -83,6 +84,7 @@ class _Plan:
     searches: bool = True
     change: Mapping[str, Any] | None = None
     compared: tuple[str, Mapping[str, Any]] | None = None
+    record: Record | None = None
 
 
 def execute(
@@ -225,6 +227,7 @@ def _continue(
         searches=past is not None,
         change=change,
         compared=(f"{change['command']} {folder.name}", record.facts),
+        record=record,
     )
     return _run(plan, request)
 
@@ -298,6 +301,8 @@ def _run(plan: _Plan, request: Request) -> Outcome:
 
         session = Session(plan.spec, folder, plan.store, site, [signals, budget], request, plan.change)
         with disk_full_as_error(folder), session, running_lock(folder):
+            if plan.record:
+                check_unchanged(plan.record)
             log.keep_in(folder)
             is_done = not plan.searches or session.search(plan.earlier, plan.past) is Status.COMPLETED
             if plan.confirm and is_done and signals.number is None:

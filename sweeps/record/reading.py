@@ -20,6 +20,9 @@ from sweeps.record.status import Stage, Status
 
 _Read = TypeVar("_Read")
 
+_OF_A_RUN = ("since", "status", "changes", "confirmation")
+"""The facts that each run of a sweep changes."""
+
 _ESSENTIAL = ("sweep_id", "started_at", "status", "spec")
 
 
@@ -116,6 +119,21 @@ def read_ledger(name: str, results: Path) -> Record:
     facts, trials = _read(folder, lambda connection: (facts_in(connection), trials_in(connection)))
     by_stage = {stage: [row for row in trials if row["stage"] == stage] for stage in Stage}
     return Record(folder, facts, by_stage[Stage.SEARCH], by_stage[Stage.CONFIRM])
+
+
+def check_unchanged(record: Record) -> None:
+    """Check that no other process has run a sweep since its record was read.
+
+    Raises:
+        SweepError: One has. What was planned from the record would train trials again.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DamagedLedgerWarning)
+        now = read_ledger(record.folder.name, record.folder.parent)
+    facts = [{name: each.facts.get(name) for name in _OF_A_RUN} for each in (record, now)]
+    if facts[0] != facts[1] or (record.trials, record.replicas) != (now.trials, now.replicas):
+        name = record.folder.name
+        raise SweepError(f"another process has run {name} since this command read its record: type it again")
 
 
 def read_facts(folder: Path) -> dict[str, Any]:

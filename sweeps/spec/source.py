@@ -10,6 +10,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from sweeps.errors import Fault, KeyPath, SpecError
 from sweeps.spec.other_tools import foreign_search
 from sweeps.spec.overrides import Override, apply
+from sweeps.spec.synonyms import name_here
 from sweeps.spec.training import readable_hyperparameters
 from sweeps.spec.wandb import (
     ALIASES,
@@ -163,6 +164,8 @@ class Source:
             foreign = foreign_search(name, parameter, known)
             is_mapping = isinstance(parameter, dict)
             unsupported = unsupported_distribution(name, parameter, known) if is_mapping else None
+            if unsupported and name not in known and (here := name_here(name, known)) in known:
+                unsupported += f"; the parameter is called {here} here"
             if foreign:
                 self._refuse(path, foreign)
             elif unsupported:

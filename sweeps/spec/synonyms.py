@@ -73,6 +73,8 @@ KEYS = {
     "direction": "metric: {name: fid}; the goal follows from the name",
     "mode": "metric: {name: fid}; the goal follows from the name",
     "objective": "metric",
+    "optimized_metric": "metric",
+    "defaults": "the values of those files under parameters",
     "study_name": "name",
     "experiment_name": "name",
     "params": "parameters",

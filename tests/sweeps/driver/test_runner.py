@@ -6,9 +6,10 @@ from gan_core.config import TrialConfig
 from sweeps.driver import runner
 from sweeps.driver.request import Request
 from sweeps.driver.runner import _changed_spec, confirm_sweep, execute, resume_sweep
-from sweeps.errors import SpecError
+from sweeps.errors import SpecError, SweepError
 from sweeps.record.layout import create_sweep_folder
 from sweeps.record.ledger import Ledger
+from sweeps.record.reading import check_unchanged
 from sweeps.record.status import Status
 from sweeps.record.trial import Trial
 from sweeps.spec.overrides import parse_setting
@@ -87,3 +88,11 @@ def test_a_confirmation_uses_what_resume_changed_and_then_the_options(confirmed,
     Ledger(confirmed, recorded, change=change).close(Status.COMPLETED)
     plan = confirm_sweep("tiny", {"top": 2, "seeds": None}, Request(tmp_path))
     assert (plan.confirm.top, plan.confirm.seeds) == (2, 5)
+
+
+def test_a_plan_is_void_once_another_process_has_run_the_sweep(confirmed, recorded, tmp_path):
+    plan = resume_sweep("tiny", Request(tmp_path), [parse_setting("trials=9")])
+    check_unchanged(plan.record)
+    Ledger(confirmed, recorded).close(Status.COMPLETED)
+    with pytest.raises(SweepError, match=r"another process has run tiny since .*: type it again"):
+        check_unchanged(plan.record)
