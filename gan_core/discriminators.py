@@ -1,6 +1,6 @@
 """What a training needs to know and to change of a discriminator before its first step."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -10,7 +10,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from gan_core.architectures import Architecture, ImageShape
 from gan_core.config import TrialConfig
-from gan_core.precision import float32_precision
+from gan_core.precision import CONVOLUTION_LAYERS, float32_precision
 
 N_IMAGES, KEPT = 8, 3
 PERTURBATION = 0.02
@@ -81,35 +81,56 @@ def found_independent(config: TrialConfig, image_shape: ImageShape, device: torc
     return bool(((first - second)[KEPT].abs() <= TOLERANCE * largest).all())
 
 
+def last_layer(config: TrialConfig, image_shape: ImageShape, device: torch.device) -> str | None:
+    """Return the name of the linear or convolutional layer that runs last in a forward pass, if any."""
+    with _perturbed_copy(config, image_shape, device) as network:
+        return _last_to_run(network, _random_images(image_shape, device), _is_linear_or_convolution)
+
+
 def ends_in_sigmoid(config: TrialConfig, image_shape: ImageShape, device: torch.device) -> bool:
     """Return whether all logits stay in [0, 1] if the last layer's weights are multiplied by 1e3 and by -1e3.
 
     The weights are multiplied because logits that are small for all images may lie in [0, 1] by themselves.
     """
-    images = torch.rand(N_IMAGES, *image_shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    images = _random_images(image_shape, device)
     with _perturbed_copy(config, image_shape, device) as network:
-        weights = _weights_of_last_layer(network, images.to(device))
+        last = _last_to_run(network, images, _has_weight_matrix)
+        layer = nn.Module() if last is None else network.get_submodule(last)
+        weights = [weight for weight in layer.parameters() if weight.requires_grad]
         for scale in (LOGIT_SCALE, -1.0):
             for weight in weights:
                 weight.mul_(scale)
-            logits: Tensor = network(images.to(device))
+            logits: Tensor = network(images)
             if not ((logits >= 0) & (logits <= 1)).all():
                 return False
     return bool(weights)
 
 
-def _weights_of_last_layer(network: nn.Module, images: Tensor) -> list[nn.Parameter]:
-    """Return the trained parameters of the last layer with a weight matrix that a forward pass runs."""
-    ran: list[nn.Module] = []
+def _random_images(image_shape: ImageShape, device: torch.device) -> Tensor:
+    images = torch.rand(N_IMAGES, *image_shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    return images.to(device)
+
+
+def _is_linear_or_convolution(layer: nn.Module) -> bool:
+    return isinstance(layer, (nn.Linear, *CONVOLUTION_LAYERS))
+
+
+def _has_weight_matrix(layer: nn.Module) -> bool:
+    return is_parametrized(layer) or any(weight.dim() > 1 for weight in layer.parameters(recurse=False))
+
+
+def _last_to_run(network: nn.Module, images: Tensor, is_layer: Callable[[nn.Module], bool]) -> str | None:
+    """Return the name of the last layer of a kind that ends its part of a forward pass; None without one."""
+    ran: list[str] = []
     hooks = [
-        layer.register_forward_hook(lambda layer, *_: ran.append(layer))
-        for layer in network.modules()
-        if is_parametrized(layer) or any(weight.dim() > 1 for weight in layer.parameters(recurse=False))
+        layer.register_forward_hook(lambda *_, name=name: ran.append(name))
+        for name, layer in network.named_modules()
+        if is_layer(layer)
     ]
     network(images)
     for hook in hooks:
         hook.remove()
-    return [weight for layer in ran[-1:] for weight in layer.parameters() if weight.requires_grad]
+    return ran[-1] if ran else None
 
 
 def _logits_of_new_copy(config: TrialConfig, image_shape: ImageShape, images: Tensor) -> Tensor:

@@ -69,15 +69,12 @@ def float32_precision(precision: Precision, device: torch.device) -> Iterator[No
         yield
 
 
-def keep_last_layer_in_float32(discriminator: nn.Module, device: torch.device) -> None:
-    """Compute the logits in float32 in mixed precision: losses are small differences of large logits.
+def keep_in_float32(layer: nn.Module, device: torch.device) -> None:
+    """Compute a layer in float32 in mixed precision, such as the last layer of a discriminator.
 
-    The last layer is the last linear or convolutional layer that the network registers. On a CPU with fast
-    bfloat16, the layer's gradient is still rounded.
+    Losses are small differences of large logits. On a CPU with fast bfloat16, the gradient of the layer is
+    still rounded.
     """
-    layers = [each for each in discriminator.modules() if isinstance(each, (nn.Linear, *CONVOLUTION_LAYERS))]
-    if not layers:
-        return
     contexts = ExitStack()
 
     def enter(_layer: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -88,8 +85,8 @@ def keep_last_layer_in_float32(discriminator: nn.Module, device: torch.device) -
     def leave(_layer: nn.Module, _inputs: tuple[Any, ...], _output: Tensor) -> None:
         contexts.close()
 
-    layers[-1].register_forward_pre_hook(enter, prepend=True)
-    layers[-1].register_forward_hook(leave, always_call=True)
+    layer.register_forward_pre_hook(enter, prepend=True)
+    layer.register_forward_hook(leave, always_call=True)
 
 
 @dataclass(frozen=True)

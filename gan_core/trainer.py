@@ -1,6 +1,7 @@
 """One step of adversarial training."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from functools import cached_property
 from typing import Any
@@ -14,7 +15,7 @@ from gan_core.architectures import ImageShape
 from gan_core.average import MovingAverage
 from gan_core.choices import Precision
 from gan_core.config import TrialConfig
-from gan_core.discriminators import add_spectral_norm, has_independent_rows
+from gan_core.discriminators import add_spectral_norm, has_independent_rows, last_layer
 from gan_core.divergence import DivergenceGuard
 from gan_core.flags import VANISHING_GRADIENT_RATIO
 from gan_core.gradients import mean_logits
@@ -22,7 +23,7 @@ from gan_core.noise import restore_rng, rng_for
 from gan_core.precision import (
     autocast_for,
     float32_precision,
-    keep_last_layer_in_float32,
+    keep_in_float32,
     resolve_precision,
 )
 
@@ -80,10 +81,7 @@ class Trainer:
         self._g_optimizer = self._adam(self.generator, config.lr)
         chosen: Precision = config.precision if dtype == torch.float32 else "fp32"
         self._precision = resolve_precision(chosen, self._device)
-        if self._precision == "bf16":
-            keep_last_layer_in_float32(self.discriminator, self._device)
         self._g_forward = autocast_for(self._precision, self._device, self.generator)
-        self._d_forward = autocast_for(self._precision, self._device, self.discriminator)
         self._logits_separated = torch.zeros((), dtype=torch.bool, device=self._device)
         self._g_gradient_norm = torch.zeros((), device=self._device)
         self._max_g_gradient_norm = torch.zeros((), device=self._device)
@@ -208,6 +206,15 @@ class Trainer:
         fake = self.fake_images(last_noise)
         d_metrics = self._update_discriminator(last_real, fake.detach())
         return d_metrics | self._update_generator(last_real, fake)
+
+    @cached_property
+    def _d_forward(self) -> AbstractContextManager[None]:
+        """The autocast of the discriminator's forward pass, from which the last layer is then exempt."""
+        if self._precision == "bf16":
+            last = last_layer(self._config, self._image_shape, self._device)
+            if last is not None:
+                keep_in_float32(self.discriminator.get_submodule(last), self._device)
+        return autocast_for(self._precision, self._device, self.discriminator)
 
     @cached_property
     def _shares_batches(self) -> bool:

@@ -304,6 +304,33 @@ def test_the_last_layer_is_in_float32_in_bf16(digits, monkeypatch, architecture)
     assert found[1] == pytest.approx(found[0], abs=1e-3)
 
 
+class HeadFirst(torch.nn.Module):
+    """Registers the last layer first."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = torch.nn.Linear(16, 1)
+        self.body = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 16), torch.nn.ReLU())
+
+    def forward(self, images):
+        return self.head(self.body(images))
+
+
+class HeadFirstPair(Spare):
+    discriminator = staticmethod(lambda _config, _image_shape: HeadFirst())
+
+
+def test_the_last_layer_is_the_one_that_runs_last(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    trainer = Trainer(TrialConfig(architecture=f"{__name__}:HeadFirstPair", precision="bf16"), (1, 28, 28))
+    network = trainer.discriminator
+    seen = {}
+    network.body[1].register_forward_hook(lambda _layer, _inputs, output: seen.update(body=output.dtype))
+    network.head.register_forward_hook(lambda _layer, _inputs, output: seen.update(head=output.dtype))
+    trainer.step(torch.rand(8, 1, 28, 28), torch.rand(8, 96))
+    assert seen == {"body": torch.bfloat16, "head": torch.float32}
+
+
 def precision_in_step(device):
     """Return what float32 convolutions and matrices are multiplied in inside of a step in fp32."""
     parts = torch.backends
