@@ -31,7 +31,8 @@ class InstantTrainable(GanTrainable):
     """A trial that does everything except training."""
 
     def _train(self, start: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - the trainable's
-        self._reports = instant_reports(self._config)
+        if isinstance(self._config, TrialConfig):
+            self._reports = instant_reports(self._config)
 
 
 def instant_reports(config: TrialConfig) -> Iterator[Report]:

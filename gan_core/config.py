@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from gan_core.choices import Precision
 from gan_core.component_config import ComponentConfig
 from gan_core.components import ARCHITECTURES, LOSSES, PENALTIES
-from gan_core.loop_config import Changeable, UnusedWith, changeable
+from gan_core.loop_config import Changeable, SameAs, UnusedWith, changeable
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +46,7 @@ class TrialConfig(ComponentConfig):
     )
     noise_dim: int = Field(96, ge=1, le=4096, description="The dimension of the generator's noise.")
     lr: Annotated[float, Changeable] = Field(3e-4, gt=0, description="Adam's learning rate.")
-    lr_d: Annotated[float | None, Changeable] = Field(
+    lr_d: Annotated[float | None, Changeable, SameAs("lr")] = Field(
         None, gt=0, description="The discriminator's learning rate (TTUR); lr if not set."
     )
     beta1: Annotated[float, Changeable] = Field(

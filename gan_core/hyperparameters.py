@@ -3,16 +3,19 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from gan_core.component import default_of, rejection
+from gan_core.component import check_declarations, default_of, rejection
 from gan_core.component_config import joined, registries
 from gan_core.config import TrialConfig
-from gan_core.loop_config import Changeable, LoopConfig, UnusedWith
-from gan_core.registry import is_import_path
+from gan_core.loop_config import Changeable, LoopConfig, SameAs, UnusedWith
+from gan_core.registry import import_attribute, is_import_path
+
+if TYPE_CHECKING:
+    from gan_core.loops.declaration import Loop
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,12 @@ class Hyperparameter:
         marks = [mark for each in self._fields for mark in each.metadata if isinstance(mark, UnusedWith)]
         return {mark.name: mark.value for mark in marks}
 
+    @property
+    def same_as(self) -> str | None:
+        """The hyperparameter that this one equals if it is None."""
+        marks = [mark for each in self._fields for mark in each.metadata if isinstance(mark, SameAs)]
+        return marks[0].name if marks else None
+
     def rejection(self, value: object) -> str | None:
         """Return why a training would reject ``value``, or None if it would not."""
         reasons = [(owner, rejection(model, self.key, value)) for owner, model in self.models.items()]
@@ -85,7 +94,8 @@ class Hyperparameters(Mapping[str, Hyperparameter]):
     Args:
         config: The class of the config.
         chosen: The components that a sweep chooses among, by the field that names them.
-        unreadable: The fields that name components besides these, which cannot be read.
+        unreadable: The fields that name components besides these, which cannot be read; None if the training
+            itself cannot be read, and any name may exist.
 
     Raises:
         GanCoreError: The parameters of a component cannot be read.
@@ -99,7 +109,7 @@ class Hyperparameters(Mapping[str, Hyperparameter]):
         self,
         config: type[LoopConfig],
         chosen: Mapping[str, Sequence[str]] | None = None,
-        unreadable: Collection[str] = (),
+        unreadable: Collection[str] | None = (),
     ) -> None:
         self.config = config
         self.registries = registries(config)
@@ -125,7 +135,7 @@ class Hyperparameters(Mapping[str, Hyperparameter]):
 
         It is False of a misspelt name alone, so that a fault of the component is not two faults.
         """
-        return name in self or name.partition(".")[0] in self._unreadable
+        return name in self or self._unreadable is None or name.partition(".")[0] in self._unreadable
 
     @property
     def changeable(self) -> list[str]:
@@ -148,14 +158,53 @@ class Hyperparameters(Mapping[str, Hyperparameter]):
             known.models[component] = model
 
 
-def config_class() -> type[TrialConfig]:
-    """Return the class of the config of gan_core's own training."""
-    return TrialConfig
+def config_of(train: str | None = None) -> type[LoopConfig]:
+    """Return the class of a training's config.
+
+    Args:
+        train: The import path of a training loop; None for gan_core's own.
+
+    Raises:
+        GanCoreError: The import path does not lead to a training loop, or the loop declares a hyperparameter
+            that has no default or is not a number, a string or a boolean.
+    """
+    if train is None:
+        return TrialConfig
+    from gan_core.loops.declaration import config_class
+
+    config = config_class(named_loop(train))
+    check_declarations(config, config.__name__)
+    return config
+
+
+def named_loop(train: str) -> "Loop":
+    """Return the training loop with an import path.
+
+    Raises:
+        ImportPathError: The import path is malformed, its module or attribute is missing, or importing fails.
+        LoopError: What it leads to is not a training loop.
+    """
+    from gan_core.loops.declaration import check_is_loop
+
+    loop: Any = import_attribute(train)
+    check_is_loop(loop)
+    return cast("Loop", loop)
+
+
+def can_resume(train: str | None) -> bool:
+    """Return whether a training resumes from a checkpoint: a loop of a user needs the parameter ``state``.
+
+    Raises:
+        GanCoreError: As for :func:`named_loop`.
+    """
+    from gan_core.loops.declaration import takes_state
+
+    return train is None or takes_state(named_loop(train))
 
 
 def named_code(config: Mapping[str, object]) -> list[str]:
     """Return the components of a recorded config that are a user's own, each as ``MODULE:NAME``."""
-    named = [str(config.get(field)) for field in registries(config_class())]
+    named = [str(config.get(field)) for field in registries(TrialConfig)]
     return [name for name in named if is_import_path(name)]
 
 

@@ -19,6 +19,17 @@ class Changeable:
 
 
 @dataclass(frozen=True)
+class SameAs:
+    """Mark a hyperparameter that equals another one if it is None.
+
+    Args:
+        name: The other hyperparameter.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True)
 class UnusedWith:
     """Mark a hyperparameter that has no effect if another one has this value.
 

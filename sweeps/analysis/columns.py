@@ -3,10 +3,24 @@
 import numpy as np
 import pandas as pd
 
+RESULTS = frozenset(
+    (
+        *("trial_id", "of", "status", "is_baseline", "pareto", "flags", "took_over", "retries"),
+        *("step", "best_step", "samples", "reason", "traceback", "seconds"),
+        *("fid", "kid", "precision", "recall", "coverage", "modes", "class_kl", "memorisation", "copies"),
+        "images_per_s",
+    )
+)
+"""Columns of results; a parameter of the same name has another column."""
+
 
 def column_of(parameter: str) -> str:
-    """Return the column of a parameter. ``precision`` is a score, so the parameter has another column."""
-    return f"{parameter}_of_training" if parameter == "precision" else parameter
+    """Return the column of a parameter.
+
+    >>> column_of("lr"), column_of("precision")
+    ('lr', 'precision_of_training')
+    """
+    return f"{parameter}_of_training" if parameter in RESULTS else parameter
 
 
 def is_number(values: pd.Series) -> bool:

@@ -41,10 +41,7 @@ def trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[str
 
 def _as_columns(params: dict[str, Any]) -> dict[str, Any]:
     """Return parameters by their columns."""
-    columns = dict(params)
-    if "precision" in columns:
-        columns[column_of("precision")] = columns.pop("precision")
-    return columns
+    return {column_of(name): value for name, value in params.items()}
 
 
 def seconds_of(row: dict[str, Any]) -> float | None:

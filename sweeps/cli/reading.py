@@ -34,11 +34,21 @@ MOST_ITEMS = 20
 """How many missing items ``sync`` names."""
 
 
-def schema_command() -> None:
+def schema_command(
+    spec: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="SPEC.yaml", help="A file: its schema has the parameters of its training and components."
+        ),
+    ] = None,
+    trust: AllowImports = False,  # noqa: ARG001 - by its callback
+) -> None:
     """Print the JSON Schema of search-space files, for editors."""
+    from sweeps.spec.reading import read_spec
     from sweeps.spec.schema import json_schema
 
-    print(json_text(json_schema()))
+    known = read_spec(spec)[0].hyperparameters if spec else None
+    print(json_text(json_schema(known)))
 
 
 def rank_command(

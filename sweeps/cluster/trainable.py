@@ -3,7 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import traceback
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict
 from math import ceil, isfinite
 from pathlib import Path
@@ -16,11 +17,14 @@ from ray import tune
 from sweeps.cluster.worker_log import ended_after, mark_start
 
 if TYPE_CHECKING:
-    from gan_core import ImageDataset, Report, TrialConfig
+    from gan_core import ImageDataset, LoopConfig, Report
     from sweeps.cluster.storage import Storage
 
 
 _CHECKPOINT, _TRIAL = "training.checkpoint", "trial.json"
+
+SECONDS_TO_CLOSE = 10.0
+"""How long a user's training loop may take to end after it was stopped."""
 
 
 class Content(bytes):
@@ -43,14 +47,15 @@ class GanTrainable(tune.Trainable):
     _reported_step: int
     _taken_over: dict[str, Any] | None
     _best: dict[str, float]
-    _config: "TrialConfig"
+    _config: "LoopConfig"
+    _loop: str | None
     _metrics: list[dict[str, Any]]
     _stop_on: set[str]
     _sends_weights: bool
     _mishaps: list[str]
     _left_behind: frozenset[Path] = frozenset()
     _data: "ImageDataset"
-    _reports: "Iterator[Report]"
+    _reports: "Iterator[Report]" = iter(())
 
     def setup(
         self,
@@ -90,6 +95,10 @@ class GanTrainable(tune.Trainable):
         """Start another trial."""
         self._start(new_config)
         return True
+
+    def cleanup(self) -> None:
+        """End the training before this worker ends."""
+        self._end_training()
 
     def step(self) -> dict[str, Any]:
         """Train up to the next report and return it with the best score so far."""
@@ -199,9 +208,10 @@ class GanTrainable(tune.Trainable):
 
     def _weights(self, report: "Report") -> Content | None:
         """Return the file of the best report's generator in the last report, if the sweep asks for it."""
+        from gan_core import TrialConfig
         from gan_core.generator import generator_bytes
 
-        if report.weights is None or not self._sends_weights:
+        if report.weights is None or not self._sends_weights or not isinstance(self._config, TrialConfig):
             return None
         return Content(generator_bytes(self._config, self._data.image_shape, report.weights))
 
@@ -259,11 +269,13 @@ class GanTrainable(tune.Trainable):
         return {"status": "running", "done": False}
 
     def _start(self, suggestion: dict[str, Any]) -> None:
-        from gan_core.hyperparameters import config_class
+        from gan_core.hyperparameters import config_of
         from sweeps.cluster.shipping import use_import_folders
 
+        self._end_training()
         use_import_folders(suggestion["import_folders"])
-        self._config = config_class().model_validate(suggestion["config"])
+        self._loop = suggestion["train"]
+        self._config = config_of(self._loop).model_validate(suggestion["config"])
         self._sends_weights = suggestion["sends_weights"]
         self._stop_on = set() if suggestion["is_baseline"] else set(suggestion["stop_on"])
         self._metrics, self._best = suggestion["metrics"], suggestion["best"]
@@ -313,10 +325,12 @@ class GanTrainable(tune.Trainable):
 
     def _train(self, start: dict[str, Any] | None = None) -> None:
         from gan_core import train
+        from gan_core.hyperparameters import named_loop
         from gan_core.memory import release_gpu_memory
 
-        self._reports = iter(())
+        self._end_training()
         release_gpu_memory()
+        own = {} if self._loop is None else {"loop": named_loop(self._loop)}
         self._reports = train(
             self._config,
             self._data,
@@ -328,7 +342,23 @@ class GanTrainable(tune.Trainable):
             on_damage=lambda damage: self._mishaps.append(damage),
             monitor=self._metrics[0]["name"],
             goal=self._metrics[0]["goal"],
+            **own,
         )
+
+    def _end_training(self) -> None:
+        """End the training where it waits after a report: a user's loop runs its ``finally`` blocks.
+
+        The trial has ended for the record. An exception of those blocks is therefore only printed, and a
+        worker whose blocks do not end within :data:`SECONDS_TO_CLOSE` is ended.
+        """
+        reports, self._reports = self._reports, iter(())
+        if not isinstance(reports, Generator):
+            return
+        try:
+            with ended_after(SECONDS_TO_CLOSE):
+                reports.close()
+        except Exception:  # noqa: BLE001 - the code is a user's
+            traceback.print_exc()
 
 
 def _not_finite(metrics: Mapping[str, float]) -> list[str]:

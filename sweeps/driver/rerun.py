@@ -58,7 +58,7 @@ def rerun(sweep: Sweep, trial_id: str) -> Iterator[Repetition]:
     import torch
 
     from gan_core import Evaluator, load_dataset, train
-    from gan_core.hyperparameters import config_class
+    from gan_core.hyperparameters import config_of, named_loop
 
     spec, threads_before = sweep.facts["spec"], torch.get_num_threads()
     torch.set_num_threads(spec["resources"]["cpu"])
@@ -77,9 +77,10 @@ def rerun(sweep: Sweep, trial_id: str) -> Iterator[Repetition]:
         if IMAGES not in sweep.facts:
             measure[FLOORS] = evaluator.floors
         check_comparable(f"rerun {sweep.name} {trial_id}", sweep.facts, measure)
-        last_step, checked = max(recorded), config_class().model_validate(config)
+        path, last_step = spec.get("train"), max(recorded)
+        checked, loop = config_of(path).model_validate(config), named_loop(path)
         reason = _reason(sweep, trial_id, checked, data, device)
-        for report in train(checked, data, evaluator, device):
+        for report in train(checked, data, evaluator, device, loop=loop):
             if report.step in recorded:
                 yield Repetition(report.step, report.metrics, recorded[report.step], reason)
             if report.step == last_step:

@@ -157,18 +157,25 @@ class _Population(PopulationBasedTraining):
     def _get_new_config(self, trial: Trial, trial_to_clone: Trial) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the trial's own suggestion with the changed parameters of the trial that it takes over.
 
-        Only lr_d may be unset; it then equals lr.
+        A parameter that is not set there has the value of the hyperparameter that it then equals, as ``lr_d``
+        equals ``lr``, or is drawn anew.
         """
-        lr = trial_to_clone.config["config"]["lr"]
         known = {
-            name: lr if value is None else value for name, value in trial_to_clone.config["params"].items()
+            name: self._set_value(name, trial_to_clone.config["config"]) if value is None else value
+            for name, value in trial_to_clone.config["params"].items()
         }
         explored, operations = super()._get_new_config(trial, SimpleNamespace(config={"params": known}))
         params = {
             name: self._spec.searched[name].nearest(value) for name, value in explored["params"].items()
         }
-        config = self._spec.trial_config(params, trial.config["number"]).model_dump()
+        config = self._spec.trial_values(params, trial.config["number"])
         return {**trial.config, "params": params, "config": config, "best": {}}, operations
+
+    def _set_value(self, name: str, config: dict[str, Any]) -> Scalar:
+        """Return a value for a parameter that a config leaves unset."""
+        other = self._spec.hyperparameters[name].same_as
+        value: Scalar | None = None if other is None else config[other]
+        return self._drawn(self._spec.searched[name]) if value is None else value
 
     def _drawn(self, domain: Domain) -> Scalar:
         return domain.suggest(RandomTrial(random), "")  # type: ignore[arg-type] # it chooses as Optuna's do

@@ -203,7 +203,7 @@ class Search(OptunaSearch):
         if params is None:
             return None
         self._numbers.pop()
-        config = self._spec.trial_config(params, number).model_dump()
+        config = self._spec.trial_values(params, number)
         drawn = self._ot_trials[trial_id].params if trial_id in self._ot_trials else {}
         name, is_baseline = f"{self._name}-{number:04d}", number == 0
         return Trial(name, number, params, config, is_baseline, drawn=drawn or None)

@@ -26,6 +26,7 @@ def suggestion(spec: SweepSpec, folder: Path, trial: Trial, past: Past) -> dict[
         "best": past.best_metrics(trial.trial_id),
         "reported_step": past.last_step(trial.trial_id),
         "data": spec.data,
+        "train": spec.train,
         "extractor": spec.extractor,
         "reference": spec.reference,
         "metrics": [metric.model_dump() for metric in spec.metric],

@@ -34,7 +34,7 @@ def scored_trials(spec: SweepSpec, folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-COMPARED = ("dataset", "image_size", "channels", "extractor", "reference", "metric")
+COMPARED = ("train", "dataset", "image_size", "channels", "extractor", "reference", "metric")
 IGNORED = {"seed"}
 """Parameters that may differ: scores do not depend on their range."""
 

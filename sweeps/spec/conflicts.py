@@ -6,11 +6,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from gan_core.errors import allowed_and_closest
-from gan_core.hyperparameters import Hyperparameter
+from gan_core.hyperparameters import Hyperparameter, can_resume
 from sweeps.errors import Fault, KeyPath
 from sweeps.spec.domains import MAX_LISTED, Fixed, Scalar
 from sweeps.spec.faults import rejection, shown, unknown_parameter
 from sweeps.spec.model import SweepSpec
+from sweeps.spec.published import PUBLISHED
 from sweeps.spec.source import Source
 from sweeps.spec.space import CycleError, Space
 
@@ -22,7 +23,7 @@ def conflicts(source: Source, faults: Sequence[Fault]) -> list[Fault]:
     file are reported at once, and none of them twice.
     """
     found = list(faults)
-    for check in (_condition_faults, _method_faults, _population_faults, _point_faults):
+    for check in (_condition_faults, _method_faults, _population_faults, _point_faults, _loop_faults):
         spec = _valid_part(source.content, [fault.path for fault in found])
         found += [] if spec is None else check(spec, source)
     return found[len(faults) :]
@@ -31,7 +32,7 @@ def conflicts(source: Source, faults: Sequence[Fault]) -> list[Fault]:
 def _valid_part(content: Mapping[str, Any], faulty: Sequence[KeyPath]) -> SweepSpec | None:
     """Return a spec without the faulty parts and what depends on them, or None if that is not valid."""
     parameters = content.get("parameters")
-    if not isinstance(parameters, dict) or ("parameters",) in faulty:
+    if not isinstance(parameters, dict) or {("parameters",), ("train",)} & {*faulty}:
         return None
     absent = {path[1] for path in faulty if path[:1] == ("parameters",)}
     while depending := {
@@ -110,6 +111,9 @@ def _population_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     """Yield the searched parameters that population based training cannot change during a training."""
     if not spec.is_population_based:
         return
+    if not can_resume(spec.train):
+        message = f"pbt copies states of trainings, and {spec.train} takes none: add the parameter state=None"
+        yield source.fault(("early_terminate",), message)
     for name in spec.searched:
         path: KeyPath = ("parameters", name)
         if name not in spec.hyperparameters.changeable:
@@ -152,6 +156,16 @@ def _of_point(spec: SweepSpec, point: Mapping[str, Scalar], name: str) -> Hyperp
     return known.limited_to([point.get(known.chosen_by or "")])
 
 
+def _loop_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+    """Yield what only gan_core's own training has, if the sweep has another one."""
+    if {"loss", "penalty"} <= spec.hyperparameters.keys():
+        return
+    for index, point in enumerate(spec.points):
+        if point == PUBLISHED:
+            message = f"{PUBLISHED} settings are of gan_core's losses, and {spec.train} has none: type points"
+            yield source.fault(("points", index), message)
+
+
 def _outside_space(
     spec: SweepSpec, source: Source, index: int, point: Mapping[str, Scalar]
 ) -> Iterator[Fault]:
@@ -182,7 +196,15 @@ def _why_inactive(spec: SweepSpec, name: str, point: Mapping[str, Scalar]) -> st
 
 def remarks(spec: SweepSpec, source: Source) -> list[Fault]:
     """Return the warnings about parts of a valid file that have no effect."""
-    return sorted([*_unused_parameters(spec, source), *_unreachable_rungs(spec, source)], key=source.order)
+    found = [*_unused_parameters(spec, source), *_unreachable_rungs(spec, source), *_no_state(spec, source)]
+    return sorted(found, key=source.order)
+
+
+def _no_state(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+    """Yield a warning if an interrupted trial cannot resume."""
+    if not can_resume(spec.train):
+        message = f"{spec.train} takes no state, so that interrupted trials start over: add state=None"
+        yield source.fault(("train",), message)
 
 
 def _unreachable_rungs(spec: SweepSpec, source: Source) -> Iterator[Fault]:

@@ -129,9 +129,9 @@ def _replacement(name: str, known: Hyperparameters) -> str:
         if of_field:
             return f"; {allowed_and_closest(name, of_field)}"
         return f": no listed {field} has parameters; a class of your own can declare them"
-    if last in UNSUPPORTED_PARAMETERS:
+    if last in UNSUPPORTED_PARAMETERS and known.registries:
         return f": {UNSUPPORTED_PARAMETERS[last]}"
-    if last in SYNONYMS:
+    if SYNONYMS.get(last, "").partition(",")[0] in known:
         return f": type {SYNONYMS[last]}"
     if last in SweepSpec.model_fields.keys() - {*known}:
         return f": {last} is a key of the file beside parameters: move it there"

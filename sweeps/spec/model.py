@@ -5,7 +5,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from gan_core.components import EXTRACTORS
 from gan_core.datasets import FOLDER, check_dataset
@@ -17,7 +17,7 @@ from sweeps.spec.fields import Channels, Method, Name, Parameter, Points, Second
 from sweeps.spec.published import published_points
 from sweeps.spec.sections import Confirm, EarlyTerminate, Metric, Resources, StrictModel
 from sweeps.spec.space import Space, fixed_values, searched_domains
-from sweeps.spec.training import hyperparameters_of
+from sweeps.spec.training import check_loop_path, hyperparameters_of
 
 FIRST_FRESH_SEED = 2**32
 """Seeds of a search lie below it, unless the file sets ``seed`` otherwise."""
@@ -34,6 +34,9 @@ class SweepSpec(StrictModel):
     """A sweep: what it searches, by which method and metric, and with what budget."""
 
     name: Name = Field(description="The name of the sweep and of its folder in results/.")
+    train: Annotated[str, AfterValidator(check_loop_path)] | None = Field(
+        None, description="A training loop of your own, MODULE:NAME; gan_core's by default."
+    )
     dataset: Annotated[str, AfterValidator(check_dataset)] = Field(
         "mnist-5k", description="The images to learn: a name, folder:PATH or MODULE:NAME."
     )
@@ -132,6 +135,12 @@ class SweepSpec(StrictModel):
             raise ValueError("class_kl needs the classes of the images: type extractor: classifier")
         return self
 
+    @model_validator(mode="after")
+    def _check_speed(self) -> "SweepSpec":
+        if self.train and any(metric.name == "images_per_s" for metric in self.metric):
+            raise ValueError("images_per_s is measured in gan_core's own training only: remove it, or train")
+        return self
+
     @field_validator("metric")
     @classmethod
     def _check_metrics(cls, metrics: list[Metric]) -> list[Metric]:
@@ -157,9 +166,9 @@ class SweepSpec(StrictModel):
 
     @property
     def import_paths(self) -> list[str]:
-        """The user's own dataset, extractor and components, each as ``MODULE:NAME``."""
-        components = (str(value) for name in self.components for value in self.values_of(name))
-        names = [self.dataset, self.extractor, *components]
+        """The user's own training loop, dataset, extractor and components, each as ``MODULE:NAME``."""
+        components = [str(value) for name in self.components for value in self.values_of(name)]
+        names = [*([self.train] if self.train else []), self.dataset, self.extractor, *components]
         return [name for name in names if is_import_path(name) and not name.startswith(FOLDER)]
 
     @property
@@ -174,7 +183,7 @@ class SweepSpec(StrictModel):
         Raises:
             GanCoreError: A component cannot be imported, or is not valid.
         """
-        return hyperparameters_of(self.parameters)
+        return hyperparameters_of(self.train, self.parameters)
 
     @property
     def components(self) -> list[str]:
@@ -254,11 +263,27 @@ class SweepSpec(StrictModel):
         return self.space.with_defaults(point, defaults | nearest)
 
     def trial_config(self, params: Mapping[str, Scalar], number: int) -> LoopConfig:
-        """Return the configuration of trial ``number``: the fixed parameters, and the searched ``params``."""
+        """Return the configuration of trial ``number``: the fixed parameters, and the searched ``params``.
+
+        Raises:
+            pydantic.ValidationError: The config has a rule for several hyperparameters together, and the
+                parameters break it.
+        """
+        return self.hyperparameters.config.model_validate(self._given(params, number))
+
+    def trial_values(self, params: Mapping[str, Scalar], number: int) -> dict[str, Scalar]:
+        """Return all hyperparameters of trial ``number``, also if its config would refuse them.
+
+        If it does, the trial fails in its worker, and the record has the reason.
+        """
+        try:
+            return self.trial_config(params, number).model_dump()
+        except ValidationError:
+            return self.hyperparameters.config().model_dump() | self._given(params, number)
+
+    def _given(self, params: Mapping[str, Scalar], number: int) -> dict[str, Scalar]:
         digest = sha256(f"{self.seed}/{number}".encode()).digest()
-        return self.hyperparameters.config.model_validate(
-            {"seed": int.from_bytes(digest[:4], "big"), **self._fixed, **params}
-        )
+        return {"seed": int.from_bytes(digest[:4], "big"), **self._fixed, **params}
 
     def fresh_seed(self, place: int) -> int:
         """Return seed number ``place`` of a confirmation, from 0; no trial of the search has this seed."""

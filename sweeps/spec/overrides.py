@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from gan_core.hyperparameters import Hyperparameters, config_class
+from gan_core.hyperparameters import Hyperparameters, config_of
 from sweeps.errors import Fault, SpecError
 from sweeps.spec.domains import DOMAINS, Choice, Domain, Fixed
 from sweeps.spec.wandb import ALIASES
@@ -90,7 +90,7 @@ def path_of(key: str) -> tuple[str, ...]:
 def _keys_below(name: str) -> set[str]:
     """Return the keys that a parameter may have; one that names a component is a choice or fixed."""
     kinds: list[type[Domain]] = (
-        [Choice, Fixed] if name in Hyperparameters(config_class()).registries else [*DOMAINS.values()]
+        [Choice, Fixed] if name in Hyperparameters(config_of()).registries else [*DOMAINS.values()]
     )
     return {"parameters", *(key for kind in kinds for key in kind.model_fields)}
 

@@ -2,23 +2,27 @@
 
 from typing import Any
 
-from gan_core.hyperparameters import Hyperparameters, config_class
+from gan_core.hyperparameters import Hyperparameters, config_of
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.sections import GOALS
 from sweeps.spec.wandb import ALIASES
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema(known: Hyperparameters | None = None) -> dict[str, Any]:
     """Return the schema of the files that :func:`sweeps.spec.reading.load_spec` reads.
 
     To the schema of the model it adds what the reader translates: a single metric, nested ``parameters``,
     and W&B's ``bayes`` and ``run_cap``.
+
+    Args:
+        known: The hyperparameters that a file can name. By default, they are those of gan_core's own
+            training, and a file with ``train`` can name any.
     """
     schema = SweepSpec.model_json_schema()
     properties, definitions = schema["properties"], schema["$defs"]
     definitions["Parameter"] = _any_of(properties["parameters"]["additionalProperties"])
-    definitions["Parameters"] = _parameters(properties["parameters"]["description"])
-    properties["parameters"] = {"$ref": "#/$defs/Parameters"}
+    definitions["Group"] = _group()
+    definitions["Parameters"] = _parameters(known or Hyperparameters(config_of()))
     a_metric = [{"enum": [*GOALS]}, {"$ref": "#/$defs/Metric"}]
     properties["metric"] = {
         "description": properties["metric"]["description"],
@@ -27,31 +31,48 @@ def json_schema() -> dict[str, Any]:
     properties["method"]["enum"].append("bayes")
     for alias, key in ALIASES.items():
         properties[alias] = {**properties[key], "description": f"W&B's name of {key}."}
+    properties["parameters"] = {"type": "object", "description": properties["parameters"]["description"]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
         "title": "gan-sweep search space",
+        **_parameters_by_training(is_known=known is not None),
     }
 
 
-def _parameters(description: str) -> dict[str, Any]:
-    group = {
+def _parameters_by_training(*, is_known: bool) -> dict[str, Any]:
+    """Return the rule for ``parameters``; those of a training that is not known may have any name."""
+    own = {"properties": {"parameters": {"$ref": "#/$defs/Parameters"}}}
+    if is_known:
+        return {"allOf": [own]}
+    named = [{"$ref": "#/$defs/Parameter"}, {"$ref": "#/$defs/Group"}]
+    any_name = {"properties": {"parameters": {"additionalProperties": {"anyOf": named}}}}
+    return {"if": {"required": ["train"]}, "then": any_name, "else": own}
+
+
+def _group() -> dict[str, Any]:
+    return {
         "type": "object",
         "description": "A group of parameters, as in W&B's nested files; it only arranges the file.",
         "properties": {"parameters": {"$ref": "#/$defs/Parameters"}},
         "required": ["parameters"],
         "additionalProperties": False,
     }
-    known = Hyperparameters(config_class())
+
+
+def _parameters(known: Hyperparameters) -> dict[str, Any]:
+    parameter, group = {"$ref": "#/$defs/Parameter"}, {"$ref": "#/$defs/Group"}
     named = {
-        name: {"description": each.description, "anyOf": [{"$ref": "#/$defs/Parameter"}, group]}
+        name: {"description": each.description, "anyOf": [parameter, group]}
+        if each.description
+        else {"anyOf": [parameter, group]}
         for name, each in known.items()
     }
+    of_components = {rf"^({'|'.join(known.registries)})\.": parameter} if known.registries else {}
     return {
         "type": "object",
-        "description": description,
         "properties": named,
-        "patternProperties": {rf"^({'|'.join(known.registries)})\.": {"$ref": "#/$defs/Parameter"}},
+        "patternProperties": of_components,
         "additionalProperties": group,
     }
 

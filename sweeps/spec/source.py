@@ -48,7 +48,7 @@ class Source:
         self._overrides = overrides
         self._typed_paths: dict[KeyPath, KeyPath] = {}
         self._faults: list[Fault] = []
-        self.hyperparameters = readable_hyperparameters({})
+        self.hyperparameters = readable_hyperparameters(None, {})
         for override in overrides:
             apply(override, content)
         self._translate()
@@ -157,7 +157,9 @@ class Source:
             message = f"unknown key {path[-1]!r}; allowed in a group of parameters: parameters"
             self._refuse(path, message, of_key=True)
         found = [*flatten(parameters, ("parameters",))]
-        known = readable_hyperparameters({name: parameter for name, parameter, _ in found})
+        known = readable_hyperparameters(
+            self.content.get("train"), {name: parameter for name, parameter, _ in found}
+        )
         self.hyperparameters = known
         flat: dict[str, Any] = {}
         for name, parameter, path in found:

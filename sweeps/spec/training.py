@@ -3,32 +3,50 @@
 from collections.abc import Iterator, Mapping
 
 from gan_core.errors import GanCoreError
-from gan_core.hyperparameters import Hyperparameters, config_class
+from gan_core.hyperparameters import Hyperparameters, config_of
 from gan_core.loop_config import LoopConfig
 from sweeps.spec.domains import Domain
 
 
-def hyperparameters_of(parameters: Mapping[str, Domain]) -> Hyperparameters:
+def check_loop_path(train: str) -> str:
+    """Return ``train`` if it is the import path of a training loop.
+
+    Raises:
+        ValueError: It is not, or what the loop declares has a fault.
+    """
+    try:
+        config_of(train)
+    except GanCoreError as error:
+        raise ValueError(str(error)) from error
+    return train
+
+
+def hyperparameters_of(train: str | None, parameters: Mapping[str, Domain]) -> Hyperparameters:
     """Return the hyperparameters of a sweep.
 
     Args:
+        train: The import path of the training loop; None for gan_core's own.
         parameters: The domains of the parameters, of which those of components count.
 
     Raises:
-        GanCoreError: The parameters of a component cannot be read.
+        GanCoreError: The training loop, or the parameters of a component, cannot be read.
     """
-    config = config_class()
+    config = config_of(train)
     fields = Hyperparameters(config).registries
     return Hyperparameters(config, {name: [*chosen(name, config, parameters.get(name))] for name in fields})
 
 
-def readable_hyperparameters(parameters: Mapping[str, object]) -> Hyperparameters:
+def readable_hyperparameters(train: object, parameters: Mapping[str, object]) -> Hyperparameters:
     """Return the hyperparameters of a file that may have faults, without those that cannot be read.
 
     Args:
+        train: The training loop as the file has it.
         parameters: The parameters as the file has them.
     """
-    config = config_class()
+    try:
+        config = config_of(None if train is None else str(train))
+    except GanCoreError:
+        return Hyperparameters(LoopConfig, unreadable=None)
     readable, unreadable = dict[str, list[str]](), set[str]()
     for field, registry in Hyperparameters(config).registries.items():
         readable[field] = []

@@ -9,8 +9,8 @@ ALIASES = {"run_cap": "trials"}
 """W&B's names of keys that have another name here."""
 
 UNSUPPORTED_KEYS = {
-    "program": "gan-sweep trains its own GANs: remove it, and select your own networks with"
-    " parameters: {architecture: MODULE:NAME}",
+    "program": "gan-sweep does not start scripts: type train: MODULE:NAME for a training loop of your own, or"
+    " parameters: {architecture: MODULE:NAME} for networks of your own",
     "command": "gan-sweep does not start your programs: remove it, and fix parameters with"
     " parameters: {NAME: VALUE}",
     "controller": "gan-sweep is its own controller: remove it",
