@@ -177,15 +177,18 @@ def config_of(train: str | None = None) -> type[LoopConfig]:
     return config
 
 
-def named_loop(train: str) -> "Loop":
-    """Return the training loop with an import path.
+def named_loop(train: str | None) -> "Loop":
+    """Return the training loop with an import path; gan_core's own if it is None.
 
     Raises:
         ImportPathError: The import path is malformed, its module or attribute is missing, or importing fails.
         LoopError: What it leads to is not a training loop.
     """
+    from gan_core.adversarial import train_gan
     from gan_core.loops.declaration import check_is_loop
 
+    if train is None:
+        return train_gan
     loop: Any = import_attribute(train)
     check_is_loop(loop)
     return cast("Loop", loop)

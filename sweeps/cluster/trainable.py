@@ -330,7 +330,6 @@ class GanTrainable(tune.Trainable):
 
         self._end_training()
         release_gpu_memory()
-        own = {} if self._loop is None else {"loop": named_loop(self._loop)}
         self._reports = train(
             self._config,
             self._data,
@@ -342,7 +341,7 @@ class GanTrainable(tune.Trainable):
             on_damage=lambda damage: self._mishaps.append(damage),
             monitor=self._metrics[0]["name"],
             goal=self._metrics[0]["goal"],
-            **own,
+            loop=named_loop(self._loop),
         )
 
     def _end_training(self) -> None:

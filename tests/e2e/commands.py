@@ -40,7 +40,7 @@ def gan_sweep(*arguments, cwd, **environment):
 def board(workplace, name):
     """Return a sweep's leaderboard and history as JSON, without the sweep's name and without times."""
     sweep = sweeps.load(name, workplace / "results")
-    rank, history = sweep.rank(), sweep.history.drop(columns="images_per_s")
+    rank, history = sweep.rank(), sweep.history.drop(columns="images_per_s", errors="ignore")
     for frame in (rank, history):
         frame["trial_id"] = frame["trial_id"].str[-4:]
     return rank.to_json().replace(name, ""), history.to_json()
