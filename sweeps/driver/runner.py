@@ -280,7 +280,9 @@ def _valid_spec(name: str, content: Mapping[str, Any]) -> SweepSpec:
         spec = SweepSpec.model_validate(content)
         _ = spec.space
     except ValidationError as error:
-        details = "; ".join(detail["msg"] for detail in error.errors(include_url=False))
+        details = "; ".join(
+            detail["msg"].removeprefix("Value error, ") for detail in error.errors(include_url=False)
+        )
         raise SweepError(f"the sweep {name} cannot be resumed: {details}") from None
     except GanCoreError as error:
         raise SweepError(f"the sweep {name} cannot be resumed: {error}") from None
