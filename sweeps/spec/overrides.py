@@ -70,7 +70,7 @@ def _takes_text(path: tuple[str, ...]) -> bool:
     """Return whether text belongs at a path of a search-space file."""
     if path[0] != PARAMETERS:
         return path in TEXT_KEYS
-    fields = config_class().model_fields
+    fields = config_of().model_fields
     is_text = len(path) > 1 and path[1] in fields and isinstance(fields[path[1]].default, str)
     return is_text and path[2:] in {(), ("value",)}
 
