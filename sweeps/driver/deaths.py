@@ -19,6 +19,9 @@ _GPU_OUT_OF_MEMORY = (
 )
 """What PyTorch, CUDA, cuBLAS and cuDNN say if a GPU has too little memory."""
 
+_GPU_ERROR = "CUDA error: "
+"""What PyTorch says if CUDA reports any other error; the process cannot use its GPU afterwards."""
+
 
 def error_of(trial: TuneTrial) -> Exception | None:
     """Return the exception that a trial failed with; None if it was raised here or cannot be loaded.
@@ -43,13 +46,16 @@ def death_of(error: Exception | None, message: str) -> str | None:
         message: Tune's text of the error: of an exception in this process, its traceback.
 
     Out of memory counts as a death: other trials may have used the memory up. A worker that runs out of a
-    GPU's memory while it starts, or within a component that raises an error of its own, has died, too.
+    GPU's memory while it starts, or within a component that raises an error of its own, has died, too. So has
+    a worker that cannot use its GPU any more: the GPU or, with NVIDIA's MPS, another trial may be the cause.
     """
     if any(words in text for words in _GPU_OUT_OF_MEMORY for text in (message, str(error))):
         return (
             "GpuOutOfMemory: the GPU had too little memory for the trial; use a larger share of a GPU"
             " (resources.gpu) or a smaller batch_size"
         )
+    if _GPU_ERROR in message or _GPU_ERROR in str(error):
+        return "GpuError: CUDA reported an error, after which the worker could not use its GPU"
     cause = error.cause if isinstance(error, RayTaskError) else error
     if type(cause).__name__ in _OUT_OF_MEMORY:
         return "OutOfMemory: the worker had too little memory"

@@ -42,6 +42,7 @@ def raised(error):
         (raised(torch.AcceleratorError("CUDA error: out of memory")), "", "GpuOutOfMemory"),
         (raised(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when")), "", "GpuOutOfMemory"),
         (ActorDiedError(raised(torch.OutOfMemoryError("CUDA out of memory."))), "", "GpuOutOfMemory"),
+        (raised(torch.AcceleratorError("CUDA error: an illegal memory access")), "", "GpuError"),
         (None, "Traceback\ntorch.OutOfMemoryError: CUDA out of memory.", "GpuOutOfMemory"),
         (raised(ValueError("no")), "", None),
         (ActorDiedError(raised(ValueError("no"))), "", None),
