@@ -84,6 +84,14 @@ class LoopConfig(BaseModel):
         """
         return min(step - step % self.report_every + self.report_every, self.steps)
 
+    def reports_at(self, step: int) -> bool:
+        """Return whether a report is due after ``step``: every ``report_every`` steps and at the last one.
+
+        >>> [step for step in range(1, 6) if LoopConfig(steps=5, report_every=2).reports_at(step)]
+        [2, 4, 5]
+        """
+        return step % self.report_every == 0 or step == self.steps
+
     def identity(self) -> dict[str, Any]:
         """Return the values that must match for a training to resume from a state: the hyperparameters."""
         return self.model_dump()
