@@ -83,7 +83,7 @@ def load(
     import_folders: list[str] | None,
     note: Path,
     trial_options: Mapping[str, Any] | None = None,
-) -> "tuple[Loaded, tuple[ImageDataset, bytes | None]]":
+) -> "tuple[Loaded, tuple[ImageDataset | None, bytes | None]]":
     """Load a dataset and its feature extractor, and check configurations on the images.
 
     Args:
@@ -93,12 +93,14 @@ def load(
         resources: The cores and GPUs of a trial, which this function uses, too.
         import_folders: As for :func:`sweeps.cluster.shipping.use_import_folders`.
         note: A file of this machine, whose content this function replaces by a line about its progress.
-        trial_options: What Ray reserves for a trial, if this function runs without it: a task with these
-            options then checks the configurations. None to check them in this process.
+        trial_options: What Ray reserves for a trial, if this function runs without it on one of several
+            nodes: a task with these options then checks the configurations. None on the only node, which
+            checks them in this process.
 
     Returns:
-        What this function has found out; and the dataset and the extractor's weights, for all other nodes. A
-        classifier that is trained on another processor may differ in the last bits.
+        What this function has found out; and the extractor's weights, for all workers. A classifier that is
+        trained on another processor may differ in the last bits. Beside the weights, several nodes share the
+        dataset; on the only node it is None, and workers map the images of one file into their memory.
 
     Raises:
         GanCoreError: The dataset cannot be loaded or scored, or a component breaks its contract.
@@ -138,7 +140,8 @@ def load(
     evaluator = Evaluator(images.to_if_it_fits(device), device, *measured_by)
     measure = {"images": identity, "extractor": evaluator.extractor}
     warnings = evaluator.warnings(yardstick.samples)
-    return Loaded(measure, images.remarks, tuple(warnings)), (images, weights)
+    shared = None if trial_options is None else images
+    return Loaded(measure, images.remarks, tuple(warnings)), (shared, weights)
 
 
 def check_components(

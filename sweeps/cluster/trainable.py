@@ -61,7 +61,7 @@ class GanTrainable(tune.Trainable):
         self,
         config: dict[str, Any],
         storage: "Storage | None" = None,
-        loaded: "tuple[ImageDataset, bytes | None] | None" = None,
+        loaded: "tuple[ImageDataset | None, bytes | None] | None" = None,
         trial_timeout: float | None = None,
         gpus: float = 0.0,
     ) -> None:
@@ -70,7 +70,7 @@ class GanTrainable(tune.Trainable):
         Args:
             config: The trial, as :func:`sweeps.search.suggestion.suggestion` describes it.
             storage: Where checkpoints are kept; None for the sweep's own folder.
-            loaded: The dataset and its extractor's weights; None if this worker loads them itself.
+            loaded: The dataset and its extractor's weights; None for what this worker loads itself.
             trial_timeout: Seconds without a report after which this worker ends; None for no end.
             gpus: The number of GPUs that Ray has reserved for this worker.
         """
@@ -83,7 +83,8 @@ class GanTrainable(tune.Trainable):
         torch.set_num_threads(config["cpu"])
         self._device = worker_device(gpus)
         self._uploads, self._timeout = storage, trial_timeout
-        data, weights = loaded or (load_dataset(**config["data"]), None)
+        shared, weights = loaded or (None, None)
+        data = load_dataset(**config["data"]) if shared is None else shared
         self._data = data.to_if_it_fits(self._device)
         self._images = data.identity
         measured_by = config["extractor"], weights, config["reference"]

@@ -33,8 +33,8 @@ class Prepared:
         measure: The images and the extractor, as facts of the sweep; empty for the packaged digits, which
             are known only at the first report.
         warnings: Why scores are less reliable than they look.
-        shared: The dataset, shared with all workers (:func:`sweeps.cluster.nodes.load`); None where each
-            worker loads its own.
+        shared: The dataset and the extractor's weights, shared with all workers
+            (:func:`sweeps.cluster.nodes.load`); None for the packaged digits, which each worker loads.
     """
 
     measure: Mapping[str, Any]
@@ -93,7 +93,7 @@ def prepare(
         terminal.say(f"{spec.dataset}: {remark}")
     for warning in found.warnings:
         terminal.say(f"Warning: {warning}", logging.WARNING)
-    return Prepared(found.measure, found.warnings, loaded if shares else None)
+    return Prepared(found.measure, found.warnings, loaded)
 
 
 def _show_note(note: Path, show: Callable[[str], None]) -> None:

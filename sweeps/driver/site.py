@@ -25,7 +25,7 @@ class Site:
         is_cluster: Whether trials run on a Ray that this process did not start.
         resources: What Ray reserves for a trial.
         storage: Where the states of unfinished trials are kept; None for the sweep's folder.
-        loaded: The dataset, shared with all workers (:class:`sweeps.driver.preparation.Prepared`), or None.
+        loaded: What all workers share (:class:`sweeps.driver.preparation.Prepared`), or None.
         measure: The images and the extractor of the trials, as far as they are known before the first report.
         warnings: Why scores are less reliable than they look.
     """

@@ -78,6 +78,8 @@ def test_the_progress_of_a_new_dataset_and_its_classifier_is_shown(make_spec, tm
     spec, console = make_spec(GOOD.replace("mnist-5k", dataset)), Console(file=StringIO(), width=500)
     with local_ray(spec.resources):
         prepared = prepare(spec, {"cpu": 1, "gpu": 0}, Terminal(console), check=lambda: None)
+        images, weights = ray.get(prepared.shared)
+    assert (images, type(weights)) == (None, bytes)
     shown = console.file.getvalue()
     assert f"Loading {spec.dataset} and its classifier: training the classifier, step 60 of 60, acc" in shown
     assert f"{spec.dataset}: left out: 1 file without an image's suffix (1 .txt): notes.txt\n" in shown
