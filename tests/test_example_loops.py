@@ -1,5 +1,6 @@
 """The example loops keep the protocol, train, and are short."""
 
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -73,6 +74,15 @@ def test_the_tutorials_loop_has_the_losses_of_the_built_in_one(monkeypatch, digi
         losses = [(run.advance(), run.metrics())[1] for run in (own, built_in)]
         for name in ("d_loss", "g_loss"):
             assert losses[0][name] == pytest.approx(losses[1][name], rel=1e-4)
+
+
+def test_the_documentations_loop_keeps_the_protocol(monkeypatch, tmp_path, digits):
+    page = (EXAMPLES.parent / "docs" / "own-loop.md").read_text(encoding="utf-8")
+    example, use = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "mine.py").write_text(example, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    exec(use.replace("lr=1e-3", "lr=1e-3, steps=2, eval_samples=128, final_samples=128"))  # noqa: S102
 
 
 def test_the_flow_matching_model_learns(digits, evaluator):
