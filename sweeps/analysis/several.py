@@ -36,6 +36,11 @@ class Sweeps:
         """The names of all sweeps."""
         return ", ".join(sweep.name for sweep in self._sweeps)
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The facts of the first sweep: what scores are measured with is equal in all."""
+        return self._sweeps[0].facts
+
     def scale(self, by: str | None = None) -> Scale:
         """Return the scale of a metric (:meth:`Sweep.scale`), by default of the first sweep's metric."""
         return self._sweeps[0].scale(by)

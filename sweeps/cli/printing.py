@@ -166,7 +166,7 @@ def _floors(frame: pd.DataFrame) -> str:
 
 def _features(sweep: "Sweep | Sweeps") -> str:
     """Return the accuracy of the classifier that measures the scores, as part of a title."""
-    accuracy = accuracy_of(sweep.facts) if isinstance(sweep, Sweep) else None
+    accuracy = accuracy_of(sweep.facts)
     return f"; by a classifier of {100 * accuracy.share:.1f} % accuracy" if accuracy else ""
 
 

@@ -78,8 +78,10 @@ class GanTrainable(tune.Trainable):
 
         from gan_core import Evaluator, keep_freed_memory, load_dataset
         from sweeps.cluster.devices import worker_device
+        from sweeps.cluster.shipping import use_import_folders
 
         keep_freed_memory()
+        use_import_folders(config["import_folders"])
         torch.set_num_threads(config["cpu"])
         self._device = worker_device(gpus)
         self._uploads, self._timeout = storage, trial_timeout
@@ -271,10 +273,8 @@ class GanTrainable(tune.Trainable):
 
     def _start(self, suggestion: dict[str, Any]) -> None:
         from gan_core.hyperparameters import config_of
-        from sweeps.cluster.shipping import use_import_folders
 
         self._end_training()
-        use_import_folders(suggestion["import_folders"])
         self._loop = suggestion["train"]
         self._config = config_of(self._loop).model_validate(suggestion["config"])
         self._sends_weights = suggestion["sends_weights"]

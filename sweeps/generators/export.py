@@ -9,6 +9,7 @@ from pathlib import Path
 from shutil import copyfile, rmtree
 from typing import Any
 
+from gan_core.accuracy import Accuracy
 from gan_core.hyperparameters import named_code
 from gan_core.registry import imports_are_allowed
 from sweeps.analysis.sweep import Sweep
@@ -178,5 +179,7 @@ def _tags(about: dict[str, Any]) -> dict[str, str]:
     """Return the tags of a version in the model registry: where the generator comes from, and its scores."""
     names = ("sweep", "trial_id", "dataset", "extractor", "samples", "judged")
     origin = {name: str(about[name]) for name in names}
+    if about["accuracy"]:
+        origin["classifier"] = str(Accuracy(**about["accuracy"]))
     forced = {"objections": "; ".join(about["objections"])} if about["objections"] else {}
     return origin | forced | {name: f"{value:.6g}" for name, value in about["scores"].items()}

@@ -161,12 +161,17 @@ def test_bad_input_starts_and_writes_nothing(tmp_path, arguments, message):
 MINE = """
 import torch
 from gan_core.architectures.mlp import MLP
+from gan_core.extractors import Extractor
 from gan_core.losses.lsgan import LeastSquares
 
 print("imported")
 
 class Pair(MLP):
     pass
+
+class Tiles(Extractor):
+    def network(self, weights):
+        return torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(4), torch.nn.Flatten())
 
 class Scaled(LeastSquares):
     @staticmethod
@@ -179,15 +184,17 @@ def test_own_components_train_on_a_cached_torchvision_dataset(tmp_path):
     (tmp_path / "mine.py").write_text(MINE, encoding="utf-8")
     write_mnist(tmp_path / "cache")
     own = ["dataset=mnist", "parameters.architecture=mine:Pair", "parameters.loss=mine:Scaled"]
+    own += ["extractor=mine:Tiles", "reference=train"]
     options = ["--allow-imports", "--trials", 1, *(part for each in own for part in ("--set", each))]
     done = gan_sweep(SPACE, *QUICK, *options, "--json", cwd=tmp_path, GAN_SWEEP_CACHE="cache")
     assert done.returncode == 0, done.stderr
-    assert "Loading mnist and its classifier\n" in done.stderr
+    assert "Loading mnist and its mine:Tiles\n" in done.stderr
     assert json.loads(done.stdout)["trials"] == {"completed": 1}
     sweep = sweeps.load("losses", tmp_path / "results")
     (trial,) = sweep.trials.to_dict("records")
     assert (trial["architecture"], trial["loss"]) == ("mine:Pair", "mine:Scaled")
-    assert sweep.facts["spec"]["dataset"] == "mnist"
+    assert (sweep.facts["spec"]["dataset"], sweep.facts["spec"]["reference"]) == ("mnist", "train")
+    assert sweep.summary()["accuracy"] is None
 
 
 BROKEN = """
