@@ -55,9 +55,8 @@ class Batches(Iterator[Batch]):
     def __next__(self) -> Batch:
         """Return the next batch."""
         indices = self._next_indices()
-        images = normalize(self._images.index_select(0, indices).to(self._device))
-        labels = None if self._labels is None else self._labels.index_select(0, indices).to(self._device)
-        return Batch(images, labels)
+        images = normalize(self._selected(self._images, indices))
+        return Batch(images, None if self._labels is None else self._selected(self._labels, indices))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state for :meth:`load_state_dict`: the place in the order, and the global random states.
@@ -80,6 +79,16 @@ class Batches(Iterator[Batch]):
         self._rng.set_state(state["rng"].cpu())
         self._indices = state["indices"].to(self._images.device)
         set_random_state(state["randomness"])
+
+    def _selected(self, values: Tensor, indices: Tensor) -> Tensor:
+        """Return some of the values on the device of the batches.
+
+        The copy from pinned memory to a GPU does not keep this process waiting.
+        """
+        selected = values.index_select(0, indices)
+        if self._device.type == "cuda" and selected.device.type == "cpu":
+            return selected.pin_memory().to(self._device, non_blocking=True)
+        return selected.to(self._device)
 
     def _next_indices(self) -> Tensor:
         while len(self._indices) < self._batch_size:

@@ -29,6 +29,11 @@ def test_the_held_out_images_themselves_score_zero(digits, evaluator):
     assert (scores["precision"], scores["recall"], scores["coverage"], scores["modes"]) == (1, 1, 1, 10)
 
 
+def test_images_are_scored_as_floats_or_as_uint8(digits, evaluator):
+    images = digits.train[:300]
+    assert evaluator.score(images.split(100)) == evaluator.score(normalize(images).split(100))
+
+
 def test_a_floor_is_what_as_many_real_images_score(digits, evaluator):
     floors = [evaluator.floor(n) for n in (1000, 2000, 4000)]
     assert [floor.images for floor in floors] == [1000, 2000, 4000]

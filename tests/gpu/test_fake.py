@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gan_core import Trainer, TrialConfig
 from gan_core import trainer as of_trainer
 from gan_core.architectures import architectures
-from gan_core.discriminators import add_spectral_norm
+from gan_core.discriminators import add_spectral_norm, last_layer
 from gan_core.losses import losses
 from gan_core.penalties import penalties
 
@@ -49,6 +49,11 @@ def normalized_outside_of_the_mode(network):
         add_spectral_norm(network)
 
 
+def last_layer_on_the_cpu(config, image_shape, _device):
+    with unset_fake_temporarily():
+        return last_layer(config, image_shape, torch.device("cpu"))
+
+
 def zero_gradients(loss, inputs):
     """Stand in for ``Tensor.backward``: PyTorch's autograd engine needs a driver for tensors of a GPU."""
     assert loss.device.type == "cuda"
@@ -69,6 +74,7 @@ def fake_gpu():
         for owner, name, stand_in in (
             (architectures, "get", built_outside_of_the_mode(architectures.get)),
             (of_trainer, "add_spectral_norm", normalized_outside_of_the_mode),
+            (of_trainer, "last_layer", last_layer_on_the_cpu),
             (of_trainer, "rng_for", lambda *_arguments: torch.Generator()),
             (torch.Tensor, "backward", zero_gradients),
             (torch.autograd, "grad", zero_image_gradients),
