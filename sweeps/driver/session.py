@@ -116,10 +116,10 @@ class Session:
     def __enter__(self) -> "Session":
         return self
 
-    def __exit__(self, *_exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
         if self._tracker:
             with self._terminal.announced("Uploading the last results to MLflow"):
-                self._tracker.close(is_hurried=self._is_stopped)
+                self._tracker.close(is_hurried=self._is_stopped, after_error=kind is not None)
             self.tracking_failure = self._tracker.failure
 
     def _is_stopped(self) -> bool:

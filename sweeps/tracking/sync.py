@@ -7,11 +7,9 @@ from pathlib import Path
 
 from sweeps.errors import SweepError
 from sweeps.record.locks import running_lock, uploads_lock
-from sweeps.record.reading import read_facts
 from sweeps.record.recovery import check_whole
 from sweeps.tracking.mirror import Mirror
 from sweeps.tracking.refusals import store_errors
-from sweeps.tracking.runs import experiment_of
 from sweeps.tracking.store import Store, open_store
 from sweeps.tracking.study_file import StudyFile
 from sweeps.tracking.view import VIEW
@@ -84,8 +82,12 @@ def experiment_link(folder: Path, store: Store) -> str:
     """Return the path of a sweep's experiment in MLflow's pages.
 
     Raises:
-        SweepError: The store cannot be read.
+        SweepError: The store cannot be read, or has no experiment of the sweep.
     """
     with store_errors(store):
-        experiment_id = experiment_of(open_store(store, folder.parent), store, folder, read_facts(folder))
-    return f"#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
+        experiment = open_store(store, folder.parent).get_experiment_by_name(folder.name)
+    if experiment is None or experiment.lifecycle_stage != "active":
+        name = folder.name
+        raise SweepError(f"MLflow has no runs of {name}: type gan-sweep sync {name}, which uploads them")
+    page = f"#/experiments/{experiment.experiment_id}/runs"
+    return f"{page}?workflowType=machine_learning&viewStateShareKey={VIEW}"

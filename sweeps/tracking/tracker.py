@@ -44,6 +44,7 @@ class Tracker:
         self._last_words = ""
         self._study_failure: str | None = None
         self._is_killed = False
+        self._after_error = False
         self.failure: str | None = SILENT
         self._process = subprocess.Popen(  # noqa: S603 - this very interpreter
             upload_command(folder),
@@ -59,11 +60,13 @@ class Tracker:
         self._listener = Thread(target=self._listen, name="mlflow", daemon=True)
         self._listener.start()
 
-    def close(self, *, is_hurried: Callable[[], bool] = lambda: False) -> None:
+    def close(self, *, is_hurried: Callable[[], bool] = lambda: False, after_error: bool = False) -> None:
         """Wait for the uploads that are left, as long as MLflow answers; a few seconds if it is hurried.
 
-        The sweep's lock must be free: that ends the process.
+        The sweep's lock must be free: that ends the process. After an error that stopped the sweep, the
+        process says only how to end the sweep's runs.
         """
+        self._after_error = after_error
         began = monotonic()
         while self._listener.is_alive():
             now = monotonic()
@@ -81,7 +84,9 @@ class Tracker:
             for line in self._process.stdout or ():
                 self._note(line)
         code = self._process.returncode
-        if code and self.failure in {None, SILENT} and not self._is_killed:
+        if code and self._after_error and self.failure is None:
+            self._say(self._last_words)
+        elif code and self.failure in {None, SILENT} and not self._is_killed:
             self._fail(f"the process that uploads it has ended ({code}) {self._last_words}".rstrip())
 
     def _note(self, line: str) -> None:

@@ -12,7 +12,7 @@ from sweeps.record.locks import running_lock, uploads_lock
 from sweeps.record.status import Status
 from sweeps.record.uploads import stores_showing_running
 from sweeps.tracking.mirror import Mirror
-from sweeps.tracking.sync import sync
+from sweeps.tracking.sync import experiment_link, sync
 from tests.sweeps.tracking.records import (
     SPEC,
     content,
@@ -27,6 +27,15 @@ from tests.sweeps.tracking.records import (
 )
 
 UPLOADS = ("create_run", "log_batch", "log_image", "set_tag", "set_terminated", "log_artifacts")
+
+
+def test_a_link_to_a_sweep_without_runs_names_the_command_and_creates_nothing(ledger, store):
+    ledger.close(Status.COMPLETED)
+    with pytest.raises(SweepError, match="MLflow has no runs of tiny: type gan-sweep sync tiny"):
+        experiment_link(ledger.folder, store)
+    assert MlflowClient(store.uri).get_experiment_by_name("tiny") is None
+    sync(ledger.folder, store)
+    assert experiment_link(ledger.folder, store).startswith("#/experiments/")
 
 
 def test_a_sweep_is_a_parent_run_with_a_child_for_each_trial(ledger, store):

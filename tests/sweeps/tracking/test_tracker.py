@@ -129,6 +129,19 @@ def test_a_death_is_reported_once_and_costs_the_sweep_nothing(tracker, ledger, r
     assert len(said) == 1
 
 
+def test_after_an_error_that_stopped_the_sweep_it_says_only_how_to_end_its_runs(
+    tracker, ledger, running, said
+):
+    run_trial(ledger, 0, Status.COMPLETED)
+    wait_until(lambda: tracker.failure is None)
+    ledger.abandon()
+    running.close()
+    tracker.close(after_error=True)
+    (line,) = said
+    assert line.endswith("did not end the sweep; to end its runs in MLflow: gan-sweep sync tiny")
+    assert line.startswith("the process that ran tiny")
+
+
 def test_a_store_that_cannot_be_written_is_reported_once(ledger, running, tmp_path, said):
     (tmp_path / "mlflow.db").write_bytes(b"this is no database" * 100)
     tracker = Tracker(ledger.folder, Store.beside(tmp_path), said.append)
