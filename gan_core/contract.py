@@ -118,7 +118,7 @@ class _Check:
         if logits.dim() < MIN_LOGIT_DIMENSIONS or len(logits) != BATCH_SIZE:
             raise ContractError(
                 f"{who}'s output for {BATCH_SIZE} images must have shape ({BATCH_SIZE}, 1), ({BATCH_SIZE}, k)"
-                f" or ({BATCH_SIZE}, 1, h, w), got {tuple(logits.shape)}"
+                f" or ({BATCH_SIZE}, 1, h, w), got {tuple(logits.shape)}: return logits.view(len(images), -1)"
             )
         _require_tensor(f"{who}'s output", logits, tuple(logits.shape))
         if ends_in_sigmoid(self._config, self._shape, self._device):

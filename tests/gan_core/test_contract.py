@@ -410,7 +410,7 @@ def test_a_good_component_of_ones_own_passes_and_leaves_the_random_state_alone()
         (InHalf, r"must be torch\.float32 \(8, 1, 16, 16\), got torch\.float16"),
         (
             FlatLogits,
-            r"output for 8 images must have shape \(8, 1\), \(8, k\) or \(8, 1, h, w\), got \(8,\)",
+            r"output for 8 images must have shape \(8, 1\), \(8, k\) or \(8, 1, h, w\), got \(8,\): return",
         ),
         (PatchesAsImages, r"output for 8 images must have shape .*, got \(32, 1\)"),
         (WithSigmoid, r"the discriminator's output is always in \[0, 1\], because it ends in a sigmoid"),
