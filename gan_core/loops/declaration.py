@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 from inspect import Parameter, isgeneratorfunction, signature, unwrap
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 from gan_core.errors import LoopError
@@ -62,11 +63,22 @@ def check_config(loop: Loop, config: LoopConfig) -> None:
 def _first_annotation(loop: Loop) -> object:
     """Return the type that annotates the first parameter of a loop; None without annotation."""
     check_is_loop(loop)
-    names = [*signature(loop).parameters]
+    first = next(iter(signature(loop).parameters.values()), None)
+    if first is None or first.annotation is Parameter.empty:
+        return None
+    only_first = SimpleNamespace(__annotations__={first.name: first.annotation})
     try:
-        return get_type_hints(loop).get(names[0]) if names else None
+        return get_type_hints(only_first, _globals(loop))[first.name]
     except (NameError, TypeError) as error:
-        raise LoopError(f"the annotations of {loop_name(loop)} cannot be read: {error}") from error
+        raise LoopError(f"the annotation of config in {loop_name(loop)} cannot be read: {error}") from error
+
+
+def _globals(loop: Loop) -> dict[str, Any]:
+    """Return the names of the module that defines a loop."""
+    function: Any = unwrap(loop.func if isinstance(loop, partial) else loop)
+    code = function if hasattr(function, "__globals__") else type(function).__call__
+    found: dict[str, Any] = code.__globals__
+    return found
 
 
 def takes_state(loop: Loop) -> bool:
@@ -75,6 +87,10 @@ def takes_state(loop: Loop) -> bool:
 
 
 def takes_labels(sample: Sample) -> bool:
-    """Return whether a ``sample`` function has a third parameter, for classes."""
+    """Return whether a ``sample`` function has a third parameter, for classes.
+
+    A default value makes a parameter something else: ``lambda n, rng, step=step: ...`` keeps a value.
+    """
     positional = [each for each in signature(sample).parameters.values() if each.kind in _POSITIONAL]
-    return len(positional) > len(("n", "rng"))
+    third = next(iter(positional[2:]), None)
+    return third is not None and (third.default is Parameter.empty or third.name == "labels")

@@ -25,9 +25,9 @@ class Snapshot:
             ``step == config.steps``.
         sample: ``sample(n, rng)`` returns ``n`` images of the dataset's shape, floats in [-1, 1] or uint8. It
             is called with at most 250 at a time, under ``no_grad``, while the loop waits. ``rng`` is a random
-            generator on the CPU, which continues from call to call. If ``sample`` has a third parameter, the
-            third argument is the classes of the images, int64 ``(n,)`` on the training's device; the classes
-            have the distribution of the training images.
+            generator on the CPU, which continues from call to call. A third parameter, without a default or
+            with the name ``labels``, gets the classes of the images, int64 ``(n,)`` on the training's device;
+            the classes have the distribution of the training images.
         generator: The network that ``sample`` uses: the average, if there is one. The weights of its best
             report are kept, and are loaded into it for the final score. Without it, the final score is that
             of the last step.

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from gan_core.checkpoint import load_checkpoint, save_checkpoint
 from gan_core.config import CHANGEABLE, TrialConfig
 from gan_core.evaluation import Evaluator
 from gan_core.loop_config import changeable
-from gan_core.loops.declaration import config_class, loop_name
+from gan_core.loops.declaration import config_class, loop_name, takes_labels
 from gan_core.loops.run import LoopRun
 from gan_core.loops.snapshot import SCORE_NAMES
 from tests.gan_core.small_loops import SMALL, Config, moments
@@ -405,6 +406,28 @@ def test_batches_are_shuffled_epochs_with_their_labels(digits):
     assert next(replace(few, train_labels=None, held_out_labels=None).batches(4, 1)).labels is None
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         few.batches(0, 1)
+
+
+class CallableLoop:
+    def __call__(self, config: Config, data, device):
+        yield Snapshot(2, zeros)
+
+
+def test_the_class_of_the_hyperparameters_is_that_of_the_first_parameter():
+    def loop(config: "Config", data: "NotImported", device):  # noqa: F821
+        yield Snapshot(2, zeros)
+
+    assert config_class(loop) is Config
+    assert config_class(partial(moments, state=None)) is Config
+    assert config_class(CallableLoop()) is Config
+    assert loop_name(CallableLoop()) == f"{__name__}:CallableLoop"
+
+
+def test_a_third_parameter_with_a_default_is_not_for_classes(digits):
+    run = run_of(yielding(Snapshot(2, lambda n, rng, step=2: torch.full((n, 1, 28, 28), step / 2))), digits)
+    run.advance()
+    assert (run.grid() == 255).all()
+    assert takes_labels(lambda n, rng, labels=None: None)
 
 
 def test_a_loop_is_named_by_its_module_and_name():
