@@ -29,7 +29,9 @@ WIDER = 0.5
 OWN = Prior(0.0, 0.5, 0.0, 0.0)
 """The prior in units of a sweep's own pooled deviation."""
 SUGGESTED = Prior(log(0.22), 0.5, 0.03, USUAL_SHIFT)
-"""Where the fit starts; it remains if no configuration has two scores."""
+"""What searches of digits showed before replicas were recorded. The fit starts there."""
+ENOUGH = 200
+"""With fewer replicas the fit is provisional, and deviations are not taken below the suggested ones."""
 
 
 def replicas(file: Path = TABLE) -> pd.DataFrame:
@@ -69,18 +71,25 @@ def cautious(prior: Prior) -> Prior:
     return floored if prior.pi >= LEAST_PI else replace(floored, pi=LEAST_PI, shift=USUAL_SHIFT)
 
 
+def not_below_the_suggested(prior: Prior) -> Prior:
+    """Return a prior whose deviations are at least the suggested ones."""
+    return replace(prior, m=max(prior.m, SUGGESTED.m), omega=max(prior.omega, SUGGESTED.omega))
+
+
 def evidence(file: Path, repetitions: int) -> dict[str, Any]:
     """Return the content of ``seed_noise.json``."""
     table, rows = replicas(file), pd.read_parquet(file)
     fitted = fit(np.log(table.to_numpy(dtype=float)))
-    recorded = cautious(fitted)
+    n_replicas = int(table.notna().sum().sum())
+    recorded = cautious(fitted if n_replicas >= ENOUGH else not_below_the_suggested(fitted))
     priors = {Kind.RECORDED: recorded, Kind.ELSEWHERE: recorded.wider(WIDER), Kind.OWN: OWN}
     return {
         "made_by": "python -m benchmarks.verdict fit",
         "metric": METRIC,
         "extractor": rows["extractor"].iloc[0],
         "configurations": len(table),
-        "replicas": int(table.notna().sum().sum()),
+        "replicas": n_replicas,
+        "is_provisional": n_replicas < ENOUGH,
         "fitted": _rounded(fitted),
         "priors": {kind: _rounded(prior) for kind, prior in priors.items()},
         "limits": {

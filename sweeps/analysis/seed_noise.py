@@ -137,7 +137,8 @@ class Posterior:
         none_below = np.prod(1 - self.below[..., among, :], axis=-2)
         step = self.grid[..., 1] - self.grid[..., 0]
         least = self.grid[..., 0] + none_below.sum(axis=-1) * step - step / 2
-        return np.maximum(self.mean - least[..., None], 0.0)
+        loss: Array = np.maximum(self.mean - least[..., None], 0.0)
+        return loss
 
 
 def posterior(values: Array, prior: Prior) -> Posterior:
