@@ -193,8 +193,8 @@ class Cost:
 
 def _time(spec: SweepSpec) -> Iterator[str]:
     """Yield the number of trials at a time and, if the image shape is known, the estimated time."""
-    slots = _slots(spec)
-    yield f"at a time {slots} trials on the {os.cpu_count()} cores of this machine"
+    device, slots, where = _trials_at_a_time(spec)
+    yield f"at a time {slots} trials on {where}"
     shape = image_shape(spec)
     if shape is None:
         yield f"time      not estimated: {spec.dataset} would have to be loaded first"
@@ -203,7 +203,7 @@ def _time(spec: SweepSpec) -> Iterator[str]:
     if not isinstance(config, TrialConfig):
         yield "time      not estimated: the training is not gan_core's own"
         return
-    cost = _timed(config, shape, spec.resources.cpu)
+    cost = _timed(config, shape, spec.resources.cpu, device)
     full = cost.seconds(config, config.steps) + cost.final_s
     estimate = f"about {duration(spec.max_trials * full / slots)} in all"
     steps, eta = _steps_with_stops(spec, config), spec.early_terminate.eta
@@ -238,7 +238,21 @@ def _steps_with_stops(spec: SweepSpec, config: LoopConfig) -> float:
     return expected
 
 
-def _timed(config: TrialConfig, shape: tuple[int, int, int], threads: int) -> Cost:
+def _trials_at_a_time(spec: SweepSpec) -> tuple[str, int, str]:
+    """Return the device of a trial on this machine, the number of trials at a time, and what they run on."""
+    import torch
+
+    slots, cores, gpu = _slots(spec), os.cpu_count(), spec.resources.gpu
+    n_gpus = torch.cuda.device_count() if gpu != 0 and torch.cuda.is_available() else 0
+    if n_gpus == 0:
+        return "cpu", slots, f"the {cores} cores of this machine"
+    share = 1.0 if gpu == "auto" else gpu
+    on_gpus = n_gpus * int(1 / share) if share < 1 else int(n_gpus // share)
+    gpus = "GPU" if n_gpus == 1 else f"{n_gpus} GPUs"
+    return "cuda", max(1, min(slots, on_gpus)), f"the {gpus} and {cores} cores of this machine"
+
+
+def _timed(config: TrialConfig, shape: tuple[int, int, int], threads: int, device: str) -> Cost:
     """Time real training steps on random images."""
     import torch
 
@@ -246,12 +260,13 @@ def _timed(config: TrialConfig, shape: tuple[int, int, int], threads: int) -> Co
     from gan_core.noise import draw_noise, rng_for
 
     torch.set_num_threads(threads)
-    trainer, rng = Trainer(config, shape), rng_for("preview")
+    trainer, rng = Trainer(config, shape, device), rng_for("preview", device=device)
     n = config.batch_size * config.d_steps
-    real = torch.rand(n, *shape, generator=rng) * 2 - 1
+    real = torch.rand(n, *shape, generator=rng, device=device) * 2 - 1
 
     def step() -> None:
         trainer.step(real, draw_noise(config, n, rng))
+        trainer.check()
 
     for _ in range(WARM_STEPS):
         step()
@@ -261,7 +276,7 @@ def _timed(config: TrialConfig, shape: tuple[int, int, int], threads: int) -> Co
         steps += 1
     step_s = (perf_counter() - started) / steps
     started = perf_counter()
-    trainer.generate(draw_noise(config, config.eval_samples, rng))
+    trainer.generate(draw_noise(config, config.eval_samples, rng)).cpu()
     report_s = EVALUATION_OVER_GENERATION * (perf_counter() - started)
     return Cost(step_s, report_s, report_s * config.final_samples / config.eval_samples)
 

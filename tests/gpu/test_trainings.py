@@ -5,14 +5,15 @@ from math import isfinite
 import pytest
 import torch
 
-from gan_core import TrialConfig, train
+from gan_core import Trainer, TrialConfig, train
 from gan_core.architectures import architectures
 from gan_core.checkpoint import load_checkpoint, save_checkpoint
+from gan_core.footprint import training_bytes
 from gan_core.generator import generator_bytes, load_generator
 from gan_core.hardware import hardware
 from gan_core.losses import losses
 from gan_core.penalties import penalties
-from tests.gpu.devices import on_each_device
+from tests.gpu.devices import NEEDS_GPU, on_each_device
 
 QUICK = {"steps": 4, "report_every": 2, "batch_size": 8, "eval_samples": 128, "final_samples": 128}
 OTHER_GPU = {"name": "NVIDIA V100 (compute capability 7.0)", "precision": "bf16"}
@@ -73,6 +74,21 @@ def test_a_kept_generator_of_each_device_draws_on_the_cpu(digits, evaluator_on, 
     assert load_generator(file).sample(4).shape == (4, *digits.image_shape)
 
 
+@pytest.mark.parametrize("device", [pytest.param("cuda", marks=NEEDS_GPU)])
+@pytest.mark.parametrize("architecture", architectures.names())
+def test_the_estimated_memory_is_about_what_a_gpu_needs(digits, device, architecture):
+    config = TrialConfig(architecture=architecture, precision="fp32", batch_size=256)
+    trainer = Trainer(config, digits.image_shape, device)
+    torch.cuda.reset_peak_memory_stats()
+    for _ in range(2):
+        trainer.step(
+            torch.zeros(256, *digits.image_shape, device=device),
+            torch.zeros(256, config.noise_dim, device=device),
+        )
+    ratio = training_bytes(config, digits.image_shape) / torch.cuda.max_memory_allocated()
+    assert 0.6 < ratio < 1.6
+
+
 def resumed_on(device, config, digits, evaluator, checkpoint):
     """Resume on a device, and return the last report and the messages."""
     messages = []
@@ -82,7 +98,7 @@ def resumed_on(device, config, digits, evaluator, checkpoint):
     return messages
 
 
-@pytest.mark.parametrize("device", [pytest.param("cuda", marks=on_each_device().args[1][0].marks)])
+@pytest.mark.parametrize("device", [pytest.param("cuda", marks=NEEDS_GPU)])
 @pytest.mark.parametrize("penalty", ["none", "gradient-penalty", "dragan"])
 def test_a_checkpoint_of_a_gpu_resumes_on_a_cpu_and_the_other_way_round(
     tmp_path, digits, evaluator_on, device, penalty

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import subprocess
 import sys
@@ -6,8 +7,10 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
+from sweeps.driver import preview
 from sweeps.driver.preview import TABLE_WIDTH, as_json, print_preview
 from sweeps.spec.reading import load_spec
 from tests.sweeps.spec.test_space import CONDITIONAL
@@ -106,6 +109,26 @@ def test_a_confirmation_is_counted(tmp_path, confirm, trials, line, expected):
     assert "confirm" not in printed(without)
     assert as_json(without)["confirmation"] is None
     assert as_json(spec)["disk_bytes"] > as_json(without)["disk_bytes"]
+
+
+@pytest.mark.parametrize(
+    ("gpu", "n_gpus", "line"),
+    [
+        ("auto", 1, "1 trials on the GPU and 8 cores"),
+        ("0.25", 1, "4 trials on the GPU and 8 cores"),
+        ("0.3", 2, "6 trials on the 2 GPUs and 8 cores"),
+        ("0.1", 2, "8 trials on the 2 GPUs and 8 cores"),
+        ("2", 4, "2 trials on the 4 GPUs and 8 cores"),
+        ("0", 4, "8 trials on the 8 cores"),
+    ],
+)
+def test_trials_share_the_gpus_and_cores_of_the_machine(tmp_path, monkeypatch, gpu, n_gpus, line):
+    spec = load_spec(write(tmp_path, f"{GOOD}resources: {{cpu: 1, gpu: {gpu}}}\n"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: n_gpus)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    _, slots, where = preview._trials_at_a_time(spec)
+    assert f"{slots} trials on {where}" == f"{line} of this machine"
 
 
 def test_the_confirmations_time_is_told(tmp_path):
