@@ -57,7 +57,7 @@ def test_the_budget_of_the_baseline_is_that_of_the_file(tmp_path):
         ({"gamma": -1.0}, "", r"4:10: gamma is -1\.0: input should be greater than or equal to 0"),
         ({"width": "{values: [32, 48]}"}, "", r"4:24: width is 48: input should be 32, 64 or 128"),
         ({"width": "{min: 32, max: 64}"}, "", r"4:10: width is not a number: type values"),
-        ({"steps": "{min: 1.0, max: 2.0}"}, "", r"4:10: steps must be a whole number"),
+        ({"steps": "{min: 1.5, max: 2.0}"}, "", r"4:10: steps must be a whole number"),
         ({"loss": "bce"}, "", r"4:3: unknown parameter 'loss'; allowed: steps"),
         ({"dropout": 0.5}, "", r"4:3: unknown parameter 'dropout'; allowed: steps"),
         ({"learning_rate": 0.5}, "", r"4:3: unknown parameter 'learning_rate': type lr"),
