@@ -12,6 +12,7 @@ from gan_core import Evaluator, Trainer, TrialConfig, check_loop, load_dataset, 
 from gan_core.adversarial import train_gan
 from gan_core.loops.declaration import config_class
 from gan_core.loops.run import LoopRun
+from sweeps.spec.reading import load_spec
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LOOPS = sorted(file.stem for file in EXAMPLES.glob("*.py"))
@@ -77,8 +78,9 @@ def test_the_tutorials_loop_has_the_losses_of_the_built_in_one(monkeypatch, digi
 
 
 def test_the_documentations_loop_keeps_the_protocol(monkeypatch, tmp_path, digits):
-    page = (EXAMPLES.parent / "docs" / "own-loop.md").read_text(encoding="utf-8")
-    example, use = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    pages = [EXAMPLES.parent / "README.md", EXAMPLES.parent / "docs" / "own-loop.md"]
+    readme, page = (each.read_text(encoding="utf-8").partition("training loop\n\n")[2] for each in pages)
+    example, use = (re.search(r"```python\n(.*?)```", text, re.DOTALL)[1] for text in (readme, page))
     (tmp_path / "mine.py").write_text(example, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -93,3 +95,9 @@ def test_the_flow_matching_model_learns(digits, evaluator):
     untrained = config.model_copy(update={"steps": 1, "report_every": 1})
     scores = [next(train(each, digits, evaluator, loop=loop)).metrics["fid"] for each in (untrained, config)]
     assert scores[1] < 0.9 * scores[0]
+
+
+def test_the_tutorials_search_space_names_its_loop():
+    spec = load_spec(EXAMPLES / "tutorial.yaml")
+    assert spec.train == "examples.tutorial:train"
+    assert set(spec.searched) == {"lr", "beta1"}
