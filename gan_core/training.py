@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_core import rules
 from gan_core.adversarial import from_earlier_format, train_gan
 from gan_core.checkpoint import load_latest_checkpoint, save_checkpoint
 from gan_core.choices import Goal
@@ -26,6 +25,7 @@ from gan_core.hardware import hardware, move_message
 from gan_core.loop_config import LoopConfig
 from gan_core.loops.declaration import Loop, check_config, loop_name
 from gan_core.loops.run import LoopRun
+from gan_core.rules import VERSION, changed_rules
 
 GREY_LEVELS = 2
 """The largest difference between samples before an interruption and after it: another CPU may round."""
@@ -236,7 +236,7 @@ class _Training:
         """Return the whole training state and the last report."""
         return {
             "identity": self._identity,
-            "rules": rules.VERSION,
+            RULES: VERSION,
             "hardware": self.hardware,
             "loop": self._run.state(),
             "flags": self._flags.state_dict(),
@@ -297,8 +297,8 @@ class _Training:
 
     def _check_rules(self, state: Mapping[str, Any]) -> None:
         """Check that no rule that concerns this training has changed since the state was written."""
-        since = state.get("rules")
-        if changed := rules.changed_rules(since, self._config, self._data.image_shape, self._device):
+        since = state.get(RULES)
+        if changed := changed_rules(since, self._config, self._data.image_shape, self._device):
             raise CheckpointMismatchError({RULES: (since, changed)})
 
     def _load(self, state: Mapping[str, Any]) -> None:
