@@ -108,6 +108,11 @@ def check_declarations(model: type[BaseModel], owner: str) -> None:
             )
         if reason := rejection(model, name, default):
             raise ImportPathError(f"the default of {owner}.{name} is {default!r}: {reason}")
+    try:
+        model()
+    except ValidationError as error:
+        reasons = "; ".join(detail["msg"] for detail in error.errors(include_url=False))
+        raise ImportPathError(f"the defaults of {owner} are not valid together: {reasons}") from error
 
 
 def rejection(model: type[BaseModel], name: str, value: object) -> str | None:

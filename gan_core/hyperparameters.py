@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from gan_core.component import check_declarations, default_of, rejection
@@ -145,10 +145,12 @@ class Hyperparameters(Mapping[str, Hyperparameter]):
     def defaults(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return all hyperparameters of a training with these ``values``; the others have their defaults.
 
-        Raises:
-            pydantic.ValidationError: The config rejects the values.
+        The config may have a rule for several hyperparameters together that these values break.
         """
-        return self.config(**values).model_dump()
+        try:
+            return self.config(**values).model_dump()
+        except ValidationError:
+            return self.config().model_dump() | dict(values)
 
     def _add_parameters(self, field_name: str, component: str) -> None:
         model = self.registries[field_name].parameters(component)

@@ -75,27 +75,39 @@ class Loaded(NamedTuple):
     warnings: tuple[str, ...]
 
 
+class UsersCode(NamedTuple):
+    """The code of users that is checked before a sweep starts.
+
+    Args:
+        configs: The combinations of components with one of a user's own.
+        loop: The import path of a training loop, and the config to check it with; None without one.
+    """
+
+    configs: "list[LoopConfig]"
+    loop: "tuple[str, LoopConfig] | None" = None
+
+
 def load(
     data: dict[str, Any],
     yardstick: Yardstick,
-    configs: "list[LoopConfig]",
+    code: UsersCode,
     resources: Mapping[str, float],
     import_folders: list[str] | None,
     note: Path,
     trial_options: Mapping[str, Any] | None = None,
 ) -> "tuple[Loaded, tuple[ImageDataset | None, bytes | None]]":
-    """Load a dataset and its feature extractor, and check configurations on the images.
+    """Load a dataset and its feature extractor, and check users' code on the images.
 
     Args:
         data: The arguments of :func:`gan_core.load_dataset`.
         yardstick: What the scores are measured with.
-        configs: The configurations to check.
+        code: The code to check.
         resources: The cores and GPUs of a trial, which this function uses, too.
         import_folders: As for :func:`sweeps.cluster.shipping.use_import_folders`.
         note: A file of this machine, whose content this function replaces by a line about its progress.
         trial_options: What Ray reserves for a trial, if this function runs without it on one of several
-            nodes: a task with these options then checks the configurations. None on the only node, which
-            checks them in this process.
+            nodes: a task with these options then checks the code. None on the only node, which checks it in
+            this process.
 
     Returns:
         What this function has found out; and the extractor's weights, for all workers. A classifier that is
@@ -103,7 +115,8 @@ def load(
         dataset; on the only node it is None, and workers map the images of one file into their memory.
 
     Raises:
-        GanCoreError: The dataset cannot be loaded or scored, or a component breaks its contract.
+        GanCoreError: The dataset cannot be loaded or scored, a component breaks its contract, or a training
+            loop fails its check.
     """
     import torch
 
@@ -123,12 +136,17 @@ def load(
         on_progress=lambda done, n: write(f"decoding images, {done:,} of {n:,} {bar(done, n)}"),
     )
     write(f"{len(images.train) + len(images.held_out):,} images loaded")
-    checked = configs, images.image_shape, resources, import_folders
-    if configs and trial_options is not None:
-        write(f"checking combinations of components, {len(configs)} in all")
-        _in_a_task(check_components, trial_options, *checked)
-    else:
-        check_components(*checked, write)
+    checks: list[tuple[Callable[..., None], Any]] = []
+    if code.configs:
+        checks.append((check_components, (code.configs, images.image_shape)))
+    if code.loop:
+        checks.append((check_own_loop, (*code.loop, images)))
+    for function, arguments in checks:
+        if trial_options is None:
+            function(*arguments, resources, import_folders, write)
+        else:
+            write("checking your code")
+            _in_a_task(function, trial_options, *arguments, resources, import_folders)
 
     def on_progress(step: int, steps: int, accuracy: float) -> None:
         write(f"training the classifier, step {step:,} of {steps:,}, accuracy {accuracy:.0%}")
@@ -175,6 +193,40 @@ def check_components(
         on_progress(f"checking components, combination {number} of {len(configs)}")
         if isinstance(config, TrialConfig):
             check_contract(config, image_shape, worker_device(resources["gpu"]))
+
+
+def check_own_loop(
+    train: str,
+    config: "LoopConfig",
+    images: "ImageDataset",
+    resources: Mapping[str, float],
+    import_folders: list[str] | None,
+    on_progress: Callable[[str], object] = lambda _: None,
+) -> None:
+    """Check a training loop on the device and with the cores of a trial (:func:`gan_core.check_loop`).
+
+    Args:
+        train: The import path of the loop.
+        config: The hyperparameters.
+        images: The dataset.
+        resources: The cores and GPUs of a trial.
+        import_folders: As for :func:`sweeps.cluster.shipping.use_import_folders`.
+        on_progress: Called with a line about the progress.
+
+    Raises:
+        LoopError: The loop fails the check.
+    """
+    import torch
+
+    from gan_core import check_loop
+    from gan_core.hyperparameters import named_loop
+    from sweeps.cluster.devices import worker_device
+    from sweeps.cluster.shipping import use_import_folders
+
+    use_import_folders(import_folders)
+    torch.set_num_threads(int(resources["cpu"]))
+    on_progress(f"checking {train}")
+    check_loop(named_loop(train), images, config, worker_device(resources["gpu"]))
 
 
 def _in_a_task(function: Callable[..., None], options: Mapping[str, Any], *arguments: Any) -> None:  # noqa: ANN401

@@ -14,7 +14,7 @@ from ray.exceptions import RayError, RayTaskError
 from gan_core.errors import GanCoreError, in_one_line
 from gan_core.loop_config import LoopConfig
 from gan_core.registry import is_import_path
-from sweeps.cluster.nodes import Yardstick, load
+from sweeps.cluster.nodes import UsersCode, Yardstick, load
 from sweeps.cluster.remote import SECONDS_BETWEEN_CHECKS, on_node, own_node_id
 from sweeps.cluster.shipping import import_folders
 from sweeps.driver.progress import Terminal
@@ -50,10 +50,10 @@ def prepare(
     check: Callable[[], None],
     shares: bool = False,
 ) -> Prepared:
-    """Load the dataset, and check every combination of components with one of a user's own.
+    """Load the dataset, and check users' code: combinations with a component of their own, or their loop.
 
-    A dataset that cannot be loaded and a component that breaks its contract are then one message, not one
-    failure a trial. A sweep of the packaged digits with registered components needs neither.
+    A dataset that cannot be loaded and code that breaks its contract are then one message, not one failure a
+    trial. A sweep of the packaged digits with registered components needs neither.
 
     Args:
         spec: The sweep.
@@ -63,10 +63,10 @@ def prepare(
         shares: Whether this machine loads the dataset for all nodes.
 
     Raises:
-        SweepError: The dataset cannot be loaded or scored, or a component breaks its contract.
+        SweepError: The dataset cannot be loaded or scored, or the user's code breaks its contract.
     """
-    configs = _with_users_components(spec)
-    if spec.dataset == PACKAGED and spec.extractor == "classifier" and not configs:
+    code = _users_code(spec)
+    if spec.dataset == PACKAGED and spec.extractor == "classifier" and not (code.configs or code.loop):
         return Prepared({}, [], None)
     trial_options = {"num_cpus": resources["cpu"], "num_gpus": resources["gpu"]}
     options = {"num_cpus": 0, **on_node(own_node_id())} if shares else {**trial_options}
@@ -76,7 +76,7 @@ def prepare(
         note = Path(folder) / "progress"
         task = ray.remote(**options)(load)
         yardstick = Yardstick(spec.extractor, spec.reference, spec.samples_per_score)
-        arguments = spec.data, yardstick, configs, resources, import_folders(), note
+        arguments = spec.data, yardstick, code, resources, import_folders(), note
         done, loaded = task.remote(*arguments, trial_options if shares else None)
         while not ray.wait([done], timeout=SECONDS_BETWEEN_CHECKS)[0]:
             check()
@@ -100,6 +100,12 @@ def _show_note(note: Path, show: Callable[[str], None]) -> None:
     """Show what the worker has noted last; the file is empty while the worker replaces its content."""
     if note.exists() and (line := note.read_text(encoding="utf-8")):
         show(line)
+
+
+def _users_code(spec: SweepSpec) -> UsersCode:
+    """Return what to check of users' code: combinations of components, and the loop at the baseline."""
+    loop = (spec.train, spec.trial_config(spec.baseline, 0)) if spec.train else None
+    return UsersCode(_with_users_components(spec), loop)
 
 
 def _with_users_components(spec: SweepSpec) -> list[LoopConfig]:

@@ -9,7 +9,7 @@ from gan_core.errors import allowed_and_closest
 from gan_core.hyperparameters import Hyperparameter, can_resume
 from sweeps.errors import Fault, KeyPath
 from sweeps.spec.domains import MAX_LISTED, Fixed, Scalar
-from sweeps.spec.faults import rejection, shown, unknown_parameter
+from sweeps.spec.faults import rejection, rule, shown, unknown_parameter
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.published import PUBLISHED
 from sweeps.spec.source import Source
@@ -156,8 +156,23 @@ def _of_point(spec: SweepSpec, point: Mapping[str, Scalar], name: str) -> Hyperp
     return known.limited_to([point.get(known.chosen_by or "")])
 
 
+def _refusal(spec: SweepSpec, point: Mapping[str, Scalar]) -> str | None:
+    """Return why a config refuses a point as a whole; None if it does not."""
+    try:
+        spec.trial_config(spec.with_defaults(point), 0)
+    except ValidationError as error:
+        return "; ".join(rule(detail["msg"]) for detail in error.errors(include_url=False))
+    return None
+
+
 def _loop_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
-    """Yield what only gan_core's own training has, if the sweep has another one."""
+    """Yield points that a config refuses as a whole, and what only gan_core's own training has."""
+    for index, point in [(None, spec.baseline), *enumerate(spec.points)]:
+        reason = _refusal(spec, point) if isinstance(point, dict) else None
+        if reason:
+            whose = "the defaults are" if index is None else "the point is"
+            path: KeyPath = ("parameters",) if index is None else ("points", index)
+            yield source.fault(path, f"{whose} not valid together: {reason}", of_key=index is None)
     if {"loss", "penalty"} <= spec.hyperparameters.keys():
         return
     for index, point in enumerate(spec.points):

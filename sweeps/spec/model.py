@@ -5,7 +5,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from gan_core.components import EXTRACTORS
 from gan_core.datasets import FOLDER, check_dataset
@@ -276,10 +276,7 @@ class SweepSpec(StrictModel):
 
         If it does, the trial fails in its worker, and the record has the reason.
         """
-        try:
-            return self.trial_config(params, number).model_dump()
-        except ValidationError:
-            return self.hyperparameters.config().model_dump() | self._given(params, number)
+        return self.hyperparameters.defaults(self._given(params, number))
 
     def _given(self, params: Mapping[str, Scalar], number: int) -> dict[str, Scalar]:
         digest = sha256(f"{self.seed}/{number}".encode()).digest()

@@ -84,3 +84,18 @@ def without_config(config, data, device):
 
 def no_generator(config: Config, data, device):
     return None
+
+
+class Contradicting(LoopConfig):
+    low: int = 3
+    high: int = 2
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.low > self.high:
+            raise ValueError("low is above high")
+        return self
+
+
+def of_contradicting_defaults(config: Contradicting, data, device):
+    yield

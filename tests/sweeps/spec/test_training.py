@@ -97,6 +97,10 @@ def test_a_fault_has_its_line_and_what_to_type(tmp_path, parameters, rest, expec
         ("no_generator", r"train is '.*': .*no_generator is not a generator function: add 'yield"),
         ("without_config", r"the first parameter of .*without_config must be annotated with a subclass"),
         ("of_a_bad_config", r"the default of WithAList\.betas is a list: allowed are numbers"),
+        (
+            "of_contradicting_defaults",
+            r"the defaults of Contradicting are not valid together: .*low is above",
+        ),
         ("nothing", r"the module .* has no 'nothing'"),
     ],
 )
@@ -136,6 +140,17 @@ def test_parameters_that_break_a_rule_of_several_fail_in_their_trial(tmp_path):
         spec.trial_values({"width": 32, "depth": 3}, 1)
         == spec.trial_config({"width": 32, "depth": 3}, 1).model_dump()
     )
+
+
+def test_defaults_and_points_that_break_such_a_rule_are_refused_at_once(tmp_path):
+    text = text_of({"width": "{values: [32, 64]}", "depth": 3})
+    with pytest.raises(
+        SpecError, match=r"3:1: the defaults are not valid together: the network is too large"
+    ):
+        load_spec(write(tmp_path, text))
+    text = text_of({"width": "{values: [32, 64]}", "depth": "{values: [1, 3]}"}, "points: [{depth: 3}]\n")
+    with pytest.raises(SpecError, match=r"6:10: the point is not valid together: the network is too large"):
+        load_spec(write(tmp_path, text))
 
 
 def test_the_schema_takes_any_name_with_a_training_and_that_of_a_file_only_its_own(tmp_path):
