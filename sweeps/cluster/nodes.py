@@ -80,11 +80,12 @@ class UsersCode(NamedTuple):
 
     Args:
         configs: The combinations of components with one of a user's own.
-        loop: The import path of a training loop, and the config to check it with; None without one.
+        loop: The import path of a training loop, and the hyperparameters to check it with; None without one.
+            A worker makes the config of them, because it cannot unpickle one before it may import the module.
     """
 
     configs: "list[LoopConfig]"
-    loop: "tuple[str, LoopConfig] | None" = None
+    loop: tuple[str, dict[str, Any]] | None = None
 
 
 def load(
@@ -197,7 +198,7 @@ def check_components(
 
 def check_own_loop(
     train: str,
-    config: "LoopConfig",
+    hyperparameters: Mapping[str, Any],
     images: "ImageDataset",
     resources: Mapping[str, float],
     import_folders: list[str] | None,
@@ -207,7 +208,7 @@ def check_own_loop(
 
     Args:
         train: The import path of the loop.
-        config: The hyperparameters.
+        hyperparameters: The values of its config.
         images: The dataset.
         resources: The cores and GPUs of a trial.
         import_folders: As for :func:`sweeps.cluster.shipping.use_import_folders`.
@@ -219,13 +220,14 @@ def check_own_loop(
     import torch
 
     from gan_core import check_loop
-    from gan_core.hyperparameters import named_loop
+    from gan_core.hyperparameters import config_of, named_loop
     from sweeps.cluster.devices import worker_device
     from sweeps.cluster.shipping import use_import_folders
 
     use_import_folders(import_folders)
     torch.set_num_threads(int(resources["cpu"]))
     on_progress(f"checking {train}")
+    config = config_of(train).model_validate(hyperparameters)
     check_loop(named_loop(train), images, config, worker_device(resources["gpu"]))
 
 

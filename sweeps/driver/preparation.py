@@ -104,7 +104,7 @@ def _show_note(note: Path, show: Callable[[str], None]) -> None:
 
 def _users_code(spec: SweepSpec) -> UsersCode:
     """Return what to check of users' code: combinations of components, and the loop at the baseline."""
-    loop = (spec.train, spec.trial_config(spec.baseline, 0)) if spec.train else None
+    loop = (spec.train, spec.trial_values(spec.baseline, 0)) if spec.train else None
     return UsersCode(_with_users_components(spec), loop)
 
 
