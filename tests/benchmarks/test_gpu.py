@@ -5,7 +5,7 @@ from benchmarks.loops import Workload, speeds
 from tests.gpu.devices import on_each_device
 
 
-@on_each_device()
+@on_each_device(slow_on_cpu=True)
 def test_loops_are_measured_at_the_same_time(device):
     works = [Workload("mlp", 28, loop, device, share=0.5) for loop in ("tutorial", "fp32")]
     rounds = speeds(works, seconds=0.05, rounds=2)
