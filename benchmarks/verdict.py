@@ -150,9 +150,9 @@ def paired_t(values: Array) -> Array:
     apart = values - values[np.arange(len(values)), winner][:, None]
     deviation = apart.std(axis=2, ddof=1)
     n = values.shape[2]
-    return np.divide(
-        apart.mean(axis=2) * np.sqrt(n), deviation, out=np.zeros_like(deviation), where=deviation > 0
-    )
+    found: Array = np.zeros_like(deviation)
+    np.divide(apart.mean(axis=2) * np.sqrt(n), deviation, out=found, where=deviation > 0)
+    return found
 
 
 @lru_cache
