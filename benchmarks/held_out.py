@@ -5,8 +5,7 @@ report. Then it plays many sweeps. Each halves the held-out images at random, dr
 configurations, chooses the best report and the best configuration by one half, and scores the winner on both
 halves. Without a choice both scores would be equal on average, so the mean of their log ratio is the gain.
 
-Features of untrained reports say nothing about the gain of good generators, and the last steps of a search
-are the ones that count, so that the configurations are those of a good region.
+The better the generators, the larger the gain: the halves differ more, relative to a small fid.
 """
 
 import argparse
