@@ -48,7 +48,7 @@ class GanTrainable(tune.Trainable):
     _taken_over: dict[str, Any] | None
     _best: dict[str, float]
     _config: "LoopConfig"
-    _loop: str | None
+    _loop: str | None = None
     _metrics: list[dict[str, Any]]
     _stop_on: set[str]
     _sends_weights: bool
