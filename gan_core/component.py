@@ -1,7 +1,7 @@
 """Components with parameters of their own: annotated attributes with a type, a range and a default."""
 
 import warnings
-from types import EllipsisType
+from types import EllipsisType, FunctionType
 from typing import Any, ClassVar, get_origin, get_type_hints
 from weakref import WeakKeyDictionary
 
@@ -28,6 +28,9 @@ class Component:
     without an annotation, with ``ClassVar``, or with a default other than a number, a string, a boolean or
     None is not a parameter.
 
+    A function of the class with a first parameter other than ``self`` is a static method, with or without
+    ``@staticmethod``: ``discriminator = MLP.discriminator`` is enough.
+
     Args:
         parameters: Values of parameters; the others have their defaults.
 
@@ -41,6 +44,12 @@ class Component:
     >>> Scaled(factor=2.0).factor
     2.0
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401 - as of any class
+        super().__init_subclass__(**options)
+        for name, value in list(vars(cls).items()):
+            if isinstance(value, FunctionType) and value.__code__.co_varnames[:1] != ("self",):
+                setattr(cls, name, staticmethod(value))
 
     def __init__(self, **parameters: bool | float | str | None) -> None:
         vars(self).update(parameters_of(type(self)).model_validate(parameters))

@@ -51,6 +51,13 @@ class WithBadDefault(Architecture):
     generator, discriminator = Wide.generator, Wide.discriminator
 
 
+class Borrowing(Architecture):
+    discriminator = architectures.get("mlp").discriminator
+
+    def generator(config, image_shape):  # noqa: N805 - static, although it is not marked
+        return architectures.get("mlp").generator(config, image_shape)
+
+
 class Breaking(Wide):
     def generator(self, config, image_shape):
         if self.width > 100:
@@ -220,3 +227,7 @@ def test_a_saved_generator_is_built_again_with_its_parameters(tmp_path, monkeypa
         CorruptedCheckpointError, match=r"refuse its config: architecture\.width 64: .*equal to 32"
     ):
         load_generator(tmp_path / "g", allow_imports=True)
+
+
+def test_methods_without_self_are_static():
+    check_contract(TrialConfig(architecture=f"{__name__}:Borrowing"), SHAPE)
