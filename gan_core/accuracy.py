@@ -36,6 +36,21 @@ class Accuracy:
         return binomial_tail(round(self.share * self.images), self.images, self.chance) < SIGNIFICANCE
 
     @property
+    def is_chance(self) -> bool:
+        """Whether it is no better than chance, on enough images to say so.
+
+        They are enough if a classifier half-way from chance to 1 would be significantly better with a
+        probability of at least 95 %.
+        """
+        needed = next(
+            count
+            for count in range(self.images + 2)
+            if binomial_tail(count, self.images, self.chance) < SIGNIFICANCE
+        )
+        power = binomial_tail(needed, self.images, (1 + self.chance) / 2)
+        return not self.is_significant and power >= 1 - SIGNIFICANCE
+
+    @property
     def is_weak(self) -> bool:
         """Whether it is below half-way from chance to 1."""
         return self.share < (1 + self.chance) / 2

@@ -111,13 +111,13 @@ class Evaluator:
         """Return the accuracy of the extractor's classifier on the held-out images, if it has one.
 
         Raises:
-            ExtractorUnavailableError: The accuracy is not significantly above chance.
+            ExtractorUnavailableError: The accuracy is not above chance, on enough images to say so.
         """
         labels = self._data.held_out_labels
         if logits is None or labels is None:
             return None
         accuracy = Accuracy.measure(logits, labels)
-        if not accuracy.is_significant:
+        if accuracy.is_chance:
             raise ExtractorUnavailableError(
                 f"{self._data.name}: the classifier that would measure the scores is {accuracy}, which is not"
                 " significantly better than naming the largest class: correct the labels (of folder:PATH,"
@@ -132,7 +132,12 @@ class Evaluator:
             samples: The numbers of samples per score, such as ``eval_samples`` and ``final_samples``.
         """
         found = []
-        if self.accuracy and self.accuracy.is_weak:
+        if self.accuracy and not self.accuracy.is_significant:
+            found.append(
+                f"the classifier that measures the scores is {self.accuracy}: too few images to know whether it"
+                " has learned the classes; add images, or use extractor: inception"
+            )
+        elif self.accuracy and self.accuracy.is_weak:
             found.append(
                 f"the classifier that measures the scores is weak: it is {self.accuracy}; distances in its"
                 " features say little, so look at samples too, or use extractor: inception"

@@ -142,6 +142,21 @@ def test_an_accuracy_is_compared_with_that_of_naming_the_largest_class(right, is
     assert (found.is_significant, found.is_weak) == (is_significant, is_weak)
 
 
+@pytest.mark.parametrize(
+    ("right", "images", "chance", "is_chance"),
+    [
+        (9, 16, 0.5, False),
+        (25, 50, 0.5, True),
+        (38, 50, 0.5, False),
+        (6, 60, 0.1, True),
+        (110, 1000, 0.1, True),
+        (118, 1000, 0.1, False),
+    ],
+)
+def test_an_accuracy_is_chance_only_on_enough_images_to_say_so(right, images, chance, is_chance):
+    assert Accuracy(right / images, chance, images).is_chance == is_chance
+
+
 def test_few_images_of_one_class_prove_nothing():
     assert not Accuracy(1.0, 1.0, 6).is_significant
     assert Accuracy(1.0, 0.5, 6).is_significant

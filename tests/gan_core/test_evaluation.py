@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gan_core import DatasetError, Evaluator, evaluation
+from gan_core import DatasetError, Evaluator, ImageDataset, evaluation
 from gan_core.datasets import MIN_IMAGES
 from gan_core.images import normalize
 from gan_core.metrics import COVERAGE_NEIGHBOURS
@@ -118,3 +118,16 @@ def test_a_dataset_has_enough_images_to_measure_with(digits):
     assert MIN_IMAGES == COVERAGE_NEIGHBOURS + 1
     with pytest.raises(DatasetError, match="few: held_out must have at least 6 images, got 5"):
         replace(digits, name="few", held_out=digits.held_out[:5], held_out_labels=None, train_labels=None)
+
+
+def test_too_few_images_to_judge_the_classifier_are_a_warning(cache):
+    rng = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (80, 1, 8, 8), generator=rng, dtype=torch.uint8)
+    labels = torch.arange(80) % 2
+    evaluator = Evaluator(
+        ImageDataset(
+            "photos", images[:64], images[64:], train_labels=labels[:64], held_out_labels=labels[64:]
+        )
+    )
+    assert not evaluator.accuracy.is_significant
+    assert "too few images to know whether it has learned the classes" in evaluator.warnings([128])[0]
