@@ -134,8 +134,8 @@ class Evaluator:
         found = []
         if self.accuracy and not self.accuracy.is_significant:
             found.append(
-                f"the classifier that measures the scores is {self.accuracy}: too few images to know whether it"
-                " has learned the classes; add images, or use extractor: inception"
+                f"the classifier that measures the scores is {self.accuracy}: too few images to know whether"
+                " it has learned the classes; add images, or use extractor: inception"
             )
         elif self.accuracy and self.accuracy.is_weak:
             found.append(
