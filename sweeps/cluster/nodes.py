@@ -96,6 +96,7 @@ def load(
     import_folders: list[str] | None,
     note: Path,
     trial_options: Mapping[str, Any] | None = None,
+    recorded_images: Mapping[str, Any] | None = None,
 ) -> "tuple[Loaded, tuple[ImageDataset | None, bytes | None]]":
     """Load a dataset and its feature extractor, and check users' code on the images.
 
@@ -109,6 +110,8 @@ def load(
         trial_options: What Ray reserves for a trial, if this function runs without it on one of several
             nodes: a task with these options then checks the code. None on the only node, which checks it in
             this process.
+        recorded_images: The images of the recorded scores (:attr:`gan_core.ImageDataset.identity`). If the
+            dataset has others, this function only returns which, so that the caller can refuse them.
 
     Returns:
         What this function has found out; and the extractor's weights, for all workers. A classifier that is
@@ -137,6 +140,8 @@ def load(
         on_progress=lambda done, n: write(f"decoding images, {done:,} of {n:,} {bar(done, n)}"),
     )
     write(f"{len(images.train) + len(images.held_out):,} images loaded")
+    if recorded_images is not None and images.identity != recorded_images:
+        return Loaded({"images": images.identity}, images.remarks, ()), (None, None)
     checks: list[tuple[Callable[..., None], Any]] = []
     if code.configs:
         checks.append((check_components, (code.configs, images.image_shape)))

@@ -49,6 +49,7 @@ def prepare(
     *,
     check: Callable[[], None],
     shares: bool = False,
+    recorded_images: Mapping[str, Any] | None = None,
 ) -> Prepared:
     """Load the dataset, and check users' code: combinations with a component of their own, or their loop.
 
@@ -61,6 +62,8 @@ def prepare(
         terminal: Shows that the dataset is being loaded, and the progress.
         check: Called repeatedly while this function waits; an exception of it ends the wait.
         shares: Whether this machine loads the dataset for all nodes.
+        recorded_images: The images of the recorded scores, if there are any: nothing but the images is
+            loaded and checked if these are others, which the caller refuses.
 
     Raises:
         SweepError: The dataset cannot be loaded or scored, or the user's code breaks its contract.
@@ -77,7 +80,7 @@ def prepare(
         task = ray.remote(**options)(load)
         yardstick = Yardstick(spec.extractor, spec.reference, spec.samples_per_score)
         arguments = spec.data, yardstick, code, resources, import_folders(), note
-        done, loaded = task.remote(*arguments, trial_options if shares else None)
+        done, loaded = task.remote(*arguments, trial_options if shares else None, recorded_images)
         while not ray.wait([done], timeout=SECONDS_BETWEEN_CHECKS)[0]:
             check()
             _show_note(note, show)

@@ -69,14 +69,15 @@ def rerun(sweep: Sweep, trial_id: str) -> Iterator[Repetition]:
             channels=spec["channels"],
             skip_unreadable=spec.get("skip_unreadable", False),
         )
-        images = data.identity
+        images, subject = data.identity, f"rerun {sweep.name} {trial_id}"
+        check_comparable(subject, sweep.facts, {IMAGES: images})
         device = "cuda" if spec["resources"]["gpu"] != 0 and torch.cuda.is_available() else "cpu"
         reference = spec.get("reference", "held-out")
         evaluator = Evaluator(data, device, spec["extractor"], reference=reference)
         measure = {IMAGES: images, EXTRACTOR: evaluator.extractor}
         if IMAGES not in sweep.facts:
             measure[FLOORS] = evaluator.floors
-        check_comparable(f"rerun {sweep.name} {trial_id}", sweep.facts, measure)
+        check_comparable(subject, sweep.facts, measure)
         path, last_step = spec.get("train"), max(recorded)
         checked, loop = config_of(path).model_validate(config), named_loop(path)
         reason = _reason(sweep, trial_id, checked, data, device)

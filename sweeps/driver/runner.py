@@ -19,7 +19,7 @@ from sweeps.driver.preview import disk_bytes
 from sweeps.driver.request import Request
 from sweeps.driver.site import prepared_site, running_ray, storage_again
 from sweeps.errors import Fault, SpecError, SweepError
-from sweeps.record.comparability import check_comparable, check_split
+from sweeps.record.comparability import IMAGES, check_comparable, check_split
 from sweeps.record.layout import check_results, create_sweep_folder
 from sweeps.record.locks import running_lock
 from sweeps.record.past import Past
@@ -295,7 +295,8 @@ def _run(plan: _Plan, request: Request) -> Outcome:
     signals, budget = Signals(), Budget(plan.spec.time_budget)
     with signals.caught(), event_log(request.terminal) as log, running_ray(plan.spec, request):
         signals.catch()
-        site = prepared_site(plan.spec, plan.storage, request, check=signals.check)
+        before = plan.compared[1].get(IMAGES) if plan.compared else None
+        site = prepared_site(plan.spec, plan.storage, request, check=signals.check, recorded_images=before)
         if plan.compared:
             check_comparable(*plan.compared, site.measure)
         folder = plan.folder()

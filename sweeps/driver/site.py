@@ -45,7 +45,12 @@ def storage_again(record: Record, request: Request) -> Storage | None:
 
 
 def prepared_site(
-    spec: SweepSpec, storage: Storage | None, request: Request, *, check: Callable[[], None]
+    spec: SweepSpec,
+    storage: Storage | None,
+    request: Request,
+    *,
+    check: Callable[[], None],
+    recorded_images: Mapping[str, Any] | None = None,
 ) -> Site:
     """Return where trials run, after a check that everything trials need is available there.
 
@@ -54,6 +59,7 @@ def prepared_site(
         storage: Where the states of unfinished trials are kept; None for the sweep's folder.
         request: What the command asked for.
         check: Called repeatedly while this function waits; an exception of it ends the wait.
+        recorded_images: As for :func:`sweeps.driver.preparation.prepare`.
 
     Raises:
         SweepError: A node, the storage or the dataset is missing something.
@@ -72,7 +78,14 @@ def prepared_site(
             )
         with request.terminal.announced("Checking what each node has installed"):
             check_nodes(storage, check)
-    prepared = prepare(spec, resources, request.terminal, check=check, shares=request.is_cluster)
+    prepared = prepare(
+        spec,
+        resources,
+        request.terminal,
+        check=check,
+        shares=request.is_cluster,
+        recorded_images=recorded_images,
+    )
     return Site(request.is_cluster, resources, storage, prepared.shared, prepared.measure, prepared.warnings)
 
 

@@ -79,6 +79,10 @@ def test_the_progress_of_a_new_dataset_and_its_classifier_is_shown(make_spec, tm
     with local_ray(spec.resources):
         prepared = prepare(spec, {"cpu": 1, "gpu": 0}, Terminal(console), check=lambda: None)
         images, weights = ray.get(prepared.shared)
+        before = {**prepared.measure["images"], "sha256": "0"}
+        arguments = {"check": lambda: None, "recorded_images": before}
+        others = prepare(spec, {"cpu": 1, "gpu": 0}, Terminal(Console(file=StringIO())), **arguments)
+    assert others.measure == {"images": prepared.measure["images"]}
     assert (images, type(weights)) == (None, bytes)
     shown = console.file.getvalue()
     assert f"Loading {spec.dataset} and its classifier: training the classifier, step 60 of 60, acc" in shown
