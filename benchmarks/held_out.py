@@ -27,7 +27,7 @@ from gan_core.metrics import Gaussian, frechet_distance
 from gan_core.noise import draw_noise, rng_for
 from gan_core.trainer import generate_batches
 
-N_CONFIGURATIONS, N_DRAWN, N_SWEEPS = 10, 8, 200
+N_CONFIGURATIONS, N_DRAWN, N_SWEEPS = 10, 8, 400
 STEPS, REPORT_EVERY, SAMPLES, BATCH_SIZE = 3000, 250, 1000, 64
 FIRST_STEP = 1500
 
