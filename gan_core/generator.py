@@ -15,8 +15,8 @@ from gan_core.config import TrialConfig
 from gan_core.errors import CorruptedCheckpointError, ImportPathError, in_one_line
 from gan_core.hyperparameters import named_code
 from gan_core.images import to_uint8
+from gan_core.imports import import_attribute
 from gan_core.noise import draw_noise, rng_for
-from gan_core.registry import import_attribute
 from gan_core.trainer import generate_batches
 
 

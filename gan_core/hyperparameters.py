@@ -11,8 +11,8 @@ from pydantic.fields import FieldInfo
 from gan_core.component import check_declarations, default_of, rejection
 from gan_core.component_config import joined, registries
 from gan_core.config import TrialConfig
+from gan_core.imports import import_attribute, is_import_path
 from gan_core.loop_config import Changeable, LoopConfig, SameAs, UnusedWith
-from gan_core.registry import import_attribute, is_import_path
 
 if TYPE_CHECKING:
     from gan_core.loops.declaration import Loop

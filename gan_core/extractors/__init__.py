@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from gan_core.components import EXTRACTORS
 from gan_core.datasets import ImageDataset
 from gan_core.errors import ContractError, GanCoreError, in_one_line
-from gan_core.registry import Registry, is_import_path
+from gan_core.imports import is_import_path
+from gan_core.registry import Registry
 
 if TYPE_CHECKING:
     import torch

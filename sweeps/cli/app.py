@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from gan_core.errors import GanCoreError
-from gan_core.registry import imports
+from gan_core.imports import imports
 from sweeps.cli import managing, reading, running
 from sweeps.cli.exits import EXIT_BAD_INPUT, EXIT_INTERNAL_ERROR
 from sweeps.errors import DamagedLedgerWarning, SweepError

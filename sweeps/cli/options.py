@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gan_core.registry import allow_imports
+from gan_core.imports import allow_imports
 from sweeps.errors import SweepError
 from sweeps.words import RESULTS
 

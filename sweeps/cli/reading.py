@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gan_core.registry import imports_are_allowed
+from gan_core.imports import imports_are_allowed
 from sweeps.cli.exits import EXIT_INCOMPLETE
 from sweeps.cli.options import (
     NEWEST,

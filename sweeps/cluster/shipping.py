@@ -6,7 +6,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from gan_core.registry import allow_imports, imports_are_allowed
+from gan_core.imports import allow_imports, imports_are_allowed
 
 
 def users_code(import_paths: Iterable[str]) -> set[Path]:

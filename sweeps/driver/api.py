@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from gan_core.registry import imports
+from gan_core.imports import imports
 from sweeps.driver.progress import Terminal
 from sweeps.driver.request import OnReport, Request
 from sweeps.driver.runner import Outcome, confirm_sweep, execute, resume_sweep

@@ -12,8 +12,8 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from gan_core.errors import GanCoreError, in_one_line
+from gan_core.imports import is_import_path
 from gan_core.loop_config import LoopConfig
-from gan_core.registry import is_import_path
 from sweeps.cluster.nodes import UsersCode, Yardstick, load
 from sweeps.cluster.remote import SECONDS_BETWEEN_CHECKS, on_node, own_node_id
 from sweeps.cluster.shipping import import_folders

@@ -11,7 +11,7 @@ from typing import Any
 
 from gan_core.accuracy import Accuracy
 from gan_core.hyperparameters import named_code
-from gan_core.registry import imports_are_allowed
+from gan_core.imports import imports_are_allowed
 from sweeps.analysis.sweep import Sweep
 from sweeps.analysis.verdict import judge
 from sweeps.errors import SweepError

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from gan_core.components import EXTRACTORS
 from gan_core.datasets import FOLDER, check_dataset
 from gan_core.hyperparameters import Hyperparameters
+from gan_core.imports import is_import_path
 from gan_core.loop_config import LoopConfig
-from gan_core.registry import is_import_path
 from sweeps.spec.domains import Domain, Scalar
 from sweeps.spec.fields import Channels, Method, Name, Parameter, Points, Seconds
 from sweeps.spec.published import published_points

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 
 import sweeps
 from gan_core import load_generator
-from gan_core.registry import imports
+from gan_core.imports import imports
 from tests.e2e.commands import gan_sweep, workplace_in
 
 DOCS = Path(__file__).parents[2] / "docs" / "search-spaces.md"

@@ -12,10 +12,10 @@ from torch.nn.utils.parametrizations import spectral_norm
 from gan_core import ContractError, Trainer, TrialConfig, check_contract
 from gan_core.architectures import Architecture, architectures
 from gan_core.architectures.mlp import MLP
+from gan_core.errors import ImportPathError
 from gan_core.losses import losses
 from gan_core.losses.hinge import Hinge
 from gan_core.penalties import penalties
-from gan_core.registry import ImportPathError
 
 SHAPE = (1, 16, 16)
 

@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 import sweeps
 from gan_core.errors import ImportsNotAllowedError
-from gan_core.registry import allow_imports, import_attribute, imports, imports_are_allowed
+from gan_core.imports import allow_imports, import_attribute, imports, imports_are_allowed
 from sweeps.cli.app import app
 from sweeps.driver.runner import _valid_spec
 from sweeps.errors import SpecError, SweepError

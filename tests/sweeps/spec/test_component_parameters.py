@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from gan_core.registry import imports
+from gan_core.imports import imports
 from sweeps.driver.preparation import _with_users_components
 from sweeps.driver.preview import as_json, print_preview
 from sweeps.errors import SpecError

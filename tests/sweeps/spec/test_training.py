@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
-from gan_core.registry import imports
+from gan_core.imports import imports
 from sweeps.cli.app import app
 from sweeps.driver.preview import as_json
 from sweeps.errors import SpecError
