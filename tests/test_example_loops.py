@@ -1,6 +1,7 @@
 """The example loops keep the protocol, train, and are short."""
 
 import re
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -83,6 +84,7 @@ def test_the_documentations_loop_keeps_the_protocol(monkeypatch, tmp_path, digit
     example, use = (re.search(r"```python\n(.*?)```", text, re.DOTALL)[1] for text in (readme, page))
     (tmp_path / "mine.py").write_text(example, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
     monkeypatch.chdir(tmp_path)
     exec(use.replace("lr=1e-3", "lr=1e-3, steps=2, eval_samples=128, final_samples=128"))  # noqa: S102
 

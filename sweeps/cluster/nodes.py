@@ -25,6 +25,7 @@ PACKAGES = {
     "platformdirs": "platformdirs",
     "pyarrow": "pyarrow",
     "pydantic": "pydantic",
+    "pydantic_core": "pydantic",
     "safetensors": "safetensors",
     "torch": "torch",
     "torchvision": "torchvision",
@@ -51,7 +52,7 @@ def faults(storage: "Storage | None") -> list[str]:
     """Return why trials cannot run on this node, each reason as part of a message."""
     missing = [package for module, package in PACKAGES.items() if find_spec(module) is None]
     if missing:
-        return [f"is missing packages that trials import: pip install {' '.join(missing)}"]
+        return [f"is missing packages that trials import: pip install {' '.join(dict.fromkeys(missing))}"]
     fault = storage.fault() if storage else None
     return [fault] if fault else []
 

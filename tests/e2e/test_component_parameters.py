@@ -86,7 +86,7 @@ def test_mlflow_has_the_parameter(finished, workplace):
     assert [each.data.params["architecture.activation"] for each in found] == ["relu"]
 
 
-def test_a_trial_is_trained_again_and_its_generator_exported_and_rebuilt(finished, workplace):
+def test_a_trial_is_trained_again_and_its_generator_exported_and_rebuilt(finished, workplace, monkeypatch):
     sweep = sweeps.load("width", workplace / "results")
     row = sweep.trials[sweep.trials["architecture.width"] == 24].iloc[0]
     again = gan_sweep("rerun", "width", row["trial_id"], "--allow-imports", cwd=workplace)
@@ -106,10 +106,10 @@ def test_a_trial_is_trained_again_and_its_generator_exported_and_rebuilt(finishe
     config = json.loads((workplace / "out" / "config.json").read_text(encoding="utf-8"))["config"]
     assert config["architecture.width"] == 24
     assert "| architecture.width | 24 |" in (workplace / "out" / "README.md").read_text(encoding="utf-8")
-    sys.path.append(str(workplace))
+    monkeypatch.syspath_prepend(workplace)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
     with imports(allowed=True):
         generator = load_generator(workplace / "out" / "generator.safetensors", allow_imports=True)
-    sys.path.remove(str(workplace))
     del sys.modules["mine"]
     assert generator.network[0].out_features == 24
     code = os.pathsep.join([".", os.environ.get("PYTHONPATH", "")])

@@ -89,7 +89,7 @@ def test_a_confirmation_is_drawn_with_its_seeds_means_failures_and_floor(opened)
     plot = page.locator("#plot-confirmation")
     marks = [trace.locator(".point").count() for trace in plot.locator(".scatterlayer .trace").all()]
     assert sorted(marks) == [0, 2, 3, 7]
-    assert plot.locator(".errorbars path.xerror").count() == 2
+    assert plot.locator(".errorbars path.xerror").count() == 3
     assert plot.locator(".yaxislayer-above, .yticklabel, .ytick").first.is_visible()
     assert "confirmed-0008" in plot.inner_text()
     assert page.locator(".finalists tbody tr").count() == 3
