@@ -202,9 +202,11 @@ def can_resume(train: str | None) -> bool:
     Raises:
         GanCoreError: As for :func:`named_loop`.
     """
+    if train is None:
+        return True
     from gan_core.loops.declaration import takes_state
 
-    return train is None or takes_state(named_loop(train))
+    return takes_state(named_loop(train))
 
 
 def named_code(config: Mapping[str, object]) -> list[str]:
