@@ -93,7 +93,7 @@ _IMPORTANCES = (
     " a few dozen trials, it is a rough guide."
 )
 _SEEDS = (
-    "One dot per training. A line joins the trainings of one seed, which are compared with each other. Below"
+    "One dot per training. A line joins the trainings of one seed. Below"
     " them: the mean and its 95\u00a0% interval. Failed trainings are crosses at the right edge."
 )
 _PARETO = (
