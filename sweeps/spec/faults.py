@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from gan_core.errors import allowed_and_closest, closest
-from gan_core.hyperparameters import Hyperparameter, Hyperparameters
+from gan_core.hyperparameters import Hyperparameter, Hyperparameters, config_of
 from sweeps.errors import Fault, KeyPath
 from sweeps.spec.domains import (
     DOMAINS,
@@ -66,6 +66,8 @@ def _fault(source: Source, location: KeyPath, kind: str, message: str, value: An
         message = f"unknown key {key!r}; {allowed_and_closest(key, _allowed(location))}"
         if len(location) == 1 and (here := key_here(key)):
             message = f"unknown key {key!r}: type {here}"
+        elif len(location) == 1 and key in config_of().model_fields:
+            message = f"unknown key {key!r}: it is a hyperparameter, type parameters.{key}"
         return source.fault(path, message, of_key=True)
     if kind == "missing":
         within = ".".join(map(str, source.as_typed(path[:-1])))
