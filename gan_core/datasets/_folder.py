@@ -10,9 +10,9 @@ from gan_core.datasets._decoded import Contents, ImageFormat, OnProgress, in_mem
 from gan_core.datasets._decoding import MODES, Pixels
 from gan_core.datasets._folder_cache import FolderCache
 from gan_core.datasets._image_dataset import MIN_IMAGES, ImageDataset
-from gan_core.datasets._listing import MOST_NAMED, SUFFIXES, Listing, escaped, list_images
+from gan_core.datasets._listing import MOST_NAMED, SUFFIXES, Listing, escaped, list_images, named
 from gan_core.datasets._split import CONTENT_SPLIT, HOLD_OUT_EVERY
-from gan_core.datasets._structure import Structure, structure_of
+from gan_core.datasets._structure import Structure, are_parts, folders, structure_of
 from gan_core.errors import CacheError, DatasetError
 
 MIN_FOLDER_IMAGES = HOLD_OUT_EVERY * MIN_IMAGES
@@ -40,7 +40,8 @@ def load_folder(
 
     Raises:
         DatasetError: ``image_size`` or ``channels`` is invalid, there are fewer than 30 different images, a
-            class has no training image, or an image cannot be read and ``skip_unreadable`` is not set.
+            part has no images or fewer than 6, a class has no training image, or an image cannot be read and
+            ``skip_unreadable`` is not set.
     """
     if not 4 <= image_size <= MAX_IMAGE_SIZE or image_size % 4:
         raise DatasetError(f"image_size must be a multiple of 4 from 4 to {MAX_IMAGE_SIZE}, got {image_size}")
@@ -48,6 +49,7 @@ def load_folder(
         raise DatasetError(f"channels must be 1 (grey) or 3 (colour), got {channels}")
     listing = list_images(folder)
     structure = structure_of(listing.files)
+    _check_parts(folder, structure)
     n_found = len(structure.files) + len(listing.unreadable)
     if n_found < MIN_FOLDER_IMAGES:
         raise DatasetError(
@@ -59,7 +61,7 @@ def load_folder(
     if unreadable and not skip_unreadable:
         raise DatasetError(_unreadable_message(folder, unreadable, n_found))
     _check(folder, structure, contents)
-    remarks = [structure.remark, *listing.remarks(), *_remarks(unreadable, contents), remark]
+    remarks = [*structure.remarks, *listing.remarks(), *_remarks(unreadable, contents), remark]
     return _dataset(name, pixels, contents, structure, [each for each in remarks if each])
 
 
@@ -107,13 +109,44 @@ def _check(folder: Path, structure: Structure, contents: Contents) -> None:
             f"{escaped(folder)} has {n:,} images that can be read, and {contents.n_distinct} of them differ,"
             f" but a dataset needs at least {MIN_FOLDER_IMAGES} different ones: add some"
         )
-    untrained = set(range(len(structure.classes))) - set(contents.train_labels or ())
-    if structure.classes and untrained:
-        names = ", ".join(escaped(structure.classes[label]) for label in sorted(untrained)[:MOST_NAMED])
+    if structure.held_out and contents.n_held_out < MIN_IMAGES:
         raise DatasetError(
-            f"{escaped(folder)}: no image is left to train on of the classes {names}: their images are copies"
-            " of others, are held out or cannot be read; add some, or remove these folders"
+            f"{escaped(folder)}: the held-out part {folders(structure.held_out)} has {contents.n_held_out}"
+            f" different images that can be read, but needs at least {MIN_IMAGES}: add some"
         )
+    untrained = sorted(set(range(len(structure.classes))) - set(contents.train_labels or ()))
+    if structure.classes and untrained:
+        names = named([structure.classes[label] for label in untrained])
+        subject = f"the class {names} has" if len(untrained) == 1 else f"the classes {names} have"
+        why = _why_untrained(structure, contents, untrained)
+        raise DatasetError(f"{escaped(folder)}: {subject} no images to train on: {why}")
+
+
+def _why_untrained(structure: Structure, contents: Contents, untrained: list[int]) -> str:
+    """Return why classes have no training images, and what to do."""
+    trained_on = {
+        label
+        for label, is_held_out in zip(structure.labels or (), structure.is_held_out or (), strict=False)
+        if not is_held_out
+    }
+    if structure.held_out and not trained_on & {*untrained}:
+        return f"they are only in {folders(structure.held_out)}; add some to another part, or remove these"
+    if structure.held_out and contents.dropped:
+        return f"their images are also in {folders(structure.held_out)}; remove them from one of the two"
+    return "their images are copies of those of other classes, or cannot be read; add others"
+
+
+def _check_parts(folder: Path, structure: Structure) -> None:
+    """Check that each part has images, if the folders with images are parts.
+
+    Raises:
+        DatasetError: A part has none.
+    """
+    with_images = {file.parts[0] for file in structure.files if len(file.parts) > 1}
+    found = {each.name for each in folder.iterdir() if each.is_dir()}
+    empty = {name for name in found - with_images if are_parts({name})}
+    if are_parts(with_images) and empty:
+        raise DatasetError(f"{escaped(folder)}: {folders(empty)} has no images: add some, or remove it")
 
 
 def _remarks(unreadable: dict[str, str], contents: Contents) -> Iterator[str]:

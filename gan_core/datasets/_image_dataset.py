@@ -122,10 +122,14 @@ class ImageDataset:
         labels = self.train_labels
         if labels is None or not 0 <= labels.min() < labels.max():
             raise ExtractorUnavailableError(
-                f"{self.name} has no classes to train a classifier on: add labels of at least two classes, 0"
-                " to K - 1, or use extractor: inception"
+                f"{self.name} has no classes to train a classifier on{self._remarked()}: put the images of"
+                " each class into a folder of its own (for a dataset in Python: labels 0 to K - 1), or use"
+                " extractor: inception"
             )
         return labels
+
+    def _remarked(self) -> str:
+        return f" ({'; '.join(self.remarks)})" if self.remarks else ""
 
     def to(self, device: "torch.device | str") -> "ImageDataset":
         """Return the dataset with its tensors on ``device``."""

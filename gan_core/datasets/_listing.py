@@ -169,7 +169,7 @@ def _suffix(name: str) -> str:
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a directory or a link to one; a loop of links is none."""
+    """Return whether an entry is a directory or a link to one, which a loop of links is not."""
     try:
         return entry.is_dir()
     except OSError:

@@ -15,7 +15,7 @@ from PIL import Image, PngImagePlugin
 
 from gan_core import load_dataset
 from gan_core.datasets import CONTENT_SPLIT, check_dataset
-from gan_core.errors import DatasetError
+from gan_core.errors import DatasetError, ExtractorUnavailableError
 
 load_small = partial(load_dataset, image_size=8)
 
@@ -55,7 +55,9 @@ def test_a_fifth_of_a_folder_is_held_out(photos):
     assert (data.train.shape, data.held_out.shape) == ((27, 3, 8, 8), (6, 3, 8, 8))
     assert sorted(reds(data.train) + reds(data.held_out)) == list(range(33))
     assert data.train_labels is data.held_out_labels is None
-    assert (data.split, data.remarks) == (CONTENT_SPLIT, ())
+    assert data.split == CONTENT_SPLIT
+    (remark,) = data.remarks
+    assert remark.startswith("no classes, because all images lie in one/: ")
 
 
 def test_first_level_folders_are_classes_and_a_fifth_of_each_is_held_out(photos):
@@ -106,16 +108,31 @@ def test_copies_are_on_one_side_and_are_counted(photos):
     assert data.remarks == ("21 images are copies of others; copies are on one side of the split",)
 
 
-@pytest.mark.parametrize("loose", [True, False])
-def test_without_two_folders_that_hold_all_images_there_are_no_classes(photos, loose):
+def test_without_two_folders_that_hold_all_images_there_are_no_classes(photos):
     paint_many(photos / "cats", 30)
-    if loose:
-        paint_many(photos / "dogs", 10, start=40)
-        paint(photos / "loose.png")
-    assert load_small(f"folder:{photos}").train_labels is None
+    data = load_small(f"folder:{photos}")
+    assert (data.train_labels, data.remarks) == (None, ())
+    paint_many(photos / "dogs", 10, start=40)
+    paint(photos / "loose.png")
+    data = load_small(f"folder:{photos}")
+    remark = "no classes, because images lie beside the folders cats, dogs: loose.png"
+    assert (data.train_labels, data.remarks) == (None, (remark,))
+    with pytest.raises(
+        ExtractorUnavailableError, match=rf"on \({remark}\): put the images of each class into"
+    ):
+        data.learnable_labels()
 
 
-@pytest.mark.parametrize("held_out", ["test", "val", "valid", "Validation"])
+def test_images_beside_the_classes_of_a_part_are_named(photos):
+    for name in ("train/cats", "train/dogs", "test/cats", "test/dogs"):
+        paint_many(photos / name, 10, start=50 * len(list(photos.rglob("0*"))) // 10)
+    paint(photos / "train" / "loose.png", colour=(255, 0, 0))
+    data = load_small(f"folder:{photos}")
+    assert data.train_labels is None
+    assert data.remarks[1].endswith("beside the folders cats, dogs: train/loose.png")
+
+
+@pytest.mark.parametrize("held_out", ["test", "val", "valid", "Validation", "testing", "eval"])
 def test_folders_called_train_and_test_are_parts_and_not_classes(photos, held_out):
     for place, name in enumerate(("cats", "dogs")):
         paint_many(photos / "train" / name, 20, start=50 * place)
@@ -138,7 +155,8 @@ def test_parts_need_no_classes_and_validation_is_trained_on_beside_test(photos):
     assert reds(data.held_out) == [*range(100, 112)]
     assert data.train_labels is None
     assert data.remarks == (
-        "train/ and val/: trained on; test/: held out; left out: images beside these folders, cover.png",
+        "train/ and val/: trained on; test/: held out",
+        "left out: images beside these folders, cover.png",
     )
 
 
@@ -148,6 +166,30 @@ def test_a_part_alone_is_split_by_content_and_its_folders_are_classes(photos):
     data = load_small(f"folder:{photos}")
     assert data.held_out_labels.tolist() == [0] * 4 + [1] * 4
     assert data.split == CONTENT_SPLIT
+    assert data.remarks == ("train/: a part of a dataset, not a class; a fifth of its images is held out",)
+
+
+@pytest.mark.parametrize(
+    ("n", "message"),
+    [
+        (0, "test/ has no images: add some, or remove it"),
+        (3, "part test/ has 3 different images .* at least 6"),
+    ],
+)
+def test_a_part_without_enough_images_is_named(photos, n, message):
+    paint_many(photos / "train", 40)
+    (photos / "test").mkdir()
+    paint_many(photos / "test", n, start=50)
+    with pytest.raises(DatasetError, match=message):
+        load_small(f"folder:{photos}")
+
+
+def test_a_part_that_repeats_another_is_named(photos):
+    for name in ("train/cats", "test/cats", "train/dogs", "test/dogs"):
+        paint_many(photos / name, 20, start=50 * ("dogs" in name))
+    message = "the classes cats, dogs have no images to train on: their images are also in test/; remove them"
+    with pytest.raises(DatasetError, match=message):
+        load_small(f"folder:{photos}")
 
 
 def test_a_class_may_be_called_train(photos):
@@ -169,7 +211,9 @@ def test_a_class_that_is_only_held_out_is_named(photos):
     for place, name in enumerate(("cats", "dogs")):
         paint_many(photos / "train" / name, 20, start=50 * place)
     paint_many(photos / "test" / "birds", 8, start=200)
-    with pytest.raises(DatasetError, match="no image is left to train on of the classes birds"):
+    with pytest.raises(
+        DatasetError, match="the class birds has no images to train on: they are only in test/"
+    ):
         load_small(f"folder:{photos}")
 
 
