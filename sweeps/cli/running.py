@@ -121,12 +121,14 @@ def resume_command(
 
 def preview_command(
     spec: SpecFile,
+    trials: Annotated[int | None, typer.Option(metavar="N", min=1, help="The number of trials.")] = None,
+    time_budget: TimeBudget = None,
     set_: Settings = None,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON document, without times.")] = False,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
     """Show the space, examples of it, and its images, and what a sweep would cost; start nothing."""
-    _show(_checked(spec, set_, {}), json_=json_)
+    _show(_checked(spec, set_, {"trials": trials, "time_budget": time_budget}), json_=json_)
 
 
 def confirm_command(

@@ -36,7 +36,14 @@ def test_it_imports_nothing_heavy_and_writes_nothing(tmp_path, arguments):
     assert [file.name for file in tmp_path.iterdir()] == ["spec.yaml"]
 
 
-@pytest.mark.parametrize("arguments", [["preview", "spec.yaml"], ["spec.yaml", "--dry-run", "--trials", "4"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["preview", "spec.yaml"],
+        ["preview", "spec.yaml", "--trials", "4"],
+        ["spec.yaml", "--dry-run", "--trials", "4"],
+    ],
+)
 def test_it_shows_the_space_examples_of_it_and_what_it_costs(tmp_path, arguments):
     write(tmp_path, CONDITIONAL)
     done = run(*arguments, folder=tmp_path)
