@@ -70,6 +70,12 @@ SPACE: dict[str, AnyDomain] = {
     "leaky_slope": Uniform(min=0.0, max=0.3),
 }
 
+GOOD_DCGAN: tuple[Params, ...] = (
+    {"noise_dim": 64, "lr": 1e-3, "beta1": 0.3, "leaky_slope": 0.1},
+    {"noise_dim": 32, "lr": 6e-4, "beta1": 0.1, "leaky_slope": 0.2},
+    {"noise_dim": 100, "lr": 1.5e-3, "beta1": 0.5, "leaky_slope": 0.05},
+)
+
 WORLDS = {
     "mlp-bce": World(
         "mnist-5k",
@@ -95,21 +101,13 @@ WORLDS = {
         "mnist-5k",
         DCGAN | {"loss": "bce"},
         SPACE,
-        (
-            {"noise_dim": 64, "lr": 1e-3, "beta1": 0.3, "leaky_slope": 0.1},
-            {"noise_dim": 32, "lr": 6e-4, "beta1": 0.1, "leaky_slope": 0.2},
-            {"noise_dim": 100, "lr": 1.5e-3, "beta1": 0.5, "leaky_slope": 0.05},
-        ),
+        GOOD_DCGAN,
     ),
     "dcgan-lsgan": World(
         "mnist-5k",
         DCGAN | {"loss": "lsgan"},
         SPACE,
-        (
-            {"noise_dim": 64, "lr": 1e-3, "beta1": 0.3, "leaky_slope": 0.1},
-            {"noise_dim": 32, "lr": 6e-4, "beta1": 0.1, "leaky_slope": 0.2},
-            {"noise_dim": 100, "lr": 1.5e-3, "beta1": 0.5, "leaky_slope": 0.05},
-        ),
+        GOOD_DCGAN,
     ),
 }
 

@@ -127,15 +127,11 @@ def load(
 
     from gan_core import Evaluator, load_dataset
     from gan_core.extractors import train_extractor
-    from sweeps.cluster.devices import worker_device
-    from sweeps.cluster.shipping import use_import_folders
 
     def write(progress: str) -> None:
         note.write_text(progress, encoding="utf-8")
 
-    use_import_folders(import_folders)
-    device = worker_device(resources["gpu"])
-    torch.set_num_threads(int(resources["cpu"]))
+    device = _as_a_trial(resources, import_folders)
     images = load_dataset(
         **data,
         on_progress=lambda done, n: write(f"decoding images, {done:,} of {n:,} {bar(done, n)}"),
@@ -188,18 +184,13 @@ def check_components(
     Raises:
         ContractError: A component breaks its contract.
     """
-    import torch
-
     from gan_core import TrialConfig, check_contract
-    from sweeps.cluster.devices import worker_device
-    from sweeps.cluster.shipping import use_import_folders
 
-    use_import_folders(import_folders)
-    torch.set_num_threads(int(resources["cpu"]))
+    device = _as_a_trial(resources, import_folders)
     for number, config in enumerate(configs, 1):
         on_progress(f"checking components, combination {number} of {len(configs)}")
         if isinstance(config, TrialConfig):
-            check_contract(config, image_shape, worker_device(resources["gpu"]))
+            check_contract(config, image_shape, device)
 
 
 def check_own_loop(
@@ -223,18 +214,25 @@ def check_own_loop(
     Raises:
         LoopError: The loop fails the check.
     """
-    import torch
-
     from gan_core import check_loop
     from gan_core.hyperparameters import config_of, named_loop
+
+    device = _as_a_trial(resources, import_folders)
+    on_progress(f"checking {train}")
+    config = config_of(train).model_validate(hyperparameters)
+    check_loop(named_loop(train), images, config, device)
+
+
+def _as_a_trial(resources: Mapping[str, float], import_folders: list[str] | None) -> str:
+    """Give this process the import folders and the threads of a trial, and return a trial's device."""
+    import torch
+
     from sweeps.cluster.devices import worker_device
     from sweeps.cluster.shipping import use_import_folders
 
     use_import_folders(import_folders)
     torch.set_num_threads(int(resources["cpu"]))
-    on_progress(f"checking {train}")
-    config = config_of(train).model_validate(hyperparameters)
-    check_loop(named_loop(train), images, config, worker_device(resources["gpu"]))
+    return worker_device(resources["gpu"])
 
 
 def _in_a_task(function: Callable[..., None], options: Mapping[str, Any], *arguments: Any) -> None:  # noqa: ANN401
