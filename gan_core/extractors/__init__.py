@@ -145,7 +145,7 @@ def _as_gan_core_error(name: str, error: Exception) -> Exception:
 def _digest(name: str, network: "nn.Module") -> str:
     """Return the SHA-256 of the weights and, of a user's own extractor, of its import path.
 
-    A network without weights of its own, such as one of fixed filters, is then also told apart.
+    The import path distinguishes networks without weights, for example two with different fixed filters.
     """
     import torch
     from safetensors.torch import save

@@ -40,8 +40,8 @@ def readable_hyperparameters(train: object, parameters: Mapping[str, object]) ->
     """Return the hyperparameters of a file that may have faults, without those that cannot be read.
 
     Args:
-        train: The training loop as the file has it.
-        parameters: The parameters as the file has them.
+        train: The value of the file's key ``train``, of any type.
+        parameters: The values of the file's key ``parameters``, by name.
     """
     try:
         config = config_of(None if train is None else str(train))

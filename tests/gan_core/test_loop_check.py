@@ -97,4 +97,4 @@ def test_a_mistake_is_named_with_its_remedy(digits, mistake, message):
 
 
 ENTROPY = torch.Generator()
-"""A random generator that goes on from run to run."""
+"""A random generator that is not seeded again for each run."""
