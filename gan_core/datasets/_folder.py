@@ -130,7 +130,7 @@ def _why_untrained(structure: Structure, contents: Contents, untrained: list[int
         if not is_held_out
     }
     if structure.held_out and not trained_on & {*untrained}:
-        return f"they are only in {folders(structure.held_out)}; add some to another part, or remove these"
+        return f"all of them are in {folders(structure.held_out)}; put some into another part"
     if structure.held_out and contents.dropped:
         return f"their images are also in {folders(structure.held_out)}; remove them from one of the two"
     return "their images are copies of those of other classes, or cannot be read; add others"
@@ -153,7 +153,8 @@ def _remarks(unreadable: dict[str, str], contents: Contents) -> Iterator[str]:
     if unreadable:
         yield f"left out: {len(unreadable):,} images that cannot be read, {_with_reasons(unreadable)}"
     if contents.copies:
-        yield f"{contents.copies:,} images are copies of others; copies are on one side of the split"
+        are = "image is a copy of another" if contents.copies == 1 else "images are copies of others"
+        yield f"{contents.copies:,} {are}; copies are on one side of the split"
     if contents.dropped:
         yield f"left out: {contents.dropped:,} training images that are copies of held-out ones"
 

@@ -240,12 +240,11 @@ class _Quantized(Range):
             )
         first, last = self._index_range()
         if first >= last:
-            decade = self.min if self.min > 0 else (self.max - self.min) / 10
             is_given = "q" in self.model_fields_set
             raise ValueError(
                 f"fewer than two multiples of q {self.q:g}{'' if is_given else ', the default,'} lie from"
                 f" {self.min:g} to {self.max:g}: give q{' a smaller value' if is_given else ''}, for example"
-                f" q: {10.0 ** floor(log10(decade)):g}, or type a wider range"
+                f" q: {self._fitting_q():g}, or type a wider range"
             )
         return self
 
@@ -269,9 +268,17 @@ class _Quantized(Range):
     def summary(self) -> str:
         return f"{super().summary()}, multiples of {self.q:g}"
 
-    def _index_range(self) -> tuple[int, int]:
+    def _index_range(self, q: float | None = None) -> tuple[int, int]:
         """Return the first and the last multiple, in units of ``q``."""
-        return ceil(self.min / self.q - 1e-9), floor(self.max / self.q + 1e-9)
+        q = q or self.q
+        return ceil(self.min / q - 1e-9), floor(self.max / q + 1e-9)
+
+    def _fitting_q(self) -> float:
+        """Return a power of ten with two or more multiples in the range, for advice."""
+        power = floor(log10(self.min if self.min > 0 else (self.max - self.min) / 10))
+        while (ends := self._index_range(10.0**power))[0] >= ends[1]:
+            power -= 1
+        return 10.0**power
 
     def _multiple(self, index: int) -> float:
         return index * int(self.q) if self.q.is_integer() else float(f"{index * self.q:.12g}")

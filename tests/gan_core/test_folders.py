@@ -212,7 +212,7 @@ def test_a_class_that_is_only_held_out_is_named(photos):
         paint_many(photos / "train" / name, 20, start=50 * place)
     paint_many(photos / "test" / "birds", 8, start=200)
     with pytest.raises(
-        DatasetError, match="the class birds has no images to train on: they are only in test/"
+        DatasetError, match="the class birds has no images to train on: all of them are in test/"
     ):
         load_small(f"folder:{photos}")
 
