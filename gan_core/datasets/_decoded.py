@@ -159,7 +159,7 @@ def decode(
             if isinstance(error, OSError) and error.errno is not None:
                 found.is_final = False
                 return error.strerror or str(error)
-            return _reason(error)
+            return _reason(folder / file.path, error)
         return content, blake2b(content, digest_size=DIGEST_BYTES).hexdigest()
 
     batches = [range(at, min(at + BATCH, len(files))) for at in range(0, len(files), BATCH)]
@@ -230,8 +230,10 @@ def as_images(content: memoryview, image_format: ImageFormat) -> Pixels:
     return flat.reshape(len(flat) // image_format.n_bytes, *image_format.shape)
 
 
-def _reason(error: Exception) -> str:
+def _reason(file: Path, error: Exception) -> str:
     """Return why an image cannot be decoded; Pillow's own text for unknown formats names an object."""
+    if file.stat().st_size == 0:
+        return "an empty file"
     is_unknown = isinstance(error, UnidentifiedImageError) and str(error).startswith("cannot identify")
     return "not an image in a known format" if is_unknown else in_one_line(error)
 

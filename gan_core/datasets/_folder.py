@@ -151,7 +151,8 @@ def _check_parts(folder: Path, structure: Structure) -> None:
 
 def _remarks(unreadable: dict[str, str], contents: Contents) -> Iterator[str]:
     if unreadable:
-        yield f"left out: {len(unreadable):,} images that cannot be read, {_with_reasons(unreadable)}"
+        images = "1 image" if len(unreadable) == 1 else f"{len(unreadable):,} images"
+        yield f"left out: {images} that cannot be read, {_with_reasons(unreadable)}"
     if contents.copies:
         are = "image is a copy of another" if contents.copies == 1 else "images are copies of others"
         yield f"{contents.copies:,} {are}; copies are on one side of the split"

@@ -84,9 +84,10 @@ class Source:
     def place(self, path: KeyPath, *, of_key: bool = False) -> str:
         """Return where the value at ``path`` was typed, or its key, or else the closest enclosing value."""
         path = self.as_typed(path)
+        is_new = bool(path) and self._node(path[:1], of_key=True) is self._root
         for override in reversed(self._overrides):
             is_replaced = path[: len(override.path)] == override.path
-            is_changed_within = len(path) > 1 and override.path[: len(path)] == path
+            is_changed_within = override.path[: len(path)] == path and (len(path) > 1 or is_new)
             if is_replaced or is_changed_within:
                 return override.place
         return position(self._file, self._node(path, of_key=of_key).start_mark)

@@ -431,8 +431,11 @@ def test_names_that_are_not_utf_8_are_read_and_shown_escaped(photos):
     str(refusal.value).encode()
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", None])
-def test_all_images_that_cannot_be_read_are_listed(photos, content):
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "an empty file"), (b"no image", "not an image in a known format"), (None, "")],
+)
+def test_all_images_that_cannot_be_read_are_listed(photos, content, reason):
     paint_many(photos, 50, size=(300, 300))
     for number in range(12):
         file = photos / f"{number:03d}.png"
@@ -440,7 +443,7 @@ def test_all_images_that_cannot_be_read_are_listed(photos, content):
     with pytest.raises(DatasetError) as refusal:
         load_small(f"folder:{photos}")
     message = str(refusal.value)
-    assert message.startswith(f"{photos}: 12 of 50 images cannot be read: 000.png (")
+    assert message.startswith(f"{photos}: 12 of 50 images cannot be read: 000.png ({reason}")
     assert message.count(".png (") == 10
     assert message.endswith(
         " and 2 more; repair or remove them, or type skip_unreadable: true to train without them"

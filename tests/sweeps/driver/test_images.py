@@ -92,7 +92,7 @@ def test_the_preview_lists_unreadable_images_unless_they_are_skipped(spec_of, ph
     ):
         preview(spec_of("extractor: inception"))
     shown = preview(spec_of("extractor: inception\nskip_unreadable: true"))
-    assert "left out: 1 images that cannot be read, 003.png (not an image in a known format)" in shown
+    assert "left out: 1 image that cannot be read, 003.png (not an image in a known format)" in shown
 
 
 def test_the_cache_is_shown_and_emptied_but_for_downloads(spec_of, photos, cache):

@@ -274,6 +274,7 @@ def test_settings_replace_values_of_the_file(tmp_path):
             "--set parameters.steps=many: steps is 'many': input should be a valid integer",
         ),
         ("parameters.lr.max=0", "--set parameters.lr.max=0: "),
+        ("lr.max=0.1", "--set lr.max=0.1: unknown key 'lr': it is a hyperparameter, type parameters.lr"),
         ("name.x=1", "--set name.x=1: name is 'tiny': expected a mapping"),
         ("steps", "--set steps: expected KEY=VALUE"),
         ("a..b=1", "--set a..b=1: expected KEY=VALUE"),
