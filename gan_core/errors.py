@@ -160,9 +160,13 @@ def closest(name: str, allowed: Iterable[str]) -> str:
 
 
 def in_one_line(error: BaseException) -> str:
-    """Return an exception's class and the first line of its message.
+    r"""Return an exception's class and the first line of its message, or two lines if the first is a title.
 
     >>> in_one_line(ZeroDivisionError("division by zero"))
     'ZeroDivisionError: division by zero'
+    >>> in_one_line(RuntimeError("Error(s) in loading:\n\tMissing key(s): weight.\n\tMore"))
+    'RuntimeError: Error(s) in loading: Missing key(s): weight.'
     """
-    return ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
+    first, *others = str(error).strip().splitlines() or [""]
+    lines = [first, *others[: first.endswith(":")]]
+    return ": ".join(filter(None, [type(error).__name__, " ".join(line.strip() for line in lines)]))

@@ -35,7 +35,7 @@ def evaluator(digits):
 @pytest.mark.parametrize("name", LOOPS)
 def test_an_example_keeps_the_protocol_and_is_scored(digits, evaluator, name):
     loop = import_module(f"examples.{name}").train
-    assert check_loop(loop, digits, config_class(loop)(batch_size=16)) == []
+    assert check_loop(loop, digits, config_class(loop)(batch_size=16)).remarks == ()
     *_, last = train(config_class(loop)(**SMALL, batch_size=16), digits, evaluator, loop=loop)
     assert last.step == 4
     assert last.final.keys() >= {"fid", "recall"}

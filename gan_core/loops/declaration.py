@@ -1,8 +1,10 @@
 """Read what a training loop declares: its name, its hyperparameters and its parameters."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from inspect import Parameter, isgeneratorfunction, signature, unwrap
+from pathlib import Path
+from traceback import walk_tb
 from types import SimpleNamespace
 from typing import Any, get_type_hints
 
@@ -24,13 +26,18 @@ def loop_name(loop: Loop) -> str:
 
 
 def check_is_loop(loop: Loop) -> None:
-    """Raise LoopError unless ``loop`` is a generator function."""
+    """Raise LoopError unless ``loop`` is a generator function that takes a config, data and a device."""
     if not callable(loop):
         raise LoopError(f"{loop!r} is not a training loop: a loop is a generator function")
     call = getattr(loop, "__call__", None)  # noqa: B004 - an object may be a loop by its class's __call__
     if not (isgeneratorfunction(unwrap(loop)) or isgeneratorfunction(call)):
         raise LoopError(
             f"{loop_name(loop)} is not a generator function: add 'yield gan_core.Snapshot(step, sample)'"
+        )
+    if not _accepts(loop, 3, ["state"] if takes_state(loop) else []):
+        raise LoopError(
+            f"{loop_name(loop)} must have the parameters (config, data, device) or (config, data, device,"
+            f" state=None), got {signature(loop)}"
         )
 
 
@@ -84,6 +91,39 @@ def _globals(loop: Loop) -> dict[str, Any]:
 def takes_state(loop: Loop) -> bool:
     """Return whether a loop has a parameter ``state``, and can therefore resume."""
     return "state" in signature(loop).parameters
+
+
+def location(loop: Loop, error: BaseException) -> str:
+    """Return the last line of the loop's file that an exception passed: ``mine.py, line 3``, or nothing."""
+    function: Any = unwrap(loop.func if isinstance(loop, partial) else loop)
+    code = function if hasattr(function, "__code__") else type(function).__call__
+    file = code.__code__.co_filename
+    lines = [line for frame, line in walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
+    return f"{Path(file).name}, line {lines[-1]}" if lines else ""
+
+
+def check_sample(name: str, sample: object) -> None:
+    """Raise LoopError unless ``sample`` is a function ``(n, rng)`` or ``(n, rng, labels)``.
+
+    Args:
+        name: The name of the loop, for the message.
+        sample: The ``sample`` of a snapshot.
+    """
+    if not callable(sample):
+        raise LoopError(f"{name}: sample must be a function (n, rng), got a {type(sample).__name__}")
+    if not _accepts(sample, 3 if takes_labels(sample) else 2):
+        raise LoopError(
+            f"{name}: sample must have the parameters (n, rng) or (n, rng, labels), got {signature(sample)}"
+        )
+
+
+def _accepts(function: Callable[..., Any], n_positional: int, keywords: Sequence[str] = ()) -> bool:
+    """Return whether a function can be called with so many positional arguments and these keywords."""
+    try:
+        signature(function).bind(*[None] * n_positional, **dict.fromkeys(keywords))
+    except TypeError:
+        return False
+    return True
 
 
 def takes_labels(sample: Sample) -> bool:

@@ -2,6 +2,8 @@
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from operator import index
 from typing import Any, cast
 
 import torch
@@ -11,13 +13,15 @@ from gan_core.datasets import ImageDataset
 from gan_core.errors import LoopError
 from gan_core.flags import FLAGS
 from gan_core.loop_config import LoopConfig
-from gan_core.loops.declaration import Loop, check_is_loop, loop_name, takes_state
+from gan_core.loops.declaration import Loop, check_is_loop, check_sample, loop_name, takes_state
 from gan_core.loops.environment import LoopEnvironment
 from gan_core.loops.plain import unsupported
 from gan_core.loops.sampling import Sampler
 from gan_core.loops.snapshot import SCORE_NAMES, Snapshot
 
 _ENDED = object()
+_IGNORED = "generator ignored GeneratorExit"
+"""Python's message if a generator yields while it is closed."""
 
 
 class LoopRun:
@@ -86,7 +90,7 @@ class LoopRun:
                 " at the last step, too"
             )
         self._snapshot = self._checked(yielded)
-        self.step = int(self._snapshot.step)
+        self.step = self._snapshot.step
         self._restored_step = None
         return self._snapshot
 
@@ -139,8 +143,8 @@ class LoopRun:
             state = function()
         if fault := unsupported(state, "state()"):
             raise LoopError(
-                f"{self.name}: {fault}; a checkpoint holds tensors, numbers, text, and tuples, lists and"
-                " dicts of them"
+                f"{self.name}: {fault}; a checkpoint holds tensors, Python's numbers, text, and tuples, lists"
+                " and dicts of them"
             )
         return state
 
@@ -159,10 +163,21 @@ class LoopRun:
         self._environment.leave()
 
     def close(self) -> None:
-        """End the loop where it waits: its ``finally`` blocks run. Restore the settings of the process."""
+        """End the loop where it waits: its ``finally`` blocks run. Restore the settings of the process.
+
+        Raises:
+            LoopError: The loop yields instead of ending.
+        """
         try:
             with self._environment.entered():
                 self._steps.close()
+        except RuntimeError as error:
+            if str(error) != _IGNORED:
+                raise
+            raise LoopError(
+                f"{self.name} yields again when it is closed: write 'except Exception' where it catches every"
+                " exception, and do not yield in a finally block"
+            ) from error
         finally:
             self._environment.leave()
 
@@ -170,19 +185,22 @@ class LoopRun:
         try:
             return float(value)  # type: ignore[arg-type] # the exceptions say what is wrong
         except (TypeError, ValueError, RuntimeError):
+            shape = f" of shape {tuple(value.shape)}: take its mean" if isinstance(value, Tensor) else ""
             raise LoopError(
-                f"{self.name}: the metric {name} must be a number, got a {type(value).__name__}"
+                f"{self.name}: the metric {name} must be a number, got a {type(value).__name__}{shape}"
             ) from None
 
     def _checked(self, yielded: object) -> Snapshot:
         if not isinstance(yielded, Snapshot):
             raise LoopError(f"{self.name} must yield a gan_core.Snapshot, got a {type(yielded).__name__}")
+        yielded = replace(yielded, step=self._whole(yielded.step))
         due = self._config.next_report(self.step)
         if yielded.step not in {due, self._restored_step}:
             raise LoopError(
                 f"{self.name} yielded at step {yielded.step}; the next report is due at step {due}: yield if"
                 " 'step % config.report_every == 0 or step == config.steps'"
             )
+        self._check_parts(yielded)
         if replaced := sorted(SCORE_NAMES & yielded.metrics.keys()):
             raise LoopError(
                 f"{self.name}: gan_core computes {', '.join(replaced)} itself: rename that metric of the"
@@ -195,6 +213,27 @@ class LoopRun:
                 f"{self.name} yields a state, but cannot take one to resume: add the parameter 'state=None'"
             )
         return yielded
+
+    def _whole(self, step: object) -> int:
+        try:
+            return index(step)  # type: ignore[arg-type] # the exception says what is wrong
+        except TypeError:
+            raise LoopError(
+                f"{self.name}: the step of a snapshot must be a whole number, got a {type(step).__name__}"
+            ) from None
+
+    def _check_parts(self, snapshot: Snapshot) -> None:
+        """Check that the functions of a snapshot are functions, and that its generator is a module."""
+        check_sample(self.name, snapshot.sample)
+        if snapshot.state is not None and not callable(snapshot.state):
+            raise LoopError(
+                f"{self.name}: state must be a function that returns the state, got a"
+                f" {type(snapshot.state).__name__}: write 'state=lambda: ...'"
+            )
+        if snapshot.generator is not None and not isinstance(snapshot.generator, nn.Module):
+            raise LoopError(
+                f"{self.name}: generator must be a torch.nn.Module, got a {type(snapshot.generator).__name__}"
+            )
 
 
 def _load(generator: nn.Module, weights: Mapping[str, Tensor]) -> None:

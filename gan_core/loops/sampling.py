@@ -18,6 +18,8 @@ PIECE = 250
 
 GRID_IMAGES, GRID_COLUMNS = 64, 8
 RANGE_TOLERANCE = 1e-3
+SMALLEST_OF_UINT8 = 10.0
+"""A float image with a larger pixel is probably in [0, 255]."""
 
 
 class Sampler:
@@ -82,9 +84,10 @@ class Sampler:
         if not images.isfinite().all():
             raise TrainingDiverged(step, "samples", float("nan"))
         if max(-low, high) > 1 + RANGE_TOLERANCE:
+            remedy = "return images / 127.5 - 1" if high > SMALLEST_OF_UINT8 else "add .clamp(-1, 1)"
             raise LoopError(
-                f"{self._name}: {function} must return images in [-1, 1], got [{low:.3g}, {high:.3g}]: add"
-                " .clamp(-1, 1), or scale them"
+                f"{self._name}: {function} must return images in [-1, 1], got [{low:.3g}, {high:.3g}]:"
+                f" {remedy}"
             )
         return images.float()
 

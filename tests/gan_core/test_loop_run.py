@@ -280,7 +280,7 @@ def test_classes_are_those_of_the_training_images_and_one_a_row(digits):
             r"must return images of shape \(64, 1, 28, 28\), got \(64, 28, 28\)",
         ),
         ("images", r"sample must return images of shape .*, got str"),
-        (torch.full((64, 1, 28, 28), 200.0), r"in \[-1, 1\], got \[200, 200\]: add .clamp\(-1, 1\)"),
+        (torch.full((64, 1, 28, 28), 200.0), r"in \[-1, 1\], got \[200, 200\]: return images / 127.5 - 1"),
         (torch.zeros(64, 1, 28, 28, dtype=torch.int64), "floats in .* or uint8, got torch.int64"),
     ],
     ids=["shape", "type", "range", "dtype"],
