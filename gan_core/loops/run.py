@@ -2,22 +2,21 @@
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
-from operator import index
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan_core.datasets import ImageDataset
 from gan_core.errors import LoopError
-from gan_core.flags import FLAGS
 from gan_core.loop_config import LoopConfig
-from gan_core.loops.declaration import Loop, check_is_loop, check_sample, loop_name, takes_state
+from gan_core.loops.declaration import Loop, check_is_loop, loop_name, takes_state
 from gan_core.loops.environment import LoopEnvironment
 from gan_core.loops.plain import unsupported
+from gan_core.loops.protocol import checked_snapshot
 from gan_core.loops.sampling import Sampler
-from gan_core.loops.snapshot import SCORE_NAMES, Snapshot
+from gan_core.loops.snapshot import Snapshot
+from gan_core.loops.weights import copied_weights, load_weights, misfit_of, not_a_tensor
 
 _ENDED = object()
 _IGNORED = "generator ignored GeneratorExit"
@@ -63,6 +62,7 @@ class LoopRun:
         self._steps = cast("Generator[Snapshot]", loop(config, data, device, **arguments))
         self._snapshot: Snapshot | None = None
         self._restored_step = step if state is not None else None
+        self._yields_generator: bool | None = None
         self.step = step
 
     @property
@@ -111,24 +111,42 @@ class LoopRun:
         return {name: self._number(name, value) for name, value in self.snapshot.metrics.items()}
 
     def weights(self) -> dict[str, Tensor] | None:
-        """Return a copy of the weights of the snapshot's generator; None if it has no generator."""
+        """Return a copy of the weights of the snapshot's generator; None if it has no generator.
+
+        Raises:
+            LoopError: A part of the generator's ``state_dict`` is not a tensor.
+        """
         generator = self.snapshot.generator
         if generator is None:
             return None
-        return {name: value.detach().clone() for name, value in generator.state_dict().items()}
+        if odd := not_a_tensor(generator):
+            raise LoopError(
+                f"{self.name}: {odd!r} in the state_dict of its generator is not a tensor: keep it in a"
+                " buffer, because a generator is kept as tensors"
+            )
+        return copied_weights(generator)
 
     @contextmanager
     def with_weights(self, weights: Mapping[str, Tensor] | None) -> Iterator[None]:
-        """Load weights into the snapshot's generator inside the block, and put its own back after it."""
+        """Load weights into the snapshot's generator inside the block, and put its own back after it.
+
+        Raises:
+            LoopError: The weights do not fit the generator.
+        """
         generator, own = self.snapshot.generator, self.weights()
         if generator is None or own is None or weights is None:
             yield
             return
-        _load(generator, weights)
+        if misfit := misfit_of(weights, generator):
+            raise LoopError(
+                f"{self.name}: the weights of an earlier report do not fit the generator of step {self.step}"
+                f" ({misfit}): yield a generator of one structure in all snapshots"
+            )
+        load_weights(generator, weights)
         try:
             yield
         finally:
-            _load(generator, own)
+            load_weights(generator, own)
 
     def state(self) -> Any:  # noqa: ANN401 - the loop chooses
         """Return what the loop needs to resume; None if the loop cannot.
@@ -191,51 +209,14 @@ class LoopRun:
             ) from None
 
     def _checked(self, yielded: object) -> Snapshot:
-        if not isinstance(yielded, Snapshot):
-            raise LoopError(f"{self.name} must yield a gan_core.Snapshot, got a {type(yielded).__name__}")
-        yielded = replace(yielded, step=self._whole(yielded.step))
-        due = self._config.next_report(self.step)
-        if yielded.step not in {due, self._restored_step}:
+        due, restored = self._config.next_report(self.step), self._restored_step
+        snapshot = checked_snapshot(self.name, yielded, due, restored, takes_state=self._resumes)
+        if snapshot.step == restored:
+            return snapshot
+        has_generator = snapshot.generator is not None
+        if self._yields_generator not in {None, has_generator}:
             raise LoopError(
-                f"{self.name} yielded at step {yielded.step}; the next report is due at step {due}: yield if"
-                " 'step % config.report_every == 0 or step == config.steps'"
+                f"{self.name} yields a generator in some snapshots only: yield it in all of them, or in none"
             )
-        self._check_parts(yielded)
-        if replaced := sorted(SCORE_NAMES & yielded.metrics.keys()):
-            raise LoopError(
-                f"{self.name}: gan_core computes {', '.join(replaced)} itself: rename that metric of the"
-                " snapshot"
-            )
-        if unknown := sorted(yielded.signs.keys() - FLAGS):
-            raise LoopError(f"{self.name}: unknown sign {unknown[0]!r}; allowed: {', '.join(FLAGS)}")
-        if yielded.state is not None and not self._resumes:
-            raise LoopError(
-                f"{self.name} yields a state, but cannot take one to resume: add the parameter 'state=None'"
-            )
-        return yielded
-
-    def _whole(self, step: object) -> int:
-        try:
-            return index(step)  # type: ignore[arg-type] # the exception says what is wrong
-        except TypeError:
-            raise LoopError(
-                f"{self.name}: the step of a snapshot must be a whole number, got a {type(step).__name__}"
-            ) from None
-
-    def _check_parts(self, snapshot: Snapshot) -> None:
-        """Check that the functions of a snapshot are functions, and that its generator is a module."""
-        check_sample(self.name, snapshot.sample)
-        if snapshot.state is not None and not callable(snapshot.state):
-            raise LoopError(
-                f"{self.name}: state must be a function that returns the state, got a"
-                f" {type(snapshot.state).__name__}: write 'state=lambda: ...'"
-            )
-        if snapshot.generator is not None and not isinstance(snapshot.generator, nn.Module):
-            raise LoopError(
-                f"{self.name}: generator must be a torch.nn.Module, got a {type(snapshot.generator).__name__}"
-            )
-
-
-def _load(generator: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    with torch.no_grad():
-        generator.load_state_dict(dict(weights))
+        self._yields_generator = has_generator
+        return snapshot

@@ -10,11 +10,6 @@ Sample = Callable[..., Tensor]
 
 State = Tensor | int | float | str | None | list["State"] | tuple["State", ...] | dict[str, "State"]
 
-SCORE_NAMES = frozenset(
-    ("fid", "kid", "precision", "recall", "coverage", "modes", "class_kl", "memorisation", "copies")
-)
-"""The scores of :class:`gan_core.Evaluator`, which a loop's own metrics may not replace."""
-
 
 @dataclass(frozen=True)
 class Snapshot:

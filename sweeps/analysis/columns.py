@@ -3,14 +3,9 @@
 import numpy as np
 import pandas as pd
 
-RESULTS = frozenset(
-    (
-        *("trial_id", "of", "status", "is_baseline", "pareto", "flags", "took_over", "retries"),
-        *("step", "best_step", "samples", "reason", "traceback", "seconds"),
-        *("fid", "kid", "precision", "recall", "coverage", "modes", "class_kl", "memorisation", "copies"),
-        "images_per_s",
-    )
-)
+from gan_core.metric_names import COLUMN_NAMES, SCORE_NAMES
+
+RESULTS = SCORE_NAMES | COLUMN_NAMES | {"images_per_s"}
 """Columns of results; a parameter of the same name has another column."""
 
 

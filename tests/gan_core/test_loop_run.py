@@ -16,7 +16,7 @@ from gan_core.evaluation import Evaluator
 from gan_core.loop_config import changeable
 from gan_core.loops.declaration import config_class, loop_name, takes_labels
 from gan_core.loops.run import LoopRun
-from gan_core.loops.snapshot import SCORE_NAMES
+from gan_core.metric_names import SCORE_NAMES
 from tests.gan_core.small_loops import SMALL, Config, moments
 
 CPU = torch.device("cpu")
@@ -307,8 +307,28 @@ def test_a_sample_that_is_not_finite_is_a_divergence(digits):
         ([Snapshot(2, zeros)], "ended after step 2, before config.steps, 5"),
         ([None], "must yield a gan_core.Snapshot, got a NoneType"),
         ([Snapshot(2, zeros, metrics={"fid": 1.0})], "gan_core computes fid itself: rename that metric"),
+        ([Snapshot(2, zeros, metrics={"status": 1.0})], "status is a column of a sweep's tables: rename"),
+        (
+            [Snapshot(2, zeros, metrics={"D(x)": 1.0})],
+            r"rename the metric 'D\(x\)': MLflow allows letters",
+        ),
+        ([Snapshot(2, zeros, metrics=[1.0])], "metrics must be a dict, got a list"),
+        ([Snapshot(2.5, zeros)], "step of a snapshot must be a whole number, got a float"),
+        (
+            [Snapshot(2, torch.zeros(1))],
+            r"sample must be a function \(n, rng\), got a Tensor",
+        ),
+        ([Snapshot(2, zeros, generator={})], "generator must be a torch.nn.Module, got a dict"),
+        ([Snapshot(2, zeros, state={})], "state must be a function that returns the state, got a dict"),
+        (
+            [Snapshot(2, zeros, generator=nn.Linear(1, 1)), Snapshot(4, zeros)],
+            "yields a generator in some snapshots only: yield it in all of them, or in none",
+        ),
     ],
-    ids=["early", "late", "ended", "nothing", "metric"],
+    ids=[
+        *("early", "late", "ended", "nothing", "score", "column", "metric-name", "metrics", "fraction"),
+        *("sample", "generator", "state", "some-generators"),
+    ],
 )
 def test_a_loop_that_breaks_the_protocol_is_refused_in_a_sentence(digits, snapshots, message):
     run = run_of(yielding(*snapshots), digits)
@@ -432,3 +452,50 @@ def test_a_third_parameter_with_a_default_is_not_for_classes(digits):
 
 def test_a_loop_is_named_by_its_module_and_name():
     assert loop_name(moments) == "tests.gan_core.small_loops:moments"
+
+
+def test_weights_that_do_not_fit_the_last_generator_are_refused_in_a_sentence(digits):
+    growing = [Snapshot(step, zeros, generator=nn.Linear(1, step)) for step in (2, 4, 5)]
+    run = run_of(yielding(*growing), digits)
+    run.advance()
+    first = run.weights()
+    run.advance()
+    message = (
+        r"do not fit the generator of step 4 \(weight: \(2, 1\) and \(4, 1\)\): yield a generator of one"
+    )
+    with pytest.raises(LoopError, match=message), run.with_weights(first):
+        pass
+
+
+def test_a_generator_with_more_than_tensors_is_refused_in_a_sentence(digits):
+    class Odd(nn.Module):
+        def get_extra_state(self):
+            return {"width": 3}
+
+        def set_extra_state(self, state):
+            pass
+
+    run = run_of(yielding(Snapshot(2, zeros, generator=Odd())), digits)
+    run.advance()
+    with pytest.raises(
+        LoopError, match="'_extra_state' in the state_dict of its generator is not a tensor: keep it in a"
+    ):
+        run.weights()
+
+
+def test_weights_are_loaded_while_the_loop_waits_in_inference_mode(digits):
+    def loop(config, data, device):
+        with torch.inference_mode():
+            generator = nn.Linear(1, 1)
+            for step in (2, 4, 5):
+                generator.bias.fill_(step)
+                yield Snapshot(step, zeros, generator=generator)
+
+    run = run_of(loop, digits)
+    run.advance()
+    first = run.weights()
+    run.advance()
+    with run.with_weights(first):
+        assert run.weights()["bias"] == 2
+    assert run.weights()["bias"] == 4
+    run.close()
