@@ -14,11 +14,13 @@ from rich.table import Table
 from rich.tree import Tree
 
 from gan_core.config import TrialConfig
+from gan_core.imports import is_import_path
 from gan_core.loop_config import LoopConfig
 from sweeps.driver.disk import bytes_needed, image_shape
 from sweeps.driver.images import Images, images_of
 from sweeps.driver.memory import memory_line
 from sweeps.spec.domains import Domain, Scalar
+from sweeps.spec.methods import method_in_words
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.space import RandomTrial
 from sweeps.words import bar, duration, megabytes
@@ -43,8 +45,9 @@ def print_preview(spec: SweepSpec, console: Console, *, timed: bool = True) -> N
     Raises:
         DatasetError: The images of a folder cannot be trained on.
         ExtractorUnavailableError: The sweep's extractor needs classes, and there are none.
-        SweepError: The largest trial needs more memory than there is.
+        SweepError: The largest trial needs more memory than there is, or the sampler fails.
     """
+    check_sampler(spec)
     images = _images(spec, console)
     console.print(_tree(spec))
     console.print(_examples(spec))
@@ -57,6 +60,18 @@ def print_preview(spec: SweepSpec, console: Console, *, timed: bool = True) -> N
             console.print(line, markup=False)
     in_cache = f", and {megabytes(images.cache_bytes)} in the cache" if images else ""
     console.print(f"disk      about {megabytes(disk_bytes(spec))} in results{in_cache}")
+
+
+def check_sampler(spec: SweepSpec) -> None:
+    """Try the sampler on made-up scores, if the user wrote it or chose its options.
+
+    Raises:
+        SweepError: The sampler cannot be made, raises, or suggests a value outside of the search space.
+    """
+    if is_import_path(spec.method) or spec.method_options:
+        from sweeps.search.rehearsal import rehearse
+
+        rehearse(spec)
 
 
 def _images(spec: SweepSpec, console: Console) -> Images | None:
@@ -83,7 +98,8 @@ def _tree(spec: SweepSpec) -> Tree:
 
 def _title(spec: SweepSpec) -> str:
     metrics = " and ".join(f"{metric.name} ({metric.goal})" for metric in spec.metric)
-    return f"{spec.trials} trials on {spec.dataset} by {spec.method}, for {metrics}"
+    method = method_in_words(spec.method, spec.method_options)
+    return f"{spec.trials} trials on {spec.dataset} by {method}, for {metrics}"
 
 
 def _leaf(name: str, domain: Domain) -> str:
@@ -294,7 +310,12 @@ def _slots(spec: SweepSpec) -> int:
 
 
 def as_json(spec: SweepSpec) -> Mapping[str, Any]:
-    """Return the preview as JSON values, without times."""
+    """Return the preview as JSON values, without times.
+
+    Raises:
+        SweepError: The sampler fails.
+    """
+    check_sampler(spec)
     confirmation, images = Confirmation.from_spec(spec), images_of(spec)
     return {
         "name": spec.name,
@@ -303,6 +324,8 @@ def as_json(spec: SweepSpec) -> Mapping[str, Any]:
         "examples": sample_configurations(spec, EXAMPLES),
         "distinct": spec.space.size(),
         "trials": spec.trials,
+        "method": spec.method,
+        "method_options": spec.method_options,
         "confirmation": confirmation and asdict(confirmation),
         "disk_bytes": disk_bytes(spec),
     }

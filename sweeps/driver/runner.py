@@ -15,7 +15,7 @@ from sweeps.cluster.storage import Storage, chosen_storage
 from sweeps.driver.disk import check_room, disk_full_as_error
 from sweeps.driver.ends import Budget, Signals
 from sweeps.driver.log import LOG, event_log
-from sweeps.driver.preview import disk_bytes
+from sweeps.driver.preview import check_sampler, disk_bytes
 from sweeps.driver.request import Request
 from sweeps.driver.site import prepared_site, running_ray, storage_again
 from sweeps.errors import Fault, SpecError, SweepError
@@ -292,6 +292,8 @@ def _valid_spec(name: str, content: Mapping[str, Any]) -> SweepSpec:
 def _run(plan: _Plan, request: Request) -> Outcome:
     if plan.compared:
         check_split(*plan.compared)
+    if plan.searches:
+        check_sampler(plan.spec)
     signals, budget = Signals(), Budget(plan.spec.time_budget)
     with signals.caught(), event_log(request.terminal) as log, running_ray(plan.spec, request):
         signals.catch()

@@ -245,7 +245,9 @@ class Session:
                     storage_filesystem=system,
                     callbacks=[
                         recorder,
-                        _StopChecks(self._track, [end.check for end in (recorder, *self._ends)]),
+                        _StopChecks(
+                            self._track, [each.check for each in (recorder, stage.searcher, *self._ends)]
+                        ),
                     ],
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, num_to_keep=STATES_KEPT),
                     verbose=0,

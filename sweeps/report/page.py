@@ -15,6 +15,7 @@ from sweeps.record.yardstick import accuracy_of
 from sweeps.report.contact_sheet import contact_sheet
 from sweeps.report.figures import as_page_json, plots_of
 from sweeps.report.tables import cell, confirmation_table, failures_table, trial_table
+from sweeps.spec.methods import method_in_words
 from sweeps.spec.yaml_text import spec_as_yaml
 from sweeps.words import counted, duration, format_time, results_option
 
@@ -87,7 +88,8 @@ def _facts(sweep: Sweep) -> list[str]:
         f"{count} {Status(status).words}" for status, count in summary["trials"].items() if len(sweep.trials)
     ]
     if "dataset" in spec:
-        facts.append(f"{spec['dataset']} by {spec.get('method', 'tpe')}")
+        method = method_in_words(spec.get("method", "tpe"), spec.get("method_options"))
+        facts.append(f"{spec['dataset']} by {method}")
     if accuracy := accuracy_of(sweep.facts):
         facts.append(f"scored by a classifier of {100 * accuracy.share:.1f} % accuracy")
     if summary["seconds"] is not None:

@@ -80,6 +80,9 @@ class Confirmation(Searcher):
         self._number = max(self._number, trial.number + 1)
         return suggestion(self._spec, self._folder, trial, self._past) | {"sends_weights": False}
 
+    def check(self) -> None:
+        """Do nothing: a confirmation has no sampler that could raise."""
+
     def on_trial_complete(
         self,
         trial_id: str,

@@ -1,6 +1,5 @@
 """Suggest the next trial: Ray Tune's bridge to Optuna, with every trial in its true final state."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,13 @@ from sweeps.record.trial import Trial
 from sweeps.search.penalty import WorstScores
 from sweeps.search.points import untried_points
 from sweeps.search.replay import DIVERGED, TRIAL_ID, earlier_trial, last_result, reported_scores, scores_of
-from sweeps.search.samplers import sampler_for
+from sweeps.search.samplers import (
+    SamplerError,
+    check_suggestion,
+    keeps_state,
+    naming_the_sampler,
+    sampler_for,
+)
 from sweeps.search.suggestion import SCORE, status_of, suggestion
 from sweeps.spec.domains import Scalar
 from sweeps.spec.model import SweepSpec
@@ -44,6 +49,9 @@ class Search(OptunaSearch):
         earlier: The trials of an earlier sweep of the same space, as
             :func:`sweeps.search.warmstart.scored_trials` returns them.
         past: The trials of an earlier run of this sweep; unfinished ones are suggested first.
+
+    Attributes:
+        fault: The error of the sampler that stops the sweep, or None.
     """
 
     def __init__(
@@ -63,6 +71,7 @@ class Search(OptunaSearch):
         self._running: dict[str, Trial] = {}
         self._to_retry: dict[str, OptunaTrial] = {}
         self._diverged: list[OptunaTrial] = []
+        self.fault: SamplerError | None = None
         tried = [row["params"] for row in self._past.rows]
         suggested = {row["number"] for row in self._past.rows}
         self._numbers = [number for number in range(spec.trials - 1, -1, -1) if number not in suggested]
@@ -97,9 +106,16 @@ class Search(OptunaSearch):
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Return the next trial, as a mapping that :func:`trial_of` reads; FINISHED when there is none.
 
-        None means that Tune must ask again later: a trial that runs may have to be suggested again.
+        None means that Tune must ask again later: a trial that runs may have to be suggested again, or the
+        sampler raised, and :meth:`check` stops the sweep.
         """
-        trial = self._next_unfinished(trial_id) or self._next_new(trial_id)
+        if self.fault is not None:
+            return None
+        try:
+            trial = self._next_unfinished(trial_id) or self._next_new(trial_id)
+        except SamplerError as error:
+            self.fault = error
+            return None
         if trial is None:
             return None if self._running else str(Searcher.FINISHED)
         self._running[trial_id] = trial
@@ -109,6 +125,11 @@ class Search(OptunaSearch):
             {"checkpoint_every_s": 0.0} if self._spec.is_population_based else {}
         )
         return suggestion(self._spec, self._folder, trial, self._past) | own
+
+    def check(self) -> None:
+        """Raise the error of the sampler that stops the sweep: Tune would print it as a fault of its own."""
+        if self.fault is not None:
+            raise self.fault
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """Report a trial's score to the study while the trial has the suggested parameters."""
@@ -182,8 +203,7 @@ class Search(OptunaSearch):
     def _replay(self, row: Mapping[str, Any]) -> None:
         """Add a trial of an earlier run to the study as if it had been suggested and ended just now."""
         study, spec = self._ot_study, self._spec
-        keeps_state = spec.method in {"cmaes", "nsga2"}
-        study.sampler = sampler_for(spec, row["number"]) if keeps_state else RandomSampler(seed=0)
+        study.sampler = sampler_for(spec, row["number"]) if keeps_state(spec) else RandomSampler(seed=0)
         study.enqueue_trial(row["drawn"] or spec.space.optuna_params(row["params"]))
         trial = study.ask()
         spec.space.suggest(trial)
@@ -231,13 +251,13 @@ class Search(OptunaSearch):
     def _sampled(self, trial_id: str, number: int) -> dict[str, Scalar]:
         """Return parameters from a sampler of the trial's own, so that they depend on the study alone.
 
-        Optuna warns that define-by-run spaces are slow, and of experimental features: both are expected.
+        Raises:
+            SamplerError: The sampler raised, or suggested a value outside of the space.
         """
         self._ot_study.sampler = sampler_for(self._spec, number)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Define-by-run function")
-            warnings.filterwarnings("ignore", module="optuna")
+        with naming_the_sampler(self._spec.method):
             params: dict[str, Scalar] = OptunaSearch.suggest(self, trial_id)
+            check_suggestion(self._spec, params)
         return params
 
     def _report(self, trial: OptunaTrial, result: Mapping[str, Any]) -> None:

@@ -7,9 +7,11 @@ from pydantic import ValidationError
 
 from gan_core.errors import allowed_and_closest
 from gan_core.hyperparameters import Hyperparameter, can_resume
+from gan_core.imports import is_import_path
 from sweeps.errors import Fault, KeyPath
 from sweeps.spec.domains import MAX_LISTED, Fixed, Scalar
 from sweeps.spec.faults import rejection, rule, shown, unknown_parameter
+from sweeps.spec.methods import option_faults, sampler_factory, takes_seed
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.published import PUBLISHED
 from sweeps.spec.source import Source
@@ -105,6 +107,11 @@ def _method_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     if len(spec.metric) > 1 and spec.method in {"gp", "cmaes"}:
         message = f"{spec.method} optimises one metric: type one, or method: tpe, nsga2, random or grid"
         yield source.fault(("method",), message)
+    if not spec.method_options and not is_import_path(spec.method):
+        return
+    for option, message in option_faults(spec.method, spec.method_options):
+        path: KeyPath = ("method",) if option is None else ("method_options", option)
+        yield source.fault(path, message, of_key=option is not None)
 
 
 def _population_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
@@ -211,7 +218,8 @@ def _why_inactive(spec: SweepSpec, name: str, point: Mapping[str, Scalar]) -> st
 
 def remarks(spec: SweepSpec, source: Source) -> list[Fault]:
     """Return the warnings about parts of a valid file that have no effect."""
-    found = [*_unused_parameters(spec, source), *_unreachable_rungs(spec, source), *_no_state(spec, source)]
+    checks = (_unused_parameters, _unreachable_rungs, _no_state, _no_seed)
+    found = [fault for check in checks for fault in check(spec, source)]
     return sorted(found, key=source.order)
 
 
@@ -220,6 +228,16 @@ def _no_state(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     if not can_resume(spec.train):
         message = f"{spec.train} takes no state, so that interrupted trials start over: add state=None"
         yield source.fault(("train",), message)
+
+
+def _no_seed(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+    """Yield a warning if a user's sampler cannot be seeded."""
+    if is_import_path(spec.method) and not takes_seed(sampler_factory(spec.method)):
+        message = (
+            f"{spec.method} takes no seed, so that the same sweep suggests other trials when it runs again:"
+            " add the parameter seed"
+        )
+        yield source.fault(("method",), message)
 
 
 def _unreachable_rungs(spec: SweepSpec, source: Source) -> Iterator[Fault]:

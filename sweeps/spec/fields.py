@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, Tag
 
 from sweeps.spec.domains import AnyDomain, Scalar, ScalarField
+from sweeps.spec.methods import check_method
 from sweeps.spec.published import PUBLISHED
 from sweeps.words import NAME_PATTERN
 
@@ -84,7 +85,7 @@ Seconds = Annotated[float, BeforeValidator(_as_seconds, json_schema_input_type=f
 
 Channels = Annotated[int, AfterValidator(_check_channels)]
 
-Method = Annotated[Literal["tpe", "gp", "cmaes", "nsga2", "random", "grid"], BeforeValidator(_as_method)]
+Method = Annotated[str, AfterValidator(check_method), BeforeValidator(_as_method, json_schema_input_type=str)]
 
 Parameter = Annotated[
     AnyDomain,

@@ -54,7 +54,15 @@ class SweepSpec(StrictModel):
         default=False, description="Train without the images of folder:PATH that cannot be read."
     )
     description: str | None = Field(None, description="The question of the sweep, in words.")
-    method: Method = Field("tpe", description="The sampler of configurations; W&B's bayes is tpe.")
+    method: Method = Field(
+        "tpe",
+        description="The sampler of configurations; W&B's bayes is tpe. MODULE:NAME: a class or function of"
+        " your own that returns an Optuna sampler.",
+    )
+    method_options: dict[str, Any] = Field(
+        default={},
+        description="Arguments of the sampler, by name: {n_startup_trials: 20}; seed is set for each trial.",
+    )
     extractor: Annotated[str, AfterValidator(EXTRACTORS.check)] = Field(
         "classifier",
         description="The feature extractor of the scores: classifier, a small classifier of the dataset's"

@@ -3,6 +3,7 @@
 from typing import Any
 
 from gan_core.hyperparameters import Hyperparameters, config_of
+from sweeps.spec.methods import SAMPLERS
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.sections import GOALS
 from sweeps.spec.wandb import ALIASES
@@ -28,7 +29,11 @@ def json_schema(known: Hyperparameters | None = None) -> dict[str, Any]:
         "description": properties["metric"]["description"],
         "anyOf": [*a_metric, {"type": "array", "minItems": 1, "items": {"anyOf": a_metric}}],
     }
-    properties["method"]["enum"].append("bayes")
+    properties["method"] = {
+        "default": properties["method"]["default"],
+        "description": properties["method"]["description"],
+        "anyOf": [{"enum": [*SAMPLERS, "bayes"]}, {"type": "string", "pattern": ":"}],
+    }
     for alias, key in ALIASES.items():
         properties[alias] = {**properties[key], "description": f"W&B's name of {key}."}
     properties["parameters"] = {"type": "object", "description": properties["parameters"]["description"]}

@@ -11,6 +11,8 @@ from sweeps.search.suggestion import trial_of
 from sweeps.spec.reading import load_spec
 from tests.sweeps.specs import GOOD, write
 
+METHODS = ["tpe", "gp", "cmaes", "nsga2", "random", "tests.sweeps.search.samplers:Halving"]
+
 
 @pytest.fixture
 def make_search(tmp_path):
@@ -135,7 +137,7 @@ def test_a_finite_space_is_tried_whole_and_nothing_twice(make_search, tmp_path, 
     assert TrialState.RUNNING not in states
 
 
-@pytest.mark.parametrize("method", ["tpe", "gp", "cmaes", "nsga2", "random"])
+@pytest.mark.parametrize("method", METHODS)
 def test_every_method_suggests_within_the_space_and_repeats_itself(make_search, method):
     text = f"method: {method}\n{GOOD}  beta2: {{values: [0.99, 0.999], when: {{loss: lsgan}}}}\n"
     suggested = []
@@ -241,7 +243,7 @@ def tell(search, tune_id, status, *scores):
         search.give_up(tune_id)
 
 
-@pytest.mark.parametrize("method", ["tpe", "gp", "cmaes", "nsga2", "random"])
+@pytest.mark.parametrize("method", METHODS)
 def test_a_search_rebuilt_from_its_ledger_suggests_what_the_unbroken_one_does(make_search, tmp_path, method):
     text = f"method: {method}\n{GOOD}"
     search = make_search(text)
