@@ -158,7 +158,7 @@ def compare(scores: Scores, evidence: Evidence, looks: tuple[int, ...] | None = 
     if found is None:
         return Comparison(winner, 0.0, nothing, difference, nothing, nothing, nothing, nothing, scores.n)
     n = int(scores.n[scores.n > 0].min())
-    limit = evidence.worse(k, *((looks[0], looks[-1]) if looks else (n, n)))
+    limit = evidence.worse(k, *((looks[0], looks[-1]) if looks and len(looks) > 1 else (n, n)))
     better = found.better_than(np.array(winner))
     better[winner] = np.nan
     ends = np.array([found.difference(index, winner, 2 * limit)[1:] for index in range(k)])

@@ -24,7 +24,7 @@ from sweeps.analysis.comparison import (
     gain,
     race,
 )
-from sweeps.analysis.evidence import Evidence
+from sweeps.analysis.evidence import Evidence, Kind
 from sweeps.analysis.rows import kind_of_failure, seconds_of
 from sweeps.analysis.seed_noise import chance_below, posterior
 from sweeps.analysis.statistics import Array, Scale, rate_interval
@@ -148,7 +148,7 @@ class ConfirmationResult:
 
     Args:
         scores: The scores of the finalists over seeds.
-        looks: The numbers of seeds after which finalists are compared.
+        looks: The numbers of seeds after which finalists are compared, or were before seeds were added.
         until_resolved: Whether finalists significantly worse than the winner got no further seeds.
         is_finished: Whether all seeds have been trained.
         defaults: The finalist with the tutorial's defaults, if it is one.
@@ -165,7 +165,7 @@ class ConfirmationResult:
         scores, evidence = self.scores.on_scale, self.scores.evidence
         if self.until_resolved:
             return race(scores, evidence, self.looks)
-        compared = compare(scores, evidence)
+        compared = compare(scores, evidence, self.looks)
         return Race(compared, ~compared.is_worse & scores.can_win, scores.values.shape[1])
 
     @property
@@ -197,10 +197,8 @@ class ConfirmationResult:
         names, one = self.scores.names, trial_id or self.winner
         if one is None or self.defaults is None or one == self.defaults:
             return None
-        looks = self.looks if self.until_resolved else ()
-        return gain(
-            self.scores.on_scale, names.index(one), names.index(self.defaults), self.scores.evidence, looks
-        )
+        place, of_defaults = names.index(one), names.index(self.defaults)
+        return gain(self.scores.on_scale, place, of_defaults, self.scores.evidence, self.looks)
 
     def are_worse(self, values: Array) -> Flags:
         """Return which single scores, on the scale, show a configuration to be worse than the winner."""
@@ -282,8 +280,7 @@ class ConfirmationResult:
         return f"{self._order()}{self._without_memory()}"
 
     def _order(self) -> str:
-        n = self._race.n_seeds
-        seeds = f"({counted(n, 'seed')}, 95 %)"
+        n, seeds = self._race.n_seeds, f"({self._seeds()}, 95 %)"
         tied, verdicts = self.tied, self._verdicts()
         if np.isnan(self.comparison.loss).all():
             return f"{self.winner} comes first; two scores of one configuration are needed to say how surely"
@@ -297,6 +294,15 @@ class ConfirmationResult:
             return f"{sentence}, and more seeds up to {self.looks[-1]} would hardly separate them"
         return f"{sentence}, and --max-seeds allows no more than {self.looks[-1]}"
 
+    def _seeds(self) -> str:
+        """Return the words for the number of seeds that the comparison rests on."""
+        if self.until_resolved:
+            return counted(self._race.n_seeds, "seed")
+        n = self.scores.on_scale.n[self.scores.on_scale.can_win]
+        words = counted(int(n.max()), "seed") if n.min() == n.max() else f"{n.min()} to {n.max()} seeds"
+        before = " and ".join(map(str, self.looks[:-1]))
+        return f"{words}, also compared at {before}" if before else words
+
     def _without_memory(self) -> str:
         """Return the words for the finalists whose trainings all ran out of memory."""
         names = [
@@ -308,6 +314,15 @@ class ConfirmationResult:
         ]
         ran = "; {} ran out of memory on every seed and cannot win"
         return ran.format(" and ".join(names)) if names else ""
+
+    def remark(self) -> str | None:
+        """Return where the knowledge of the noise of seeds comes from, in a clause.
+
+        Returns:
+            The clause; None without a winner, or if replicas were recorded in the sweep's own setting.
+        """
+        kind = self.scores.evidence.kind
+        return None if self.winner is None or kind is Kind.RECORDED else f"the noise of seeds is {kind.words}"
 
     def outlook(self) -> str | None:
         """Return what more seeds would show of the nearest tied finalist, and what they cost, in a clause.

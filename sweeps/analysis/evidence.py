@@ -3,8 +3,10 @@
 ``python -m benchmarks.verdict fit`` fits the priors in ``seed_noise.json`` to recorded replicas, and
 calibrates the limits by simulation. Three kinds of evidence exist:
 
-- ``recorded``: the recorded replicas have the metric and the extractor of the sweep;
-- ``elsewhere``: the metric is fid, but in other features; the prior is wider;
+- ``recorded``: the recorded replicas have the metric, the kind of dataset, the extractor and the training
+  loop of the sweep;
+- ``elsewhere``: the metric is fid, but the dataset, the extractor or the loop is another one; the prior is
+  wider;
 - ``own``: another metric. Its deviations come from the sweep's own finalists, pooled.
 """
 
@@ -12,7 +14,7 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from math import exp, isnan, log, nan, sqrt
+from math import isnan, log, nan, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +41,9 @@ class Kind(StrEnum):
     def words(self) -> str:
         """The source in words for people."""
         return {
-            "recorded": "known from recorded replicas with these features",
-            "elsewhere": "assumed to be roughly that of recorded replicas, which have other features",
+            "recorded": "known from recorded replicas of this kind of images, with this extractor and loop",
+            "elsewhere": "assumed to be roughly that of recorded replicas, which have other images, another"
+            " extractor or another training loop",
             "own": "estimated from these finalists alone",
         }[self]
 
@@ -50,6 +53,28 @@ def read() -> dict[str, Any]:
     """Return the content of the data file."""
     content: dict[str, Any] = json.loads(FILE.read_text())
     return content
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a sweep trains on, by what loop, and what measures its scores.
+
+    Args:
+        dataset: The dataset's name.
+        extractor: The SHA-256 of the extractor; None if it is unknown.
+        loop: The import path of the training loop; None for the built-in one.
+    """
+
+    dataset: str | None
+    extractor: str | None
+    loop: str | None = None
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether replicas were recorded in this setting."""
+        content = read()
+        is_known = self.dataset in content["datasets"] and self.extractor == content["extractor"]
+        return is_known and self.loop is None
 
 
 @dataclass(frozen=True)
@@ -67,12 +92,12 @@ class Evidence:
     limits: dict[str, dict[str, dict[str, float]]]
 
     @classmethod
-    def on(cls, scale: Scale, extractor: str | None) -> "Evidence":
-        """Return the evidence on a metric in the features of an extractor."""
+    def on(cls, scale: Scale, setting: Setting) -> "Evidence":
+        """Return the evidence on a metric in a setting."""
         content = read()
         kind = Kind.OWN
         if scale.metric == content["metric"]:
-            kind = Kind.RECORDED if extractor == content["extractor"] else Kind.ELSEWHERE
+            kind = Kind.RECORDED if setting.is_recorded else Kind.ELSEWHERE
         return cls(kind, Prior(**content["priors"][kind]), content["limits"][kind])
 
     def prior(self, values: Array) -> Prior | None:
@@ -92,9 +117,8 @@ class Evidence:
             The distance by the recorded replicas or, elsewhere, by ``values``; None without two seeds.
         """
         if self.kind is Kind.RECORDED:
-            deviation = exp(read()["fitted"]["m"])
-        else:
-            deviation = pooled_deviation(values) if values.size else nan
+            return float(read()["distance_of_two_seeds"])
+        deviation = pooled_deviation(values) if values.size else nan
         return None if isnan(deviation) else MEDIAN_DISTANCE * deviation
 
     def worse(self, n_configurations: int, first: int, last: int) -> float:

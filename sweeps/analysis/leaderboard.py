@@ -1,13 +1,13 @@
 """Rank the trials of a sweep: by the search, by its confirmation, and by several metrics at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sweeps.analysis.confirmation import TIE, WINNER, ConfirmationResult, SeedScores
-from sweeps.analysis.evidence import Evidence
+from sweeps.analysis.evidence import Evidence, Setting
 from sweeps.analysis.frames import Frames
 from sweeps.analysis.rows import row_scores, same_but_for_the_seed
 from sweeps.analysis.statistics import Scale
@@ -93,17 +93,31 @@ class Leaderboard:
         facts = self._record.facts.get("confirmation")
         if facts is None:
             return None
-        from sweeps.spec.sections import Confirm
-
-        settings, names = Confirm.model_validate(facts["settings"]), among or facts["finalists"]
+        looks, until_resolved = self._looks(facts["settings"])
+        names = among or facts["finalists"]
         baselines = [row["trial_id"] for row in self._record.trials if row["is_baseline"]]
         return ConfirmationResult(
             self._seed_scores(names, scale),
-            settings.looks,
-            settings.until_resolved,
+            looks,
+            until_resolved,
             facts["status"] == Status.COMPLETED,
             next((name for name in baselines if name in names), None),
         )
+
+    def _looks(self, settings: Mapping[str, Any]) -> tuple[tuple[int, ...], bool]:
+        """Return the numbers of seeds after which finalists are compared, and whether until they differ.
+
+        If seeds were added to an earlier confirmation, the finalists had been compared before: the limits of
+        the probabilities allow for all comparisons together.
+        """
+        from sweeps.spec.sections import Confirm
+
+        last, facts = Confirm.model_validate(settings), self._record.facts
+        if last.until_resolved:
+            return last.looks, True
+        asked = [facts["spec"].get("confirm"), *(each.get("settings") for each in facts.get("changes", []))]
+        looks = {look for each in filter(None, asked) for look in Confirm.model_validate(each).looks}
+        return (*sorted(look for look in looks if look < last.seeds), last.seeds), False
 
     def seed_scores(self, scale: Scale) -> SeedScores:
         """Return the scores over seeds of every configuration that any confirmation trained."""
@@ -111,7 +125,8 @@ class Leaderboard:
 
     def evidence(self, scale: Scale) -> Evidence:
         """Return what is known about the noise of seeds on a scale."""
-        return Evidence.on(scale, self._record.facts.get("extractor"))
+        facts, spec = self._record.facts, self._record.facts["spec"]
+        return Evidence.on(scale, Setting(spec.get("dataset"), facts.get("extractor"), spec.get("train")))
 
     def noise(self, scale: Scale) -> float | None:
         """Return the median distance between two seeds of one configuration; None if it is unknown."""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from sweeps.analysis.confirmation import ConfirmationResult
 from sweeps.analysis.frames import Frames
+from sweeps.analysis.judgement import judge
 from sweeps.analysis.leaderboard import Leaderboard
 from sweeps.analysis.rows import row_scores
 from sweeps.record.yardstick import accuracy_of, floors_of
@@ -52,7 +53,7 @@ def _confirmation_summary(frames: Frames, leaderboard: Leaderboard) -> dict[str,
         "seconds": elapsed_s(facts),
         "trials": dict(Counter(row["status"] for row in frames.record.replicas)),
         "winner": result.winner,
-        "gain": _gain_summary(result),
+        "gain": _gain_summary(frames, leaderboard, result),
         "tied": result.tied,
         "conclusion": result.conclusion(),
         "outlook": result.outlook(),
@@ -61,19 +62,28 @@ def _confirmation_summary(frames: Frames, leaderboard: Leaderboard) -> dict[str,
     }
 
 
-def _gain_summary(result: ConfirmationResult) -> dict[str, Any] | None:
-    """Return the winner's gain over the defaults: a ratio for fid, a difference for other metrics."""
-    gain = result.gain()
-    if gain is None:
+def _gain_summary(
+    frames: Frames, leaderboard: Leaderboard, result: ConfirmationResult
+) -> dict[str, Any] | None:
+    """Return the winner's gain over the defaults: a ratio for fid, a difference for other metrics.
+
+    Returns:
+        ``mean``, ``low``, ``high`` and ``probability_of_no_gain``, None where unknown; ``is_significant`` and
+        ``reason`` of the judgement. None if no finalist wins, or if the defaults were not trained again.
+    """
+    if result.winner is None or result.defaults is None:
         return None
+    gain, judged = result.gain(), judge(frames, leaderboard, result.winner)
     is_ratio = result.scores.scale.is_logarithmic
-    mean, low, high = (exp(each) if is_ratio else each for each in (gain.mean, gain.low, gain.high))
+    ends = (None, None, None) if gain is None else (gain.mean, gain.low, gain.high)
+    mean, low, high = (exp(each) if is_ratio and each is not None else each for each in ends)
     return {
         "mean": mean,
         "low": low,
         "high": high,
-        "probability_of_no_gain": gain.no_gain,
-        "is_significant": gain.is_significant,
+        "probability_of_no_gain": gain and gain.no_gain,
+        "is_significant": judged.is_significant,
+        "reason": judged.reason,
     }
 
 

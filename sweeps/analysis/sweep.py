@@ -22,6 +22,7 @@ from sweeps.words import counted
 if TYPE_CHECKING:
     from gan_core import Generator
     from sweeps.analysis.confirmation import ConfirmationResult
+    from sweeps.analysis.judgement import Judgement
     from sweeps.analysis.statistics import Scale
 
 
@@ -222,11 +223,20 @@ class Sweep:
         """
         return self._leaderboard.confirmation(self.scale(by), among)
 
+    def judge(self, trial_id: str) -> "Judgement":
+        """Judge whether a trial's gain over the tutorial's defaults is significant, by the primary metric.
+
+        See :func:`sweeps.analysis.judgement.judge`.
+        """
+        from sweeps.analysis.judgement import judge
+
+        return judge(self._frames, self._leaderboard, trial_id)
+
     def noise(self, by: str | None = None) -> float | None:
         """Return how far the scores of two seeds of one configuration typically lie apart, on the scale.
 
-        It is known from recorded replicas if they have the metric and the extractor of this sweep, otherwise
-        from this sweep's own confirmation.
+        It is known from recorded replicas if they have the metric, the kind of dataset, the extractor and the
+        training loop of this sweep, otherwise from this sweep's own confirmation.
 
         Returns:
             The median distance; of fid that of the logarithms. None if it is unknown.

@@ -6,20 +6,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from sweeps.analysis.comparison import ERROR
 from sweeps.analysis.confirmation import TIE
-from sweeps.analysis.evidence import PLANNED
-from sweeps.analysis.search_scores import is_scored
-from sweeps.analysis.statistics import Scale, probability_of_lower_rate
+from sweeps.analysis.statistics import Scale
 from sweeps.analysis.sweep import Sweep
 from sweeps.record.status import Stage, Status
 from sweeps.words import counted
 
 if TYPE_CHECKING:
-    from sweeps.analysis.comparison import Scores
     from sweeps.analysis.confirmation import ConfirmationResult
-
-SMALLEST_SHOWN = 1e-4
 
 
 @dataclass(frozen=True)
@@ -41,32 +35,6 @@ class Estimate:
             else f" (95\u00a0%: {number(self.interval[0])} to {number(self.interval[1])})"
         )
         return f"{number(self.value)}{between}"
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """Whether a gain over the tutorial's defaults is significant.
-
-    Args:
-        is_significant: Whether the gain is significant; None if that is unknown.
-        reason: Why.
-    """
-
-    is_significant: bool | None
-    reason: str
-
-    def sentence(self, subject: str) -> str:
-        """Return the judgement as a sentence without a full stop.
-
-        >>> Judgement(True, "the defaults are worse on the same fresh seeds").sentence("that gain")
-        'that gain is significant, because the defaults are worse on the same fresh seeds'
-
-        Args:
-            subject: The words for the gain.
-        """
-        if self.is_significant is None:
-            return f"whether {subject} is significant is unknown, because {self.reason}"
-        return f"{subject} is {'' if self.is_significant else 'not '}significant, because {self.reason}"
 
 
 def verdict(sweep: Sweep) -> str:
@@ -99,7 +67,7 @@ def _search_sentence(sweep: Sweep, summary: dict[str, Any]) -> str:
         return f"{found}, and it is the tutorial's defaults{real}"
     comparable = metric if baseline["samples"] == best["samples"] else f"search_{metric}"
     gain = _gain(best[comparable], baseline[comparable], sweep.scale())
-    return f"{found}, {gain}{real}; {judge(sweep, best['trial_id']).sentence('that gain')}"
+    return f"{found}, {gain}{real}; {sweep.judge(best['trial_id']).sentence('that gain')}"
 
 
 def _second_seed(sweep: Sweep) -> str:
@@ -135,28 +103,26 @@ def _against_defaults(
     sweep: Sweep, confirmed: "ConfirmationResult", winner: pd.Series, defaults: pd.Series
 ) -> str:
     """Return the gain over the defaults, if they have a mean to compare, and its significance."""
-    judgement = judge(sweep, winner["trial_id"])
+    judgement = sweep.judge(winner["trial_id"])
     if pd.isna(defaults["mean"]):
         failed = f" ({defaults['failed']})" if defaults["failed"] else ""
         return f"; {judgement.sentence('its gain over the defaults')}{failed}"
-    return f", {gain_words(confirmed, winner, defaults)}; {judgement.sentence('that gain')}"
+    return f", {gain_words(confirmed, winner['trial_id'])}; {judgement.sentence('that gain')}"
 
 
-def gain_sentence(sweep: Sweep, confirmed: "ConfirmationResult") -> str:
-    """Return the winner's gain over the defaults and its significance, without a full stop."""
-    frame = confirmed.frame()
-    winner, defaults = (frame[frame["trial_id"] == name] for name in (confirmed.winner, confirmed.defaults))
-    judgement = judge(sweep, str(confirmed.winner))
-    if confirmed.gain() is None:
+def gain_sentence(sweep: Sweep, confirmed: "ConfirmationResult", trial_id: str) -> str:
+    """Return a finalist's gain over the defaults and its significance, without a full stop."""
+    judgement = sweep.judge(trial_id)
+    if confirmed.gain(trial_id) is None:
         return judgement.sentence("the gain over the defaults")
-    words = gain_words(confirmed, winner.iloc[0], defaults.iloc[0])
-    return f"{confirmed.winner} is {words}; {judgement.sentence('that gain')}"
+    return f"{trial_id} is {gain_words(confirmed, trial_id)}; {judgement.sentence('that gain')}"
 
 
-def gain_words(confirmed: "ConfirmationResult", winner: pd.Series, defaults: pd.Series) -> str:
-    """Return by how much a winner is better than the defaults, with the interval of that gain."""
-    scale, gain = confirmed.scores.scale, confirmed.gain(winner["trial_id"])
-    words = difference(winner["mean"], defaults["mean"], scale)
+def gain_words(confirmed: "ConfirmationResult", trial_id: str) -> str:
+    """Return by how much a finalist is better than the defaults, with the interval of that gain."""
+    rows = {row["trial_id"]: row for _, row in confirmed.frame().iterrows()}
+    defaults, scale, gain = rows[str(confirmed.defaults)], confirmed.scores.scale, confirmed.gain(trial_id)
+    words = difference(rows[trial_id]["mean"], defaults["mean"], scale)
     if gain is not None:
         ends = np.exp([gain.low, gain.high]) if scale.is_logarithmic else [gain.low, gain.high]
         words += f" (95\u00a0%: {ends[0]:.3g} to {ends[1]:.3g})"
@@ -174,90 +140,6 @@ def _real(floor: float | None, fewer: int | None) -> str:
         return ""
     which = "real images" if fewer is None or pd.isna(fewer) else f"all {fewer:,} real images"
     return f"; {which} score {number(floor)}"
-
-
-def judge(sweep: Sweep, trial_id: str) -> Judgement:
-    """Judge the gain of a trial's configuration over the tutorial's defaults.
-
-    If a confirmation trained both, their scores on fresh seeds decide. Otherwise the trial has one score, and
-    was chosen as the best of many: the gain is significant if the best of as many trials that equal the
-    defaults would hardly ever score so well. Without a finished confirmation the significance is unknown.
-    """
-    defaults = str(sweep.trials["trial_id"][sweep.trials["is_baseline"]].iloc[0])
-    if trial_id == defaults:
-        return _not_significant("the trial has the tutorial's default configuration")
-    confirmed = sweep.confirmed()
-    if confirmed is None:
-        return Judgement(None, "each configuration was trained on one seed only")
-    if not confirmed.is_finished:
-        return Judgement(None, "the confirmation is not finished")
-    if not {trial_id, defaults} <= set(sweep.replicas["of"]):
-        return _as_the_best_of_many(sweep, confirmed, trial_id)
-    if not {trial_id, defaults} <= set(confirmed.scores.names):
-        confirmed = sweep.confirmed(among=[trial_id, defaults]) or confirmed
-    return _by_fresh_seeds(confirmed, trial_id, defaults)
-
-
-def _not_significant(reason: str) -> Judgement:
-    return Judgement(is_significant=False, reason=reason)
-
-
-def _by_fresh_seeds(confirmed: "ConfirmationResult", trial_id: str, defaults: str) -> Judgement:
-    scores, names = confirmed.scores.on_scale, confirmed.scores.names
-    one, other = names.index(trial_id), names.index(defaults)
-    if not scores.n[one]:
-        return _not_significant("the trial's configuration has no score on fresh seeds")
-    if not scores.can_win[one]:
-        return _not_significant("the trial's configuration diverged on most of the fresh seeds")
-    if not scores.n[other]:
-        return _against_failures(scores, one, other)
-    gain = confirmed.gain(trial_id)
-    if gain is None:
-        return Judgement(None, "no configuration has a score on two fresh seeds")
-    if gain.mean <= 0:
-        return _not_significant("the defaults do at least as well on fresh seeds")
-    found = f"the probability that the defaults are as good is {percent(gain.no_gain)}"
-    if gain.is_significant:
-        return Judgement(is_significant=True, reason=found)
-    return _not_significant(f"{found}, and {percent(gain.limit)} would be significant")
-
-
-def _against_failures(scores: "Scores", one: int, other: int) -> Judgement:
-    """Judge a configuration with scores against defaults that have none."""
-    diverged, tried = scores.diverged.sum(axis=1), scores.diverged.sum(axis=1) + scores.n
-    if not tried[other]:
-        return Judgement(None, "the defaults have no score on fresh seeds")
-    events = [(int(diverged[index]), int(tried[index])) for index in (one, other)]
-    if 1 - probability_of_lower_rate(*events) < PLANNED:
-        return Judgement(is_significant=True, reason="the defaults diverged on every fresh seed")
-    return _not_significant("the defaults diverged on every fresh seed, but those are too few")
-
-
-def _as_the_best_of_many(sweep: Sweep, confirmed: "ConfirmationResult", trial_id: str) -> Judgement:
-    if trial_id not in sweep.with_final:
-        return Judgement(None, "the trial was not trained to its last step")
-    final = sweep.trials.set_index("trial_id")[sweep.metric].loc[[trial_id]].to_numpy(dtype=float)
-    n_trials = int(is_scored(sweep.trials, sweep.metric).sum())
-    luck = confirmed.chance_of_luck(float(sweep.scale().to_scale(final)[0]), n_trials)
-    if luck is None:
-        return Judgement(None, "the noise of seeds cannot be estimated")
-    share = (
-        f"in {percent(luck)} of sweeps the best of {n_trials} trials that equal the defaults scores so well"
-    )
-    if luck < ERROR:
-        return Judgement(is_significant=True, reason=share)
-    return Judgement(None, f"the trial was trained once, and {share}")
-
-
-def percent(share: float) -> str:
-    """Format a probability for people.
-
-    >>> percent(0.999), percent(0.0023), percent(0.000004)
-    ('100 %', '0.23 %', 'below 0.01 %')
-    """
-    if share < SMALLEST_SHOWN:
-        return "below 0.01 %"
-    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
 
 
 def number(value: float) -> str:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from sweeps.analysis.evidence import Kind
 from sweeps.analysis.sweep import Sweep
 from sweeps.analysis.verdict import difference, gain_sentence
 from sweeps.cli.table import print_table
@@ -102,16 +101,15 @@ def print_confirmation(sweep: Sweep, frame: pd.DataFrame, columns: Sequence[str]
     title = f"{sweep.name} confirmed: {mean} of the final {sweep.metric} over fresh seeds, 95 % intervals"
     command = f"gan-sweep rank {sweep.name} --stage confirm{results_option(sweep.folder.parent)}"
     print_table(title, _with_gains(frame, sweep.scale()), columns, command)
-    winner, finalists = confirmed.winner, set(sweep.replicas["of"])
-    defaults = set(sweep.trials["trial_id"][sweep.trials["is_baseline"]])
-    if winner and defaults & finalists - {winner}:
-        print(f"gain      {gain_sentence(sweep, confirmed)}")
-    print(f"verdict   {confirmed.conclusion()}")
-    outlook, kind = confirmed.outlook(), confirmed.scores.evidence.kind
-    if outlook:
-        print(f"more      {outlook}")
-    if winner and kind is not Kind.RECORDED:
-        print(f"noise     the noise of seeds is {kind.words}")
+    lines = {
+        "gain": gain_sentence(sweep, confirmed, confirmed.winner) if confirmed.winner else None,
+        "verdict": confirmed.conclusion(),
+        "more": confirmed.outlook(),
+        "noise": confirmed.remark(),
+    }
+    for label, line in lines.items():
+        if line:
+            print(f"{label:<10}{line}")
 
 
 def print_leaderboard(

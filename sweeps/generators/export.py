@@ -13,7 +13,7 @@ from gan_core.accuracy import Accuracy
 from gan_core.hyperparameters import named_code
 from gan_core.imports import imports_are_allowed
 from sweeps.analysis.sweep import Sweep
-from sweeps.analysis.verdict import judge
+from sweeps.analysis.verdict import gain_sentence
 from sweeps.errors import SweepError
 from sweeps.generators.card import model_card
 from sweeps.generators.formats import WEIGHTS, ModelFormat, check_installed, write_format
@@ -158,10 +158,19 @@ def _about(sweep: Sweep, trial_id: str, image_shape: list[int]) -> dict[str, Any
         "floors": floors and dict(floors.scores),
         "floor_images": floors and floors.images,
         "confirmed": _confirmed(sweep, trial_id),
-        "judged": judge(sweep, trial_id).sentence("its gain over the tutorial's defaults"),
+        "judged": _judged(sweep, trial_id),
         "judged_by": f"gan-sweep {version('gan-sweep')}",
         "written_by": sweep.facts.get("written_by"),
     }
+
+
+def _judged(sweep: Sweep, trial_id: str) -> str:
+    """Return the gain over the tutorial's defaults, if it is known, and whether it is significant."""
+    confirmed = sweep.confirmed()
+    is_finalist = confirmed is not None and trial_id in confirmed.scores.names
+    if confirmed is not None and is_finalist and confirmed.gain(trial_id) is not None:
+        return gain_sentence(sweep, confirmed, trial_id)
+    return sweep.judge(trial_id).sentence("its gain over the tutorial's defaults")
 
 
 def _confirmed(sweep: Sweep, trial_id: str) -> dict[str, Any] | None:

@@ -1,7 +1,6 @@
 """Find the reasons against giving a generator to others."""
 
 from sweeps.analysis.sweep import Sweep
-from sweeps.analysis.verdict import judge
 
 LEAST_MEMORISATION = 0.5
 """The least memorisation score that passes the check: half the score of held-out images."""
@@ -12,7 +11,7 @@ MOST_COPIES = 0.05
 
 def objections_to(sweep: Sweep, trial_id: str) -> list[str]:
     """Return the reasons against giving a generator to others, a clause each."""
-    judged = judge(sweep, trial_id)
+    judged = sweep.judge(trial_id)
     against = [] if judged.is_significant else [judged.sentence("its gain over the tutorial's defaults")]
     scores = sweep.scores_of(trial_id)
     memorisation, copies = scores.get("memorisation"), scores.get("copies")
@@ -34,7 +33,7 @@ def refusal(sweep: Sweep, trial_id: str, objections: list[str]) -> str:
     """Return the message that refuses an export: the reasons, and what to type."""
     lines = [f"{trial_id} cannot be exported without --force:", *objections]
     is_baseline = trial_id in set(sweep.trials["trial_id"][sweep.trials["is_baseline"]])
-    if not judge(sweep, trial_id).is_significant and not is_baseline:
+    if not sweep.judge(trial_id).is_significant and not is_baseline:
         more = " --until-resolved" if sweep.confirmed() else ""
         lines.append(f"gan-sweep confirm {sweep.name}{more} compares it with the defaults on fresh seeds")
     return "\n".join([*lines, "with --force, the model card names these reasons"])

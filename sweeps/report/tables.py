@@ -57,7 +57,7 @@ def confirmation_table(sweep: Sweep) -> ConfirmationTable | None:
     scale, samples = sweep.scale(), sweep.replicas["samples"].max()
     frame = sweep.rank(stage=Stage.CONFIRM)
     return ConfirmationTable(
-        "; ".join(filter(None, [confirmed.conclusion(), confirmed.outlook()])),
+        "; ".join(filter(None, [confirmed.conclusion(), confirmed.outlook(), confirmed.remark()])),
         f"{scale.mean_name} {scale.metric}",
         None if pd.isna(samples) else int(samples),
         bool(frame["failed"].any()),

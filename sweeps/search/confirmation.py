@@ -8,7 +8,7 @@ import numpy as np
 from ray.tune.search.searcher import Searcher
 
 from sweeps.analysis.comparison import Scores, race
-from sweeps.analysis.evidence import Evidence
+from sweeps.analysis.evidence import Evidence, Setting
 from sweeps.analysis.statistics import Scale
 from sweeps.record.past import Past
 from sweeps.record.status import Stage, Status
@@ -53,7 +53,7 @@ class Confirmation(Searcher):
         self._unfinished = {trial.trial_id: trial for trial in past.unfinished}
         metric = spec.metric[0]
         self._scale = Scale(metric.name, less_is_better=metric.goal == "minimize")
-        self._evidence = Evidence.on(self._scale, extractor)
+        self._evidence = Evidence.on(self._scale, Setting(spec.dataset, extractor, spec.train))
         self._number = past.n_suggested
         self._running: dict[str, Trial] = {}
         ended = [row for row in past.rows if row["trial_id"] not in self._unfinished]

@@ -1,15 +1,19 @@
 """Verdicts on simulated sweeps: how often they err, and what they find."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sweeps.analysis.comparison import Scores, compare, gain, race
-from sweeps.analysis.evidence import Evidence, Kind, read
+from sweeps.analysis.evidence import Evidence, Kind, Setting, read
 from sweeps.analysis.seed_noise import Prior
 from sweeps.analysis.statistics import Scale
 
 FID, KID = Scale("fid", less_is_better=True), Scale("kid", less_is_better=True)
-RECORDED = Evidence.on(FID, read()["extractor"])
+DIGITS = Setting("mnist-5k", read()["extractor"])
+ELSEWHERE = Setting("folder:images", "sha256:0")
+RECORDED = Evidence.on(FID, DIGITS)
 EQUAL = Prior(np.log(0.22), 0.5, 0.03, 1.5)
 LOOKS = tuple(range(3, 11))
 
@@ -25,14 +29,19 @@ def sweeps(n, means, n_seeds, prior=EQUAL):
     return [scores(values) for values in drawn]
 
 
-def test_the_evidence_depends_on_the_metric_and_the_extractor():
+@pytest.mark.parametrize(
+    "other", [{"extractor": "sha256:0"}, {"dataset": "fashion-mnist"}, {"loop": "mine:train"}]
+)
+def test_replicas_are_evidence_for_their_own_metric_images_extractor_and_loop(other):
     assert RECORDED.kind is Kind.RECORDED
-    assert Evidence.on(FID, "sha256:0").kind is Kind.ELSEWHERE
-    assert Evidence.on(FID, "sha256:0").base.omega > RECORDED.base.omega
-    assert Evidence.on(KID, read()["extractor"]).kind is Kind.OWN
+    elsewhere = Evidence.on(FID, replace(DIGITS, **other))
+    assert elsewhere.kind is Kind.ELSEWHERE
+    assert elsewhere.base.omega > RECORDED.base.omega
+    assert elsewhere.distance_of_two_seeds(np.empty((0, 0))) is None
+    assert Evidence.on(KID, DIGITS).kind is Kind.OWN
 
 
-@pytest.mark.parametrize("evidence", [RECORDED, Evidence.on(FID, "sha256:0"), Evidence.on(KID, None)])
+@pytest.mark.parametrize("evidence", [RECORDED, Evidence.on(FID, ELSEWHERE), Evidence.on(KID, ELSEWHERE)])
 def test_equal_configurations_are_seldom_told_apart(evidence):
     found = [compare(each, evidence) for each in sweeps(150, [0.0, 0.0, 0.0], 3)]
     assert np.mean([each.is_worse.any() for each in found]) <= 0.1
@@ -50,10 +59,10 @@ def test_the_limits_shrink_with_configurations_and_looks():
 
 
 def test_without_two_scores_of_a_configuration_another_metric_has_no_verdict():
-    compared = compare(scores([[0.1], [9.0]]), Evidence.on(KID, None))
+    compared = compare(scores([[0.1], [9.0]]), Evidence.on(KID, ELSEWHERE))
     assert compared.winner == 0
     assert not compared.is_worse.any()
-    assert gain(scores([[0.1], [9.0]]), 0, 1, Evidence.on(KID, None), ()) is None
+    assert gain(scores([[0.1], [9.0]]), 0, 1, Evidence.on(KID, ELSEWHERE), ()) is None
 
 
 def test_a_killed_worker_decides_nothing():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps.analysis.verdict import judge
+from sweeps.analysis.verdict import gain_sentence, verdict
 from sweeps.errors import SweepError
 from sweeps.record.ledger import Ledger
 from sweeps.record.status import Status
@@ -68,7 +68,7 @@ def test_a_killed_worker_decides_nothing(tmp_path):
     scores = {"tiny-0001": [99.0, 101.0, 103.0], "tiny-0000": [80.0, 81.0, Status.CRASHED]}
     sweep = write_confirmation(folder, scores)
     assert sweep.confirmed().winner == "tiny-0000"
-    assert not judge(sweep, "tiny-0001").is_significant
+    assert not sweep.judge("tiny-0001").is_significant
     assert sweep.rank(stage="confirm")["failed"].tolist() == ["1 failed", ""]
 
 
@@ -89,7 +89,7 @@ def test_a_seed_that_collapses_is_named_and_hardly_moves_the_mean(tmp_path):
     row = sweep.rank(stage="confirm").iloc[0]
     assert (row["trial_id"], row["failed"], row["failure_rate"]) == ("tiny-0001", "1 collapsed", 0.25)
     assert row["mean"] < 120
-    assert judge(sweep, "tiny-0001").is_significant
+    assert sweep.judge("tiny-0001").is_significant
 
 
 def test_a_configuration_without_enough_memory_cannot_win_and_is_named(tmp_path):
@@ -216,3 +216,56 @@ def test_another_metric_has_its_own_winner(tmp_path):
     assert frame["vs_winner"].tolist() == pytest.approx([0.0, 300.0], abs=0.1)
     assert frame["mean"].tolist() == pytest.approx([-405.0, -105.0], abs=0.1)
     assert (frame["low"] < frame["mean"]).all()
+
+
+def test_a_confirmation_with_added_seeds_allows_for_the_earlier_comparison(tmp_path):
+    folder = write_search(tmp_path, 400.0, 100.0)
+    scores = {
+        "tiny-0001": [100.0, 110.0, 95.0, 99.0, 104.0],
+        "tiny-0000": [150.0, 170.0, 160.0, 140.0, 155.0],
+    }
+    once = write_confirmation(folder, scores)
+    limit = once.confirmed().comparison.limit
+    ledger = Ledger(folder, once.facts["spec"])
+    ledger.describe({"changes": [{"command": "confirm", "settings": {"seeds": 3}}]})
+    ledger.close(Status.COMPLETED)
+    added = once.refresh().confirmed()
+    assert added.looks == (3, 5)
+    assert added.comparison.limit < limit
+    assert added.conclusion().endswith(" (5 seeds, also compared at 3, 95 %)")
+
+
+def test_uneven_seeds_are_named(tmp_path):
+    folder = write_search(tmp_path, 400.0, 100.0)
+    scores = {"tiny-0001": [100.0, 110.0, Status.CRASHED], "tiny-0000": [900.0, 950.0, 920.0]}
+    assert write_confirmation(folder, scores).confirmed().conclusion().endswith(" (2 to 3 seeds, 95 %)")
+
+
+@pytest.mark.parametrize(
+    ("scores", "is_significant", "reason"),
+    [
+        ({"tiny-0001": [900.0, 950.0]}, False, "the trial has the tutorial's default configuration"),
+        ({"tiny-0001": [100.0, 105.0]}, True, "the probability that the defaults are as good is .*"),
+        (
+            {"tiny-0001": [100.0, 105.0], "tiny-0000": [Status.CRASHED] * 2},
+            None,
+            "the defaults have no score on fresh seeds",
+        ),
+    ],
+)
+def test_json_python_and_export_judge_alike(tmp_path, scores, is_significant, reason):
+    sweep = write_confirmation(
+        write_search(tmp_path, 400.0, 100.0), scores | {"tiny-0000": scores.get("tiny-0000", [400.0, 410.0])}
+    )
+    gain, judged = sweep.summary()["confirmation"]["gain"], sweep.judge(sweep.confirmed().winner)
+    assert (gain["is_significant"], gain["reason"]) == (judged.is_significant, judged.reason)
+    assert gain["is_significant"] is is_significant
+    assert re.fullmatch(reason, gain["reason"])
+    assert gain_sentence(sweep, sweep.confirmed(), sweep.confirmed().winner).endswith(judged.reason)
+    assert judged.reason in verdict(sweep) or sweep.confirmed().winner == "tiny-0000"
+
+
+def test_an_unfinished_confirmation_is_not_significant_in_json(tmp_path):
+    scores = {"tiny-0001": [100.0, 105.0], "tiny-0000": [400.0, Status.INTERRUPTED]}
+    sweep = write_confirmation(write_search(tmp_path, 400.0, 100.0), scores, Status.INTERRUPTED)
+    assert sweep.summary()["confirmation"]["gain"]["is_significant"] is None

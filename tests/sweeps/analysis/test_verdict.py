@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import sweeps
-from sweeps.analysis.evidence import Evidence, read
+from sweeps.analysis.evidence import Evidence, Setting, read
 from sweeps.analysis.seed_noise import chance_below, posterior
 from sweeps.analysis.statistics import Scale
-from sweeps.analysis.verdict import judge, verdict
+from sweeps.analysis.verdict import verdict
 from sweeps.record.ledger import Ledger
 from sweeps.record.status import Status
 from tests.sweeps.ledgers import write_confirmation, write_search, write_sweep
@@ -170,7 +170,7 @@ SEEDS = {
 )
 def test_a_confirmation_judges_a_gain(tmp_path, trial_id, scores, expected):
     folder = write_search(tmp_path, 800.0, 100.0, 110.0, 104.0, 790.0)
-    judged = judge(write_confirmation(folder, SEEDS | scores), trial_id).sentence("it")
+    judged = write_confirmation(folder, SEEDS | scores).judge(trial_id).sentence("it")
     assert re.search(f"{expected}$", judged)
 
 
@@ -179,12 +179,15 @@ def test_the_best_of_200_trials_that_equal_the_defaults_is_not_called_better(tmp
     scores = np.exp(np.random.default_rng(0).normal(np.log(400), 0.25, 206))
     folder = write_search(tmp_path, 400.0, float(scores[:200].min()), *scores[:198])
     seeds = {"tiny-0000": scores[200:203].tolist(), "tiny-0002": scores[203:].tolist()}
-    assert judge(write_confirmation(folder, seeds), "tiny-0001").is_significant is None
+    assert write_confirmation(folder, seeds).judge("tiny-0001").is_significant is None
 
 
 def test_the_best_of_equal_trials_is_called_better_in_few_sweeps():
     """It was called better in 19 % (16 trials), 32 % (50) and 49 % (200) of sweeps."""
-    rng, evidence = np.random.default_rng(0), Evidence.on(Scale("fid", less_is_better=True), None)
+    rng, evidence = (
+        np.random.default_rng(0),
+        Evidence.on(Scale("fid", less_is_better=True), Setting(None, None)),
+    )
     for n_trials in (16, 50, 200):
         luck = []
         for _ in range(60):
@@ -212,7 +215,7 @@ def test_elsewhere_the_confirmation_says_by_how_much_a_second_seed_moves_a_score
 
 def test_an_unfinished_confirmation_judges_nothing(tmp_path):
     folder = write_search(tmp_path, 400.0, 100.0, 110.0)
-    judged = judge(write_confirmation(folder, SEEDS, Status.INTERRUPTED), "tiny-0001")
+    judged = write_confirmation(folder, SEEDS, Status.INTERRUPTED).judge("tiny-0001")
     assert judged.is_significant is None
     assert judged.sentence("it") == (
         "whether it is significant is unknown, because the confirmation is not finished"
