@@ -13,6 +13,8 @@ from sweeps.analysis.frames import Frames
 from sweeps.analysis.judgement import judge
 from sweeps.analysis.leaderboard import Leaderboard
 from sweeps.analysis.rows import row_scores
+from sweeps.record.code import warnings_of_code
+from sweeps.record.reading import Record
 from sweeps.record.yardstick import accuracy_of, floors_of
 
 
@@ -38,9 +40,17 @@ def summary_of(frames: Frames, leaderboard: Leaderboard) -> dict[str, Any]:
         "floor_images": floors and floors.images,
         "extractor": facts.get("extractor"),
         "accuracy": accuracy and asdict(accuracy),
-        "warnings": facts.get("warnings", []),
+        "warnings": warnings_in(record),
         "confirmation": _confirmation_summary(frames, leaderboard),
     }
+
+
+def warnings_in(record: Record) -> list[str]:
+    """Return why the scores of a sweep are less reliable than they look, each in a sentence without a dot."""
+    return [
+        *record.facts.get("warnings", []),
+        *warnings_of_code(record.facts, [*record.trials, *record.replicas]),
+    ]
 
 
 def _confirmation_summary(frames: Frames, leaderboard: Leaderboard) -> dict[str, Any] | None:

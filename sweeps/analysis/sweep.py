@@ -14,6 +14,7 @@ from sweeps.analysis.leaderboard import Leaderboard
 from sweeps.analysis.rows import kind_of_failure, row_scores
 from sweeps.analysis.summary import summary_of
 from sweeps.errors import SweepError, UnknownTrialError, warn_deprecated
+from sweeps.record.code import versions_in
 from sweeps.record.layout import samples_file
 from sweeps.record.reading import Record, read_ledger, read_reports, standing
 from sweeps.record.status import FAILURES, Stage, Status
@@ -379,6 +380,17 @@ class Sweep:
         """
         places = self._row(trial_id)["places"]
         return places[-1].get("rules") if places else None
+
+    def code_of(self, trial_id: str) -> list[int]:
+        """Return the versions of the user's own code that a trial was trained with, by number, from 1.
+
+        ``facts["code"]`` lists the versions. There are several if the code changed and the trial resumed, and
+        none if the sweep trains gan_core's own parts, or if an earlier version recorded the trial.
+
+        Raises:
+            UnknownTrialError: The sweep has no such trial.
+        """
+        return versions_in(self._row(trial_id))
 
     def _row(self, trial_id: str) -> dict[str, Any]:
         """Return the record's row of a trial of the search or of the confirmation."""

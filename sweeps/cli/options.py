@@ -90,6 +90,12 @@ AllowImports = Annotated[
         callback=lambda allowed: _allow_imports(allowed),
     ),
 ]
+ChangedCode = Annotated[
+    bool,
+    typer.Option(
+        "--changed-code", help="Train with your own code although it has changed since the last trials."
+    ),
+]
 Columns = Annotated[
     str | None,
     typer.Option("--columns", metavar="A,B,...", help="Only these columns, in this order."),

@@ -13,6 +13,7 @@ from sweeps.cli.options import (
     NEWEST,
     Address,
     AllowImports,
+    ChangedCode,
     Json,
     Name,
     NameOrNewest,
@@ -102,6 +103,7 @@ def resume_command(
     tracking_uri: TrackingUri = None,
     address: Address = None,
     storage: StorageOption = None,
+    changed_code: ChangedCode = False,
     results: Results = RESULTS,
     json_: Json = False,
     quiet: Quiet = False,
@@ -113,7 +115,8 @@ def resume_command(
     from sweeps.driver.runner import resume_sweep
 
     changes = _overrides(set_, {"trials": trials, "time_budget": time_budget})
-    request = _request(results, tracking_uri, address, storage, _terminal(quiet=quiet, verbose=verbose))
+    terminal = _terminal(quiet=quiet, verbose=verbose)
+    request = _request(results, tracking_uri, address, storage, terminal, changed_code=changed_code)
     with signals_as_exit_codes():
         outcome = resume_sweep(name, request, changes)
     _conclude(outcome, results, json_=json_, strict=strict)
@@ -146,6 +149,7 @@ def confirm_command(
     tracking_uri: TrackingUri = None,
     address: Address = None,
     storage: StorageOption = None,
+    changed_code: ChangedCode = False,
     results: Results = RESULTS,
     json_: Json = False,
     quiet: Quiet = False,
@@ -157,7 +161,8 @@ def confirm_command(
     from sweeps.driver.runner import confirm_sweep
 
     options = {"top": top, "seeds": seeds, "until_resolved": until_resolved or None, "max_seeds": max_seeds}
-    request = _request(results, tracking_uri, address, storage, _terminal(quiet=quiet, verbose=verbose))
+    terminal = _terminal(quiet=quiet, verbose=verbose)
+    request = _request(results, tracking_uri, address, storage, terminal, changed_code=changed_code)
     with signals_as_exit_codes():
         outcome = confirm_sweep(name, options, request)
     _report_failures(outcome, results)
@@ -197,11 +202,17 @@ def rerun_command(
 
 
 def _request(
-    results: Path, tracking_uri: str | None, address: str | None, storage: str | None, terminal: "Terminal"
+    results: Path,
+    tracking_uri: str | None,
+    address: str | None,
+    storage: str | None,
+    terminal: "Terminal",
+    *,
+    changed_code: bool = False,
 ) -> "Request":
     from sweeps.driver.request import Request
 
-    return Request(results, tracking_uri, address, storage, terminal)
+    return Request(results, tracking_uri, address, storage, terminal, changed_code=changed_code)
 
 
 def _terminal(*, quiet: bool, verbose: bool) -> "Terminal":

@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -17,9 +17,10 @@ from ray.exceptions import RayError
 
 import gan_core
 from gan_core.errors import in_one_line
+from sweeps.cluster.code import Code
 from sweeps.cluster.patches import environment, isolated_job, on_loopback, trials_in_workers, without_monitors
 from sweeps.cluster.resources import n_visible_gpus
-from sweeps.cluster.shipping import users_code
+from sweeps.cluster.shipping import packed
 from sweeps.cluster.temporary import ray_folder
 from sweeps.errors import SweepError
 from sweeps.spec.sections import Resources
@@ -95,31 +96,32 @@ def _own_token() -> str:
 
 
 @contextmanager
-def running_cluster(address: str, import_paths: Iterable[str]) -> Iterator[None]:
+def running_cluster(address: str, code: Code, besides: Collection[Path] = ()) -> Iterator[None]:
     """Work on a running cluster for the block, and leave the cluster as it was.
 
-    The cluster's workers get this program's code, and that of the user's own components, from here. If this
+    The cluster's workers get this program's code, and the folders of the user's own, from here. If this
     process has already initialised Ray, the block uses that connection, and the workers must be able to
-    import this program and the user's components themselves: a connection's code cannot be changed.
+    import this program and the user's code themselves: a connection's code cannot be changed.
 
     Args:
         address: ``auto``, for the cluster that this machine has joined, or ``HOST:PORT``.
-        import_paths: The user's components, each as ``MODULE:NAME``.
+        code: The user's code.
+        besides: Folders that hold no code: the folder of all sweeps.
 
     Raises:
-        SweepError: No cluster answers at the address, the cluster refuses the connection, or this process is
-            connected to another one.
+        SweepError: A folder of the user's code is too large, no cluster answers at the address, the cluster
+            refuses the connection, or this process is connected to another one.
     """
     if ray.is_initialized():
         _check_connection(address)
         with environment(SETTINGS), trials_in_workers(WORKER_SETTINGS):
             yield
         return
-    code = sorted({Path(__file__).parents[1], Path(gan_core.__file__).parent, *users_code(import_paths)})
-    with environment(SETTINGS):
+    ours = [Path(__file__).parents[1], Path(gan_core.__file__).parent]
+    with environment(SETTINGS), packed(code, besides) as sent:
         answering = _answering(address)
         try:
-            _join(answering, code)
+            _join(answering, [*ours, *sent])
             with trials_in_workers({}):
                 yield
         finally:

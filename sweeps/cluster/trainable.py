@@ -91,7 +91,7 @@ class GanTrainable(tune.Trainable):
         self._images = data.identity
         measured_by = config["extractor"], weights, config["reference"]
         self._evaluator = Evaluator(self._data, self._device, *measured_by)
-        self._place = _place()
+        self._place = _place() | _code(config["import_paths"], Path(config["results"]))
         self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -369,6 +369,13 @@ def _not_finite(metrics: Mapping[str, float]) -> list[str]:
 def _written_at(file: Path) -> int | None:
     """Return when a file was written, in nanoseconds; None if it does not exist."""
     return file.stat().st_mtime_ns if file.exists() else None
+
+
+def _code(import_paths: list[str], results: Path) -> dict[str, Any]:
+    """Return the hashes of the files of users' code that this worker imports; nothing without such code."""
+    from sweeps.cluster.code import code_of
+
+    return {"code": code_of(import_paths, [results]).version()["files"]} if import_paths else {}
 
 
 def _place() -> dict[str, Any]:

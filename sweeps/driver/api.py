@@ -76,6 +76,7 @@ def resume(
     address: str | None = None,
     storage: str | None = None,
     allow_imports: bool = False,
+    changed_code: bool = False,
     quiet: bool = False,
     on_report: OnReport | None = None,
 ) -> "Sweep":
@@ -90,16 +91,19 @@ def resume(
         address: As for :func:`run`.
         storage: As before by default.
         allow_imports: As for :func:`run`.
+        changed_code: Whether to train with the user's own code although it has changed since the last trials.
         quiet: As for :func:`run`.
         on_report: As for :func:`run`.
 
     Raises:
         UnknownSweepError: There is no such sweep.
         SpecError: An override has a fault.
-        SweepError: Another process runs it, or as for :func:`run`.
+        SweepError: Another process runs it, its code has changed, or as for :func:`run`.
         SweepInterrupted: A signal stopped the sweep. All reports so far are recorded.
     """
-    request = _request(results, tracking_uri, address, storage, on_report, quiet=quiet)
+    request = _request(
+        results, tracking_uri, address, storage, on_report, quiet=quiet, changed_code=changed_code
+    )
     with imports(allowed=allow_imports):
         return _sweep_of(resume_sweep(name, request, _as_settings(overrides or {})))
 
@@ -116,6 +120,7 @@ def confirm(
     address: str | None = None,
     storage: str | None = None,
     allow_imports: bool = False,
+    changed_code: bool = False,
     quiet: bool = False,
     on_report: OnReport | None = None,
 ) -> "Sweep":
@@ -132,17 +137,21 @@ def confirm(
         address: As for :func:`run`.
         storage: As before by default.
         allow_imports: As for :func:`run`.
+        changed_code: Whether to train with the user's own code although it has changed since the last trials.
         quiet: As for :func:`run`.
         on_report: As for :func:`run`.
 
     Raises:
         UnknownSweepError: There is no such sweep.
         SpecError: A setting has a fault.
-        SweepError: No trial of it has a score, another process runs it, or as for :func:`run`.
+        SweepError: No trial of it has a score, another process runs it, its code has changed, or as for
+            :func:`run`.
         SweepInterrupted: A signal stopped the confirmation. All reports so far are recorded.
     """
     options = {"top": top, "seeds": seeds, "until_resolved": until_resolved, "max_seeds": max_seeds}
-    request = _request(results, tracking_uri, address, storage, on_report, quiet=quiet)
+    request = _request(
+        results, tracking_uri, address, storage, on_report, quiet=quiet, changed_code=changed_code
+    )
     with imports(allowed=allow_imports):
         return _sweep_of(confirm_sweep(name, options, request))
 
@@ -155,10 +164,11 @@ def _request(
     on_report: OnReport | None,
     *,
     quiet: bool,
+    changed_code: bool = False,
 ) -> Request:
     terminal = Terminal(_console(), is_quiet=quiet)
     address = address or ("auto" if _has_initialised_ray() else None)
-    return Request(Path(results), tracking_uri, address, storage, terminal, on_report)
+    return Request(Path(results), tracking_uri, address, storage, terminal, on_report, changed_code)
 
 
 def _has_initialised_ray() -> bool:

@@ -11,6 +11,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from gan_core.accuracy import Accuracy
 from sweeps.cluster.storage import Storage
 from sweeps.cluster.worker_log import has_timed_out
+from sweeps.driver.code_versions import CodeVersions
 from sweeps.driver.deaths import death_of, error_of
 from sweeps.driver.disk import disk_full_error, is_full
 from sweeps.driver.progress import Display
@@ -78,6 +79,7 @@ class Recorder(tune.Callback):
         past: The trials of earlier runs.
         storage: Where the states of unfinished trials are kept; None for the sweep's folder.
         on_report: Called after each report has been recorded.
+        code: The versions of the code that trials are trained with.
 
     Attributes:
         ended: The number of trials that have ended, those of earlier runs included.
@@ -93,11 +95,13 @@ class Recorder(tune.Callback):
         past: Past,
         storage: Storage | None = None,
         on_report: OnReport | None = None,
+        code: CodeVersions | None = None,
     ) -> None:
         self._logs = WorkerLogs(ledger.folder)
         self._weights = BestWeights(ledger.folder, spec, past)
         self._storage = storage
         self._on_report = on_report
+        self._code = code
         self._searcher = searcher
         self._retries, self._timeout = spec.retries, spec.trial_timeout
         self._metric = spec.metric[0].name
@@ -178,10 +182,16 @@ class Recorder(tune.Callback):
             self._on_report(reporting.trial_id, step, dict(metrics))
 
     def _note_place(self, tune_id: str, place: dict[str, Any]) -> None:
-        """Record the node that a trial runs on, at first and after each move."""
-        if self._places.get(tune_id) != place:
-            self._places[tune_id] = place
-            self._ledger.place(self._running[tune_id].trial_id, place)
+        """Record the node that a trial runs on and the version of its code, at first and after each move."""
+        if self._places.get(tune_id) == place:
+            return
+        self._places[tune_id] = place
+        trial, recorded = self._running[tune_id], dict(place)
+        if self._code and "code" in place:
+            recorded["code"], remark = self._code.number_of(place["code"])
+            if remark:
+                self._display.mishap(trial, remark)
+        self._ledger.place(trial.trial_id, recorded)
 
     def _note_take_over(self, trial: TuneTrial, result: Mapping[str, Any]) -> None:
         """Record that a trial continued from another one's state, once it has reported since."""

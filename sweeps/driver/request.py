@@ -25,6 +25,7 @@ class Request:
             ``s3://...`` or ``gs://...``. None for the sweep's folder or, on a cluster, each node's own disk.
         terminal: Shows what is being done.
         on_report: Called after each report has been recorded.
+        changed_code: Whether the user accepts that code has changed since the last trials.
     """
 
     results: Path
@@ -33,6 +34,7 @@ class Request:
     storage: str | None = None
     terminal: Terminal = field(default_factory=lambda: Terminal(Console(stderr=True)))
     on_report: OnReport | None = None
+    changed_code: bool = False
 
     @property
     def is_cluster(self) -> bool:

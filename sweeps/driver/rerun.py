@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sweeps.analysis.sweep import Sweep
+from sweeps.cluster.code import code_of
 from sweeps.errors import UnknownTrialError
+from sweeps.record.code import CODE, changes_of_code, in_short
 from sweeps.record.comparability import EXTRACTOR, FLOORS, IMAGES, check_comparable, check_split
+from sweeps.record.reading import spec_in_effect
 from sweeps.record.status import SPEED
+from sweeps.spec.model import SweepSpec
 
 if TYPE_CHECKING:
     from gan_core import ImageDataset, LoopConfig
@@ -21,7 +25,7 @@ class Repetition:
         step: Steps taken.
         metrics: The metrics of the new report.
         recorded: The metrics of the recorded report.
-        reason: Why an earlier version trained differently, in a sentence; None if it did not.
+        reason: Why the recorded trial was trained differently, in a sentence; None if it was not.
     """
 
     step: int
@@ -98,9 +102,20 @@ def _reason(
     from gan_core.rules import changed_rules
 
     since = sweep.rules_of(trial_id)
-    changed = changed_rules(since, config, data.image_shape, torch.device(device))
-    return (
-        f"an earlier version recorded {trial_id} and trained by other rules: now {changed}"
-        if changed
-        else None
-    )
+    reasons = []
+    if rules := changed_rules(since, config, data.image_shape, torch.device(device)):
+        reasons.append(f"an earlier version recorded {trial_id} and trained by other rules: now {rules}")
+    if code := _changed_code(sweep, trial_id):
+        reasons.append(f"the code has changed since {trial_id} was trained: {in_short(code)}")
+    return "; ".join(reasons) or None
+
+
+def _changed_code(sweep: Sweep, trial_id: str) -> list[str]:
+    """Return how the user's own code differs from what a trial was trained with, each file as a part."""
+    versions, its = sweep.facts.get(CODE, []), sweep.code_of(trial_id)
+    if not its:
+        return []
+    paths = SweepSpec.model_validate(spec_in_effect(sweep.facts)).import_paths
+    now = code_of(paths, [sweep.folder.parent]).version()
+    found = (changes_of_code(versions[number - 1], now) for number in its)
+    return [*dict.fromkeys(change for changes in found for change in changes)]

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from gan_core.errors import GanCoreError
 from sweeps.cluster.storage import Storage, chosen_storage
+from sweeps.driver.code_versions import checked_code
 from sweeps.driver.disk import check_room, disk_full_as_error
 from sweeps.driver.ends import Budget, Signals
 from sweeps.driver.log import LOG, event_log
@@ -294,11 +295,15 @@ def _run(plan: _Plan, request: Request) -> Outcome:
         check_split(*plan.compared)
     if plan.searches:
         check_sampler(plan.spec)
+    subject = plan.compared[0] if plan.compared else plan.spec.name
+    code = checked_code(plan.spec, request, plan.record, subject)
     signals, budget = Signals(), Budget(plan.spec.time_budget)
-    with signals.caught(), event_log(request.terminal) as log, running_ray(plan.spec, request):
+    with signals.caught(), event_log(request.terminal) as log, running_ray(plan.spec, request, code):
         signals.catch()
         before = plan.compared[1].get(IMAGES) if plan.compared else None
-        site = prepared_site(plan.spec, plan.storage, request, check=signals.check, recorded_images=before)
+        site = prepared_site(
+            plan.spec, plan.storage, request, code, check=signals.check, recorded_images=before
+        )
         if plan.compared:
             check_comparable(*plan.compared, site.measure)
         folder = plan.folder()

@@ -20,6 +20,7 @@ from sweeps.cluster import nodes
 from sweeps.cluster.remote import on_each_node
 from sweeps.cluster.resources import alive, slots
 from sweeps.cluster.trainable import GanTrainable
+from sweeps.driver.code_versions import CodeVersions
 from sweeps.driver.ends import Budget, BudgetOver, Signals
 from sweeps.driver.environment import environment
 from sweeps.driver.managing import this_process
@@ -185,9 +186,8 @@ class Session:
             facts["warnings"] = list(self._site.warnings)
         ledger.describe(facts)
         with Display(self._terminal, folder.name, stage.n_trials, metric, stage.past) as display:
-            recorder = Recorder(
-                ledger, display, stage.searcher, self._spec, stage.past, storage, self._on_report
-            )
+            shared = ledger, display, stage.searcher, self._spec, stage.past, storage, self._on_report
+            recorder = Recorder(*shared, CodeVersions(ledger, self._site.code))
             for remark in stage.remarks:
                 display.say(remark)
             display.say(stage.rule)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sweeps.cluster.code import Code
 from sweeps.cluster.storage import Storage, chosen_storage
 from sweeps.driver.request import Request
 from sweeps.errors import SweepError
@@ -28,6 +29,7 @@ class Site:
         loaded: What all workers share (:class:`sweeps.driver.preparation.Prepared`), or None.
         measure: The images and the extractor of the trials, as far as they are known before the first report.
         warnings: Why scores are less reliable than they look.
+        code: The code of users that the trials import.
     """
 
     is_cluster: bool
@@ -36,6 +38,7 @@ class Site:
     loaded: "ray.ObjectRef | None"
     measure: Mapping[str, Any]
     warnings: Sequence[str]
+    code: Code
 
 
 def storage_again(record: Record, request: Request) -> Storage | None:
@@ -48,6 +51,7 @@ def prepared_site(
     spec: SweepSpec,
     storage: Storage | None,
     request: Request,
+    code: Code,
     *,
     check: Callable[[], None],
     recorded_images: Mapping[str, Any] | None = None,
@@ -58,6 +62,7 @@ def prepared_site(
         spec: The sweep.
         storage: Where the states of unfinished trials are kept; None for the sweep's folder.
         request: What the command asked for.
+        code: The code of users that the trials import.
         check: Called repeatedly while this function waits; an exception of it ends the wait.
         recorded_images: As for :func:`sweeps.driver.preparation.prepare`.
 
@@ -86,11 +91,12 @@ def prepared_site(
         shares=request.is_cluster,
         recorded_images=recorded_images,
     )
-    return Site(request.is_cluster, resources, storage, prepared.shared, prepared.measure, prepared.warnings)
+    found = prepared.shared, prepared.measure, prepared.warnings
+    return Site(request.is_cluster, resources, storage, *found, code)
 
 
 @contextmanager
-def running_ray(spec: SweepSpec, request: Request) -> Iterator[None]:
+def running_ray(spec: SweepSpec, request: Request, code: Code) -> Iterator[None]:
     """Start Ray or join a cluster for the block, and import what trains with Ray meanwhile."""
     address = request.address
     with ExitStack() as running:
@@ -100,6 +106,8 @@ def running_ray(spec: SweepSpec, request: Request) -> Iterator[None]:
 
             meanwhile.submit(import_module, "sweeps.driver.session")
             running.enter_context(
-                local_ray(spec.resources) if address is None else running_cluster(address, spec.import_paths)
+                local_ray(spec.resources)
+                if address is None
+                else running_cluster(address, code, [request.results])
             )
         yield

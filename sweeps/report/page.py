@@ -60,7 +60,7 @@ def render(sweep: Sweep) -> str:
         sweep=sweep,
         facts=_facts(sweep),
         verdict=verdict(sweep),
-        warnings=sweep.facts.get("warnings", []),
+        warnings=sweep.summary()["warnings"],
         choices=_choices(sweep),
         confirmation=confirmation_table(sweep),
         sheet=contact_sheet(sweep),

@@ -33,6 +33,8 @@ def suggestion(spec: SweepSpec, folder: Path, trial: Trial, past: Past) -> dict[
         "stop_on": [],
         "cpu": spec.resources.cpu,
         "import_folders": import_folders(),
+        "import_paths": spec.import_paths,
+        "results": str(folder.parent.absolute()),
     }
 
 

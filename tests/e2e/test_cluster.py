@@ -21,6 +21,8 @@ from ray.exceptions import RayActorError, RayError
 import sweeps
 from sweeps.cluster import connection as of_sweeps
 from sweeps.cluster import remote
+from sweeps.cluster.code import code_of
+from sweeps.cluster.shipping import use_import_folders
 from sweeps.cluster.worker_log import fetch_worker_log, mark_start
 from sweeps.driver import session
 from sweeps.driver.rerun import rerun
@@ -107,27 +109,52 @@ def test_each_gpu_has_one_trial_at_a_time_and_the_data_is_loaded_once(cluster, t
     assert len(list((tmp_path / "lsgan" / "weights").iterdir())) > 0
 
 
-def sent_modules():
-    """Return the names of the files that the driver sent to this worker's import path."""
-    folders = [Path(folder) for folder in sys.path if "py_modules_files" in folder]
-    return {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
+def import_all():
+    """Import a user's loop and what it imports late, and return the files of all that is imported."""
+    use_import_folders([])
+    loop = import_module("sent_loop")
+    return [loop.__file__, loop.late(), import_module("random").__file__, sweeps.__file__]
 
 
 def refuses():
     raise ValueError("this one never works")
 
 
-def test_code_reaches_the_workers_and_their_errors_name_the_node(cluster, tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text("import beside\n", encoding="utf-8")
-    (tmp_path / "beside.py").touch()
+def test_the_folder_of_the_code_reaches_the_workers(cluster, tmp_path, monkeypatch):
+    late = "def late():\n    from nets import late_nets\n    return late_nets.__file__\n"
+    (tmp_path / "sent_loop.py").write_text(late, encoding="utf-8")
+    (tmp_path / "random.py").write_text("raise SystemExit('it hides the one of Python')", encoding="utf-8")
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "late_nets.py").write_text("open(__file__[:-7] + '.json')", encoding="utf-8")
+    (tmp_path / "nets" / "late_.json").touch()
+    (tmp_path / "nets" / "large.bin").touch()
+    (tmp_path / ".gitignore").write_text("*.bin\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    import_module("mine")
-    with of_sweeps.running_cluster(cluster.address, ["mine:Loss"]):
-        found = remote.on_each_node(sent_modules, check=lambda: None)
+    with of_sweeps.running_cluster(cluster.address, code_of(["sent_loop:train"])):
+        found = remote.on_each_node(import_all, check=lambda: None)
         assert len(found) == 3
-        assert all(names >= {"sweeps", "gan_core", "mine.py", "beside.py"} for names in found.values())
+        for loop, nets, of_python, ours in found.values():
+            folder = Path(loop).parent
+            assert folder != tmp_path
+            assert nets == str(folder / "nets" / "late_nets.py")
+            assert "py_modules_files" in str(folder)
+            assert {path.name for path in (folder / "nets").glob("l*")} == {"late_.json", "late_nets.py"}
+            assert "py_modules_files" not in of_python
+            assert "py_modules_files" in ours
         with pytest.raises(SweepError, match=r"node .*: ValueError: this one never works"):
             remote.on_each_node(refuses, check=lambda: None)
+
+
+def test_a_folder_of_code_that_is_too_large_is_refused_before_anything_is_sent(tmp_path, monkeypatch):
+    (tmp_path / "large_loop.py").touch()
+    with (tmp_path / "images.npy").open("wb") as file:
+        file.truncate(51_000_000)
+    monkeypatch.syspath_prepend(tmp_path)
+    with (
+        pytest.raises(SweepError, match=r"the largest are images.npy \(51 MB\), .*\.gitignore"),
+        of_sweeps.running_cluster("127.0.0.1:1", code_of(["large_loop:train"])),
+    ):
+        pass
 
 
 class Printing:
@@ -144,7 +171,7 @@ class Printing:
 
 
 def test_the_log_of_a_dead_worker_is_fetched_from_its_node_until_the_node_is_gone():
-    with cluster_of(NODE) as other, of_sweeps.running_cluster(other.address, []):
+    with cluster_of(NODE) as other, of_sweeps.running_cluster(other.address, code_of([])):
         worker = ray.remote(num_cpus=1)(Printing).remote()
         actor_id, node_id = ray.get(worker.print.remote("tiny-0000", "tiny-0001"))
         assert node_id != remote.own_node_id()

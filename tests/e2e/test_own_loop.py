@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from shutil import copyfile
+from shutil import copyfile, copytree
 
 import pytest
 from mlflow import MlflowClient
@@ -26,12 +26,25 @@ parameters:
   final_samples: 200
 early_terminate: {type: none}
 """
+MODULE = """\
+import loops
+from loops import Config
+
+
+def train(config: Config, data, device, state=None):
+    from late import check
+    check(config)
+    yield from loops.train(config, data, device, state)
+"""
+LATE = "def check(config):\n    assert config.width > 0\n"
 
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
     folder = workplace_in(tmp_path_factory)
-    copyfile(LOOPS, folder / "mine.py")
+    copyfile(LOOPS, folder / "loops.py")
+    (folder / "mine.py").write_text(MODULE, encoding="utf-8")
+    (folder / "late.py").write_text(LATE, encoding="utf-8")
     (folder / "mine.yaml").write_text(FILE, encoding="utf-8")
     return folder
 
@@ -78,3 +91,58 @@ def test_a_killed_sweep_resumes_to_the_same_leaderboard(finished, workplace):
     done = gan_sweep("resume", "killed", "--allow-imports", cwd=workplace)
     assert done.returncode == 0, done.stderr
     assert board(workplace, "killed") == board(workplace, "mine")
+
+
+def test_the_code_lies_with_the_sweep_and_each_trial_has_its_version(finished, workplace):
+    sweep = sweeps.load("mine", workplace / "results")
+    (version,) = sweep.facts["code"]
+    assert [*version["files"]] == ["late.py", "loops.py", "mine.py"]
+    for name in version["files"]:
+        assert (sweep.folder / version["folder"] / name).read_bytes() == (workplace / name).read_bytes()
+    assert [sweep.code_of(trial) for trial in sweep.trials["trial_id"]] == [[1], [1], [1]]
+
+
+@pytest.fixture
+def changed(finished, workplace):
+    """Yield the workplace with a change in a module that the loop imports late; undo it."""
+    (workplace / "late.py").write_text(f"{LATE}    # once more\n", encoding="utf-8")
+    yield workplace
+    (workplace / "late.py").write_text(LATE, encoding="utf-8")
+
+
+def test_a_sweep_with_changed_code_goes_on_only_if_the_user_accepts_it(changed):
+    copy = changed / "results" / "changed"
+    copytree(changed / "results" / "mine", copy)
+    more = ("resume", "changed", "--trials", 4, "--allow-imports")
+    refused = gan_sweep(*more, cwd=changed)
+    assert refused.returncode == 2
+    fault = "the code has changed since the last trials were trained: late.py differs; new trials would"
+    assert f"resume changed: {fault}" in refused.stderr
+    assert "Restore the code from results/changed/code/1, or add --changed-code" in refused.stderr
+    refused = gan_sweep("confirm", "changed", "--until-resolved", "--allow-imports", cwd=changed)
+    assert f"confirm changed: {fault}" in refused.stderr
+    sweep = sweeps.load("changed", changed / "results")
+    assert len(sweep.facts["code"]) == 1
+
+    done = gan_sweep(*more, "--changed-code", "--json", cwd=changed)
+    assert done.returncode == 0, done.stderr
+    sweep.refresh()
+    assert [sweep.code_of(trial) for trial in sweep.trials["trial_id"]] == [[1], [1], [1], [2]]
+    assert "once more" in (copy / "code" / "2" / "late.py").read_text()
+    (warning,) = json.loads(done.stdout)["warnings"]
+    added = sweep.trials["trial_id"].iloc[-1]
+    expected = f"late.py differs; {added} trained with the changed code, code/2"
+    assert warning == f"the code changed during the sweep: {expected}"
+    assert warning in (copy / "report.html").read_text()
+    refused = gan_sweep(*more[:2], "--trials", 5, cwd=changed)
+    assert "names code" in refused.stderr
+
+
+def test_rerun_names_the_changed_file_where_a_result_differs(changed, finished):
+    (changed / "late.py").write_text(
+        "def check(config):\n    import torch; torch.rand(1)\n", encoding="utf-8"
+    )
+    trial = finished["best"]["trial_id"]
+    done = gan_sweep("rerun", "mine", trial, "--allow-imports", cwd=changed)
+    assert done.returncode == 1
+    assert f"the code has changed since {trial} was trained: late.py differs" in done.stderr

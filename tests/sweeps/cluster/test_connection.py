@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
@@ -20,7 +19,6 @@ from ray.tune import Trainable
 
 from sweeps.cluster import connection, nodes
 from sweeps.cluster import resources as of_nodes
-from sweeps.cluster.shipping import users_code
 from sweeps.cluster.storage import Storage
 from sweeps.cluster.trainable import Content
 from sweeps.errors import SweepError
@@ -101,19 +99,6 @@ def test_without_a_cluster_the_message_says_at_once_what_to_type(monkeypatch, tm
     with pytest.raises(SweepError, match=r"this machine has not joined a Ray cluster; .*ray start --head"):
         connection._answering("auto")
     assert monotonic() - started < 5
-
-
-def test_the_code_of_components_is_their_module_and_what_it_imports_beside_it(monkeypatch, tmp_path):
-    (tmp_path / "ours").mkdir()
-    (tmp_path / "ours" / "__init__.py").write_text("import near\n", encoding="utf-8")
-    for name in ("near", "far"):
-        (tmp_path / f"{name}.py").touch()
-    monkeypatch.syspath_prepend(tmp_path)
-    for name in ("ours", "near"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    import_module("ours")
-    assert users_code(["ours.nets:Pair"]) == {tmp_path / "ours", tmp_path / "near.py"}
-    assert users_code(["torch.nn:Module", "json:loads"]) == set()
 
 
 def test_packages_that_a_node_is_missing_are_named_as_on_pypi(monkeypatch):
