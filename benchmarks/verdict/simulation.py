@@ -92,6 +92,16 @@ def limits(prior: Prior, repetitions: int, *, is_own: bool) -> dict[str, dict[st
     }
 
 
+def simulated_limits(
+    prior: Prior, n_configurations: int, n_seeds: int, repetitions: int
+) -> tuple[float, float]:
+    """Return both limits for one number of configurations and of seeds: for "worse", and for a gain."""
+    found = judged(
+        prior.draw(np.zeros((repetitions, n_configurations)), n_seeds, np.random.default_rng(0)), prior
+    )
+    return float(np.quantile(found.least, ERROR)), float(np.quantile(found.better[:, 0], ERROR))
+
+
 def _in_own_units_by_size(values: Array, prior: Prior) -> dict[int, list[Judged]]:
     """Judge sweeps in units of their own deviation, after each of some seeds; between them, as before."""
     found: dict[int, list[Judged]] = {}

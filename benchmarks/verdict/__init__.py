@@ -1,0 +1,1 @@
+"""Fit, calibrate and measure the verdict on seeds: ``python -m benchmarks.verdict``."""
