@@ -7,7 +7,8 @@ SCORE_NAMES = frozenset(
 
 COLUMN_NAMES = frozenset(
     (
-        *("trial_id", "of", "status", "is_baseline", "pareto", "flags", "took_over", "retries", "lineage"),
+        *("trial_id", "of", "status", "is_baseline", "feasible", "pareto", "flags"),
+        *("took_over", "retries", "lineage"),
         *("step", "best_step", "samples", "reason", "traceback", "seconds"),
     )
 )

@@ -25,16 +25,19 @@ class Scores:
         diverged: ``(K, S)``, True if the training diverged.
         ended: ``(K, S)``, True if the training has ended. One that ended without a score and did not diverge
             failed for reasons of the machine, and decides nothing.
+        barred: ``(K,)``, True for a configuration that cannot win; None if each may.
     """
 
     values: Array
     diverged: Flags
     ended: Flags
+    barred: Flags | None = None
 
     def of(self, configurations: NDArray[np.intp], n_seeds: int) -> "Scores":
         """Return the scores of some configurations on the first seeds."""
         place = configurations, slice(n_seeds)
-        return Scores(self.values[place], self.diverged[place], self.ended[place])
+        barred = None if self.barred is None else self.barred[configurations]
+        return Scores(self.values[place], self.diverged[place], self.ended[place], barred)
 
     @property
     def n(self) -> NDArray[np.int64]:
@@ -43,9 +46,10 @@ class Scores:
 
     @property
     def can_win(self) -> Flags:
-        """Which configurations have a score, and did not diverge on more than half of the seeds."""
-        has_score: Flags = (self.n > 0) & (self.diverged.sum(axis=1) <= self.n)
-        return has_score if has_score.any() else self.n > 0
+        """Which configurations have a score, are not barred, and diverged on at most half of the seeds."""
+        has_score: Flags = (self.n > 0) if self.barred is None else (self.n > 0) & ~self.barred
+        is_stable = has_score & (self.diverged.sum(axis=1) <= self.n)
+        return is_stable if is_stable.any() else has_score
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -87,6 +87,10 @@ class SeedScores:
         )
         return cls(list(names), scores, on_scale, [kinds[n] for n in names], mean_seconds, scale, evidence)
 
+    def without(self, barred: Flags) -> "SeedScores":
+        """Return the scores of the same configurations, some of which, ``(K,)``, cannot win."""
+        return replace(self, on_scale=replace(self.on_scale, barred=barred))
+
     @cached_property
     def estimates(self) -> Means:
         """The estimated means, on the scale."""
@@ -137,8 +141,8 @@ def _kind(row: dict[str, Any]) -> str:
     return "out of memory" if kind_of_failure(row) == MEMORY else Status(row["status"]).words
 
 
-WINNER, TIE, WORSE, FAILED, UNKNOWN = "winner", "tie", "worse", "failed", "-"
-UNRANKED = (FAILED, UNKNOWN)
+WINNER, TIE, WORSE, INFEASIBLE, FAILED, UNKNOWN = "winner", "tie", "worse", "infeasible", "failed", "-"
+UNRANKED = (INFEASIBLE, FAILED, UNKNOWN)
 """The verdicts of finalists that come last, whatever their means."""
 
 
@@ -181,6 +185,11 @@ class ConfirmationResult:
         """
         index = self.comparison.winner
         return None if index is None else self.scores.names[index]
+
+    @property
+    def has_infeasible(self) -> bool:
+        """Whether a finalist breaks a constraint on average over its seeds."""
+        return INFEASIBLE in self._verdicts()
 
     @property
     def tied(self) -> list[str]:
@@ -233,12 +242,13 @@ class ConfirmationResult:
     def frame(self) -> pd.DataFrame:
         """Return a row per finalist, the winner first.
 
-        ``trial_id`` (of the search), ``verdict`` (winner; tie; worse; failed if it diverged on more than half
-        of its seeds, or has no score), ``mean``, ``low``, ``high``, ``seeds``, ``failed``, the difference
-        from the winner with its interval, ``vs_winner``, ``vs_low``, ``vs_high`` (a ratio for fid, a
-        difference for other metrics; in 95 % of sweeps the intervals of all differences hold at once),
-        ``expected_loss`` (by how much the finalist is worse than the best one on average, on the same scale),
-        and the columns ``failure_...`` of :meth:`SeedScores.means`.
+        ``trial_id`` (of the search), ``verdict`` (winner; tie; worse; infeasible if it breaks a constraint on
+        average over its seeds; failed if it diverged on more than half of its seeds, or has no score),
+        ``mean``, ``low``, ``high``, ``seeds``, ``failed``, the difference from the winner with its interval,
+        ``vs_winner``, ``vs_low``, ``vs_high`` (a ratio for fid, a difference for other metrics; in 95 % of
+        sweeps the intervals of all differences hold at once), ``expected_loss`` (by how much the finalist is
+        worse than the best one on average, on the same scale), and the columns ``failure_...`` of
+        :meth:`SeedScores.means`.
         """
         compared, scale = self.comparison, self.scores.scale
         ends = np.sort(np.stack([scale.from_scale(compared.low), scale.from_scale(compared.high)]), axis=0)
@@ -259,20 +269,24 @@ class ConfirmationResult:
         )
 
     def _verdicts(self) -> list[str]:
-        scores, is_in, winner = self.scores.on_scale, self._race.is_in, self.comparison.winner
-        if winner is None:
-            return [FAILED if ended.any() else UNKNOWN for ended in scores.ended]
-        verdicts = [
-            (TIE if is_in[index] else WORSE) if can_win else FAILED if scores.ended[index].any() else UNKNOWN
-            for index, can_win in enumerate(scores.can_win)
-        ]
-        verdicts[winner] = WINNER
+        scores, is_in = self.scores.on_scale, self._race.is_in
+        verdicts = []
+        for index, can_win in enumerate(scores.can_win):
+            is_barred = scores.barred is not None and scores.barred[index]
+            has_ended = scores.ended[index].any()
+            without_chance = INFEASIBLE if is_barred else FAILED if has_ended else UNKNOWN
+            with_chance = TIE if is_in[index] else WORSE
+            verdicts.append(with_chance if can_win else without_chance)
+        if self.comparison.winner is not None:
+            verdicts[self.comparison.winner] = WINNER
         return verdicts
 
     def conclusion(self) -> str:
         """Return which finalist is best and how surely, or why that is open, in one sentence."""
         if not self.is_finished:
             return "not finished: gan-sweep resume continues it"
+        if self.winner is None and self.has_infeasible:
+            return "no finalist meets the constraints on these seeds"
         if self.winner is None:
             return f"no finalist has a score on these seeds{self._without_memory()}"
         if len(self.scores.names) == 1:
@@ -285,8 +299,9 @@ class ConfirmationResult:
         if np.isnan(self.comparison.loss).all():
             return f"{self.winner} comes first; two scores of one configuration are needed to say how surely"
         if not tied:
+            that = " that meets the constraints" if INFEASIBLE in verdicts else ""
             failed = ", or has failed less often" if FAILED in verdicts else ""
-            return f"{self.winner} is significantly better than every other finalist{failed} {seeds}"
+            return f"{self.winner} is significantly better than every other finalist{that}{failed} {seeds}"
         sentence = f"{self.winner} is not significantly better than {' and '.join(tied)} {seeds}"
         if not self.until_resolved or (n < self.looks[-1] and not self._race.is_futile):
             return f"{sentence}; --until-resolved trains more seeds of tied finalists"

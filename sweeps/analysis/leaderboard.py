@@ -1,20 +1,25 @@
 """Rank the trials of a sweep: by the search, by its confirmation, and by several metrics at once."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from sweeps.analysis.comparison import Flags
 from sweeps.analysis.confirmation import TIE, WINNER, ConfirmationResult, SeedScores
 from sweeps.analysis.evidence import Evidence, Setting
+from sweeps.analysis.feasibility import feasible_column, infeasible_over_seeds
 from sweeps.analysis.frames import Frames
 from sweeps.analysis.rows import row_scores, same_but_for_the_seed
 from sweeps.analysis.statistics import Scale
 from sweeps.analysis.where import matching
 from sweeps.errors import SweepError, UnknownTrialError
+from sweeps.record.judging import constraints_of, judged_metrics
 from sweeps.record.status import FAILURES, Status
 from sweeps.record.yardstick import floors_of
+from sweeps.spec.constraints import in_words
 
 _OVER_SEEDS = ["mean", "low", "high", "seeds"]
 _OPTIONAL = ["took_over", "retries"]
@@ -31,6 +36,7 @@ class Leaderboard:
     def __init__(self, frames: Frames) -> None:
         self._frames = frames
         self._record = frames.record
+        self._constraints = constraints_of(frames.record.facts)
 
     def of_search(self, by: str | None = None, where: str | None = None) -> pd.DataFrame:
         """Return the trials of the search: the columns of :meth:`sweeps.Sweep.rank`.
@@ -43,16 +49,18 @@ class Leaderboard:
         objectives = self._frames.objectives
         is_pareto = len(objectives) > 1 and scale.metric == self._frames.metric
         if is_pareto:
-            frame["pareto"] = pareto_front(frame, objectives)
+            front = pareto_front(frame[~frame["trial_id"].isin(self.infeasible)], objectives)
+            frame["pareto"] = front.reindex(frame.index, fill_value=False)
         over_seeds = [*_OVER_SEEDS, "tie"] if self._record.replicas else []
         if over_seeds:
             frame = self._with_seeds(frame, scale)
         if where is not None:
             frame = frame[matching(frame, where)]
-        order = {"has_final": False, scale.metric: scale.less_is_better}
+        order = {"place": True, "has_final": False, scale.metric: scale.less_is_better}
         frame = frame.sort_values([*order], ascending=[*order.values()], kind="stable", ignore_index=True)
         frame["rank"] = ranks(frame[scale.metric])
-        columns = ["rank", "trial_id", "status", scale.metric, *over_seeds]
+        columns = ["rank", "trial_id", "status", scale.metric]
+        columns += [*(["feasible"] if self._constraints else []), *over_seeds]
         columns += [*(each["name"] for each in objectives[1:]), "pareto"] if is_pareto else []
         columns += ["samples", "floor", "floor_images", "gain", "step", "flags"]
         columns += [column for column in _OPTIONAL if frame[column].any()]
@@ -97,7 +105,7 @@ class Leaderboard:
         names = among or facts["finalists"]
         baselines = [row["trial_id"] for row in self._record.trials if row["is_baseline"]]
         return ConfirmationResult(
-            self._seed_scores(names, scale),
+            self._seed_scores(names, scale).without(self._infeasible_over_seeds(names)),
             looks,
             until_resolved,
             facts["status"] == Status.COMPLETED,
@@ -132,26 +140,37 @@ class Leaderboard:
         """Return the median distance between two seeds of one configuration; None if it is unknown."""
         return self.evidence(scale).distance_of_two_seeds(self.seed_scores(scale).on_scale.values)
 
+    def _infeasible_over_seeds(self, names: Sequence[str]) -> Flags:
+        """Return which configurations break a constraint on average over fresh seeds: they cannot win."""
+        rows = [row for row in self._record.replicas if row["final"] is not None]
+        judged = [[judged_metrics(row) for row in rows if row["of"] == name] for name in names]
+        return infeasible_over_seeds(self._constraints, judged)
+
     def _seed_scores(self, names: Sequence[str], scale: Scale) -> SeedScores:
         return SeedScores.from_rows(self._record.replicas, names, scale, self.evidence(scale))
 
     def finalists(self, top: int) -> list[dict[str, Any]]:
         """Return the record's rows of the best configurations, and of the tutorial's defaults.
 
-        Configurations that differ in their seed alone count as one.
+        Configurations that differ in their seed alone count as one. A trial that breaks a constraint is none
+        of the best.
 
         Raises:
-            UnknownTrialError: No trial has ended with a score yet.
+            UnknownTrialError: No trial has ended with a score yet, or none of them meets the constraints.
         """
         rows = {row["trial_id"]: row for row in self._record.trials}
         ranked = self.of_search()
         has_score = ranked["rank"].notna() & ranked["status"].isin([Status.COMPLETED, Status.PRUNED])
+        can_win = ~ranked["trial_id"].isin(self.infeasible)
         found: list[dict[str, Any]] = []
-        for trial_id in ranked["trial_id"][has_score]:
+        for trial_id in ranked["trial_id"][has_score & can_win]:
             if len(found) < top and not any(same_but_for_the_seed(rows[trial_id], row) for row in found):
                 found.append(rows[trial_id])
         if not found:
             name = self._record.folder.name
+            if has_score.any():
+                met = in_words(self._constraints)
+                raise UnknownTrialError(f"no trial of the sweep {name} meets its constraints, {met}")
             raise UnknownTrialError(f"no trial of the sweep {name} has ended with a score yet")
         return found + [row for row in rows.values() if row["is_baseline"] and row not in found]
 
@@ -168,8 +187,9 @@ class Leaderboard:
         ]
         ranked = self.of_search(scales[0].metric).set_index("trial_id", drop=False)
         trials, with_final = self._frames.trials, self._frames.with_final
-        frame = trials[~trials["status"].isin(FAILURES)].set_index("trial_id")
-        frame = frame.loc[with_final] if with_final else frame
+        is_out = trials["status"].isin(FAILURES) | trials["trial_id"].isin(self.infeasible)
+        frame = trials[~is_out].set_index("trial_id")
+        frame = frame[frame.index.isin(with_final)] if with_final else frame
         front = frame.index[pareto_front(frame, goals)]
         kept = ranked[ranked["trial_id"].isin(front)].drop(columns="pareto", errors="ignore")
         others = frame[[scale.metric for scale in scales if scale.metric not in kept.columns]]
@@ -191,7 +211,29 @@ class Leaderboard:
         at_end = row_scores(baseline).get(metric, np.nan) if baseline else np.nan
         gain = scale.gain(frame[metric].to_numpy(dtype=float), np.where(has_final, at_end, at_best_report))
         floors = self._floors(frame["samples"], metric)
-        return frame.assign(has_final=has_final, gain=gain).join(floors)
+        return self._with_place(frame.assign(has_final=has_final, gain=gain).join(floors), metric)
+
+    def _with_place(self, frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+        """Return the trials with ``feasible`` and ``place``, by which they are sorted first.
+
+        The places are 0 for a trial that meets the constraints, 1 if that is unknown, 2 for a trial that
+        breaks one, and 3 for a trial without a score. Without constraints all trials have the same place.
+        """
+        if not self._constraints:
+            return frame.assign(place=0)
+        frame = frame.join(self.feasible.rename("feasible"), on="trial_id")
+        place = frame["feasible"].map({True: 0, False: 2}).astype("Int64").fillna(1)
+        return frame.assign(place=place.where(frame[metric].notna(), 3))
+
+    @cached_property
+    def feasible(self) -> pd.Series:
+        """Which trials meet all constraints of the sweep, by trial; empty where that is unknown."""
+        return feasible_column(self._constraints, self._record.trials if self._constraints else [])
+
+    @cached_property
+    def infeasible(self) -> list[str]:
+        """The trials that break a constraint of the sweep: none of them can win."""
+        return list(self.feasible.index[self.feasible.isin([False])])
 
     def _floors(self, samples: pd.Series, metric: str) -> pd.DataFrame:
         """Return ``floor`` and ``floor_images`` beside scores that rest on numbers of samples."""

@@ -86,12 +86,13 @@ class Sweeps:
         is_search = stage == Stage.SEARCH
         key = self.scale(by).metric if is_search else "mean"
         is_last = ~frame["trial_id"].isin(with_final) if is_search else frame["verdict"].isin(UNRANKED)
-        order = {"is_last": True, key: self.scale(by).less_is_better}
-        frame = frame.assign(is_last=is_last).sort_values(
+        is_infeasible = frame["feasible"].isin([False]) if "feasible" in frame else False
+        order = {"is_infeasible": True, "is_last": True, key: self.scale(by).less_is_better}
+        frame = frame.assign(is_infeasible=is_infeasible, is_last=is_last).sort_values(
             [*order], ascending=[*order.values()], kind="stable", ignore_index=True
         )
         frame["rank"] = ranks(frame[key])
-        return frame.drop(columns=["is_last", "tie"], errors="ignore").head(
+        return frame.drop(columns=["is_infeasible", "is_last", "tie"], errors="ignore").head(
             len(frame) if top is None else top
         )
 

@@ -14,6 +14,7 @@ from sweeps.analysis.judgement import judge
 from sweeps.analysis.leaderboard import Leaderboard
 from sweeps.analysis.rows import row_scores
 from sweeps.record.code import warnings_of_code
+from sweeps.record.judging import constraints_of
 from sweeps.record.reading import Record
 from sweeps.record.yardstick import accuracy_of, floors_of
 
@@ -25,7 +26,8 @@ def summary_of(frames: Frames, leaderboard: Leaderboard) -> dict[str, Any]:
     ranked = board["trial_id"][board["rank"].notna()].tolist()
     trials = {row["trial_id"]: trial_summary(row, frames.metric) for row in record.trials}
     baseline = next((row["trial_id"] for row in record.trials if row["is_baseline"]), None)
-    best = trials[ranked[0]] if ranked else None
+    can_win = [trial_id for trial_id in ranked if trial_id not in leaderboard.infeasible]
+    best = trials[can_win[0]] if can_win else None
     floors, accuracy = floors_of(facts, best["samples"] if best else None), accuracy_of(facts)
     return {
         "name": record.folder.name,
@@ -34,6 +36,7 @@ def summary_of(frames: Frames, leaderboard: Leaderboard) -> dict[str, Any]:
         "seconds": elapsed_s(facts),
         "trials": dict(Counter(row["status"] for row in record.trials)),
         "best": best,
+        "constraints": constraint_summary(facts, leaderboard),
         "baseline": trials[baseline] if baseline in ranked else None,
         "fid_floor": floors.scores.get("fid") if floors else None,
         "floors": floors and dict(floors.scores),
@@ -51,6 +54,18 @@ def warnings_in(record: Record) -> list[str]:
         *record.facts.get("warnings", []),
         *warnings_of_code(record.facts, [*record.trials, *record.replicas]),
     ]
+
+
+def constraint_summary(facts: Mapping[str, Any], leaderboard: Leaderboard) -> dict[str, Any] | None:
+    """Return the constraints of a sweep, and how many trials meet or break them; None without any."""
+    constraints = constraints_of(facts)
+    if not constraints:
+        return None
+    return {
+        "constraints": [str(each) for each in constraints],
+        "feasible": int(leaderboard.feasible.sum()),
+        "infeasible": len(leaderboard.infeasible),
+    }
 
 
 def _confirmation_summary(frames: Frames, leaderboard: Leaderboard) -> dict[str, Any] | None:

@@ -43,13 +43,17 @@ def verdict(sweep: Sweep) -> str:
     The best trial is the confirmation's winner or, without one, the best trial of the search.
     """
     summary, confirmed = sweep.summary(), sweep.confirmed()
+    if summary["best"] is None and summary["constraints"] and summary["constraints"]["infeasible"]:
+        met = " and ".join(summary["constraints"]["constraints"])
+        return f"{_so_far(sweep)}no trial meets {met}, so that none can win."
     if summary["best"] is None:
         return _without_a_score(sweep)
     if confirmed is None:
         return f"{_search_sentence(sweep, summary)}."
     if confirmed.winner is None:
         yet = "" if confirmed.is_finished else " yet"
-        return f"{_search_sentence(sweep, summary)}; on fresh seeds no configuration has a score{yet}."
+        does = "meets the constraints" if confirmed.has_infeasible else "has a score"
+        return f"{_search_sentence(sweep, summary)}; on fresh seeds no configuration {does}{yet}."
     return f"{_confirmation_sentence(sweep, confirmed)}."
 
 

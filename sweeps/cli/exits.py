@@ -38,8 +38,9 @@ def exit_code_of(outcome: "Outcome", *, strict: bool) -> int:
         strict: Whether failed trials are a failure of the run.
 
     Returns:
-        128 plus the signal's number after a signal; 1 if no trial has a score, or none of the confirmation; 3
-        if the confirmation did not end or, with ``strict``, if trials failed; else 0.
+        128 plus the signal's number after a signal; 1 if no trial has a score and meets the constraints, or
+        none of the confirmation has a score; 3 if the confirmation did not end or, with ``strict``, if trials
+        failed; else 0.
     """
     if outcome.signal_number is not None:
         return SIGNAL_EXIT_BASE + outcome.signal_number

@@ -14,7 +14,7 @@ from sweeps.record.reading import standing
 from sweeps.record.status import Stage, Status
 from sweeps.record.uploads import stores_showing_running
 from sweeps.record.yardstick import accuracy_of
-from sweeps.words import duration, format_params, results_option
+from sweeps.words import counted, duration, format_params, results_option
 
 if TYPE_CHECKING:
     from sweeps.analysis.several import Sweeps
@@ -44,6 +44,8 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
         f"{counts or 'no trial was started'}, in {duration(summary['seconds'])}{confirming}",
     )
     best, metric = summary["best"], sweep.metric
+    if summary["constraints"]:
+        yield "bounds", _bounds_line(summary["constraints"])
     if best:
         params = format_params(best["params"])
         yield "best", f"{metric} {best[metric]:.4g}  {best['trial_id']}  {params}"
@@ -65,6 +67,15 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
         commands.insert(0, f"resume {sweep.name}")
     for label, command in zip(["next", "", ""], commands, strict=False):
         yield label, f"gan-sweep {command}{where}"
+
+
+def _bounds_line(constraints: dict[str, Any]) -> str:
+    """Return the constraints of a sweep, and how many trials break them."""
+    met, broken = constraints["feasible"], constraints["infeasible"]
+    none = "" if met else ": none is known to meet them"
+    return (
+        f"{' and '.join(constraints['constraints'])}: {counted(met, 'trial')} within, {broken} outside{none}"
+    )
 
 
 def _floor_line(metric: str, summary: dict[str, Any]) -> str:

@@ -50,7 +50,9 @@ def print_preview(spec: SweepSpec, console: Console, *, timed: bool = True) -> N
     check_sampler(spec)
     images = _images(spec, console)
     console.print(_tree(spec))
-    console.print(_examples(spec))
+    if len(spec.first_points()) > 1:
+        console.print(_table("Tried first", spec, spec.first_points()))
+    console.print(_table("Drawn at random", spec, sample_configurations(spec, EXAMPLES)))
     for line in (*_size(spec), *_confirmation(spec), *(images.lines() if images else ())):
         console.print(line, markup=False)
     if timed:
@@ -99,7 +101,8 @@ def _tree(spec: SweepSpec) -> Tree:
 def _title(spec: SweepSpec) -> str:
     metrics = " and ".join(f"{metric.name} ({metric.goal})" for metric in spec.metric)
     method = method_in_words(spec.method, spec.method_options)
-    return f"{spec.trials} trials on {spec.dataset} by {method}, for {metrics}"
+    bounds = f", with {' and '.join(spec.constraints)}" if spec.constraints else ""
+    return f"{spec.trials} trials on {spec.dataset} by {method}, for {metrics}{bounds}"
 
 
 def _leaf(name: str, domain: Domain) -> str:
@@ -110,11 +113,11 @@ def _leaf(name: str, domain: Domain) -> str:
     return f"{name}: {escape(domain.summary())}{where}"
 
 
-def _examples(spec: SweepSpec) -> Table:
-    table = Table(title="Drawn at random", title_justify="left", box=None, pad_edge=False)
+def _table(title: str, spec: SweepSpec, points: list[dict[str, Scalar]]) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in spec.searched:
         table.add_column(name, justify="right")
-    for params in sample_configurations(spec, EXAMPLES):
+    for params in points:
         table.add_row(*(_cell(params.get(name)) for name in spec.searched))
     return table
 
@@ -321,11 +324,13 @@ def as_json(spec: SweepSpec) -> Mapping[str, Any]:
         "name": spec.name,
         "images": images and asdict(images),
         "searched": {name: domain.model_dump(mode="json") for name, domain in spec.searched.items()},
+        "first": spec.first_points(),
         "examples": sample_configurations(spec, EXAMPLES),
         "distinct": spec.space.size(),
         "trials": spec.trials,
         "method": spec.method,
         "method_options": spec.method_options,
+        "constraints": spec.constraints,
         "confirmation": confirmation and asdict(confirmation),
         "disk_bytes": disk_bytes(spec),
     }

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from time import monotonic
@@ -14,9 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from gan_core.accuracy import Accuracy
+from sweeps.record.judging import is_feasible
 from sweeps.record.past import Past
 from sweeps.record.status import FAILURES, Status
 from sweeps.record.trial import Trial
+from sweeps.spec.constraints import Constraint
 from sweeps.spec.sections import Metric
 from sweeps.words import duration, format_params
 
@@ -99,9 +101,18 @@ class Display:
         n_trials: The number of trials, those of earlier runs included.
         metric: The metric to compare trials by.
         past: The trials of earlier runs.
+        constraints: The bounds on metrics that the best trial must meet.
     """
 
-    def __init__(self, terminal: Terminal, name: str, n_trials: int, metric: Metric, past: Past) -> None:
+    def __init__(
+        self,
+        terminal: Terminal,
+        name: str,
+        n_trials: int,
+        metric: Metric,
+        past: Past,
+        constraints: Sequence[Constraint] = (),
+    ) -> None:
         self._metric = metric.name
         self._sign = 1 if metric.goal == "minimize" else -1
         self._terminal = terminal
@@ -111,7 +122,11 @@ class Display:
         self._ended_before = self._ended.total()
         self._running: dict[str, tuple[Trial, int, float | None]] = {}
         self._best_scores = {
-            row["trial_id"]: (row["score"], past.trial(row["trial_id"]))
+            row["trial_id"]: (
+                is_feasible(constraints, row) is False,
+                row["score"],
+                past.trial(row["trial_id"]),
+            )
             for row in past.rows
             if row["score"] is not None and row["status"] not in FAILURES
         }
@@ -146,12 +161,13 @@ class Display:
         self._running[trial.trial_id] = (trial, 0, None)
         LOG.info(f"{trial.trial_id} starts  {format_params(trial.params)}")
 
-    def report(self, trial: Trial, step: int, score: float) -> None:
-        """Show a trial's score at a step."""
+    def report(self, trial: Trial, step: int, score: float, meets: bool | None = True) -> None:  # noqa: FBT001, FBT002
+        """Show a trial's score at a step, and whether its metrics meet the constraints, if that is known."""
         LOG.debug(f"{trial.trial_id} step {step} {self._metric} {score:.6g}")
         self._running[trial.trial_id] = (trial, step, score)
-        before, _ = self._best_scores.get(trial.trial_id, (score, trial))
-        self._best_scores[trial.trial_id] = min(before, score, key=lambda value: self._sign * value), trial
+        now = meets is False, score, trial
+        before = self._best_scores.get(trial.trial_id, now)
+        self._best_scores[trial.trial_id] = min(before, now, key=lambda each: self._sign * each[1])
 
     def take_over(self, trial: Trial, donor: str, step: int) -> None:
         """Show that a trial continues from the weights of another trial, its donor."""
@@ -163,12 +179,23 @@ class Display:
         """Show a fault that a trial survived."""
         self._line(f"{trial.trial_id}: {reason}", logging.WARNING)
 
-    def end(self, trial: Trial, status: Status, score: float | None, reason: str | None = None) -> None:
-        """Show how a trial ended."""
+    def end(
+        self,
+        trial: Trial,
+        status: Status,
+        score: float | None,
+        reason: str | None = None,
+        meets: bool | None = True,  # noqa: FBT001, FBT002 - unknown is a third value
+    ) -> None:
+        """Show how a trial ended, and whether it meets the constraints, if that is known."""
         _, step, _ = self._running.pop(trial.trial_id)
         self._ended[status] += 1
         if status in FAILURES:
             self._best_scores.pop(trial.trial_id, None)
+        if trial.trial_id in self._best_scores and meets is False:
+            self._best_scores[trial.trial_id] = (True, *self._best_scores[trial.trial_id][1:])
+        if meets is False:
+            reason = "; ".join([*([reason] if reason else []), "breaks a constraint"])
         scored = "" if score is None else f" {self._metric} {score:.4g}"
         because = f" ({reason})" if reason else ""
         self._line(
@@ -185,12 +212,15 @@ class Display:
         bar.add_task(self._name, total=self._n_trials, completed=self._ended.total(), state=self._state())
         parts: list[Progress | Text | Table] = [bar]
         if self._best_scores:
-            score, trial = min(self._best_scores.values(), key=lambda best: self._sign * best[0])
+            is_out, score, trial = min(
+                self._best_scores.values(), key=lambda best: (best[0], self._sign * best[1])
+            )
+            breaking = "breaks a constraint, as all do  " if is_out else ""
             parts.append(
                 Text.assemble(
                     "  best ",
                     (f"{self._metric} {score:.4g}", "bold green"),
-                    f" {trial.trial_id}  ",
+                    f" {trial.trial_id}  {breaking}",
                     format_params(trial.params),
                 )
             )

@@ -9,6 +9,8 @@ from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 
 from gan_core.accuracy import Accuracy
+from gan_core.errors import allowed_and_closest
+from gan_core.metric_names import SCORE_NAMES
 from sweeps.cluster.storage import Storage
 from sweeps.cluster.worker_log import has_timed_out
 from sweeps.driver.code_versions import CodeVersions
@@ -17,8 +19,10 @@ from sweeps.driver.disk import disk_full_error, is_full
 from sweeps.driver.progress import Display
 from sweeps.driver.request import OnReport
 from sweeps.driver.worker_logs import WorkerLogs
+from sweeps.errors import SweepError
 from sweeps.record.comparability import MEASURE, check_comparable
 from sweeps.record.files import write_atomically
+from sweeps.record.judging import judged_metrics
 from sweeps.record.layout import (
     checkpoint_file,
     discard_checkpoints,
@@ -33,7 +37,8 @@ from sweeps.record.status import Mishap, Stage, Status
 from sweeps.record.trial import Trial
 from sweeps.search.confirmation import Confirmation
 from sweeps.search.searcher import Search
-from sweeps.search.suggestion import status_of, trial_of
+from sweeps.search.suggestion import metrics_of, status_of, trial_of
+from sweeps.spec.constraints import are_met
 from sweeps.spec.model import SweepSpec
 
 
@@ -46,18 +51,25 @@ class BestWeights:
         self._keep = max(spec.keep, spec.confirm.top) if spec.keep and spec.confirm else spec.keep
         confirmation = read_ledger(folder.name, folder.parent).facts.get("confirmation")
         self._finalists = confirmation["finalists"] if confirmation else []
-        self._kept: list[tuple[float, str]] = []
+        self._metric, self._constraints = spec.metric[0].name, spec.parsed_constraints
+        self._kept: list[tuple[bool, float, str]] = []
         for row in past.rows:
-            score = (row["final"] or {}).get(spec.metric[0].name)
-            if score is not None:
-                self.add(row["trial_id"], score, is_baseline=bool(row["is_baseline"]))
+            if (row["final"] or {}).get(self._metric) is not None:
+                self.add(row["trial_id"], judged_metrics(row), is_baseline=bool(row["is_baseline"]))
 
-    def add(self, trial_id: str, score: float, *, is_baseline: bool) -> None:
-        """Rank a trial that was trained to its end, and delete the worst generator if there are too many."""
+    def add(self, trial_id: str, metrics: Mapping[str, Any], *, is_baseline: bool) -> None:
+        """Rank a trial that was trained to its end, and delete the worst generator if there are too many.
+
+        Args:
+            trial_id: The trial.
+            metrics: What the trial is judged by: a trial that breaks a constraint is worse than all others.
+            is_baseline: Whether the trial is the baseline.
+        """
         if self._keep and (is_baseline or trial_id in self._finalists):
             return
-        self._kept = sorted([*self._kept, (self._sign * score, trial_id)])
-        for _, dropped in self._kept[self._keep :]:
+        is_infeasible = are_met(self._constraints, metrics) is False
+        self._kept = sorted([*self._kept, (is_infeasible, self._sign * metrics[self._metric], trial_id)])
+        for *_, dropped in self._kept[self._keep :]:
             weights_file(self._folder, dropped).unlink(missing_ok=True)
         del self._kept[self._keep :]
 
@@ -104,7 +116,7 @@ class Recorder(tune.Callback):
         self._code = code
         self._searcher = searcher
         self._retries, self._timeout = spec.retries, spec.trial_timeout
-        self._metric = spec.metric[0].name
+        self._metric, self._constraints = spec.metric[0].name, spec.parsed_constraints
         self._ledger = ledger
         self._display = display
         self._folder = ledger.folder
@@ -168,6 +180,7 @@ class Recorder(tune.Callback):
         if samples is None:
             return
         step, metrics = result["step"], result["metrics"]
+        self._check_constraints(metrics)
         self._check_measure(reporting.trial_id, {key: result[key] for key in MEASURE})
         self._note_yardstick(result)
         self._scores[trial.trial_id] = result["score"]
@@ -177,7 +190,7 @@ class Recorder(tune.Callback):
         if weights is not None:
             write_atomically(weights_file(self._folder, reporting.trial_id), weights)
         self._ledger.report(reporting.trial_id, step, metrics, result["score"], result["flags"])
-        self._display.report(reporting, step, metrics[self._metric])
+        self._display.report(reporting, step, metrics[self._metric], are_met(self._constraints, metrics))
         if self._on_report:
             self._on_report(reporting.trial_id, step, dict(metrics))
 
@@ -212,6 +225,21 @@ class Recorder(tune.Callback):
             self._ledger.describe(new)
             self._measure |= new
 
+    def _check_constraints(self, metrics: Mapping[str, Any]) -> None:
+        """Check that a user's training loop reports the metrics that constraints name.
+
+        Raises:
+            SweepError: It does not report one of them.
+        """
+        for constraint in self._constraints:
+            known = [*metrics, *(SCORE_NAMES - metrics.keys())]
+            if constraint.metric not in known:
+                allowed = allowed_and_closest(constraint.metric, known)
+                raise SweepError(
+                    f"constraints: {constraint}: the training loop reports no {constraint.metric!r};"
+                    f" {allowed}; correct the file, and run a new sweep"
+                )
+
     def _note_yardstick(self, result: Mapping[str, Any]) -> None:
         """Record and show how good the extractor is, and record the floors beside each number of samples."""
         if self._accuracy is None and result["accuracy"]:
@@ -228,7 +256,8 @@ class Recorder(tune.Callback):
             return
         result = trial.last_result
         with self._remembering_faults():
-            self._end(trial.trial_id, status_of(result), result.get("reason"), final=result.get("final"))
+            judged = metrics_of(result)
+            self._end(trial.trial_id, status_of(result), result.get("reason"), judged, result.get("final"))
             self.ended += 1
         _forget_statistics(trial)
 
@@ -254,7 +283,7 @@ class Recorder(tune.Callback):
         reason = death or traceback.strip().splitlines()[-1]
         self._searcher.give_up(trial.trial_id)
         self.ended += 1
-        self._end(trial.trial_id, Status.CRASHED, reason, traceback)
+        self._end(trial.trial_id, Status.CRASHED, reason, traceback=traceback)
 
     def _retry(self, tune_id: str, death: str) -> bool:
         """Train a trial again after its worker died, and return True; False without retries left."""
@@ -286,22 +315,24 @@ class Recorder(tune.Callback):
         tune_id: str,
         status: Status,
         reason: str | None = None,
-        traceback: str | None = None,
+        judged: Mapping[str, Any] | None = None,
         final: dict[str, float] | None = None,
+        traceback: str | None = None,
     ) -> None:
         trial, score = self._running.pop(tune_id), self._scores.pop(tune_id, None)
         self._places.pop(tune_id, None)
         self._logs.forget(tune_id)
         self._ledger.end(trial.trial_id, status, reason, traceback, final)
         if final and trial.stage is Stage.SEARCH:
-            self._weights.add(trial.trial_id, final[self._metric], is_baseline=trial.is_baseline)
+            self._weights.add(trial.trial_id, judged or final, is_baseline=trial.is_baseline)
         if status is not Status.INTERRUPTED:
             discard_checkpoints(self._folder, trial.trial_id)
             self._drop_state(trial.trial_id)
         log = worker_log_file(self._folder, trial.trial_id)
         if status is Status.CRASHED and log.exists():
             reason = f"{reason}; what its worker printed: {log}"
-        self._display.end(trial, status, final.get(self._metric, score) if final else score, reason)
+        score = final.get(self._metric, score) if final else score
+        self._display.end(trial, status, score, reason, are_met(self._constraints, judged or {}))
 
     def _drop_state(self, trial_id: str) -> None:
         """Delete the state of an ended trial from the storage."""

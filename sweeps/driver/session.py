@@ -154,7 +154,8 @@ class Session:
         record = read_ledger(self._folder.name, self._folder.parent)
         try:
             finalists = Sweep(record).finalists(settings.top)
-        except UnknownTrialError:
+        except UnknownTrialError as error:
+            self._terminal.say(f"Nothing to confirm: {error}")
             return Status.COMPLETED
         names = [row["trial_id"] for row in finalists]
         past = Past.read(record, Stage.CONFIRM)
@@ -185,7 +186,9 @@ class Session:
         if self._site.warnings:
             facts["warnings"] = list(self._site.warnings)
         ledger.describe(facts)
-        with Display(self._terminal, folder.name, stage.n_trials, metric, stage.past) as display:
+        constraints = self._spec.parsed_constraints
+        display = Display(self._terminal, folder.name, stage.n_trials, metric, stage.past, constraints)
+        with display:
             shared = ledger, display, stage.searcher, self._spec, stage.past, storage, self._on_report
             recorder = Recorder(*shared, CodeVersions(ledger, self._site.code))
             for remark in stage.remarks:
@@ -320,7 +323,9 @@ def _rule(spec: SweepSpec) -> str:
     """Return the metrics that the search compares trials by, for the user."""
     better = "less" if spec.metric[0].goal == "minimize" else "more"
     others = "".join(f", and by {metric.name} ({metric.goal})" for metric in spec.metric[1:])
-    return f"Comparing trials by the {spec.metric[0].name} of their best report, {better} is better{others}"
+    bounds = f"; a trial must meet {' and '.join(spec.constraints)}" if spec.constraints else ""
+    rule = f"Comparing trials by the {spec.metric[0].name} of their best report, {better} is better"
+    return f"{rule}{others}{bounds}"
 
 
 def _confirmation_rule(settings: Confirm, names: list[str]) -> str:

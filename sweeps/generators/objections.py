@@ -1,6 +1,7 @@
 """Find the reasons against giving a generator to others."""
 
 from sweeps.analysis.sweep import Sweep
+from sweeps.record.judging import constraints_of
 
 LEAST_MEMORISATION = 0.5
 """The least memorisation score that passes the check: half the score of held-out images."""
@@ -14,6 +15,10 @@ def objections_to(sweep: Sweep, trial_id: str) -> list[str]:
     judged = sweep.judge(trial_id)
     against = [] if judged.is_significant else [judged.sentence("its gain over the tutorial's defaults")]
     scores = sweep.scores_of(trial_id)
+    broken = [each for each in constraints_of(sweep.facts) if (each.violation(scores) or 0) > 0]
+    against += [
+        f"its {each.metric} is {scores[each.metric]:.2g}, and the sweep requires {each}" for each in broken
+    ]
     memorisation, copies = scores.get("memorisation"), scores.get("copies")
     if copies is not None and copies > MOST_COPIES:
         against.append(

@@ -1,17 +1,19 @@
 """Read a record piece by piece while a sweep writes it."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sweeps.record.judging import is_feasible
 from sweeps.record.layout import LEDGER
 from sweeps.record.opening import converted, opened
 from sweeps.record.past import on_path
 from sweeps.record.reading import SELECT_TRIALS, parsed_rows
 from sweeps.record.schema import from_json
 from sweeps.record.status import Stage, Status
+from sweeps.spec.constraints import Constraint
 
 
 class Follower:
@@ -73,15 +75,19 @@ class Follower:
             self._last_report = row["sequence"]
         return by_trial
 
-    def scores(self) -> list[tuple[float, float]]:
-        """Return when each trial of the search ended, and its score, in the order in which they ended."""
-        query = (
-            "SELECT ended_at, score FROM trials"
-            " WHERE stage = ? AND score IS NOT NULL AND status NOT IN (?, ?, ?, ?) ORDER BY ended_at, number"
-        )
+    def scores(self, constraints: Sequence[Constraint] = ()) -> list[tuple[float, float]]:
+        """Return when each trial of the search ended, and its score, in the order in which they ended.
+
+        Trials that break a constraint are left out.
+        """
+        select = SELECT_TRIALS if constraints else "SELECT ended_at, score FROM trials"
         without = (Status.RUNNING, Status.INTERRUPTED, Status.DIVERGED, Status.CRASHED)
         with self._opened() as connection:
-            return [(row[0], row[1]) for row in connection.execute(query, (Stage.SEARCH, *without))]
+            found = connection.execute(f"{select} {_SCORED}", (Stage.SEARCH, *without))
+            if not constraints:
+                return [(row[0], row[1]) for row in found]
+            rows = [row for row in parsed_rows(found) if is_feasible(constraints, row) is not False]
+        return [(row["ended_at"], row["score"]) for row in rows]
 
     def reports_of(self, trial_id: str) -> list[dict[str, Any]]:
         """Return the ``step`` and the metrics of the reports that led to a trial's state, by step."""
@@ -93,6 +99,11 @@ class Follower:
             ).fetchone()
         path = on_path(rows, from_json(found[0]) if found else [])
         return [{"step": row["step"], **_measured(row["metrics"])} for row in path]
+
+
+_SCORED = """
+WHERE stage = ? AND trials.score IS NOT NULL AND status NOT IN (?, ?, ?, ?) ORDER BY ended_at, number
+"""
 
 
 def _measured(metrics: str) -> dict[str, float]:

@@ -90,6 +90,8 @@ def _facts(sweep: Sweep) -> list[str]:
     if "dataset" in spec:
         method = method_in_words(spec.get("method", "tpe"), spec.get("method_options"))
         facts.append(f"{spec['dataset']} by {method}")
+    if constraints := summary["constraints"]:
+        facts.append(f"{constraints['feasible']} meet {' and '.join(constraints['constraints'])}")
     if accuracy := accuracy_of(sweep.facts):
         facts.append(f"scored by a classifier of {100 * accuracy.share:.1f} % accuracy")
     if summary["seconds"] is not None:

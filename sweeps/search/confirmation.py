@@ -9,11 +9,13 @@ from ray.tune.search.searcher import Searcher
 
 from sweeps.analysis.comparison import Scores, race
 from sweeps.analysis.evidence import Evidence, Setting
+from sweeps.analysis.feasibility import infeasible_over_seeds
 from sweeps.analysis.statistics import Scale
+from sweeps.record.judging import judged_metrics
 from sweeps.record.past import Past
 from sweeps.record.status import Stage, Status
 from sweeps.record.trial import Trial
-from sweeps.search.suggestion import status_of, suggestion
+from sweeps.search.suggestion import metrics_of, status_of, suggestion
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.sections import Confirm
 
@@ -59,6 +61,7 @@ class Confirmation(Searcher):
         ended = [row for row in past.rows if row["trial_id"] not in self._unfinished]
         self._scores = {row["trial_id"]: row["final"] and row["final"][metric.name] for row in ended}
         self._diverged = {row["trial_id"] for row in ended if row["status"] == Status.DIVERGED}
+        self._judged = {row["trial_id"]: judged_metrics(row) for row in ended if row["final"]}
 
     @property
     def most_trials(self) -> int:
@@ -96,6 +99,8 @@ class Confirmation(Searcher):
         is_scored = result and status_of(result) is Status.COMPLETED
         score = result[f"final/{self._spec.metric[0].name}"] if result and is_scored else None
         self._scores[trial.trial_id] = score
+        if result and is_scored:
+            self._judged[trial.trial_id] = metrics_of(result)
         if result and status_of(result) is Status.DIVERGED:
             self._diverged.add(trial.trial_id)
 
@@ -142,7 +147,9 @@ class Confirmation(Searcher):
         scores = np.array([[self._scores.get(each) for each in row] for row in replicas], dtype=float)
         ended = np.array([[each in self._scores for each in row] for row in replicas])
         diverged = np.array([[each in self._diverged for each in row] for row in replicas])
-        return Scores(self._scale.to_scale(scores), diverged, ended)
+        judged = [[self._judged[each] for each in row if each in self._judged] for row in replicas]
+        barred = infeasible_over_seeds(self._spec.parsed_constraints, judged)
+        return Scores(self._scale.to_scale(scores), diverged, ended, barred)
 
     def _new(self, of: str, place: int) -> Trial:
         found = self._finalists[of]

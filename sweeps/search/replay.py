@@ -5,12 +5,14 @@ from datetime import datetime
 from math import inf
 from typing import Any
 
-from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
+from optuna.trial import FixedTrial, FrozenTrial, Trial, TrialState, create_trial
 
+from sweeps.record.judging import judged_metrics
 from sweeps.record.past import UNFINISHED, Past
-from sweeps.record.status import Status
-from sweeps.search.penalty import WorstScores
+from sweeps.record.status import FAILURES, Status
+from sweeps.search.penalty import WorstScores, WorstViolations
 from sweeps.search.suggestion import SCORE
+from sweeps.spec.constraints import Constraint
 from sweeps.spec.sections import Metric
 from sweeps.spec.space import Space
 
@@ -28,11 +30,16 @@ def earlier_trial(space: Space, content: Mapping[str, Any]) -> FrozenTrial:
         params=fixed.params,
         distributions=fixed.distributions,
         intermediate_values={int(step): score for step, score in content["reports"]},
+        constraints=content.get("constraints"),
     )
 
 
 def ended_trials(
-    space: Space, metrics: Sequence[Metric], past: Past, earlier: Sequence[FrozenTrial] = ()
+    space: Space,
+    metrics: Sequence[Metric],
+    past: Past,
+    earlier: Sequence[FrozenTrial] = (),
+    constraints: Sequence[Constraint] = (),
 ) -> list[FrozenTrial]:
     """Return every ended trial of a search as a sampler that reads the record is given it.
 
@@ -43,14 +50,36 @@ def ended_trials(
         metrics: The metrics, the one that is searched by first.
         past: The search's trials.
         earlier: The trials that the sampler was given before them.
+        constraints: The constraints of the sweep.
     """
     rows = [row for row in past.rows if space.contains(row["params"])]
     penalties = _penalties(rows, metrics, past, earlier)
-    return [
-        _ended_trial(space, metrics, row, past, penalties.get(row["trial_id"]))
-        for row in rows
-        if row["status"] not in UNFINISHED
-    ]
+    violations = _violations(rows, constraints, earlier)
+    trials = []
+    for row in rows:
+        if row["status"] not in UNFINISHED:
+            trial = _ended_trial(space, metrics, row, past, penalties.get(row["trial_id"]))
+            set_constraints(trial, violations[row["trial_id"]])
+            trials.append(trial)
+    return trials
+
+
+def _violations(
+    rows: Sequence[Mapping[str, Any]], constraints: Sequence[Constraint], earlier: Sequence[FrozenTrial]
+) -> dict[str, dict[str, float]]:
+    """Return the violations of constraints that the sampler is given for each trial.
+
+    For a trial that diverged, they are the largest of the trials before it.
+    """
+    worst, found = WorstViolations(constraints), dict[str, dict[str, float]]()
+    for trial in earlier:
+        worst.add(trial.constraints)
+    for row in rows:
+        is_known = row["status"] not in FAILURES
+        found[row["trial_id"]] = worst.violations(judged_metrics(row)) if is_known else {}
+        if row["status"] == Status.DIVERGED:
+            found[row["trial_id"]] = worst.values
+    return found
 
 
 def _penalties(
@@ -155,4 +184,12 @@ def last_result(row: Mapping[str, Any], metrics: Sequence[Metric]) -> dict[str, 
         "step": row["step"],
         SCORE: row["score"],
         "objectives": [best.get(metric.name) for metric in metrics],
+        "best": row["best_metrics"],
+        "final": row["final"],
     }
+
+
+def set_constraints(trial: Trial | FrozenTrial, violations: Mapping[str, float]) -> None:
+    """Give a trial its violations of constraints; it is feasible if all are at most 0."""
+    for name, violation in violations.items():
+        trial.set_constraint(name, violation)

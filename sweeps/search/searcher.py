@@ -15,9 +15,17 @@ from ray.tune.search.optuna import OptunaSearch
 from sweeps.record.past import UNFINISHED, Past
 from sweeps.record.status import Status
 from sweeps.record.trial import Trial
-from sweeps.search.penalty import WorstScores
+from sweeps.search.penalty import WorstScores, WorstViolations
 from sweeps.search.points import untried_points
-from sweeps.search.replay import DIVERGED, TRIAL_ID, earlier_trial, last_result, reported_scores, scores_of
+from sweeps.search.replay import (
+    DIVERGED,
+    TRIAL_ID,
+    earlier_trial,
+    last_result,
+    reported_scores,
+    scores_of,
+    set_constraints,
+)
 from sweeps.search.samplers import (
     SamplerError,
     check_suggestion,
@@ -25,7 +33,7 @@ from sweeps.search.samplers import (
     naming_the_sampler,
     sampler_for,
 )
-from sweeps.search.suggestion import SCORE, status_of, suggestion
+from sweeps.search.suggestion import SCORE, metrics_of, status_of, suggestion
 from sweeps.spec.domains import Scalar
 from sweeps.spec.model import SweepSpec
 
@@ -86,6 +94,7 @@ class Search(OptunaSearch):
             storage=InMemoryStorage(),
         )
         self._worst = WorstScores(spec.metric)
+        self._violations = WorstViolations(spec.parsed_constraints)
         for content in earlier:
             self._add_earlier(content)
         for row in self._past.rows:
@@ -169,6 +178,8 @@ class Search(OptunaSearch):
             self._ot_study.tell(trial, state=TrialState.FAIL)
             return
         status = status_of(result)
+        if status is not Status.DIVERGED:
+            self._constrain(trial, self._violations.violations(metrics_of(result)))
         if result.get("donor"):
             self._ot_study.tell(trial, state=TrialState.PRUNED)
         elif status is Status.COMPLETED:
@@ -181,6 +192,11 @@ class Search(OptunaSearch):
             self._report(trial, result)
             self._ot_study.tell(trial, state=TrialState.PRUNED)
         self._tell_diverged()
+
+    def _constrain(self, trial: OptunaTrial, violations: Mapping[str, float]) -> None:
+        """Give a trial its violations of constraints, if the sampler does not warn that it ignores them."""
+        if self._spec.method != "cmaes":
+            set_constraints(trial, violations)
 
     def close(self) -> None:
         """End the trials that still run in the study as failed."""
@@ -273,6 +289,7 @@ class Search(OptunaSearch):
             return
         if at_last or self._worst.is_known:
             for trial in self._diverged:
+                self._constrain(trial, self._violations.values)
                 self._ot_study.tell(trial, self._worst.values)
             self._diverged.clear()
 
@@ -282,6 +299,7 @@ class Search(OptunaSearch):
         self._ot_study.add_trial(trial)
         for scores in scores_of(trial):
             self._worst.add(scores)
+        self._violations.add(trial.constraints)
 
 
 def _enqueued(

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gan_core.errors import in_one_line
 from sweeps.errors import SweepError
+from sweeps.record.judging import constraints_of
 from sweeps.record.ledger import WARM_START
 from sweeps.record.past import Past
 from sweeps.record.reading import Record, read_ledger
@@ -91,11 +92,11 @@ def _trials(record: Record, metrics: Sequence[Metric]) -> list[FrozenTrial]:
     """Return the trials of the record's study: those of an earlier sweep, then the ended ones."""
     if not record.trials:
         return []
-    space = _space(record)
+    space, constraints = _space(record), constraints_of(record.facts)
     earlier = [earlier_trial(space, content) for content in record.facts.get(WARM_START, [])]
     for number, trial in enumerate(earlier):
         trial.set_user_attr(WARM_START, number)
-    return [*earlier, *ended_trials(space, metrics, Past.read(record), earlier)]
+    return [*earlier, *ended_trials(space, metrics, Past.read(record), earlier, constraints)]
 
 
 def _space(record: Record) -> Space:

@@ -43,6 +43,18 @@ def trial_of(suggestion: Mapping[str, Any]) -> Trial:
     return Trial(**{field.name: suggestion[field.name] for field in fields(Trial)})
 
 
+def metrics_of(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a trial is judged by: its final scores, and the metrics of its best report beside them.
+
+    Tune passes a result to searchers with flat keys (``best/fid``), and to callbacks as it is.
+    """
+    found: dict[str, Any] = {}
+    for part in ("best", "final"):
+        flat = {key.partition("/")[2]: value for key, value in result.items() if key.startswith(f"{part}/")}
+        found |= flat or result.get(part) or {}
+    return found
+
+
 def status_of(result: Mapping[str, Any]) -> Status:
     """Return the status of an ended trial from its last result: stopped early, unless the trial was done."""
     status = Status(result["status"])

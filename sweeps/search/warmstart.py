@@ -28,8 +28,9 @@ def scored_trials(spec: SweepSpec, folder: Path) -> list[dict[str, Any]]:
             "state": trial.state.name,
             "values": trial.values if trial.state is TrialState.COMPLETE else None,
             "reports": [*trial.intermediate_values.items()],
+            "constraints": trial.constraints,
         }
-        for trial in ended_trials(spec.space, spec.metric, past)
+        for trial in ended_trials(spec.space, spec.metric, past, constraints=spec.parsed_constraints)
         if trial.state is not TrialState.FAIL
     ]
 

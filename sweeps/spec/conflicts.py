@@ -9,11 +9,12 @@ from gan_core.errors import allowed_and_closest
 from gan_core.hyperparameters import Hyperparameter, can_resume
 from gan_core.imports import is_import_path
 from sweeps.errors import Fault, KeyPath
+from sweeps.spec.constraints import METRICS
 from sweeps.spec.domains import MAX_LISTED, Fixed, Scalar
 from sweeps.spec.faults import rejection, rule, shown, unknown_parameter
 from sweeps.spec.methods import option_faults, sampler_factory, takes_seed
 from sweeps.spec.model import SweepSpec
-from sweeps.spec.published import PUBLISHED
+from sweeps.spec.portfolio import PORTFOLIO, portfolio_points
 from sweeps.spec.source import Source
 from sweeps.spec.space import CycleError, Space
 
@@ -25,7 +26,11 @@ def conflicts(source: Source, faults: Sequence[Fault]) -> list[Fault]:
     file are reported at once, and none of them twice.
     """
     found = list(faults)
-    for check in (_condition_faults, _method_faults, _population_faults, _point_faults, _loop_faults):
+    checks = (
+        *(_condition_faults, _method_faults, _constraint_faults, _population_faults),
+        *(_point_faults, _loop_faults),
+    )
+    for check in checks:
         spec = _valid_part(source.content, [fault.path for fault in found])
         found += [] if spec is None else check(spec, source)
     return found[len(faults) :]
@@ -114,6 +119,16 @@ def _method_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
         yield source.fault(path, message, of_key=option is not None)
 
 
+def _constraint_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+    """Yield the constraints on metrics that gan_core's own training does not report."""
+    for index, constraint in enumerate(spec.parsed_constraints):
+        if constraint.metric not in METRICS and not spec.train:
+            message = (
+                f"unknown metric {constraint.metric!r}; {allowed_and_closest(constraint.metric, METRICS)}"
+            )
+            yield source.fault(("constraints", index), message)
+
+
 def _population_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     """Yield the searched parameters that population based training cannot change during a training."""
     if not spec.is_population_based:
@@ -183,8 +198,8 @@ def _loop_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     if {"loss", "penalty"} <= spec.hyperparameters.keys():
         return
     for index, point in enumerate(spec.points):
-        if point == PUBLISHED:
-            message = f"{PUBLISHED} settings are of gan_core's losses, and {spec.train} has none: type points"
+        if isinstance(point, str):
+            message = f"{point} settings are of gan_core's losses, and {spec.train} has none: type points"
             yield source.fault(("points", index), message)
 
 
@@ -218,7 +233,10 @@ def _why_inactive(spec: SweepSpec, name: str, point: Mapping[str, Scalar]) -> st
 
 def remarks(spec: SweepSpec, source: Source) -> list[Fault]:
     """Return the warnings about parts of a valid file that have no effect."""
-    checks = (_unused_parameters, _unreachable_rungs, _no_state, _no_seed)
+    checks = (
+        *(_unused_parameters, _unreachable_rungs, _unused_constraints),
+        *(_no_state, _no_seed, _no_portfolio),
+    )
     found = [fault for check in checks for fault in check(spec, source)]
     return sorted(found, key=source.order)
 
@@ -228,6 +246,20 @@ def _no_state(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     if not can_resume(spec.train):
         message = f"{spec.train} takes no state, so that interrupted trials start over: add state=None"
         yield source.fault(("train",), message)
+
+
+def _unused_constraints(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+    """Yield a warning if the method ignores the constraints."""
+    if spec.constraints and spec.method == "cmaes":
+        message = "cmaes does not learn from constraints, which then only rank trials: type method: tpe or gp"
+        yield source.fault(("constraints",), message)
+
+
+def _no_portfolio(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+    """Yield a warning if the portfolio has no value in the search space."""
+    if PORTFOLIO in spec.points and not [*portfolio_points(spec.searched)]:
+        message = "no value of the portfolio lies in the search space: the portfolio adds no points"
+        yield source.fault(("points",), message)
 
 
 def _no_seed(spec: SweepSpec, source: Source) -> Iterator[Fault]:

@@ -6,16 +6,16 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, Tag
 
+from sweeps.spec.constraints import Constraint
 from sweeps.spec.domains import AnyDomain, Scalar, ScalarField
 from sweeps.spec.methods import check_method
-from sweeps.spec.published import PUBLISHED
 from sweeps.words import NAME_PATTERN
 
 RESERVED_NAMES = {"mlflow.db", "mlflow.lock", "mlartifacts", "README.md"}
 """Names in the results folder that are not sweeps."""
 
-POINT = "point"
-"""The tag of an item of ``points`` that is a mapping; pydantic's error locations contain it."""
+POINT, LISTED = "point", "listed"
+"""The tags of an item of ``points``, a mapping or the name of a list; pydantic's locations contain them."""
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -68,15 +68,27 @@ def _as_domain(parameter: object) -> object:
 
 
 def _tag_of_point(point: object) -> str:
-    return POINT if isinstance(point, Mapping) else PUBLISHED
+    return POINT if isinstance(point, Mapping) else LISTED
 
 
 def _as_points(points: object) -> object:
-    return [points] if points == PUBLISHED else points
+    return [points] if isinstance(points, str) else points
 
 
 def _as_method(method: object) -> object:
     return "tpe" if method == "bayes" else method
+
+
+def _as_constraints(constraints: object) -> object:
+    return [constraints] if isinstance(constraints, str) else constraints
+
+
+def _check_constraint(text: str) -> str:
+    return str(Constraint.parse(text))
+
+
+def _without_repetitions(texts: list[str]) -> list[str]:
+    return list(dict.fromkeys(texts))
 
 
 Name = Annotated[str, AfterValidator(check_name)]
@@ -87,6 +99,13 @@ Channels = Annotated[int, AfterValidator(_check_channels)]
 
 Method = Annotated[str, AfterValidator(check_method), BeforeValidator(_as_method, json_schema_input_type=str)]
 
+_ListOfConstraints = list[Annotated[str, AfterValidator(_check_constraint)]]
+Constraints = Annotated[
+    _ListOfConstraints,
+    AfterValidator(_without_repetitions),
+    BeforeValidator(_as_constraints, json_schema_input_type=_ListOfConstraints | str),
+]
+
 Parameter = Annotated[
     AnyDomain,
     BeforeValidator(_check_parameter),
@@ -95,11 +114,12 @@ Parameter = Annotated[
 
 _ListOfPoints = list[
     Annotated[
-        Annotated[dict[str, ScalarField], Tag(POINT)] | Annotated[Literal["published"], Tag(PUBLISHED)],
+        Annotated[dict[str, ScalarField], Tag(POINT)]
+        | Annotated[Literal["published", "portfolio"], Tag(LISTED)],
         Discriminator(_tag_of_point),
     ]
 ]
 Points = Annotated[
     _ListOfPoints,
-    BeforeValidator(_as_points, json_schema_input_type=_ListOfPoints | Literal["published"]),
+    BeforeValidator(_as_points, json_schema_input_type=_ListOfPoints | Literal["published", "portfolio"]),
 ]

@@ -12,8 +12,10 @@ from gan_core.datasets import FOLDER, check_dataset
 from gan_core.hyperparameters import Hyperparameters
 from gan_core.imports import is_import_path
 from gan_core.loop_config import LoopConfig
+from sweeps.spec.constraints import Constraint, parsed
 from sweeps.spec.domains import Domain, Scalar
-from sweeps.spec.fields import Channels, Method, Name, Parameter, Points, Seconds
+from sweeps.spec.fields import Channels, Constraints, Method, Name, Parameter, Points, Seconds
+from sweeps.spec.portfolio import PORTFOLIO, inside, portfolio_points
 from sweeps.spec.published import published_points
 from sweeps.spec.sections import Confirm, EarlyTerminate, Metric, Resources, StrictModel
 from sweeps.spec.space import Space, fixed_values, searched_domains
@@ -78,6 +80,11 @@ class SweepSpec(StrictModel):
         min_length=1,
         description="The objectives; the first one also ranks trials and stops them early.",
     )
+    constraints: Constraints = Field(
+        default=[],
+        description="Bounds on reported metrics, METRIC <= NUMBER or METRIC >= NUMBER; a trial that breaks"
+        " one ranks after all that do not, and cannot win.",
+    )
     trials: int = Field(
         24, ge=1, le=10**6, description="The number of configurations to train; W&B's run_cap."
     )
@@ -115,7 +122,8 @@ class SweepSpec(StrictModel):
     points: Points = Field(
         default=[{}],
         description="Configurations to try first; a parameter that a point leaves out has the tutorial's"
-        " default. published: the settings that papers recommend for the searched losses.",
+        " default. published: the settings that papers recommend for the searched losses; portfolio:"
+        " configurations that did well in recorded sweeps.",
     )
     resources: Resources = Field(default_factory=Resources)
     keep: int = Field(
@@ -161,6 +169,11 @@ class SweepSpec(StrictModel):
             if names.count(name) > 1:
                 raise ValueError(f"the metric {name} is listed twice: remove one")
         return metrics
+
+    @property
+    def parsed_constraints(self) -> list[Constraint]:
+        """The constraints on reported metrics."""
+        return parsed(self.constraints)
 
     @property
     def data(self) -> dict[str, Any]:
@@ -248,10 +261,18 @@ class SweepSpec(StrictModel):
         for point in self.points:
             if isinstance(point, dict):
                 points += [self.with_defaults(point)] if point else []
+            elif point == PORTFOLIO:
+                points += self._points_of_portfolio()
             else:
                 published = published_points(self.searched, self.defaults)
                 points += [full for full in map(self.with_defaults, published) if self.space.contains(full)]
         return [point for index, point in enumerate(points) if point not in points[:index]]
+
+    def _points_of_portfolio(self) -> list[dict[str, Scalar]]:
+        """Return full points of the portfolio, each with the parameters that its conditions allow."""
+        full = [self.with_defaults(point) for point in portfolio_points(self.searched)]
+        moved = [self.with_defaults(inside(self.searched, point)) for point in full]
+        return [point for point in moved if self.space.contains(point)]
 
     def with_defaults(self, point: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """Return a full point: a parameter that ``point`` leaves out has its components' default.

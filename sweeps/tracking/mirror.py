@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.record.follower import Follower
+from sweeps.record.judging import constraints_of
 from sweeps.record.reading import read_facts, standing
 from sweeps.record.status import Status
 from sweeps.tracking.missing import Missing
@@ -66,7 +67,7 @@ class Mirror:
             row = self._record.trial(trial_id)
             trials.bring_up(row, status, self._unsent.pop(trial_id, []))
             self._seen[trial_id] = status, n_take_overs
-        sweep.send_best(self._record.scores())
+        sweep.send_best(self._record.scores(constraints_of(facts)))
 
     def conclude(self) -> None:
         """Upload what is left, and end the sweep's run.

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from sweeps.record.judging import constraints_of, is_feasible
 from sweeps.record.layout import samples_file
 from sweeps.record.status import Status
 from sweeps.record.yardstick import accuracy_of, floors_of
@@ -99,6 +100,12 @@ class TrialUploads:
             **({"extractor": self._facts["extractor"]} if "extractor" in self._facts else {}),
             **({"classifier": str(accuracy)} if accuracy else {}),
         }
+
+    def _feasible(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return whether a trial meets the constraints of the sweep, if there are any and that is known."""
+        constraints = constraints_of(self._facts)
+        feasible = is_feasible(constraints, row) if constraints else None
+        return {} if feasible is None else {"feasible": str(feasible).lower()}
 
     def _floor(self, tag: str, samples: int | None) -> dict[str, Any]:
         """Return the score of as many real images as ``samples`` or, with their number, of all there are."""
@@ -211,6 +218,7 @@ class TrialUploads:
             final = {f"final_{name}": value for name, value in (row["final"] or {}).items()}
             tags |= {"end_sent": end, **({"reason": row["reason"]} if row["reason"] else {})}
             tags |= self._floor("final_floor", row["config"].get("final_samples")) if row["final"] else {}
+            tags |= self._feasible(row)
         if tags:
             metrics, send = metrics_of(final, ended_at, row["step"]), self._client.log_batch
             item = Item(row["trial_id"], "final scores")

@@ -7,6 +7,7 @@ from sweeps.driver.progress import Display, Terminal
 from sweeps.record.past import Past
 from sweeps.record.status import Status
 from sweeps.record.trial import Trial
+from sweeps.spec.constraints import parsed
 from sweeps.spec.sections import Metric
 
 
@@ -14,8 +15,9 @@ def trial(number):
     return Trial(f"tiny-{number:04d}", number, {"lr": 0.00123}, {"lr": 0.00123, "steps": 20}, number == 0)
 
 
-def display_on(console, rows=(), **terminal):
-    return Display(Terminal(console, **terminal), "tiny", 3, Metric(), Past([*rows], {}))
+def display_on(console, rows=(), constraints=(), **terminal):
+    past = Past([*rows], {})
+    return Display(Terminal(console, **terminal), "tiny", 3, Metric(), past, parsed(constraints))
 
 
 def play(display):
@@ -94,6 +96,8 @@ def ended(number, status, score):
         "stage": "search",
         "of": None,
         "drawn": None,
+        "best_metrics": {"fid": score, "kid": score / 10},
+        "final": None,
     }
 
 
@@ -106,3 +110,17 @@ def test_a_resumed_sweep_shows_the_best_of_earlier_runs_and_none_that_failed():
     assert "best fid 30 tiny-0002" in rendered(display)
     display.end(trial(2), Status.DIVERGED, None)
     assert "best fid 40 tiny-0000" in rendered(display)
+
+
+def test_a_trial_that_breaks_a_constraint_is_the_best_only_if_all_do():
+    rows = [ended(0, Status.COMPLETED, 40.0)]
+    display = display_on(
+        Console(file=StringIO(), force_terminal=True, width=160), rows, constraints=["kid <= 3"]
+    )
+    assert "best fid 40 tiny-0000  breaks a constraint, as all do" in rendered(display)
+    for number, score, meets in ((1, 50.0, None), (2, 60.0, True), (3, 20.0, False)):
+        display.start(trial(number))
+        display.report(trial(number), 10, score, meets)
+    assert "best fid 50 tiny-0001" in rendered(display)
+    display.end(trial(1), Status.COMPLETED, 49.0, None, False)
+    assert "best fid 60 tiny-0002" in rendered(display)

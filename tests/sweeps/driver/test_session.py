@@ -35,7 +35,7 @@ def kept_of(results, *, confirmed=(), later=(), **spec):
         row["final"]["recall"] = row["final"]["fid"]
     best = BestWeights(folder, SweepSpec.model_validate(content), Past.read(record))
     for number, name in enumerate(later):
-        best.add(name, 50.0 - number, is_baseline=False)
+        best.add(name, {"fid": 50.0 - number}, is_baseline=False)
     return sorted(file.stem.removeprefix("tiny-") for file in (folder / "weights").iterdir())
 
 
@@ -47,6 +47,7 @@ def kept_of(results, *, confirmed=(), later=(), **spec):
         ({"keep": 1, "confirm": {"top": 3}}, ["0000", "0002", "0003", "0004"]),
         ({"keep": 3, "confirm": {"top": 1}}, ["0000", "0002", "0003", "0004"]),
         ({"keep": 0, "confirm": {"top": 3}}, []),
+        ({"keep": 2, "constraints": ["kid >= 25"]}, ["0000", "0001", "0002"]),
     ],
 )
 def test_the_generators_of_the_best_and_of_the_defaults_are_kept(tmp_path, spec, expected):
@@ -66,5 +67,5 @@ def test_a_final_score_that_was_not_finite_in_an_earlier_version_keeps_no_genera
     best = BestWeights(folder, SweepSpec.model_validate(content), past)
     (folder / "weights").mkdir(exist_ok=True)
     weights_file(folder, "later").touch()
-    best.add("later", 900.0, is_baseline=False)
+    best.add("later", {"fid": 900.0}, is_baseline=False)
     assert weights_file(folder, "later").exists()

@@ -6,6 +6,7 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from sweeps.record.past import Past
+from sweeps.search.replay import ended_trials
 from sweeps.search.searcher import Search
 from sweeps.search.suggestion import trial_of
 from sweeps.spec.reading import load_spec
@@ -176,6 +177,7 @@ def test_a_resumed_search_knows_what_was_told_and_what_is_left_of_its_points(mak
     first, second = (trial_of(search.suggest(tune_id)) for tune_id in "ab")
     search.on_trial_complete(trial_id="a", result=result("completed", 50.0))
     left = {"take_overs": [], "step": 20, "score": 50.0, "best_metrics": {"fid": 50.0}, "reason": None}
+    left["final"] = None
     rows = [
         asdict(trial) | left | {"status": status}
         for trial, status in ((first, "completed"), (second, "running"))
@@ -199,6 +201,7 @@ def as_rows(trials, results):
             asdict(trial)
             | {"status": status, "take_overs": [], "step": 10 * len(scores), "score": best}
             | {"best_metrics": scores and {"fid": best}, "reason": "g_loss is nan at step 3"}
+            | {"final": None, "started_at": 0.0, "ended_at": 1.0}
         )
         reports[trial.trial_id] = [
             {"step": 10 * (index + 1), "fid": score} for index, score in enumerate(scores)
@@ -278,6 +281,7 @@ def test_what_was_rounded_is_told_again_as_it_was_drawn(make_search, tmp_path):
         score = trial.params["batch_size"] + 100 * trial.params["leaky_slope"]
         search.on_trial_complete(trial_id=str(number), result=result("completed", score))
         given = {"take_overs": [], "step": 10, "score": score, "best_metrics": {"fid": score}, "reason": None}
+        given["final"] = None
         rows.append(json.loads(json.dumps(asdict(trial))) | given | {"status": "completed"})
     unbroken = trial_of(search.suggest("next"))
     search.close()
@@ -309,3 +313,81 @@ def test_a_trial_that_the_ledger_has_lost_is_suggested_anew(make_search, tmp_pat
     rebuilt = Search(search._spec, "tiny", tmp_path, past=Past(rows, reports))
     assert [trial_of(rebuilt.suggest(tune_id)).number for tune_id in "de"] == [1, 3]
     assert rebuilt.suggest("f") is None
+
+
+BOUNDED = "constraints: [copies <= 0.05, recall >= 0.3]\n" + GOOD
+
+
+def judged(status, score, **metrics):
+    """Return a last result as Tune passes it to searchers."""
+    return result(status, score) | {f"best/{name}": value for name, value in metrics.items()}
+
+
+def test_the_sampler_is_given_how_far_each_trial_breaks_the_constraints(make_search):
+    search = make_search(BOUNDED)
+    for tune_id in "abcd":
+        search.suggest(tune_id)
+    completed = judged("completed", 50.0, copies=0.9, recall=0.4) | {"final/copies": 0.15}
+    search.on_trial_complete(trial_id="a", result=completed)
+    search.on_trial_complete(trial_id="b", result=judged("running", 70.0, recall=0.1))
+    search.on_trial_complete(trial_id="c", result=result("diverged", reason="d_loss is nan at step 3"))
+    search.on_trial_complete(trial_id="d", result=judged("completed", 60.0, copies=0.0, recall=0.5))
+    given = [trial.constraints for trial in study_trials(search)]
+    assert given[0] == pytest.approx({"copies <= 0.05": 0.1, "recall >= 0.3": -0.1})
+    assert given[1] == pytest.approx({"recall >= 0.3": 0.2})
+    assert given[2] == pytest.approx({"copies <= 0.05": 0.1, "recall >= 0.3": 0.2})
+    assert given[3] == pytest.approx({"copies <= 0.05": -0.05, "recall >= 0.3": -0.2})
+
+
+@pytest.mark.filterwarnings("ignore:.*cmaes does not learn from constraints")
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_searches_with_constraints(make_search, method):
+    search = make_search(f"method: {method}\n{BOUNDED}")
+    lrs = []
+    for number in range(16):
+        trial = trial_of(search.suggest(str(number)))
+        lrs.append(trial.params["lr"])
+        metrics = {"copies": 100 * trial.params["lr"], "recall": 0.5}
+        search.on_trial_complete(
+            trial_id=str(number), result=judged("completed", 1 - trial.params["beta1"], **metrics)
+        )
+    search.check()
+    assert len(lrs) == 16
+
+
+def test_tpe_looks_where_trials_meet_the_constraints(make_search):
+    feasible = []
+    for text in (GOOD, "constraints: [copies <= 0.05]\n" + GOOD):
+        search, lrs = make_search(text, trials=40), []
+        for number in range(40):
+            trial = trial_of(search.suggest(str(number)))
+            lrs.append(trial.params["lr"])
+            ended = judged("completed", 1.0 / trial.params["lr"], copies=50 * trial.params["lr"])
+            search.on_trial_complete(trial_id=str(number), result=ended)
+        feasible.append(sum(lr <= 1e-3 for lr in lrs[15:]))
+    assert feasible[0] < 3 < 8 < feasible[1]
+
+
+def test_a_search_rebuilt_from_its_ledger_knows_the_violations(make_search, tmp_path):
+    search = make_search(BOUNDED)
+    trials = [trial_of(search.suggest(tune_id)) for tune_id in "ab"]
+    search.on_trial_complete(
+        trial_id="a", result=judged("completed", 50.0, recall=0.4) | {"final/copies": 0.15}
+    )
+    search.on_trial_complete(trial_id="b", result=judged("running", 70.0, recall=0.1))
+    rows, reports = as_rows(trials, [("completed", 50.0), ("pruned", 70.0)])
+    rows[0] |= {"best_metrics": {"fid": 50.0, "recall": 0.4}, "final": {"copies": 0.15}}
+    rows[1] |= {"best_metrics": {"fid": 70.0, "recall": 0.1}}
+    rebuilt = Search(search._spec, "tiny", tmp_path, past=Past(rows, reports))
+    assert [trial.constraints for trial in rebuilt._ot_study.get_trials()] == [
+        trial.constraints for trial in search._ot_study.get_trials()
+    ]
+    ended = ended_trials(
+        search._spec.space,
+        search._spec.metric,
+        Past(rows, reports),
+        constraints=search._spec.parsed_constraints,
+    )
+    assert [trial.constraints for trial in ended] == [
+        trial.constraints for trial in search._ot_study.get_trials()
+    ]
