@@ -21,18 +21,26 @@ def save_checkpoint(file: Path, state: dict[str, Any]) -> None:
     The state is written to a temporary file, flushed to disk and then renamed, so that a crash leaves no
     partial checkpoint. The replaced file moves to :func:`previous_checkpoint`.
     """
-    buffer = BytesIO()
-    torch.save(state, buffer)
-    content = buffer.getbuffer()
     draft = file.with_name(f"{file.name}.draft")
     with draft.open("wb") as stream:
-        stream.write(content)
-        stream.write(hashlib.sha256(content).digest())
+        stream.write(_written(state).getbuffer())
         stream.flush()
         os.fsync(stream.fileno())
     if file.exists():
         file.replace(previous_checkpoint(file))
     draft.replace(file)
+
+
+def checkpoint_bytes(state: dict[str, Any]) -> bytes:
+    """Return the content of the file that :func:`save_checkpoint` would write."""
+    return _written(state).getvalue()
+
+
+def _written(state: dict[str, Any]) -> BytesIO:
+    buffer = BytesIO()
+    torch.save(state, buffer)
+    buffer.write(hashlib.sha256(buffer.getbuffer()).digest())
+    return buffer
 
 
 def previous_checkpoint(file: Path) -> Path:

@@ -1,7 +1,7 @@
 """Trained generators: sampling from them, saving and loading them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -12,10 +12,13 @@ from torch import Tensor, nn
 
 from gan_core.architectures import ImageShape
 from gan_core.config import TrialConfig
-from gan_core.errors import CorruptedCheckpointError, ImportPathError, in_one_line
+from gan_core.datasets import ImageDataset
+from gan_core.errors import CorruptedCheckpointError, ImportPathError, LoopError, in_one_line
 from gan_core.hyperparameters import named_code
 from gan_core.images import to_uint8
 from gan_core.imports import import_attribute
+from gan_core.loop_config import LoopConfig
+from gan_core.loop_generator import LoopGenerator, loop_metadata, rebuilt
 from gan_core.noise import draw_noise, rng_for
 from gan_core.trainer import generate_batches
 
@@ -79,19 +82,44 @@ def save_generator(
 def generator_bytes(config: TrialConfig, image_shape: ImageShape, weights: Mapping[str, Tensor]) -> bytes:
     """Return a generator as safetensors, with its config and image shape in the metadata."""
     metadata = {"config": config.model_dump_json(), "image_shape": json.dumps(image_shape)}
+    return _safetensors(weights, metadata)
+
+
+def kept_bytes(
+    train: str | None, config: LoopConfig, data: ImageDataset, weights: Mapping[str, Tensor]
+) -> bytes:
+    """Return the generator of a finished training, for :func:`load_generator`.
+
+    Args:
+        train: The import path of the training loop; None for gan_core's own.
+        config: The hyperparameters.
+        data: The dataset.
+        weights: The weights of the best report.
+    """
+    if train is None and isinstance(config, TrialConfig):
+        return generator_bytes(config, data.image_shape, weights)
+    return _safetensors(weights, loop_metadata(str(train), config, data))
+
+
+def _safetensors(weights: Mapping[str, Tensor], metadata: dict[str, str]) -> bytes:
     return save({name: value.cpu().contiguous() for name, value in weights.items()}, metadata)
 
 
-def load_generator(file: Path | str, *, allow_imports: bool = False) -> Generator:
-    """Load the generator that :func:`save_generator` wrote; the file contains no code, but may name modules.
+def load_generator(file: Path | str, *, allow_imports: bool = False) -> Generator | LoopGenerator:
+    """Load a generator of :func:`save_generator` or of a sweep; the file may name modules, but has no code.
 
     Args:
         file: The file.
-        allow_imports: Whether to import components that the file names by import path, ``MODULE:NAME``.
-            Importing a module runs its code: allow it only if you trust the file.
+        allow_imports: Whether to import the training loop and the components that the file names by import
+            path, ``MODULE:NAME``. Importing a module runs its code: allow it only if you trust the file.
+
+    Returns:
+        A :class:`Generator`, or a :class:`gan_core.loop_generator.LoopGenerator` if a training loop of the
+        user's own has trained it.
 
     Raises:
-        ImportPathError: The file names a component by import path that is not allowed or does not exist.
+        ImportPathError: The file names code by import path that is not allowed or does not exist.
+        LoopError: The training loop cannot rebuild its generator.
         CorruptedCheckpointError: The file is not a saved generator, or it is corrupted.
         FileNotFoundError: The file does not exist.
     """
@@ -99,11 +127,16 @@ def load_generator(file: Path | str, *, allow_imports: bool = False) -> Generato
         with safe_open(file, framework="pt") as content:
             metadata = content.metadata()
             weights = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118 - not a mapping
-        _check_imports(file, json.loads(metadata["config"]), allowed=allow_imports)
+        named = named_code(json.loads(metadata["config"]))
+        _check_imports(
+            file, [metadata["loop"], *named] if "loop" in metadata else named, allowed=allow_imports
+        )
+        if "loop" in metadata:
+            return rebuilt(metadata, weights)
         channels, height, width = json.loads(metadata["image_shape"])
         config = TrialConfig.model_validate_json(metadata["config"])
         return Generator(config, (channels, height, width), weights)
-    except (FileNotFoundError, ImportPathError):
+    except (FileNotFoundError, ImportPathError, LoopError):
         raise
     except ValidationError as error:
         faults = "; ".join(
@@ -118,13 +151,12 @@ def load_generator(file: Path | str, *, allow_imports: bool = False) -> Generato
         raise CorruptedCheckpointError(f"{file} is not a generator that gan_core saved: {reason}") from error
 
 
-def _check_imports(file: Path | str, config: Mapping[str, object], *, allowed: bool) -> None:
-    paths = named_code(config)
+def _check_imports(file: Path | str, paths: Sequence[str], *, allowed: bool) -> None:
     if allowed:
         for path in paths:
             import_attribute(path)
     elif paths:
         raise ImportPathError(
             f"{file} names code: {', '.join(paths)}; importing it runs that code; if you trust it, pass"
-            " allow_imports=True"
+            " allow_imports=True, or type --allow-imports"
         )

@@ -22,6 +22,7 @@ from sweeps.words import counted
 
 if TYPE_CHECKING:
     from gan_core import Generator
+    from gan_core.loop_generator import LoopGenerator
     from sweeps.analysis.confirmation import ConfirmationResult
     from sweeps.analysis.judgement import Judgement
     from sweeps.analysis.statistics import Scale
@@ -306,18 +307,22 @@ class Sweep:
             raise UnknownTrialError(f"the trial {trial_id} of the sweep {self.name} made no report")
         return samples_file(self.folder, trial_id, of_step)
 
-    def generator(self, trial_id: str | None = None, *, allow_imports: bool = False) -> "Generator":
-        """Load a trial's generator in eval mode (:func:`sweeps.generators.kept.load_generator`).
+    def generator(
+        self, trial_id: str | None = None, *, allow_imports: bool = False
+    ) -> "Generator | LoopGenerator":
+        """Load a trial's generator (:func:`sweeps.generators.kept.load_generator`).
 
         Args:
             trial_id: The trial; the confirmation's winner, or the best trial with a kept generator, if it is
                 None.
-            allow_imports: Whether to import the components that the trial names by import path, which runs
-                their code.
+            allow_imports: Whether to import the code that the trial names by import path, which runs that
+                code.
 
         Raises:
             UnknownTrialError: The sweep does not keep that generator.
-            ImportPathError: The trial names components by import path, and ``allow_imports`` is False.
+            ImportPathError: The trial names code by import path, and ``allow_imports`` is False.
+            LoopError: The training loop cannot rebuild its generator.
+            SweepError: The rebuilt generator draws other images than the recorded ones.
             CorruptedCheckpointError: The file is damaged.
         """
         from sweeps.generators.kept import load_generator

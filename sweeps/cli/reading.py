@@ -130,13 +130,16 @@ def sample_command(
     """Draw images with the best generator, or with a trial's."""
     from sweeps.analysis.loading import load
     from sweeps.generators.kept import best_trial
-    from sweeps.generators.samples import check_file, write_samples, write_walk
+    from sweeps.generators.samples import check_file, with_noise, write_samples, write_walk
 
     check_file(out, animated=interpolate)
     sweep = load(name, results)
     trial = trial or best_trial(sweep)
     generator = sweep.generator(trial, allow_imports=imports_are_allowed())
-    (write_walk if interpolate else write_samples)(generator, out, n, seed)
+    if interpolate:
+        write_walk(with_noise(generator, trial), out, n, seed)
+    else:
+        write_samples(generator, out, n, seed)
     if json_:
         print(json_text({"sweep": name, "trial_id": trial, "files": [str(out)]}))
     else:
@@ -173,8 +176,9 @@ def export_command(
 ) -> None:
     """Export the best generator, or a trial's, with a script that draws with it and a model card."""
     from sweeps.analysis.loading import load
-    from sweeps.generators.export import export, snippet
+    from sweeps.generators.export import export
     from sweeps.generators.kept import best_trial
+    from sweeps.generators.scripts import snippet
 
     sweep = load(name, results)
     trial = trial or best_trial(sweep)
@@ -195,7 +199,7 @@ def export_command(
     print(*files, sep="\n")
     if model is not None:
         print(f"registered as {model}")
-    print(f"\nTo draw from it, with torch and gan_core alone:\n\n{snippet(out)}", end="")
+    print(f"\nTo load it:\n\n{snippet(out)}", end="")
 
 
 def report_command(

@@ -128,7 +128,7 @@ class GanTrainable(tune.Trainable):
             "flags": report.flags,
             "final": report.final,
             "samples": Content(png_grid(report.samples)),
-            "weights": self._weights(report),
+            **self._kept(report),
             "reported": report.metrics[self._metrics[0]["name"]],
             **self._context(),
             **self._yardstick(report),
@@ -209,14 +209,29 @@ class GanTrainable(tune.Trainable):
                 f"its checkpoint could not be uploaded to {storage.uri}: {in_one_line(error)}"
             )
 
-    def _weights(self, report: "Report") -> Content | None:
-        """Return the file of the best report's generator in the last report, if the sweep asks for it."""
-        from gan_core import TrialConfig
-        from gan_core.generator import generator_bytes
+    def _kept(self, report: "Report") -> dict[str, Content]:
+        """Return the file of the best report's generator after the last report, if the sweep asks for it.
 
-        if report.weights is None or not self._sends_weights or not isinstance(self._config, TrialConfig):
-            return None
-        return Content(generator_bytes(self._config, self._data.image_shape, report.weights))
+        If the training loop yields no generator, it is the file of the loop's state.
+        """
+        from gan_core.generator import kept_bytes
+        from gan_core.loop_generator import kept_state
+
+        if report.final is None or not self._sends_weights:
+            return {}
+        if report.weights is not None:
+            return {"weights": Content(kept_bytes(self._loop, self._config, self._data, report.weights))}
+        state = self._loop_state()
+        if self._loop is None or state is None:
+            return {}
+        content = kept_state(self._loop, self._config, self._data, report.step, state)
+        return {"loop_state": Content(content)}
+
+    def _loop_state(self) -> object:
+        """Return the state of the training loop in the checkpoint of the last report; None if it has none."""
+        from gan_core.checkpoint import load_checkpoint
+
+        return load_checkpoint(self._checkpoint)["loop"] if self._checkpoint.exists() else None
 
     def _context(self) -> dict[str, Any]:
         """Return what each result says beside its scores: the node, new mishaps, and the last take-over."""

@@ -1,6 +1,6 @@
 """Record and show what happens to trials while Ray Tune runs them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,9 @@ from sweeps.record.judging import judged_metrics
 from sweeps.record.layout import (
     checkpoint_file,
     discard_checkpoints,
+    discard_kept,
     samples_file,
+    state_file,
     weights_file,
     worker_log_file,
 )
@@ -70,7 +72,7 @@ class BestWeights:
         is_infeasible = are_met(self._constraints, metrics) is False
         self._kept = sorted([*self._kept, (is_infeasible, self._sign * metrics[self._metric], trial_id)])
         for *_, dropped in self._kept[self._keep :]:
-            weights_file(self._folder, dropped).unlink(missing_ok=True)
+            discard_kept(self._folder, dropped)
         del self._kept[self._keep :]
 
 
@@ -171,7 +173,7 @@ class Recorder(tune.Callback):
 
     def _record_report(self, trial: TuneTrial, result: dict[str, Any]) -> None:
         self._note_take_over(trial, result)
-        samples, weights = result.pop("samples", None), result.pop("weights", None)
+        samples, kept = result.pop("samples", None), _kept_files(result)
         reporting = self._running[trial.trial_id]
         self._note_place(trial.trial_id, result["place"])
         for reason in result["mishaps"]:
@@ -187,8 +189,8 @@ class Recorder(tune.Callback):
         grid = samples_file(self._folder, reporting.trial_id, step)
         grid.parent.mkdir(exist_ok=True)
         write_atomically(grid, samples)
-        if weights is not None:
-            write_atomically(weights_file(self._folder, reporting.trial_id), weights)
+        for file_of, content in kept:
+            write_atomically(file_of(self._folder, reporting.trial_id), content)
         self._ledger.report(reporting.trial_id, step, metrics, result["score"], result["flags"])
         self._display.report(reporting, step, metrics[self._metric], are_met(self._constraints, metrics))
         if self._on_report:
@@ -342,6 +344,12 @@ class Recorder(tune.Callback):
             self._storage.delete(checkpoint_file(self._folder, trial_id).name)
         except OSError as error:
             self._display.say(f"{self._storage.uri} still holds the state of {trial_id}: {error}")
+
+
+def _kept_files(result: dict[str, Any]) -> list[tuple[Callable[[Path, str], Path], bytes]]:
+    """Remove the generator and the loop's state from a result, and return each with its file in a sweep."""
+    contents = (weights_file, result.pop("weights", None)), (state_file, result.pop("loop_state", None))
+    return [(file_of, content) for file_of, content in contents if content is not None]
 
 
 def _forget_statistics(trial: TuneTrial) -> None:

@@ -6,8 +6,10 @@ from typing import Any
 from gan_core.accuracy import Accuracy
 from sweeps.analysis.confirmation import FAILED, TIE, UNKNOWN, WINNER, WORSE
 from sweeps.analysis.sweep import Sweep
+from sweeps.generators.contents import STATE, code_named_in
 from sweeps.generators.formats import TOLERANCE, WEIGHTS, ModelFormat
 from sweeps.generators.objections import LEAST_MEMORISATION, MOST_COPIES
+from sweeps.record.code import CODE
 
 
 def model_card(sweep: Sweep, about: dict[str, Any], formats: Sequence[ModelFormat]) -> str:
@@ -19,15 +21,14 @@ def model_card(sweep: Sweep, about: dict[str, Any], formats: Sequence[ModelForma
     return f"""\
 # {about["trial_id"]}
 {_warning(about["objections"])}
-The generator of a GAN, trained on {about["dataset"]}: trial {about["trial_id"]} of the sweep
+{_subject(about)}, trained on {about["dataset"]}: trial {about["trial_id"]} of the sweep
 {about["sweep"]}.
 
 ![64 samples](samples.png)
 
 ## Load it
 
-`python draw.py` draws 64 images; it needs torch and gan_core. `{WEIGHTS}` holds the weights, the config
-and the image shape, and no code.
+{_loading(about)}
 {"".join(_of_format(model_format, about) for model_format in formats)}
 ## Scores
 
@@ -57,6 +58,47 @@ beyond the 1 % that chance gives. The check allows {MOST_COPIES:g}.
 To train it again, beside the sweep's results: `gan-sweep rerun {about["sweep"]} {about["trial_id"]}`
 ({about["written_by"]}).
 """
+
+
+def _subject(about: dict[str, Any]) -> str:
+    """Return what was exported, as the subject of a sentence."""
+    if about["train"] is None:
+        return "The generator of a GAN"
+    kind = "The last state" if about["file"] == STATE else "The generator"
+    return f"{kind} of the training loop `{about['train']}`"
+
+
+def _loading(about: dict[str, Any]) -> str:
+    """Return how to load the export, and which code that runs."""
+    if about["file"] == STATE:
+        return f"""\
+`python load.py` loads `{STATE}`; it needs torch and gan_core, and runs none of the loop's code. The file
+holds the state that the loop returned at its last step, its config and the image shape. The loop yields no
+generator, so the export cannot draw: load the networks in the state with the loop's own code.
+{_code(about)}"""
+    named = code_named_in(about)
+    if not named:
+        return f"""\
+`python draw.py` draws 64 images; it needs torch and gan_core. `{WEIGHTS}` holds the weights, the config
+and the image shape, and no code."""
+    by = f"; {_REBUILDING}" if about["train"] else ""
+    return f"""\
+`python draw.py` draws 64 images; it needs torch and gan_core, and **runs code**:
+{", ".join(f"`{path}`" for path in named)}{by}.
+`{WEIGHTS}` holds the weights and the config, and no code.
+{_code(about)}"""
+
+
+_REBUILDING = """\
+the loop takes one step on random images, which builds its
+generator, and the weights are then loaded into it"""
+
+
+def _code(about: dict[str, Any]) -> str:
+    """Return where the user's own code of an export is."""
+    if about["code"] is None:
+        return "The code is not part of this folder: put it where Python finds it."
+    return f"`{CODE}/` is the code that trained it (SHA-256 of its files: `{about['code']}`)."
 
 
 def _warning(objections: list[str]) -> str:

@@ -1,6 +1,5 @@
 """Export a trained generator: its weights, code that loads them, and a model card."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -10,33 +9,20 @@ from shutil import copyfile, rmtree
 from typing import Any
 
 from gan_core.accuracy import Accuracy
-from gan_core.hyperparameters import named_code
-from gan_core.imports import imports_are_allowed
+from gan_core.metric_names import SCORE_NAMES
 from sweeps.analysis.sweep import Sweep
 from sweeps.analysis.verdict import gain_sentence
 from sweeps.errors import SweepError
 from sweeps.generators.card import model_card
+from sweeps.generators.contents import Contents, contents_of, copy_code
 from sweeps.generators.formats import WEIGHTS, ModelFormat, check_installed, write_format
-from sweeps.generators.kept import best_trial, generator_file
+from sweeps.generators.kept import best_trial, check_kept
 from sweeps.generators.objections import objections_to, refusal
-from sweeps.record.status import SPEED
+from sweeps.generators.scripts import ABOUT, script, script_name
 from sweeps.record.yardstick import accuracy_of, floors_of
 from sweeps.tracking.registry import register
 from sweeps.tracking.store import Store
 from sweeps.words import json_text
-
-ABOUT = "config.json"
-
-_SNIPPET = """\
-from pathlib import Path
-
-import gan_core
-from gan_core.images import png_grid
-
-generator = gan_core.load_generator({weights}{trust})
-images = generator.sample(64, seed=0)  # uint8 (64, C, H, W)
-Path("samples.png").write_bytes(png_grid(images))
-"""
 
 
 def export(
@@ -50,6 +36,8 @@ def export(
     force: bool = False,
 ) -> list[Path]:
     """Write a trial's generator into a new folder; return the files.
+
+    If the trial's training loop yields no generator, the export has the state of the loop's last step.
 
     Args:
         sweep: The sweep.
@@ -69,32 +57,35 @@ def export(
     """
     out, added = Path(out), [ModelFormat.named(name) for name in formats]
     trial_id = trial_id or best_trial(sweep)
-    weights = generator_file(sweep, trial_id)
+    check_kept(sweep, trial_id)
     objections = objections_to(sweep, trial_id)
     if objections and not force:
         raise SweepError(refusal(sweep, trial_id, objections))
     for model_format in added:
         check_installed(model_format)
-    generator = sweep.generator(trial_id, allow_imports=imports_are_allowed())
-
-    from gan_core.images import png_grid
-
-    about = _about(sweep, trial_id, list(generator.image_shape)) | {
-        "formats": ["safetensors", *added],
+    contents = contents_of(sweep, trial_id, added)
+    about = _about(sweep, trial_id, contents) | {
+        "formats": ["safetensors" if contents.name == WEIGHTS else "checkpoint", *added],
         "objections": objections,
     }
     with _new_folder(out):
-        copyfile(weights, out / WEIGHTS)
+        copyfile(contents.source, out / contents.name)
         for model_format in added:
-            write_format(generator, model_format, out)
-        (out / ABOUT).write_text(json_text(about) + "\n", encoding="utf-8")
-        (out / "draw.py").write_text(_script(about["config"]), encoding="utf-8")
-        (out / "samples.png").write_bytes(png_grid(generator.sample(64)))
-        (out / "README.md").write_text(model_card(sweep, about, added), encoding="utf-8")
+            write_format(contents.known_generator(), model_format, out)
+        about["code"] = copy_code(sweep, trial_id, out)
+        _write_about(sweep, about, added, out)
+        (out / "samples.png").write_bytes(contents.samples)
         if register_as is not None:
             store = Store.chosen(sweep.folder.parent, tracking_uri, sweep.facts.get("tracking_uri"))
             register(sweep.folder, store, trial_id, out, register_as, _tags(about))
     return sorted(out.iterdir())
+
+
+def _write_about(sweep: Sweep, about: dict[str, Any], formats: Sequence[ModelFormat], out: Path) -> None:
+    """Write the description of an export, its script and its model card."""
+    (out / ABOUT).write_text(json_text(about) + "\n", encoding="utf-8")
+    (out / script_name(about)).write_text(script(about), encoding="utf-8")
+    (out / "README.md").write_text(model_card(sweep, about, formats), encoding="utf-8")
 
 
 @contextmanager
@@ -122,37 +113,23 @@ def _new_folder(out: Path) -> Iterator[None]:
         raise
 
 
-def snippet(out: Path) -> str:
-    """Return the Python that draws images with the generator that :func:`export` wrote into a folder."""
-    about = json.loads((out / ABOUT).read_text(encoding="utf-8"))
-    return _lines(about["config"], repr(str(out / WEIGHTS)))
-
-
-def _script(config: dict[str, Any]) -> str:
-    """Return the same Python as a script beside the weights."""
-    lines = _lines(config, f'Path(__file__).with_name("{WEIGHTS}")')
-    return f'"""Draw 64 images; needs torch and gan_core."""\n\n{lines}'
-
-
-def _lines(config: dict[str, Any], weights: str) -> str:
-    """Return the Python that draws images with the weights at a path, a Python expression."""
-    has_own_code = bool(named_code(config))
-    return _SNIPPET.format(weights=weights, trust=", allow_imports=True" if has_own_code else "")
-
-
-def _about(sweep: Sweep, trial_id: str, image_shape: list[int]) -> dict[str, Any]:
+def _about(sweep: Sweep, trial_id: str, contents: Contents) -> dict[str, Any]:
     """Return the content of ``config.json``: where the generator comes from, its config and its scores."""
     scores, spec = sweep.scores_of(trial_id), sweep.facts["spec"]
     floors, accuracy = floors_of(sweep.facts, int(scores["samples"])), accuracy_of(sweep.facts)
     return {
         "sweep": sweep.name,
         "trial_id": trial_id,
+        "file": contents.name,
+        "train": spec.get("train"),
         "config": sweep.config_of(trial_id),
-        "image_shape": image_shape,
+        "image_shape": list(contents.image_shape),
         "dataset": spec.get("dataset"),
         "extractor": sweep.facts.get("extractor"),
         "samples": scores.pop("samples"),
-        "scores": {name: score for name, score in scores.items() if name != SPEED and score is not None},
+        "scores": {
+            name: score for name, score in scores.items() if name in SCORE_NAMES and score is not None
+        },
         "reference": spec.get("reference", "held-out"),
         "accuracy": accuracy and asdict(accuracy),
         "floors": floors and dict(floors.scores),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from gan_core import Generator
+    from gan_core.loop_generator import LoopGenerator
 
 ANIMATION_FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
 GRID_FORMATS = {".png": "PNG", ".webp": "WEBP"}
@@ -35,7 +36,23 @@ def check_file(out: Path, *, animated: bool) -> None:
         raise SweepError(f"--out {out}: you have no permission to write it")
 
 
-def write_samples(generator: "Generator", out: Path, n: int, seed: int) -> None:
+def with_noise(generator: "Generator | LoopGenerator", trial_id: str) -> "Generator":
+    """Return a generator, after a check that it maps noise to images.
+
+    Raises:
+        SweepError: A training loop of the user's own yields it, and only the loop knows its inputs.
+    """
+    from gan_core import Generator
+
+    if not isinstance(generator, Generator):
+        raise SweepError(
+            f"--interpolate: the training loop of {trial_id} draws its noise itself, so there is no latent"
+            " space to walk through: draw a grid without --interpolate"
+        )
+    return generator
+
+
+def write_samples(generator: "Generator | LoopGenerator", out: Path, n: int, seed: int) -> None:
     """Write a grid of ``n`` images."""
     from PIL import Image
 

@@ -30,6 +30,22 @@ def weights_file(folder: Path, trial_id: str) -> Path:
     return folder / "weights" / f"{trial_id}.safetensors"
 
 
+def state_file(folder: Path, trial_id: str) -> Path:
+    """Return the file of the last state of a completed trial, of a training loop that yields no generator."""
+    return folder / "weights" / f"{trial_id}.state"
+
+
+def is_kept(folder: Path, trial_id: str) -> bool:
+    """Return whether a sweep keeps the generator of a trial, or the state of its training loop."""
+    return weights_file(folder, trial_id).exists() or state_file(folder, trial_id).exists()
+
+
+def discard_kept(folder: Path, trial_id: str) -> None:
+    """Delete the generator of a trial, or the state of its training loop."""
+    weights_file(folder, trial_id).unlink(missing_ok=True)
+    state_file(folder, trial_id).unlink(missing_ok=True)
+
+
 def samples_file(folder: Path, trial_id: str, step: int) -> Path:
     """Return the file of the sample grid of a trial's report."""
     return folder / "samples" / trial_id / f"{step}.png"

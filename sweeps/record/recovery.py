@@ -130,7 +130,7 @@ def _unknown_files(folder: Path, connection: sqlite3.Connection) -> Iterator[Pat
     for path in folder.glob("samples/*/*.png"):
         if (path.parent.name, path.stem) not in steps:
             yield path
-    for path in folder.glob("weights/*.safetensors"):
+    for path in (*folder.glob("weights/*.safetensors"), *folder.glob("weights/*.state")):
         if path.stem not in completed:
             yield path
     for path in folder.glob("checkpoints/*.checkpoint*"):
