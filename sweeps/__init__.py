@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sweeps.analysis.loading import list_sweeps, load
     from sweeps.analysis.sweep import Sweep
-    from sweeps.driver.api import confirm, resume, run
+    from sweeps.driver.api import check, confirm, resume, run
     from sweeps.errors import SpecError, SweepError, UnknownSweepError
     from sweeps.generators.export import export
     from sweeps.report import plots
@@ -21,6 +21,7 @@ __all__ = [
     "Sweep",
     "SweepError",
     "UnknownSweepError",
+    "check",
     "confirm",
     "export",
     "list_sweeps",
@@ -35,6 +36,7 @@ _MODULE_OF = {  # imported when the name is first used
     "Sweep": "analysis.sweep",
     "SweepError": "errors",
     "UnknownSweepError": "errors",
+    "check": "driver.api",
     "confirm": "driver.api",
     "export": "generators.export",
     "list_sweeps": "analysis.loading",

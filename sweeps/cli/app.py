@@ -43,6 +43,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     RUN: running.run_command,
     "resume": running.resume_command,
     "preview": running.preview_command,
+    "check": running.check_command,
     "schema": reading.schema_command,
     "confirm": running.confirm_command,
     "rank": reading.rank_command,

@@ -1,7 +1,8 @@
 """The commands that train: run, resume, confirm, rerun, and preview."""
 
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -88,7 +89,7 @@ def run_command(
         _show(checked, json_=json_)
         return
     request = _request(results, tracking_uri, address, storage, _terminal(quiet=quiet, verbose=verbose))
-    with signals_as_exit_codes():
+    with _training():
         outcome = execute(checked, request, name=name, warm_start=warm_start)
     _conclude(outcome, results, json_=json_, strict=strict)
 
@@ -117,7 +118,7 @@ def resume_command(
     changes = _overrides(set_, {"trials": trials, "time_budget": time_budget})
     terminal = _terminal(quiet=quiet, verbose=verbose)
     request = _request(results, tracking_uri, address, storage, terminal, changed_code=changed_code)
-    with signals_as_exit_codes():
+    with _training():
         outcome = resume_sweep(name, request, changes)
     _conclude(outcome, results, json_=json_, strict=strict)
 
@@ -132,6 +133,29 @@ def preview_command(
 ) -> None:
     """Show the space, examples of it, and its images, and what a sweep would cost; start nothing."""
     _show(_checked(spec, set_, {"trials": trials, "time_budget": time_budget}), json_=json_)
+
+
+def check_command(
+    spec: SpecFile,
+    set_: Settings = None,
+    address: Address = None,
+    json_: Json = False,
+    quiet: Quiet = False,
+    trust: AllowImports = False,  # noqa: ARG001 - by its callback
+) -> None:
+    """Check your training loop or components as a sweep does before its first trial; train nothing else."""
+    from sweeps.driver.checking import check_users_code, lines
+
+    checked = _checked(spec, set_, {})
+    request = _request(RESULTS, None, address, None, _terminal(quiet=quiet, verbose=False))
+    with _training():
+        found = check_users_code(checked, request)
+    if json_:
+        print(json_text([asdict(each) for each in found]))
+    elif found:
+        print("\n\n".join("\n".join(lines(each)) for each in found))
+    else:
+        print(f"{spec} names no code of your own: there is nothing to check")
 
 
 def confirm_command(
@@ -163,7 +187,7 @@ def confirm_command(
     options = {"top": top, "seeds": seeds, "until_resolved": until_resolved or None, "max_seeds": max_seeds}
     terminal = _terminal(quiet=quiet, verbose=verbose)
     request = _request(results, tracking_uri, address, storage, terminal, changed_code=changed_code)
-    with signals_as_exit_codes():
+    with _training():
         outcome = confirm_sweep(name, options, request)
     _report_failures(outcome, results)
     if json_:
@@ -199,6 +223,13 @@ def rerun_command(
     if json_:
         print(json_text([asdict(report) | {"is_equal": report.is_equal} for report in reports]))
     raise typer.Exit(0 if all(report.is_equal for report in reports) else EXIT_DIFFERENT)
+
+
+@contextmanager
+def _training() -> Iterator[None]:
+    """Print to stderr what Ray and users' code print to stdout, and exit with the code of a signal."""
+    with redirect_stdout(sys.stderr), signals_as_exit_codes():
+        yield
 
 
 def _request(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray import tune
 
-from sweeps.cluster.worker_log import ended_after, mark_start
+from sweeps.cluster.timeouts import ended_after
+from sweeps.cluster.worker_log import mark_start
 
 if TYPE_CHECKING:
     from gan_core import ImageDataset, LoopConfig, Report

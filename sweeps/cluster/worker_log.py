@@ -1,10 +1,6 @@
 """What the worker of a trial printed: Ray keeps it in log files on the worker's node."""
 
-import faulthandler
-import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import ray
@@ -16,9 +12,6 @@ MOST_BYTES = 100_000
 """Of each of the two log files, stdout and stderr, the end is read."""
 
 FETCH_TIMEOUT_S = 30.0
-_STDERR = 2
-_TIMED_OUT = re.compile(r"^Timeout \(\d+:\d\d:\d\d(\.\d+)?\)!$", re.MULTILINE)
-"""The first line of what faulthandler prints."""
 
 
 def mark_start(trial_id: str) -> None:
@@ -29,27 +22,6 @@ def mark_start(trial_id: str) -> None:
 
 def _mark(trial_id: str) -> str:
     return f"gan-sweep: {trial_id} starts"
-
-
-@contextmanager
-def ended_after(seconds: float | None) -> Iterator[None]:
-    """End this process if the block takes longer than ``seconds``, and print the stacks of all threads.
-
-    The timer is a thread of C code, which a thread that holds the interpreter's lock for ever does not stop.
-    """
-    if seconds is None:
-        yield
-        return
-    faulthandler.dump_traceback_later(seconds, exit=True, file=_STDERR)
-    try:
-        yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()
-
-
-def has_timed_out(log: str) -> bool:
-    """Return whether :func:`ended_after` ended the worker that wrote a log."""
-    return _TIMED_OUT.search(log) is not None
 
 
 def fetch_worker_log(actor_id: str | None, trial_id: str) -> str:

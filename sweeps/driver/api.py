@@ -1,4 +1,4 @@
-"""Run, resume and confirm sweeps from Python."""
+"""Check, run, resume and confirm sweeps from Python."""
 
 import sys
 import warnings
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from gan_core.imports import imports
+from sweeps.driver.checking import check_users_code
 from sweeps.driver.progress import Terminal
 from sweeps.driver.request import OnReport, Request
 from sweeps.driver.runner import Outcome, confirm_sweep, execute, resume_sweep
@@ -20,6 +21,7 @@ from sweeps.words import RESULTS
 
 if TYPE_CHECKING:
     from sweeps.analysis.sweep import Sweep
+    from sweeps.cluster.code_check import CheckedCode
 
 
 def run(
@@ -62,9 +64,38 @@ def run(
     """
     request = _request(results, tracking_uri, address, storage, on_report, quiet=quiet)
     with imports(allowed=allow_imports):
-        content = spec.model_dump(mode="json") if isinstance(spec, SweepSpec) else spec
-        checked = load_spec(content, _as_settings(overrides or {}))
-        return _sweep_of(execute(checked, request, name=name, warm_start=warm_start))
+        return _sweep_of(execute(_spec(spec, overrides), request, name=name, warm_start=warm_start))
+
+
+def check(
+    spec: Path | str | Mapping[str, Any] | SweepSpec,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    address: str | None = None,
+    allow_imports: bool = False,
+    quiet: bool = False,
+) -> "list[CheckedCode]":
+    """Check the training loop or the components of a spec that are a user's own, as a sweep does at first.
+
+    Args:
+        spec: A search-space file, its content as a dict, or a :class:`sweeps.spec.model.SweepSpec`.
+        overrides: Values that replace those of the spec, by dotted key.
+        address: As for :func:`run`.
+        allow_imports: As for :func:`run`.
+        quiet: Whether to show no progress.
+
+    Returns:
+        What the check found (:class:`sweeps.cluster.code_check.CheckedCode`): of the loop, or of each
+        combination of components. Empty if the spec names no code of a user's own.
+
+    Raises:
+        SpecError: The file or an override has faults.
+        SweepError: The code fails a check, the dataset cannot be loaded, or no cluster answers.
+        SweepInterrupted: A signal stopped the check.
+    """
+    request = _request(RESULTS, None, address, None, None, quiet=quiet)
+    with imports(allowed=allow_imports):
+        return check_users_code(_spec(spec, overrides), request)
 
 
 def resume(
@@ -169,6 +200,11 @@ def _request(
     terminal = Terminal(_console(), is_quiet=quiet)
     address = address or ("auto" if _has_initialised_ray() else None)
     return Request(Path(results), tracking_uri, address, storage, terminal, on_report, changed_code)
+
+
+def _spec(spec: Path | str | Mapping[str, Any] | SweepSpec, overrides: Mapping[str, Any] | None) -> SweepSpec:
+    content = spec.model_dump(mode="json") if isinstance(spec, SweepSpec) else spec
+    return load_spec(content, _as_settings(overrides or {}))
 
 
 def _has_initialised_ray() -> bool:

@@ -4,21 +4,16 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import ray
-from ray.exceptions import RayError, RayTaskError
 
-from gan_core.errors import GanCoreError, in_one_line
 from gan_core.imports import is_import_path
 from gan_core.loop_config import LoopConfig
-from sweeps.cluster.nodes import UsersCode, Yardstick, load
-from sweeps.cluster.remote import SECONDS_BETWEEN_CHECKS, on_node, own_node_id
-from sweeps.cluster.shipping import import_folders
+from sweeps.cluster.code_check import UsersCode
+from sweeps.cluster.nodes import Yardstick, load
+from sweeps.driver.first_worker import FirstWorker
 from sweeps.driver.progress import Terminal
-from sweeps.errors import SweepError
 from sweeps.spec.domains import Scalar
 from sweeps.spec.model import SweepSpec
 
@@ -68,47 +63,26 @@ def prepare(
     Raises:
         SweepError: The dataset cannot be loaded or scored, or the user's code breaks its contract.
     """
-    code = _users_code(spec)
-    if spec.dataset == PACKAGED and spec.extractor == "classifier" and not (code.configs or code.loop):
+    code = users_code(spec)
+    if spec.dataset == PACKAGED and spec.extractor == "classifier" and code.is_empty:
         return Prepared({}, [], None)
-    trial_options = {"num_cpus": resources["cpu"], "num_gpus": resources["gpu"]}
-    options = {"num_cpus": 0, **on_node(own_node_id())} if shares else {**trial_options}
-    options |= {"max_retries": 0, "max_calls": 1, "num_returns": 2}
+    yardstick = Yardstick(spec.extractor, spec.reference, spec.samples_per_score)
+    worker = FirstWorker(spec, resources, terminal, check, shares=shares)
     activity = f"Loading {spec.dataset} and its {spec.extractor}"
-    with terminal.announced(activity) as show, TemporaryDirectory(prefix="gan-sweep-") as folder:
-        note = Path(folder) / "progress"
-        task = ray.remote(**options)(load)
-        yardstick = Yardstick(spec.extractor, spec.reference, spec.samples_per_score)
-        arguments = spec.data, yardstick, code, resources, import_folders(), note
-        done, loaded = task.remote(*arguments, trial_options if shares else None, recorded_images)
-        while not ray.wait([done], timeout=SECONDS_BETWEEN_CHECKS)[0]:
-            check()
-            _show_note(note, show)
-        _show_note(note, show)
-        check()
-        try:
-            found = ray.get(done)
-        except RayTaskError as error:
-            raise SweepError(_message(spec, error.cause)) from error
-        except RayError as error:
-            raise SweepError(f"the worker that loads {spec.dataset} died: {error}") from error
+    found, loaded = worker.results(activity, load, code, yardstick, recorded_images)
     for remark in found.remarks:
         terminal.say(f"{spec.dataset}: {remark}")
     for warning in found.warnings:
         terminal.say(f"Warning: {warning}", logging.WARNING)
+    for remark in found.code_remarks:
+        terminal.say(f"Warning: {remark}", logging.WARNING)
     return Prepared(found.measure, found.warnings, loaded)
 
 
-def _show_note(note: Path, show: Callable[[str], None]) -> None:
-    """Show what the worker has noted last; the file is empty while the worker replaces its content."""
-    if note.exists() and (line := note.read_text(encoding="utf-8")):
-        show(line)
-
-
-def _users_code(spec: SweepSpec) -> UsersCode:
+def users_code(spec: SweepSpec) -> UsersCode:
     """Return what to check of users' code: combinations of components, and the loop at the baseline."""
     loop = (spec.train, spec.trial_values(spec.baseline, 0)) if spec.train else None
-    return UsersCode(_with_users_components(spec), loop)
+    return UsersCode(_with_users_components(spec), loop, spec.trial_timeout)
 
 
 def _with_users_components(spec: SweepSpec) -> list[LoopConfig]:
@@ -139,10 +113,3 @@ def _of_combination(spec: SweepSpec, values: dict[str, Scalar]) -> list[LoopConf
     last = {name: values[-1][1] for name, values in ends.items()}
     parameters = [first] if first == last else [first, last]
     return [spec.trial_config({**others, **values, **each}, 0) for each in parameters]
-
-
-def _message(spec: SweepSpec, cause: BaseException) -> str:
-    """Return an error in the worker as a message for the user."""
-    if isinstance(cause, GanCoreError):
-        return str(cause)
-    return f"dataset {spec.dataset}: {in_one_line(cause)}"

@@ -12,7 +12,7 @@ from gan_core.accuracy import Accuracy
 from gan_core.errors import allowed_and_closest
 from gan_core.metric_names import SCORE_NAMES
 from sweeps.cluster.storage import Storage
-from sweeps.cluster.worker_log import has_timed_out
+from sweeps.cluster.timeouts import has_timed_out
 from sweeps.driver.code_versions import CodeVersions
 from sweeps.driver.deaths import death_of, error_of
 from sweeps.driver.disk import disk_full_error, is_full

@@ -1,6 +1,7 @@
 """A sweep of a training loop of the user's own, from its file to its leaderboard."""
 
 import json
+import re
 from pathlib import Path
 from shutil import copyfile, copytree
 
@@ -54,6 +55,59 @@ def finished(workplace):
     done = gan_sweep("mine.yaml", "--allow-imports", "--json", cwd=workplace)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def test_check_says_what_the_loop_does_right_and_trains_nothing(workplace):
+    before = sorted(workplace.rglob("*.db"))
+    done = gan_sweep("check", "mine.yaml", "--allow-imports", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    first, *lines = done.stdout.splitlines()
+    assert first == "mine:train on the CPU"
+    assert [line[0] for line in lines] == ["✓"] * 7 + ["s", "c", "i", "f"]
+    assert "✓ reports finite numbers: mean_loss" in lines
+    assert re.fullmatch(r"step +[\d.]+ ms", lines[7])
+    assert lines[9:] == ["interrupted  resumes exactly", "final score  of the best report"]
+    assert sorted(workplace.rglob("*.db")) == before
+    refused = gan_sweep("check", "mine.yaml", cwd=workplace)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "mine:train names code, and importing it runs that code" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "mistake", "message"),
+    [
+        (
+            ["mine.yaml", "--name", "bad"],
+            ("optimizer.load_state_dict(", "print("),
+            "bad:train: state()['generator']['0.weight'] at step 6 differs after a restart from the state of",
+        ),
+        (
+            ["check", "mine.yaml", "--json", "--set", "trial_timeout=5"],
+            ("loss.backward()", "loss.backward(); import time; time.sleep(3600)"),
+            "bad:train: the worker that checked it died or exceeded trial_timeout, 5 s while it was waiting"
+            " for bad:train to report step 3",
+        ),
+    ],
+    ids=["forgets its optimizer", "hangs"],
+)
+def test_a_loop_that_fails_its_check_is_refused_before_a_sweep_begins(workplace, command, mistake, message):
+    code = LOOPS.read_text(encoding="utf-8").replace(*mistake)
+    (workplace / "bad.py").write_text(code, encoding="utf-8")
+    settings = ("--set", "train=bad:train", "--allow-imports")
+    done = gan_sweep(*command, *settings, cwd=workplace)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr.splitlines()[-1]
+    assert not (workplace / "results" / "bad").exists()
+
+
+def test_a_loop_without_a_state_is_a_warning_of_the_sweep(workplace):
+    code = LOOPS.read_text(encoding="utf-8").replace("state=lambda step=step: {", "signs={} if step else {")
+    (workplace / "stateless.py").write_text(code, encoding="utf-8")
+    settings = ("--set", "train=stateless:train", "--name", "stateless", "--trials", "1", "--allow-imports")
+    done = gan_sweep("mine.yaml", *settings, cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    remark = "Warning: stateless:train yields no state: an interrupted training starts over"
+    assert remark in done.stderr.splitlines()
 
 
 def test_the_loop_is_searched_and_ranked_by_its_own_hyperparameters(finished, workplace):

@@ -10,7 +10,8 @@ from gan_core.errors import ContractError
 from gan_core.losses.hinge import Hinge
 from sweeps.cluster.connection import local_ray
 from sweeps.driver import progress
-from sweeps.driver.preparation import _message, _with_users_components, prepare
+from sweeps.driver.first_worker import failure
+from sweeps.driver.preparation import _with_users_components, prepare
 from sweeps.driver.progress import Terminal
 from sweeps.errors import SweepError
 from sweeps.spec.reading import load_spec
@@ -101,5 +102,5 @@ def test_the_progress_of_a_new_dataset_and_its_classifier_is_shown(make_spec, tm
         (KeyError("images"), "dataset mnist-5k: KeyError: 'images'"),
     ],
 )
-def test_an_error_in_the_worker_is_one_line(make_spec, cause, message):
-    assert _message(make_spec(GOOD), cause) == message
+def test_an_error_in_the_worker_is_one_line(cause, message):
+    assert failure("mnist-5k", cause) == message
