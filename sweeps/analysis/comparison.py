@@ -190,7 +190,7 @@ def gain(
     Args:
         scores: The scores of all configurations that were compared.
         one: The configuration.
-        defaults: The configuration with the tutorial's defaults.
+        defaults: The configuration with the defaults.
         evidence: What is known about the noise of seeds.
         looks: The numbers of seeds at which the configurations were compared; several with a race.
     """

@@ -1,4 +1,4 @@
-"""Whether the gain of a trial over the tutorial's defaults is significant, and why."""
+"""Whether the gain of a trial over the defaults is significant, and why."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ SMALLEST_SHOWN = 1e-4
 
 @dataclass(frozen=True)
 class Judgement:
-    """Whether a gain over the tutorial's defaults is significant.
+    """Whether a gain over the defaults is significant.
 
     Args:
         is_significant: Whether the gain is significant; None if that is unknown.
@@ -40,7 +40,7 @@ class Judgement:
 
 
 def judge(frames: Frames, leaderboard: Leaderboard, trial_id: str) -> Judgement:
-    """Judge the gain of a trial's configuration over the tutorial's defaults, by the primary metric.
+    """Judge the gain of a trial's configuration over the defaults, by the primary metric.
 
     If a confirmation trained both, their scores on fresh seeds decide. Otherwise the trial has one score, and
     was chosen as the best of many: the gain is significant if the best of as many trials that equal the
@@ -48,7 +48,7 @@ def judge(frames: Frames, leaderboard: Leaderboard, trial_id: str) -> Judgement:
     """
     defaults, scale = str(frames.trials["trial_id"][frames.trials["is_baseline"]].iloc[0]), frames.scale()
     if trial_id == defaults:
-        return _not_significant("the trial has the tutorial's default configuration")
+        return _not_significant("the trial has the default configuration")
     confirmed = leaderboard.confirmation(scale)
     if confirmed is None:
         return Judgement(None, "each configuration was trained on one seed only")

@@ -150,7 +150,7 @@ class Leaderboard:
         return SeedScores.from_rows(self._record.replicas, names, scale, self.evidence(scale))
 
     def finalists(self, top: int) -> list[dict[str, Any]]:
-        """Return the record's rows of the best configurations, and of the tutorial's defaults.
+        """Return the record's rows of the best configurations, and of the defaults.
 
         Configurations that differ in their seed alone count as one. A trial that breaks a constraint is none
         of the best.

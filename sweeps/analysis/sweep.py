@@ -205,7 +205,7 @@ class Sweep:
         return self._leaderboard.pareto(metrics or self.metrics)
 
     def finalists(self, top: int) -> list[dict[str, Any]]:
-        """Return the record's rows of the best configurations, and of the seed tutorial's defaults.
+        """Return the record's rows of the best configurations, and of the defaults.
 
         Configurations that differ in their seed alone count as one.
 
@@ -226,7 +226,7 @@ class Sweep:
         return self._leaderboard.confirmation(self.scale(by), among)
 
     def judge(self, trial_id: str) -> "Judgement":
-        """Judge whether a trial's gain over the tutorial's defaults is significant, by the primary metric.
+        """Judge whether a trial's gain over the defaults is significant, by the primary metric.
 
         See :func:`sweeps.analysis.judgement.judge`.
         """

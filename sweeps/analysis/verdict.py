@@ -68,7 +68,7 @@ def _search_sentence(sweep: Sweep, summary: dict[str, Any]) -> str:
     if baseline is None:
         return f"{found}{real}"
     if baseline["trial_id"] == best["trial_id"]:
-        return f"{found}, and it is the tutorial's defaults{real}"
+        return f"{found}, and it is the defaults{real}"
     comparable = metric if baseline["samples"] == best["samples"] else f"search_{metric}"
     gain = _gain(best[comparable], baseline[comparable], sweep.scale())
     return f"{found}, {gain}{real}; {sweep.judge(best['trial_id']).sentence('that gain')}"
@@ -95,7 +95,7 @@ def _confirmation_sentence(sweep: Sweep, confirmed: "ConfirmationResult") -> str
         f" of {_estimate(winner)} over {counted(winner['seeds'], 'seed')}{failed}"
     ]
     if winner["is_baseline"]:
-        parts[0] += ", and it is the tutorial's defaults"
+        parts[0] += ", and it is the defaults"
     elif is_baseline.any():
         parts.append(_against_defaults(sweep, confirmed, winner, others[is_baseline].iloc[0]))
     if len(ties):
@@ -130,7 +130,7 @@ def gain_words(confirmed: "ConfirmationResult", trial_id: str) -> str:
     if gain is not None:
         ends = np.exp([gain.low, gain.high]) if scale.is_logarithmic else [gain.low, gain.high]
         words += f" (95\u00a0%: {ends[0]:.3g} to {ends[1]:.3g})"
-    return f"{words} than the {_estimate(defaults)} of the tutorial's defaults"
+    return f"{words} than the {_estimate(defaults)} of the defaults"
 
 
 def _estimate(row: pd.Series) -> Estimate:
@@ -173,7 +173,7 @@ def difference(score: float, reference: float, scale: Scale) -> str:
 
 
 def _gain(best: float, defaults: float, scale: Scale) -> str:
-    return f"{difference(best, defaults, scale)} than the {number(defaults)} of the tutorial's defaults"
+    return f"{difference(best, defaults, scale)} than the {number(defaults)} of the defaults"
 
 
 def _so_far(sweep: Sweep) -> str:

@@ -48,7 +48,7 @@ def export(
         register_as: The name of the model in MLflow's registry that becomes its champion; None for no model.
         tracking_uri: The registry's MLflow store; the store of the sweep's runs if it is None.
         force: Whether to export a generator that fails the memorisation check, or one without a significant
-            gain over the tutorial's defaults. The model card then names these objections.
+            gain over the defaults. The model card then names these objections.
 
     Raises:
         UnknownTrialError: The sweep does not keep the generator.
@@ -142,12 +142,12 @@ def _about(sweep: Sweep, trial_id: str, contents: Contents) -> dict[str, Any]:
 
 
 def _judged(sweep: Sweep, trial_id: str) -> str:
-    """Return the gain over the tutorial's defaults, if it is known, and whether it is significant."""
+    """Return the gain over the defaults, if it is known, and whether it is significant."""
     confirmed = sweep.confirmed()
     is_finalist = confirmed is not None and trial_id in confirmed.scores.names
     if confirmed is not None and is_finalist and confirmed.gain(trial_id) is not None:
         return gain_sentence(sweep, confirmed, trial_id)
-    return sweep.judge(trial_id).sentence("its gain over the tutorial's defaults")
+    return sweep.judge(trial_id).sentence("its gain over the defaults")
 
 
 def _confirmed(sweep: Sweep, trial_id: str) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ MOST_COPIES = 0.05
 def objections_to(sweep: Sweep, trial_id: str) -> list[str]:
     """Return the reasons against giving a generator to others, a clause each."""
     judged = sweep.judge(trial_id)
-    against = [] if judged.is_significant else [judged.sentence("its gain over the tutorial's defaults")]
+    against = [] if judged.is_significant else [judged.sentence("its gain over the defaults")]
     scores = sweep.scores_of(trial_id)
     broken = [each for each in constraints_of(sweep.facts) if (each.violation(scores) or 0) > 0]
     against += [

@@ -19,7 +19,7 @@ class Trial:
         number: The place in the order of the stage's trials, from 0.
         params: The searched parameters.
         config: Every parameter, the seed among them.
-        is_baseline: Whether the searched parameters are the seed tutorial's defaults.
+        is_baseline: Whether the searched parameters are the defaults.
         stage: The stage that the trial belongs to.
         of: In a confirmation, the trial of the search that is repeated on another seed.
         drawn: The values that Optuna drew for ``params``, for its replay on resume; None if it drew none.

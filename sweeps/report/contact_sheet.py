@@ -63,7 +63,7 @@ class Row:
 
 @dataclass(frozen=True)
 class ContactSheet:
-    """Rows of samples: the best trial first, the tutorial's defaults last.
+    """Rows of samples: the best trial first, the defaults last.
 
     Args:
         steps: The training step of each column.

@@ -46,7 +46,7 @@ class Search(OptunaSearch):
     so that the sampler avoids its region. A trial that took over another trial's weights and parameters is
     PRUNED at that step: its later reports do not belong to the suggested parameters.
 
-    The first trial is the baseline. If the space does not contain the seed tutorial's defaults, the sampler
+    The first trial is the baseline. If the space does not contain the defaults, the sampler
     is not given the baseline. No point of a finite space is tried twice: if a sampler suggests a point again,
     an untried one replaces it, until all points have been tried.
 

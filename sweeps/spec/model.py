@@ -121,7 +121,7 @@ class SweepSpec(StrictModel):
     )
     points: Points = Field(
         default=[{}],
-        description="Configurations to try first; a parameter that a point leaves out has the tutorial's"
+        description="Configurations to try first; a parameter that a point leaves out has its"
         " default. published: the settings that papers recommend for the searched losses; portfolio:"
         " configurations that did well in recorded sweeps.",
     )
@@ -244,7 +244,7 @@ class SweepSpec(StrictModel):
 
     @property
     def baseline(self) -> dict[str, Scalar]:
-        """The point of the tutorial's defaults, with values of :data:`BUDGET` that the sweep contains."""
+        """The point of the defaults, with values of :data:`BUDGET` that the sweep contains."""
         return self.with_defaults({})
 
     @property

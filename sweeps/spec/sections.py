@@ -154,7 +154,7 @@ class Confirm(StrictModel):
         3,
         ge=1,
         le=100,
-        description="Number of finalists: the best configurations, besides the tutorial's defaults.",
+        description="Number of finalists: the best configurations, besides the defaults.",
     )
     seeds: int = Field(
         3, ge=2, le=1000, description="Fresh seeds of every finalist; all finalists have the same seeds."

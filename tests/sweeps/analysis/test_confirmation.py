@@ -244,7 +244,7 @@ def test_uneven_seeds_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("scores", "is_significant", "reason"),
     [
-        ({"tiny-0001": [900.0, 950.0]}, False, "the trial has the tutorial's default configuration"),
+        ({"tiny-0001": [900.0, 950.0]}, False, "the trial has the default configuration"),
         ({"tiny-0001": [100.0, 105.0]}, True, "the probability that the defaults are as good is .*"),
         (
             {"tiny-0001": [100.0, 105.0], "tiny-0000": [Status.CRASHED] * 2},

@@ -21,7 +21,7 @@ def test_a_gain_in_kid_is_a_difference(sweep, capsys):
     board = sweep.rank()
     assert board["kid"].tolist() == pytest.approx([-0.01, 0.04])
     assert board["gain"].tolist() == pytest.approx([0.05, 0.0])
-    assert "a kid of -0.01 (1,000 samples), 0.05 lower than the 0.04 of the tutorial's" in verdict(sweep)
+    assert "a kid of -0.01 (1,000 samples), 0.05 lower than the 0.04 of the defaults" in verdict(sweep)
     print_leaderboard(sweep, board, None, None, None, "gan-sweep rank tiny")
     assert "+0.05" in capsys.readouterr().out.splitlines()[2]
 

@@ -17,7 +17,7 @@ def test_one_seed_gives_the_best_trial_the_floor_and_the_gain_but_no_significanc
     write_sweep(tmp_path)
     assert verdict(sweeps.load("tiny", tmp_path)) == (
         "tiny-0008 is the best of 10 trials by one training each, with a fid of 6.79 (5,000 samples), 81.0"
-        " times lower than the 550 of the tutorial's defaults; real images score 7.1; whether that gain is"
+        " times lower than the 550 of the defaults; real images score 7.1; whether that gain is"
         " significant is unknown, because each configuration was trained on one seed only."
     )
 
@@ -42,7 +42,7 @@ def test_a_gain_in_recall_is_a_difference(tmp_path):
             [Status.COMPLETED],
             Status.COMPLETED,
             "tiny-0000 is the best of 1 trial by one training each, with a fid of 550 (5,000 samples), and it"
-            " is the tutorial's defaults; real images score 7.1.",
+            " is the defaults; real images score 7.1.",
         ),
     ],
 )
@@ -59,7 +59,7 @@ def test_a_confirmation_gives_the_mean_its_interval_the_gain_and_the_ties(tmp_pa
     assert re.fullmatch(
         "Of 3 configurations trained again on fresh seeds, tiny-0008 comes first, with a mean fid of"
         f" {score}{between} over 3 seeds, 10.0 times lower{between} than the {score}{between} of the"
-        " tutorial's defaults; that gain is significant, because the probability that the defaults are as"
+        " defaults; that gain is significant, because the probability that the defaults are as"
         " good is below 0.01 %; tiny-0008 is not significantly better than tiny-0006; real images score 7.1.",
         verdict(sweep),
     )
@@ -82,7 +82,7 @@ def test_a_confirmation_gives_the_mean_its_interval_the_gain_and_the_ties(tmp_pa
         (
             [30.0, 31.0],
             Status.COMPLETED,
-            "over 2 seeds, and it is the tutorial's defaults; tiny-0000 is not significantly better",
+            "over 2 seeds, and it is the defaults; tiny-0000 is not significantly better",
         ),
         (
             [200.0, Status.INTERRUPTED],
@@ -139,7 +139,7 @@ SEEDS = {
             {},
             "is significant is unknown, because the trial was trained once, and in .* scores so well",
         ),
-        ("tiny-0000", {}, "is not significant, because the trial has the tutorial's default configuration"),
+        ("tiny-0000", {}, "is not significant, because the trial has the default configuration"),
         (
             "tiny-0001",
             {"tiny-0000": [90.0, 300.0, 120.0]},

@@ -70,7 +70,7 @@ def test_an_exported_generator_draws_without_the_sweep(tmp_path):
         "sha256:0",
         "| seed | 1 |",
         "in that confirmation it is the winner. By that, tiny-0001 is ",
-        "of the tutorial's defaults; that gain is significant, because the probability that the defaults",
+        "of the defaults; that gain is significant, because the probability that the defaults",
     ):
         assert text in card
     assert "--force" not in card
@@ -224,4 +224,4 @@ def test_a_model_registered_by_force_is_tagged_with_the_objections(tracked, tmp_
     export(tracked, tmp_path / "home", "tiny-0000", register_as="defaults", force=True)
     client = MlflowClient(Store.beside(tracked.folder.parent).uri)
     tags = client.get_model_version_by_alias("defaults", "champion").tags
-    assert tags["objections"].endswith("because the trial has the tutorial's default configuration")
+    assert tags["objections"].endswith("because the trial has the default configuration")
