@@ -121,6 +121,24 @@ def _deterministic() -> tuple[bool, bool]:
     return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
 
 
+def _reduction(name: str) -> tuple[Callable[[], Any], Callable[[Any], None]]:
+    """Return how to read and change whether matrix products of half precision add up in it, and in parts."""
+    matmul = _BACKENDS.cuda.matmul
+    names = f"allow_{name}_reduced_precision_reduction", f"allow_{name}_reduced_precision_reduction_split_k"
+    return lambda: tuple(getattr(matmul, each) for each in names), _attribute(matmul, names[0])[1]
+
+
+def _flushes_denormals() -> bool:
+    """Return whether this thread takes the smallest numbers for 0; PyTorch can only change it."""
+    return _SMALLEST * 1.0 == 0.0
+
+
+def _set_invariants(checked: bool) -> None:  # noqa: FBT001 - the only argument
+    invariants: Any = torch.sparse.check_sparse_tensor_invariants
+    (invariants.enable if checked else invariants.disable)()
+
+
+_SMALLEST = 5e-324
 _BACKENDS: Any = torch.backends
 _PRECISIONS = (
     _BACKENDS,
@@ -135,7 +153,7 @@ _PRECISIONS = (
 )
 """The parts of PyTorch that multiply float32 numbers. A part without an own value has its parent's."""
 
-_SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], None]], ...] = (
+_SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
     (torch.is_grad_enabled, _called(torch.set_grad_enabled)),
     _autocast("cpu"),
     _autocast("cuda"),
@@ -146,7 +164,29 @@ _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], None]], ...] = (
     (_deterministic, lambda value: torch.use_deterministic_algorithms(value[0], warn_only=value[1])),
     _attribute(_BACKENDS.cudnn, "enabled"),
     _attribute(_BACKENDS.cudnn, "benchmark"),
+    _attribute(_BACKENDS.cudnn, "benchmark_limit"),
     _attribute(_BACKENDS.cudnn, "deterministic"),
+    _attribute(_BACKENDS.mkldnn, "enabled"),
+    _attribute(_BACKENDS.mkldnn, "deterministic"),
+    _attribute(_BACKENDS.miopen, "immediate"),
+    _attribute(_BACKENDS.opt_einsum, "enabled"),
+    _attribute(_BACKENDS.opt_einsum, "strategy"),
+    _attribute(_BACKENDS.quantized, "engine"),
+    _attribute(_BACKENDS.cuda.matmul, "allow_fp16_accumulation"),
+    _reduction("fp16"),
+    _reduction("bf16"),
+    (_BACKENDS.cuda.flash_sdp_enabled, _BACKENDS.cuda.enable_flash_sdp),
+    (_BACKENDS.cuda.mem_efficient_sdp_enabled, _BACKENDS.cuda.enable_mem_efficient_sdp),
+    (_BACKENDS.cuda.math_sdp_enabled, _BACKENDS.cuda.enable_math_sdp),
+    (_BACKENDS.cuda.cudnn_sdp_enabled, _BACKENDS.cuda.enable_cudnn_sdp),
+    (_BACKENDS.cuda.fp16_bf16_reduction_math_sdp_allowed, _BACKENDS.cuda.allow_fp16_bf16_reduction_math_sdp),
+    (_BACKENDS.cuda.preferred_blas_library, _BACKENDS.cuda.preferred_blas_library),
+    (_BACKENDS.cuda.preferred_linalg_library, _BACKENDS.cuda.preferred_linalg_library),
+    (_BACKENDS.mha.get_fastpath_enabled, _BACKENDS.mha.set_fastpath_enabled),
+    _attribute(torch.utils.deterministic, "fill_uninitialized_memory"),
+    (_flushes_denormals, torch.set_flush_denormal),
+    (torch.is_warn_always_enabled, torch.set_warn_always),
+    (torch.sparse.check_sparse_tensor_invariants.is_enabled, _set_invariants),
     (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
     _attribute(_BACKENDS.cudnn, "allow_tf32"),
     *(_attribute(part, "fp32_precision") for part in _PRECISIONS),

@@ -19,6 +19,7 @@ from sweeps.cluster.worker_log import mark_start
 
 if TYPE_CHECKING:
     from gan_core import ImageDataset, LoopConfig, Report
+    from sweeps.cluster.children import Children
     from sweeps.cluster.storage import Storage
 
 
@@ -57,6 +58,7 @@ class GanTrainable(tune.Trainable):
     _left_behind: frozenset[Path] = frozenset()
     _data: "ImageDataset"
     _reports: "Iterator[Report]" = iter(())
+    _children: "Children | None" = None
 
     def setup(
         self,
@@ -105,7 +107,16 @@ class GanTrainable(tune.Trainable):
         self._end_training()
 
     def step(self) -> dict[str, Any]:
-        """Train up to the next report and return it with the best score so far."""
+        """Train up to the next report and return it with the best score so far.
+
+        After the last report, the training ends at once: the worker may wait for its next trial.
+        """
+        result = self._next_result()
+        if result["done"]:
+            self._end_training()
+        return result
+
+    def _next_result(self) -> dict[str, Any]:
         from gan_core.errors import TrainingDiverged
         from gan_core.images import png_grid
 
@@ -344,9 +355,11 @@ class GanTrainable(tune.Trainable):
         from gan_core import train
         from gan_core.hyperparameters import named_loop
         from gan_core.memory import release_gpu_memory
+        from sweeps.cluster.children import Children
 
         self._end_training()
         release_gpu_memory()
+        self._children = Children()
         self._reports = train(
             self._config,
             self._data,
@@ -364,8 +377,9 @@ class GanTrainable(tune.Trainable):
     def _end_training(self) -> None:
         """End the training where it waits after a report: a user's loop runs its ``finally`` blocks.
 
-        The trial has ended for the record. An exception of those blocks is therefore only printed, and a
-        worker whose blocks do not end within :data:`SECONDS_TO_CLOSE` is ended.
+        The processes that the loop leaves behind are ended, too. The trial has ended for the record. An
+        exception of those blocks is therefore only printed, and a worker whose blocks do not end within
+        :data:`SECONDS_TO_CLOSE` is ended.
         """
         reports, self._reports = self._reports, iter(())
         if not isinstance(reports, Generator):
@@ -375,6 +389,9 @@ class GanTrainable(tune.Trainable):
                 reports.close()
         except Exception:  # noqa: BLE001 - the code is a user's
             traceback.print_exc()
+        del reports
+        if self._children:
+            self._children.end_later_ones()
 
 
 def _not_finite(metrics: Mapping[str, float]) -> list[str]:

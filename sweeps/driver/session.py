@@ -238,7 +238,7 @@ class Session:
                     scheduler=stage.scheduler,
                     num_samples=-1,
                     max_concurrent_trials=stage.at_once or n_slots,
-                    reuse_actors=True,
+                    reuse_actors=not self._spec.fresh_worker,
                     trial_name_creator=lambda trial: trial.trial_id,
                     trial_dirname_creator=lambda trial: trial.trial_id,
                 ),

@@ -111,6 +111,11 @@ class SweepSpec(StrictModel):
         description="The time without a report, in seconds or as 10m, after which a trial's worker is ended,"
         " as if the worker had died; none by default.",
     )
+    fresh_worker: bool = Field(
+        default=False,
+        description="Whether each trial has a new process, for training loops that leave something behind in"
+        " theirs; by default, a process trains one trial after another.",
+    )
     seed: int = Field(
         0, ge=0, lt=2**31, description="Determines the suggestions and the seed of every trial."
     )

@@ -2,7 +2,7 @@
 
 import random
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
 
 import numpy as np
 import pytest
@@ -195,6 +195,113 @@ def test_settings_that_a_loop_leaves_behind_are_restored(digits, ends):
             run.advance()
     run.close()
     assert modes() == ours
+
+
+FLAGS = {
+    "torch.set_grad_enabled": (torch.is_grad_enabled, lambda: torch.set_grad_enabled(False)),
+    "torch.set_default_dtype": (torch.get_default_dtype, lambda: torch.set_default_dtype(torch.bfloat16)),
+    "torch.set_default_device": (torch.get_default_device, lambda: torch.set_default_device("meta")),
+    "torch.set_num_threads": (torch.get_num_threads, lambda: torch.set_num_threads(3)),
+    "torch.use_deterministic_algorithms": (
+        torch.is_deterministic_algorithms_warn_only_enabled,
+        lambda: torch.use_deterministic_algorithms(True, warn_only=True),
+    ),
+    "torch.set_float32_matmul_precision": (
+        torch.get_float32_matmul_precision,
+        lambda: torch.set_float32_matmul_precision("medium"),
+    ),
+    "torch.autograd.set_detect_anomaly": (
+        torch.is_anomaly_enabled,
+        lambda: torch.autograd.set_detect_anomaly(True),
+    ),
+    "torch.set_autocast_enabled": (
+        lambda: torch.is_autocast_enabled("cuda"),
+        lambda: torch.set_autocast_enabled("cuda", True),
+    ),
+    "torch.set_autocast_dtype": (
+        lambda: torch.get_autocast_dtype("cpu"),
+        lambda: torch.set_autocast_dtype("cpu", torch.float16),
+    ),
+    "torch.set_autocast_cache_enabled": (
+        torch.is_autocast_cache_enabled,
+        lambda: torch.set_autocast_cache_enabled(False),
+    ),
+    "torch.set_flush_denormal": (
+        lambda: (torch.full((1,), 1e-310, dtype=torch.float64, device="cpu") * 1.0).tolist(),
+        lambda: torch.set_flush_denormal(True),
+    ),
+    "torch.set_warn_always": (torch.is_warn_always_enabled, lambda: torch.set_warn_always(True)),
+    "torch.sparse.check_sparse_tensor_invariants": (
+        torch.sparse.check_sparse_tensor_invariants.is_enabled,
+        torch.sparse.check_sparse_tensor_invariants.enable,
+    ),
+    **{
+        f"torch.backends.cuda.{name}": (
+            getattr(torch.backends.cuda, f"{name}_sdp_enabled"),
+            partial(getattr(torch.backends.cuda, f"enable_{name}_sdp"), False),
+        )
+        for name in ("flash", "mem_efficient", "math", "cudnn")
+    },
+    "torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp": (
+        torch.backends.cuda.fp16_bf16_reduction_math_sdp_allowed,
+        lambda: torch.backends.cuda.allow_fp16_bf16_reduction_math_sdp(True),
+    ),
+    "torch.backends.cuda.preferred_linalg_library": (
+        torch.backends.cuda.preferred_linalg_library,
+        lambda: torch.backends.cuda.preferred_linalg_library("cusolver"),
+    ),
+    "torch.backends.mha.set_fastpath_enabled": (
+        torch.backends.mha.get_fastpath_enabled,
+        lambda: torch.backends.mha.set_fastpath_enabled(False),
+    ),
+}
+ATTRIBUTES = {
+    "backends.cudnn.enabled": False,
+    "backends.cudnn.benchmark": True,
+    "backends.cudnn.deterministic": True,
+    "backends.cudnn.allow_tf32": False,
+    "backends.cuda.matmul.allow_tf32": True,
+    "backends.cuda.matmul.allow_fp16_accumulation": True,
+    "backends.cuda.matmul.allow_fp16_reduced_precision_reduction": False,
+    "backends.cuda.matmul.allow_bf16_reduced_precision_reduction": False,
+    "backends.mkldnn.enabled": False,
+    "backends.mkldnn.deterministic": True,
+    "backends.miopen.immediate": True,
+    "backends.quantized.engine": "onednn",
+    "utils.deterministic.fill_uninitialized_memory": False,
+}
+
+
+def of_attribute(name, value):
+    """Return what reads an attribute of torch, and what changes it to another value."""
+    path, _, last = name.rpartition(".")
+    owner = reduce(getattr, path.split("."), torch)
+    return lambda: getattr(owner, last), lambda: setattr(owner, last, value)
+
+
+EACH_FLAG = FLAGS | {f"torch.{name}": of_attribute(name, value) for name, value in ATTRIBUTES.items()}
+
+
+@pytest.mark.parametrize("name", EACH_FLAG)
+def test_each_flag_is_the_loops_own_until_the_loop_has_ended(digits, name):
+    read, change = EACH_FLAG[name]
+    its = []
+
+    def loop(config, data, device):
+        change()
+        for step in (2, 4, 5):
+            its.append(read())
+            yield Snapshot(step, zeros)
+
+    ours = read()
+    run = run_of(loop, digits)
+    for _ in range(2):
+        run.advance()
+        assert read() == ours
+    run.close()
+    assert read() == ours
+    assert its[0] != ours
+    assert its == [its[0]] * 2
 
 
 def test_a_newer_precision_setting_of_a_loop_is_undone(digits):
