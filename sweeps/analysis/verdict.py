@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sweeps.analysis.confirmation import TIE
+from sweeps.analysis.search_scores import is_scored
 from sweeps.analysis.statistics import Scale
 from sweeps.analysis.sweep import Sweep
 from sweeps.record.status import Stage, Status
@@ -72,6 +73,19 @@ def _search_sentence(sweep: Sweep, summary: dict[str, Any]) -> str:
     comparable = metric if baseline["samples"] == best["samples"] else f"search_{metric}"
     gain = _gain(best[comparable], baseline[comparable], sweep.scale())
     return f"{found}, {gain}{real}; {sweep.judge(best['trial_id']).sentence('that gain')}"
+
+
+def by_one_seed(sweep: Sweep) -> str | None:
+    """Return that the best trial of a search is the best by one training each, and what a second seed moves.
+
+    Returns:
+        The clause; None if the sweep is confirmed, or if fewer than two trials have a score.
+    """
+    best, n_scored = sweep.summary()["best"], int(is_scored(sweep.trials, sweep.metric).sum())
+    if best is None or n_scored < 2 or sweep.confirmed() is not None:
+        return None
+    found = f"{best['trial_id']} is the best of {n_scored} scored trials by one training each"
+    return f"{found}{_second_seed(sweep)}"
 
 
 def _second_seed(sweep: Sweep) -> str:

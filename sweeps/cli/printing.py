@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from sweeps.analysis.sweep import Sweep
-from sweeps.analysis.verdict import difference, gain_sentence
+from sweeps.analysis.verdict import by_one_seed, difference, gain_sentence
 from sweeps.cli.table import print_table
 from sweeps.record.layout import report_file
 from sweeps.record.reading import standing
@@ -49,6 +49,8 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
     if best:
         params = format_params(best["params"])
         yield "best", f"{metric} {best[metric]:.4g}  {best['trial_id']}  {params}"
+        if luck := by_one_seed(sweep):
+            yield "seeds", luck
         if summary["baseline"]:
             yield "defaults", _defaults_line(sweep, best, summary["baseline"])
         if summary["floors"]:
@@ -152,6 +154,8 @@ def print_leaderboard(
     )
     if more := len(frame) - len(shown):
         print(f"{more:,} more trials: {command} --top {len(frame)}, or --format csv, prints them")
+    if isinstance(sweep, Sweep) and by in {None, sweep.metric} and (luck := by_one_seed(sweep)):
+        print(luck)
     failures = sweep.failures()
     if len(failures):
         counts = ", ".join(f"{n} {kind} (loss {loss})" for kind, loss, n in failures.itertuples(index=False))

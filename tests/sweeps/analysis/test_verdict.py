@@ -7,7 +7,8 @@ import sweeps
 from sweeps.analysis.evidence import Evidence, Setting, read
 from sweeps.analysis.seed_noise import chance_below, posterior
 from sweeps.analysis.statistics import Scale
-from sweeps.analysis.verdict import verdict
+from sweeps.analysis.verdict import by_one_seed, verdict
+from sweeps.cli.printing import print_leaderboard
 from sweeps.record.ledger import Ledger
 from sweeps.record.status import Status
 from tests.sweeps.ledgers import write_confirmation, write_search, write_sweep
@@ -203,6 +204,22 @@ def test_recorded_replicas_say_by_how_much_a_second_seed_moves_a_score(tmp_path)
     ledger.describe({"extractor": read()["extractor"]})
     ledger.close(Status.COMPLETED)
     assert re.search(r"; a second seed moves a score by about \d+ %", verdict(sweeps.load("tiny", tmp_path)))
+
+
+def test_a_search_is_said_to_be_ranked_by_one_training_each(tmp_path, capsys):
+    folder = write_search(tmp_path, 400.0, 100.0, facts={"extractor": read()["extractor"]})
+    sweep = sweeps.load("tiny", tmp_path)
+    said = r"tiny-0001 is the best of 2 scored trials by one training each; a second seed moves .* \d+ %"
+    assert re.fullmatch(said, by_one_seed(sweep))
+    print_leaderboard(sweep, sweep.rank(), None, None, None, "gan-sweep rank tiny")
+    assert by_one_seed(sweep) in capsys.readouterr().out
+    elsewhere = sweeps.load("other", write_search(tmp_path, 400.0, 100.0, name="other").parent)
+    assert by_one_seed(elsewhere) == "other-0001 is the best of 2 scored trials by one training each"
+    assert (
+        by_one_seed(write_confirmation(folder, {"tiny-0001": [100.0] * 2, "tiny-0000": [400.0] * 2})) is None
+    )
+    alone = sweeps.load("alone", write_search(tmp_path, 400.0, name="alone").parent)
+    assert by_one_seed(alone) is None
 
 
 def test_elsewhere_the_confirmation_says_by_how_much_a_second_seed_moves_a_score(tmp_path):
