@@ -65,7 +65,7 @@ def _search_sentence(sweep: Sweep, summary: dict[str, Any]) -> str:
     found = f"{_so_far(sweep)}{best['trial_id']} is the best of {trials} by one training each, {score}"
     images = summary["floor_images"]
     fewer = images if images is not None and images < best["samples"] else None
-    real = f"{_real((summary['floors'] or {}).get(metric), fewer)}{_second_seed(sweep)}"
+    real = f"{_real((summary['floors'] or {}).get(metric), fewer)}{second_seed(sweep)}"
     if baseline is None:
         return f"{found}{real}"
     if baseline["trial_id"] == best["trial_id"]:
@@ -85,11 +85,11 @@ def by_one_seed(sweep: Sweep) -> str | None:
     if best is None or n_scored < 2 or sweep.confirmed() is not None:
         return None
     found = f"{best['trial_id']} is the best of {n_scored} scored trials by one training each"
-    return f"{found}{_second_seed(sweep)}"
+    return f"{found}{second_seed(sweep)}"
 
 
-def _second_seed(sweep: Sweep) -> str:
-    """Return by how much a second seed moves a score, if that is known."""
+def second_seed(sweep: Sweep) -> str:
+    """Return by how much a second seed moves a score, as the end of a sentence; empty if it is unknown."""
     move, scale = sweep.noise(), sweep.scale()
     if move is None:
         return ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from sweeps.analysis.sweep import Sweep
-from sweeps.analysis.verdict import by_one_seed, difference, gain_sentence
+from sweeps.analysis.verdict import by_one_seed, difference, gain_sentence, second_seed
 from sweeps.cli.table import print_table
 from sweeps.record.layout import report_file
 from sweeps.record.reading import standing
@@ -146,16 +146,15 @@ def print_leaderboard(
     scale = sweep.scale(by)
     better = "lower" if scale.less_is_better else "higher"
     shown = frame if top is not None else frame.head(MOST_ROWS)
+    measured = f"{_floors(frame)}{_features(sweep)}{_luck(sweep, by)}"
     print_table(
-        f"{sweep.name}: {scale.metric}, {better} is better{_floors(frame)}{_features(sweep)}",
+        f"{sweep.name}: {scale.metric}, {better} is better{measured}",
         _with_gains(shown, scale),
         columns,
         command,
     )
     if more := len(frame) - len(shown):
         print(f"{more:,} more trials: {command} --top {len(frame)}, or --format csv, prints them")
-    if isinstance(sweep, Sweep) and by in {None, sweep.metric} and (luck := by_one_seed(sweep)):
-        print(luck)
     failures = sweep.failures()
     if len(failures):
         counts = ", ".join(f"{n} {kind} (loss {loss})" for kind, loss, n in failures.itertuples(index=False))
@@ -181,6 +180,12 @@ def _features(sweep: "Sweep | Sweeps") -> str:
     """Return the accuracy of the classifier that measures the scores, as part of a title."""
     accuracy = accuracy_of(sweep.facts)
     return f"; by a classifier of {100 * accuracy.share:.1f} % accuracy" if accuracy else ""
+
+
+def _luck(sweep: "Sweep | Sweeps", by: str | None) -> str:
+    """Return by how much a second seed moves a score, if no trial has one, as part of a title."""
+    is_by_one_seed = isinstance(sweep, Sweep) and by in {None, sweep.metric} and by_one_seed(sweep)
+    return second_seed(sweep) if isinstance(sweep, Sweep) and is_by_one_seed else ""
 
 
 def _with_gains(frame: pd.DataFrame, scale: "Scale") -> pd.DataFrame:
