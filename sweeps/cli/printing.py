@@ -43,21 +43,11 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
         sweep.name,
         f"{counts or 'no trial was started'}, in {duration(summary['seconds'])}{confirming}",
     )
-    best, metric = summary["best"], sweep.metric
+    best = summary["best"]
     if summary["constraints"]:
         yield "bounds", _bounds_line(summary["constraints"])
     if best:
-        params = format_params(best["params"])
-        yield "best", f"{metric} {best[metric]:.4g}  {best['trial_id']}  {params}"
-        if luck := by_one_seed(sweep):
-            yield "seeds", luck
-        if summary["baseline"]:
-            yield "defaults", _defaults_line(sweep, best, summary["baseline"])
-        if summary["floors"]:
-            yield "floor", _floor_line(metric, summary)
-        if accuracy := accuracy_of(sweep.facts):
-            weak = ": a weak one, so look at samples too" if accuracy.is_weak else ""
-            yield "features", f"of a classifier that is {accuracy}{weak}"
+        yield from _score_lines(sweep, summary)
         yield "samples", str(sweep.samples_file(best["trial_id"]))
     if report_file(sweep.folder).exists():
         yield "report", str(report_file(sweep.folder))
@@ -78,6 +68,22 @@ def _bounds_line(constraints: dict[str, Any]) -> str:
     return (
         f"{' and '.join(constraints['constraints'])}: {counted(met, 'trial')} within, {broken} outside{none}"
     )
+
+
+def _score_lines(sweep: Sweep, summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the lines on the best score: what it compares with, and how far it can be trusted."""
+    best, metric = summary["best"], sweep.metric
+    params = format_params(best["params"])
+    yield "best", f"{metric} {best[metric]:.4g}  {best['trial_id']}  {params}"
+    if luck := by_one_seed(sweep):
+        yield "seeds", luck
+    if summary["baseline"]:
+        yield "defaults", _defaults_line(sweep, best, summary["baseline"])
+    if summary["floors"]:
+        yield "floor", _floor_line(metric, summary)
+    if accuracy := accuracy_of(sweep.facts):
+        weak = ": a weak one, so look at samples too" if accuracy.is_weak else ""
+        yield "features", f"of a classifier that is {accuracy}{weak}"
 
 
 def _floor_line(metric: str, summary: dict[str, Any]) -> str:
