@@ -52,9 +52,7 @@ class Frames:
     @cached_property
     def replicas(self) -> pd.DataFrame:
         """One row per trial of the confirmation (:attr:`sweeps.Sweep.replicas`)."""
-        frame = self._frame(self.record.replicas)
-        frame.insert(1, "of", [row["of"] for row in self.record.replicas])
-        return frame
+        return self._frame(self.record.replicas)
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -66,6 +64,11 @@ class Frames:
     def with_final(self) -> list[str]:
         """The trials that have final scores."""
         return [row["trial_id"] for row in self.record.trials if row["final"] is not None]
+
+    @property
+    def has_seeds(self) -> bool:
+        """Whether the search trained a configuration on further seeds."""
+        return any(row["of"] for row in self.record.trials)
 
     def scale(self, by: str | None = None) -> Scale:
         """Return the scale on which scores of a metric are compared, by default of the primary metric.

@@ -51,7 +51,8 @@ def judge(frames: Frames, leaderboard: Leaderboard, trial_id: str) -> Judgement:
         return _not_significant("the trial has the default configuration")
     confirmed = leaderboard.confirmation(scale)
     if confirmed is None:
-        return Judgement(None, "each configuration was trained on one seed only")
+        on_one = "each configuration was trained on one seed only"
+        return Judgement(None, "no configuration was trained on fresh seeds" if frames.has_seeds else on_one)
     if not confirmed.is_finished:
         return Judgement(None, "the confirmation is not finished")
     if not {trial_id, defaults} <= set(frames.replicas["of"]):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sweeps.analysis.comparison import Flags
+from sweeps.analysis.configurations import Standings
 from sweeps.analysis.confirmation import TIE, WINNER, ConfirmationResult, SeedScores
 from sweeps.analysis.evidence import Evidence, Setting
 from sweeps.analysis.feasibility import feasible_column, infeasible_over_seeds
@@ -22,6 +23,9 @@ from sweeps.record.yardstick import floors_of
 from sweeps.spec.constraints import in_words
 
 _OVER_SEEDS = ["mean", "low", "high", "seeds"]
+_IN_SEARCH = ["of", "mean_in_search", "seeds_in_search"]
+"""Columns that are shown if the search trained configurations on further seeds."""
+_BY_CONFIGURATION = {"on_scale": True, "configuration": True, "is_further": True}
 _OPTIONAL = ["took_over", "retries"]
 """Columns that are shown if any trial has a value."""
 
@@ -46,6 +50,9 @@ class Leaderboard:
         """
         scale = self._frames.scale(by)
         frame = self._with_gain(scale)
+        in_search = [*_IN_SEARCH] if self._frames.has_seeds else []
+        if in_search:
+            frame = self._with_configurations(frame, scale)
         objectives = self._frames.objectives
         is_pareto = len(objectives) > 1 and scale.metric == self._frames.metric
         if is_pareto:
@@ -56,11 +63,13 @@ class Leaderboard:
             frame = self._with_seeds(frame, scale)
         if where is not None:
             frame = frame[matching(frame, where)]
-        order = {"place": True, "has_final": False, scale.metric: scale.less_is_better}
+        by_configuration = _BY_CONFIGURATION if in_search else {}
+        order = {"place": True, "has_final": False, **by_configuration}
+        order[scale.metric] = scale.less_is_better
         frame = frame.sort_values([*order], ascending=[*order.values()], kind="stable", ignore_index=True)
-        frame["rank"] = ranks(frame[scale.metric])
-        columns = ["rank", "trial_id", "status", scale.metric]
-        columns += [*(["feasible"] if self._constraints else []), *over_seeds]
+        frame["rank"] = ranks(frame[scale.metric], frame["configuration"] if in_search else None)
+        columns = ["rank", "trial_id", *in_search[:1], "status", scale.metric]
+        columns += [*(["feasible"] if self._constraints else []), *in_search[1:], *over_seeds]
         columns += [*(each["name"] for each in objectives[1:]), "pareto"] if is_pareto else []
         columns += ["samples", "floor", "floor_images", "gain", "step", "flags"]
         columns += [column for column in _OPTIONAL if frame[column].any()]
@@ -235,6 +244,29 @@ class Leaderboard:
         """The trials that break a constraint of the sweep: none of them can win."""
         return list(self.feasible.index[self.feasible.isin([False])])
 
+    def _with_configurations(self, frame: pd.DataFrame, scale: Scale) -> pd.DataFrame:
+        """Return the trials with ``mean_in_search``, ``seeds_in_search`` and the columns that order them.
+
+        A trial without a final score has no mean. It is compared by its own score. A further seed has the
+        place of the first trial of its configuration.
+        """
+        found = Standings.from_rows(self._record.trials, scale).estimates(self.evidence(scale))
+        means = pd.Series(np.where(found.can_win, found.mean, np.inf), index=found.names)
+        configuration = frame["of"].fillna(frame["trial_id"])
+        own = pd.Series(scale.to_scale(frame[scale.metric].to_numpy(dtype=float)), index=frame.index)
+        of_final = frame["has_final"]
+        seeds = configuration.map(pd.Series(found.scores.n, index=found.names)).where(of_final)
+        shown = pd.Series(scale.from_scale(found.mean), index=found.names)
+        places = frame.set_index("trial_id")["place"]
+        return frame.assign(
+            place=configuration.map(places).where(frame[scale.metric].notna(), frame["place"]),
+            configuration=configuration,
+            is_further=frame["of"].notna(),
+            on_scale=configuration.map(means).where(of_final, own),
+            mean_in_search=configuration.map(shown).where(of_final),
+            seeds_in_search=seeds.astype("Int64"),
+        )
+
     def _floors(self, samples: pd.Series, metric: str) -> pd.DataFrame:
         """Return ``floor`` and ``floor_images`` beside scores that rest on numbers of samples."""
         facts = self._record.facts
@@ -264,7 +296,8 @@ class Leaderboard:
         result = self.confirmation(scale)
         if result is None or result.winner is None:
             return tie
-        verdicts = frame["trial_id"].map(result.frame().set_index("trial_id")["verdict"])
+        configuration = frame["of"].fillna(frame["trial_id"])
+        verdicts = configuration.map(result.frame().set_index("trial_id")["verdict"])
         tie = tie.mask(verdicts.notna(), verdicts.isin([WINNER, TIE]).astype("boolean"))
         singles = frame[frame["has_final"] & verdicts.isna() & frame[scale.metric].notna()]
         values = scale.to_scale(singles[scale.metric].to_numpy(dtype=float))
@@ -272,9 +305,15 @@ class Leaderboard:
         return tie
 
 
-def ranks(scores: pd.Series) -> pd.Series:
-    """Return the ranks of scores in their order, from 1; empty where there is no score."""
-    return pd.Series(range(1, len(scores) + 1), index=scores.index, dtype="Int64").where(scores.notna())
+def ranks(scores: pd.Series, configurations: pd.Series | None = None) -> pd.Series:
+    """Return the ranks of scores in their order, from 1; empty where there is no score.
+
+    Args:
+        scores: The scores, best first.
+        configurations: The configuration of each score, if scores of one configuration share a rank.
+    """
+    places = range(len(scores)) if configurations is None else pd.factorize(configurations)[0]
+    return (pd.Series(places, index=scores.index, dtype="Int64") + 1).where(scores.notna())
 
 
 def pareto_front(frame: pd.DataFrame, objectives: Sequence[dict[str, str]]) -> pd.Series:

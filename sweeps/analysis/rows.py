@@ -13,13 +13,17 @@ COLUMN_TYPES: dict[str, Literal["Int64", "float64"]] = {
     "samples": "Int64",
     "seconds": "float64",
 }
-COLUMNS = ["trial_id", "status", "is_baseline", "flags", "took_over", "reason", "traceback", *COLUMN_TYPES]
+COLUMNS = [
+    *("trial_id", "of", "status", "is_baseline", "flags", "took_over", "reason", "traceback"),
+    *COLUMN_TYPES,
+]
 
 
 def trial_row(row: dict[str, Any], metric: str, searched: list[str]) -> dict[str, Any]:
     """Return a trial of the record as a row of :attr:`sweeps.Sweep.trials`."""
     return {
         "trial_id": row["trial_id"],
+        "of": row["of"],
         "status": row["status"],
         "is_baseline": bool(row["is_baseline"]),
         "flags": ", ".join(f"{flag} since {step}" for flag, step in row["flags"].items()),

@@ -87,14 +87,16 @@ class Sweeps:
         key = self.scale(by).metric if is_search else "mean"
         is_last = ~frame["trial_id"].isin(with_final) if is_search else frame["verdict"].isin(UNRANKED)
         is_infeasible = frame["feasible"].isin([False]) if "feasible" in frame else False
-        order = {"is_infeasible": True, "is_last": True, key: self.scale(by).less_is_better}
-        frame = frame.assign(is_infeasible=is_infeasible, is_last=is_last).sort_values(
-            [*order], ascending=[*order.values()], kind="stable", ignore_index=True
-        )
-        frame["rank"] = ranks(frame[key])
-        return frame.drop(columns=["is_infeasible", "is_last", "tie"], errors="ignore").head(
-            len(frame) if top is None else top
-        )
+        frame = frame.assign(is_infeasible=is_infeasible, is_last=is_last, compared=frame[key])
+        order = {"is_infeasible": True, "is_last": True, "compared": self.scale(by).less_is_better}
+        if has_seeds := is_search and "of" in frame:
+            frame["compared"] = frame["mean_in_search"].fillna(frame[key])
+            frame["configuration"] = frame["sweep"] + "/" + frame["of"].fillna(frame["trial_id"])
+            order["configuration"] = True
+        frame = frame.sort_values([*order], ascending=[*order.values()], kind="stable", ignore_index=True)
+        frame["rank"] = ranks(frame[key], frame["configuration"] if has_seeds else None)
+        added = ["is_infeasible", "is_last", "compared", "configuration", "tie"]
+        return frame.drop(columns=added, errors="ignore").head(len(frame) if top is None else top)
 
     def _joined(self, frames: list[pd.DataFrame]) -> pd.DataFrame:
         named = []

@@ -18,6 +18,9 @@ from sweeps.record.judging import constraints_of
 from sweeps.record.reading import Record
 from sweeps.record.yardstick import accuracy_of, floors_of
 
+_IN_SEARCH = ("mean_in_search", "seeds_in_search")
+"""What the summary of a trial says too, if the search trained configurations on further seeds."""
+
 
 def summary_of(frames: Frames, leaderboard: Leaderboard) -> dict[str, Any]:
     """Return counts of trials by status, the best trial, the defaults, the floors, the confirmation."""
@@ -26,6 +29,8 @@ def summary_of(frames: Frames, leaderboard: Leaderboard) -> dict[str, Any]:
     ranked = board["trial_id"][board["rank"].notna()].tolist()
     trials = {row["trial_id"]: trial_summary(row, frames.metric) for row in record.trials}
     baseline = next((row["trial_id"] for row in record.trials if row["is_baseline"]), None)
+    for row in json_records(board[[each for each in ("trial_id", *_IN_SEARCH) if each in board]]):
+        trials[row["trial_id"]] |= row
     can_win = [trial_id for trial_id in ranked if trial_id not in leaderboard.infeasible]
     best = trials[can_win[0]] if can_win else None
     floors, accuracy = floors_of(facts, best["samples"] if best else None), accuracy_of(facts)

@@ -95,7 +95,8 @@ class Sweep:
     def trials(self) -> pd.DataFrame:
         """One row per trial, in the order of suggestions.
 
-        ``trial_id``, ``status``, ``is_baseline``, ``flags`` (what went wrong and since which step), ``step``
+        ``trial_id``, ``of`` (the trial that this one repeats on another seed, else None), ``status``,
+        ``is_baseline``, ``flags`` (what went wrong and since which step), ``step``
         (steps reported), ``best_step`` (the step of the best report), ``search_fid`` (the score of that
         report, by which the search compares trials; ``search_kid`` if kid is the metric), ``samples``,
         ``fid`` and the other scores, ``reason`` and ``traceback`` (of a failure), ``seconds``, and a column
@@ -110,7 +111,7 @@ class Sweep:
 
     @property
     def replicas(self) -> pd.DataFrame:
-        """One row per trial of the confirmation: the columns of ``trials``, and ``of``, the finalist."""
+        """One row per trial of the confirmation, with the columns of ``trials``; ``of`` is the finalist."""
         return self._frames.replicas
 
     @property
@@ -126,6 +127,11 @@ class Sweep:
     def with_final(self) -> list[str]:
         """The trials that have final scores."""
         return self._frames.with_final
+
+    @property
+    def has_seeds(self) -> bool:
+        """Whether the search trained configurations on further seeds."""
+        return self._frames.has_seeds
 
     @property
     def searched(self) -> list[str]:
@@ -175,6 +181,11 @@ class Sweep:
 
             If the sweep optimises several metrics, the others come after the first, and ``pareto`` says
             whether no other trial is at least as good in all of them and better in one.
+
+            If the search trained configurations on further seeds, they are ranked by ``mean_in_search``, the
+            estimated mean over the ``seeds_in_search`` seeds with a score
+            (:mod:`sweeps.analysis.configurations`). The trials of one configuration follow one another and
+            have one rank; ``of`` is the first of them, and empty in its own row.
 
             If the sweep is confirmed, ``mean``, ``low`` and ``high`` (the 95 % interval of the mean) and
             ``seeds`` are those of the fresh seeds. ``tie`` says whether a trial is not significantly worse

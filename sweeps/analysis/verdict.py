@@ -60,9 +60,7 @@ def verdict(sweep: Sweep) -> str:
 
 def _search_sentence(sweep: Sweep, summary: dict[str, Any]) -> str:
     best, baseline = summary["best"], summary["baseline"]
-    metric, trials = sweep.metric, counted(sum(summary["trials"].values()), "trial")
-    score = f"with a {metric} of {number(best[metric])} ({best['samples']:,} samples)"
-    found = f"{_so_far(sweep)}{best['trial_id']} is the best of {trials} by one training each, {score}"
+    metric, found = sweep.metric, f"{_so_far(sweep)}{_best_of(sweep, summary)}"
     images = summary["floor_images"]
     fewer = images if images is not None and images < best["samples"] else None
     real = f"{_real((summary['floors'] or {}).get(metric), fewer)}{second_seed(sweep)}"
@@ -70,13 +68,13 @@ def _search_sentence(sweep: Sweep, summary: dict[str, Any]) -> str:
         return f"{found}{real}"
     if baseline["trial_id"] == best["trial_id"]:
         return f"{found}, and it is the defaults{real}"
-    comparable = metric if baseline["samples"] == best["samples"] else f"search_{metric}"
-    gain = _gain(best[comparable], baseline[comparable], sweep.scale())
+    key = comparable_score(best, baseline, metric)
+    gain = _gain(best[key], baseline[key], sweep.scale())
     return f"{found}, {gain}{real}; {sweep.judge(best['trial_id']).sentence('that gain')}"
 
 
 def by_one_seed(sweep: Sweep) -> str | None:
-    """Return that the best trial of a search is the best by one training each, and what a second seed moves.
+    """Return how many seeds the best trial of a search is the best by, and by how much a second seed moves it.
 
     Returns:
         The clause; None if the sweep is confirmed, or if fewer than two trials have a score.
@@ -85,7 +83,35 @@ def by_one_seed(sweep: Sweep) -> str | None:
     if best is None or n_scored < 2 or sweep.confirmed() is not None:
         return None
     found = f"{best['trial_id']} is the best of {n_scored} scored trials by one training each"
+    if seeds := best.get("seeds_in_search"):
+        n = counted(int(sweep.trials["of"].isna().sum()), "configuration")
+        mean = f"{number(best['mean_in_search'])} over {counted(seeds, 'seed')}"
+        found = f"{best['trial_id']} is the best of {n} by its estimated mean of {mean}"
     return f"{found}{second_seed(sweep)}"
+
+
+def _best_of(sweep: Sweep, summary: dict[str, Any]) -> str:
+    """Return which trial is the best, of how many, and its score."""
+    best, metric = summary["best"], sweep.metric
+    samples = f"{best['samples']:,} samples"
+    if best.get("seeds_in_search"):
+        n = counted(int(sweep.trials["of"].isna().sum()), "configuration")
+        mean = f"{number(best['mean_in_search'])} ({counted(best['seeds_in_search'], 'seed')}, {samples})"
+        return f"{best['trial_id']} is the best of {n} by its estimated mean {metric} of {mean}"
+    trials = counted(sum(summary["trials"].values()), "trial")
+    score = f"with a {metric} of {number(best[metric])} ({samples})"
+    return f"{best['trial_id']} is the best of {trials} by one training each, {score}"
+
+
+def comparable_score(best: dict[str, Any], baseline: dict[str, Any], metric: str) -> str:
+    """Return the key of the score by which two summaries of trials are compared.
+
+    It is the mean over the search's seeds if both have one, else the final score or, if the scores rest on
+    different numbers of samples, the score of the best report.
+    """
+    if None not in (best.get("mean_in_search"), baseline.get("mean_in_search")):
+        return "mean_in_search"
+    return metric if baseline["samples"] == best["samples"] else f"search_{metric}"
 
 
 def second_seed(sweep: Sweep) -> str:

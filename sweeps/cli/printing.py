@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from sweeps.analysis.sweep import Sweep
-from sweeps.analysis.verdict import by_one_seed, difference, gain_sentence, second_seed
+from sweeps.analysis.verdict import (
+    by_one_seed,
+    comparable_score,
+    difference,
+    gain_sentence,
+    second_seed,
+)
 from sweeps.cli.table import print_table
 from sweeps.record.layout import report_file
 from sweeps.record.reading import standing
@@ -97,10 +103,10 @@ def _floor_line(metric: str, summary: dict[str, Any]) -> str:
 
 def _defaults_line(sweep: Sweep, best: dict[str, Any], baseline: dict[str, Any]) -> str:
     """Return the score of the defaults and the best trial's gain over it, both of as many samples."""
-    comparable = sweep.metric if baseline["samples"] == best["samples"] else f"search_{sweep.metric}"
-    score = baseline[comparable]
-    gain = f"the best is {difference(best[comparable], score, sweep.scale())}"
-    if best["trial_id"] == baseline["trial_id"] or best[comparable] == score:
+    key = comparable_score(best, baseline, sweep.metric)
+    score = baseline[key]
+    gain = f"the best is {difference(best[key], score, sweep.scale())}"
+    if best["trial_id"] == baseline["trial_id"] or best[key] == score:
         gain = "no trial is better than the defaults"
     return f"{sweep.metric} {score:.4g}  {baseline['trial_id']}  {gain}"
 

@@ -71,11 +71,17 @@ class Budget:
     """A time budget in seconds, from now on; None for no end."""
 
     def __init__(self, seconds: float | None) -> None:
-        self._end = monotonic() + (inf if seconds is None else seconds)
+        self._seconds = inf if seconds is None else seconds
+        self._start = monotonic()
         self.is_over = False
+
+    @property
+    def used(self) -> float:
+        """The share of the time that is used up, from 0; 0 for a budget without an end."""
+        return (monotonic() - self._start) / self._seconds
 
     def check(self) -> None:
         """Raise BudgetOver once the time is used up."""
-        if monotonic() > self._end:
+        if monotonic() - self._start > self._seconds:
             self.is_over = True
             raise BudgetOver

@@ -136,8 +136,9 @@ class Session:
         spec, before = self._spec, past or Past([], {})
         warm_start = scored_trials(spec, earlier) if earlier else ()
         ledger = Ledger(self._folder, self._content, change=self._change, warm_start=warm_start)
-        given = read_facts(self._folder).get(WARM_START, [])
-        searcher = Search(spec, self._folder.name, self._folder, given, past)
+        facts = read_facts(self._folder)
+        given, extractor = facts.get(WARM_START, []), facts.get("extractor")
+        searcher = Search(spec, self._folder.name, self._folder, given, past, extractor, self._time_used)
         stage = _Stage(
             searcher=searcher,
             scheduler=scheduler(spec, before),
@@ -148,6 +149,10 @@ class Session:
             remarks=[ledger.restored] if ledger.restored else [],
         )
         return self._train(stage, ledger)
+
+    def _time_used(self) -> float:
+        """Return the share of the time budget that is used up."""
+        return max((end.used for end in self._ends if isinstance(end, Budget)), default=0.0)
 
     def confirm(self, settings: Confirm) -> Status:
         """Confirm the best configurations, if any, and return COMPLETED once all trainings have ended."""

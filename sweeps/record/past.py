@@ -36,6 +36,11 @@ class Past:
         )
 
     @property
+    def trials(self) -> list[Trial]:
+        """The trials with their present parameters, one a row."""
+        return [_trial(row) for row in self.rows]
+
+    @property
     def unfinished(self) -> list[Trial]:
         """The trials that were running when the sweep stopped, in the order of suggestions."""
         return [_trial(row) for row in self.rows if row["status"] in UNFINISHED]

@@ -21,7 +21,8 @@ class Trial:
         config: Every parameter, the seed among them.
         is_baseline: Whether the searched parameters are the defaults.
         stage: The stage that the trial belongs to.
-        of: In a confirmation, the trial of the search that is repeated on another seed.
+        of: The trial of the search that this one repeats on another seed: in a confirmation, or if the search
+            trains a leading configuration on a further seed. None for a configuration's first training.
         drawn: The values that Optuna drew for ``params``, for its replay on resume; None if it drew none.
     """
 

@@ -7,17 +7,19 @@ from typing import Any
 
 from optuna.trial import FixedTrial, FrozenTrial, Trial, TrialState, create_trial
 
+from sweeps.analysis.statistics import Scale
 from sweeps.record.judging import judged_metrics
 from sweeps.record.past import UNFINISHED, Past
 from sweeps.record.status import FAILURES, Status
 from sweeps.search.penalty import WorstScores, WorstViolations
+from sweeps.search.seeds import mean_score
 from sweeps.search.suggestion import SCORE
 from sweeps.spec.constraints import Constraint
 from sweeps.spec.sections import Metric
 from sweeps.spec.space import Space
 
-TRIAL_ID, DIVERGED = "trial_id", "diverged"
-"""The attributes of Optuna's trials that hold the trial's name, and why it diverged."""
+TRIAL_ID, DIVERGED, SEEDS = "trial_id", "diverged", "seeds"
+"""The attributes of Optuna's trials: the name, why the trial diverged, the number of seeds of its mean."""
 
 
 def earlier_trial(space: Space, content: Mapping[str, Any]) -> FrozenTrial:
@@ -43,7 +45,8 @@ def ended_trials(
 ) -> list[FrozenTrial]:
     """Return every ended trial of a search as a sampler that reads the record is given it.
 
-    A trial outside of the space is left out: its sampler knows nothing of it.
+    A trial outside of the space is left out: its sampler knows nothing of it. A configuration with several
+    seeds is one trial, with the mean over the seeds.
 
     Args:
         space: The searched space.
@@ -52,7 +55,7 @@ def ended_trials(
         earlier: The trials that the sampler was given before them.
         constraints: The constraints of the sweep.
     """
-    rows = [row for row in past.rows if space.contains(row["params"])]
+    rows = [row for row in _with_means(past.rows, metrics) if space.contains(row["params"])]
     penalties = _penalties(rows, metrics, past, earlier)
     violations = _violations(rows, constraints, earlier)
     trials = []
@@ -80,6 +83,23 @@ def _violations(
         if row["status"] == Status.DIVERGED:
             found[row["trial_id"]] = worst.values
     return found
+
+
+def _with_means(rows: Sequence[dict[str, Any]], metrics: Sequence[Metric]) -> Iterator[dict[str, Any]]:
+    """Yield the first training of each configuration, with the mean over its seeds if there are several.
+
+    ``seeds`` is the number of seeds with a score.
+    """
+    scale = Scale(metrics[0].name, less_is_better=metrics[0].goal == "minimize")
+    scores: dict[str, list[float]] = {}
+    for row in rows:
+        if row["status"] == Status.COMPLETED:
+            scores.setdefault(row["of"] or row["trial_id"], []).append(row["score"])
+    for row in rows:
+        of_row = scores.get(row["trial_id"], [])
+        if not row["of"]:
+            mean = {"mean": mean_score(of_row, scale)} if len(of_row) > 1 else {}
+            yield {**row, "seeds": len(of_row), **mean}
 
 
 def _penalties(
@@ -121,7 +141,8 @@ def _ended_trial(
     state, values = _state(row), None
     reported = {report["step"]: report[SCORE] for report in reported_scores(row, past, metrics)}
     if state is TrialState.COMPLETE:
-        values = penalty or last_result(row, metrics)["objectives"]
+        mean = [row["mean"]] if "mean" in row else None
+        values = penalty or mean or last_result(row, metrics)["objectives"]
     elif state is TrialState.PRUNED and reported:
         values = [[*reported.values()][-1]]
     trial = create_trial(
@@ -130,7 +151,11 @@ def _ended_trial(
         params=fixed.params,
         distributions=fixed.distributions,
         intermediate_values=reported,
-        user_attrs={TRIAL_ID: row["trial_id"]} | ({DIVERGED: row["reason"]} if penalty else {}),
+        user_attrs={
+            TRIAL_ID: row["trial_id"],
+            **({DIVERGED: row["reason"]} if penalty else {}),
+            **({SEEDS: row["seeds"]} if row["seeds"] > 1 else {}),
+        },
     )
     trial.datetime_start = datetime.fromtimestamp(row["started_at"])
     trial.datetime_complete = datetime.fromtimestamp(row["ended_at"])

@@ -36,10 +36,16 @@ class _Named:
     trial_id: str
 
 
+def _is_further_seed(trial: Trial) -> bool:
+    """Return whether a trial repeats a configuration on a further seed."""
+    return bool(trial.config.get("of"))
+
+
 class _OwnRules(TrialScheduler):
     """Knows trials by the sweep's names, so that an earlier run can be replayed, and spares the baseline.
 
-    The baseline is never stopped: every gain is measured against the whole training of the baseline. If a
+    The baseline is never stopped: every gain is measured against the whole training of the baseline. A
+    training of a configuration on a further seed is neither stopped nor compared with other trials. If a
     trial resumes after its worker died, reports that it makes again are not judged again.
     """
 
@@ -48,9 +54,12 @@ class _OwnRules(TrialScheduler):
         self._judged: dict[str, int] = {}
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:  # noqa: ANN401
-        super().on_trial_add(tune_controller, _Named(trial.config["trial_id"]))
+        if not _is_further_seed(trial):
+            super().on_trial_add(tune_controller, _Named(trial.config["trial_id"]))
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:  # noqa: ANN401
+        if _is_further_seed(trial):
+            return str(TrialScheduler.CONTINUE)
         named = _Named(trial.config["trial_id"])
         if result[TIME] <= self._judged.get(named.trial_id, 0):
             return str(TrialScheduler.CONTINUE)
@@ -59,18 +68,23 @@ class _OwnRules(TrialScheduler):
         return TrialScheduler.CONTINUE if trial.config["is_baseline"] else decision
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:  # noqa: ANN401
-        super().on_trial_complete(tune_controller, _Named(trial.config["trial_id"]), result)
+        if not _is_further_seed(trial):
+            super().on_trial_complete(tune_controller, _Named(trial.config["trial_id"]), result)
 
     def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:  # noqa: ANN401
-        super().on_trial_remove(tune_controller, _Named(trial.config["trial_id"]))
+        if not _is_further_seed(trial):
+            super().on_trial_remove(tune_controller, _Named(trial.config["trial_id"]))
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:  # noqa: ANN401
-        super().on_trial_error(tune_controller, _Named(trial.config["trial_id"]))
+        if not _is_further_seed(trial):
+            super().on_trial_error(tune_controller, _Named(trial.config["trial_id"]))
 
     def replay(self, past: Past, metric: Metric) -> None:
         """Judge the reports of an earlier run in order, so that the rungs are as they were."""
         better = min if metric.goal == "minimize" else max
         for row, reports in past.judged_reports():
+            if row["of"]:
+                continue
             named = _Named(row["trial_id"])
             super().on_trial_add(None, named)
             scores: list[float] = []

@@ -1,6 +1,6 @@
 """Suggest the next trial: Ray Tune's bridge to Optuna, with every trial in its true final state."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from sweeps.search.samplers import (
     naming_the_sampler,
     sampler_for,
 )
+from sweeps.search.seeds import FurtherSeeds
 from sweeps.search.suggestion import SCORE, metrics_of, status_of, suggestion
 from sweeps.spec.domains import Scalar
 from sweeps.spec.model import SweepSpec
@@ -50,6 +51,10 @@ class Search(OptunaSearch):
     is not given the baseline. No point of a finite space is tried twice: if a sampler suggests a point again,
     an untried one replaces it, until all points have been tried.
 
+    With ``early_terminate: {seeds: N}``, the last trials train leading configurations on further seeds
+    (:mod:`sweeps.search.seeds`). The sampler is not given such a trial: the mean over the seeds becomes the
+    value of the configuration's first trial.
+
     Args:
         spec: The sweep.
         name: The sweep's name, with which the names of its trials begin.
@@ -57,6 +62,8 @@ class Search(OptunaSearch):
         earlier: The trials of an earlier sweep of the same space, as
             :func:`sweeps.search.warmstart.scored_trials` returns them.
         past: The trials of an earlier run of this sweep; unfinished ones are suggested first.
+        extractor: The SHA-256 of the extractor, if it is known yet.
+        used: Returns the share of the time budget that is used up, from 0 to 1.
 
     Attributes:
         fault: The error of the sampler that stops the sweep, or None.
@@ -69,6 +76,8 @@ class Search(OptunaSearch):
         folder: Path,
         earlier: Sequence[Mapping[str, Any]] = (),
         past: Past | None = None,
+        extractor: str | None = None,
+        used: Callable[[], float] | None = None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._spec = spec
@@ -84,6 +93,7 @@ class Search(OptunaSearch):
         suggested = {row["number"] for row in self._past.rows}
         self._numbers = [number for number in range(spec.trials - 1, -1, -1) if number not in suggested]
         self._untried = untried_points(spec, tried)
+        self._seeds = FurtherSeeds(spec, extractor, used)
         goals = ["min" if metric.goal == "minimize" else "max" for metric in spec.metric]
         super().__init__(
             space=spec.space.suggest,
@@ -97,8 +107,11 @@ class Search(OptunaSearch):
         self._violations = WorstViolations(spec.parsed_constraints)
         for content in earlier:
             self._add_earlier(content)
-        for row in self._past.rows:
-            if spec.space.contains(row["params"]):
+        for row, trial in zip(self._past.rows, self._past.trials, strict=True):
+            self._seeds.replay(trial, row)
+            if trial.of:
+                self._tell_mean(trial.of)
+            elif spec.space.contains(row["params"]):
                 self._replay(row)
         for point in _enqueued(spec, tried, has_baseline=0 in suggested):
             self._ot_study.enqueue_trial(point)
@@ -109,8 +122,15 @@ class Search(OptunaSearch):
 
     @property
     def exhausted(self) -> bool:
-        """Whether every point of the space has been suggested."""
-        return self._untried is not None and not self._untried and not self._waiting
+        """Whether every point of the space has been suggested, on every seed that it needs."""
+        if not self._all_tried or self._waiting:
+            return False
+        return not (self._numbers and self._seeds.can_follow(all_tried=True))
+
+    @property
+    def _all_tried(self) -> bool:
+        """Whether every point of a finite space has been suggested."""
+        return self._untried is not None and not self._untried
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Return the next trial, as a mapping that :func:`trial_of` reads; FINISHED when there is none.
@@ -128,9 +148,10 @@ class Search(OptunaSearch):
         if trial is None:
             return None if self._running else str(Searcher.FINISHED)
         self._running[trial_id] = trial
+        self._seeds.start(trial)
         if trial_id in self._ot_trials:
             self._ot_trials[trial_id].set_user_attr(TRIAL_ID, trial.trial_id)
-        own = {"stop_on": self._spec.stop_on} | (
+        own = {"stop_on": [] if trial.of else self._spec.stop_on} | (
             {"checkpoint_every_s": 0.0} if self._spec.is_population_based else {}
         )
         return suggestion(self._spec, self._folder, trial, self._past) | own
@@ -154,9 +175,12 @@ class Search(OptunaSearch):
         """End a trial in the study; the recorder calls :meth:`retry` or :meth:`give_up` after a failure."""
         if error:
             return
-        self._running.pop(trial_id, None)
+        ended = self._running.pop(trial_id, None)
         if trial_id in self._ot_trials:
             self._tell(self._ot_trials[trial_id], result)
+        if ended:
+            self._seeds.end(ended, result)
+            self._tell_mean(ended.of)
 
     def retry(self, trial_id: str, past: Past) -> None:
         """Suggest a failed trial again, which resumes from ``past``; it stays running in the study."""
@@ -168,7 +192,7 @@ class Search(OptunaSearch):
 
     def give_up(self, trial_id: str) -> None:
         """End a trial in the study as failed."""
-        self._running.pop(trial_id)
+        self._seeds.end(self._running.pop(trial_id), None)
         if trial_id in self._ot_trials:
             self._tell(self._ot_trials[trial_id], None)
 
@@ -197,6 +221,16 @@ class Search(OptunaSearch):
         """Give a trial its violations of constraints, if the sampler does not warn that it ignores them."""
         if self._spec.method != "cmaes":
             set_constraints(trial, violations)
+
+    def _tell_mean(self, first: str | None) -> None:
+        """Make the mean over a configuration's seeds the value of its first trial in the study.
+
+        Optuna does not let a finished trial be told again, so the value is replaced in the study in memory.
+        """
+        mean = first and self._seeds.mean_score(first)
+        for trial in self._ot_study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]) if mean else ():
+            if trial.user_attrs.get(TRIAL_ID) == first:
+                trial.value = mean
 
     def close(self) -> None:
         """End the trials that still run in the study as failed."""
@@ -235,6 +269,10 @@ class Search(OptunaSearch):
         if not self._numbers:
             return None
         number = self._numbers[-1]
+        seed = self._seeds.next(self._name, number, all_tried=self._all_tried)
+        if seed is not None:
+            self._numbers.pop()
+            return seed
         params = self._next_params(trial_id, number)
         if params is None:
             return None

@@ -18,7 +18,7 @@ from sweeps.record.judging import constraints_of
 from sweeps.record.ledger import WARM_START
 from sweeps.record.past import Past
 from sweeps.record.reading import Record, read_ledger
-from sweeps.search.replay import TRIAL_ID, earlier_trial, ended_trials
+from sweeps.search.replay import SEEDS, TRIAL_ID, earlier_trial, ended_trials
 from sweeps.spec.domains import AnyDomain
 from sweeps.spec.sections import Metric
 from sweeps.spec.space import Space, fixed_values, searched_domains
@@ -70,10 +70,13 @@ def _is_brought_up(file: Path, directions: Sequence[Goal], trials: Sequence[Froz
 
 
 def _key(trial: FrozenTrial) -> tuple[Any, ...]:
-    """Return what tells a trial from all others: one that is trained again ends at another time."""
+    """Return what tells a trial from all others.
+
+    One that is trained again ends at another time, and a further seed changes the value.
+    """
     if WARM_START in trial.user_attrs:
         return WARM_START, trial.user_attrs[WARM_START]
-    return trial.user_attrs.get(TRIAL_ID), trial.datetime_complete
+    return trial.user_attrs.get(TRIAL_ID), trial.datetime_complete, trial.user_attrs.get(SEEDS)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def conflicts(source: Source, faults: Sequence[Fault]) -> list[Fault]:
     found = list(faults)
     checks = (
         *(_condition_faults, _method_faults, _constraint_faults, _population_faults),
-        *(_point_faults, _loop_faults),
+        *(_seeds_faults, _point_faults, _loop_faults),
     )
     for check in checks:
         spec = _valid_part(source.content, [fault.path for fault in found])
@@ -147,6 +147,22 @@ def _population_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
         elif spec.parameters[name].when:
             message = f"pbt changes {name} during a training, and conditions must not change: remove when"
             yield source.fault((*path, "when"), message, of_key=True)
+
+
+def _seeds_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+    """Yield what prevents a search from training configurations on further seeds."""
+    if spec.early_terminate.seeds == 1:
+        return
+    path: KeyPath = ("early_terminate", "seeds")
+    if spec.is_population_based:
+        message = "pbt changes the parameters of a training, which no other seed can repeat: remove seeds"
+        yield source.fault(path, message, of_key=True)
+    if len(spec.metric) > 1:
+        message = "seeds compares configurations by the mean of one metric: type one metric, or remove seeds"
+        yield source.fault(path, message, of_key=True)
+    if "seed" in spec.parameters:
+        message = "early_terminate.seeds chooses the seed of each training: remove seed here, or seeds there"
+        yield source.fault(("parameters", "seed"), message, of_key=True)
 
 
 def _point_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:

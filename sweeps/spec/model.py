@@ -24,6 +24,9 @@ from sweeps.spec.training import check_loop_path, hyperparameters_of
 FIRST_FRESH_SEED = 2**32
 """Seeds of a search lie below it, unless the file sets ``seed`` otherwise."""
 
+SEEDS_SHARE = 1 / 4
+"""The share of the trials, and of the time budget, that trains leading configurations on further seeds."""
+
 BUDGET = ("steps", "batch_size", "report_every", "eval_samples", "final_samples")
 """The parameters that determine how much a trial costs, and how many samples its scores have.
 
@@ -254,11 +257,28 @@ class SweepSpec(StrictModel):
 
     @property
     def max_trials(self) -> int:
-        """The most trials: ``trials``, or the points of a finite space and the baseline if they are fewer."""
+        """The most trials: ``trials``, or those that the seeds of a finite space allow if they are fewer."""
         size = self.space.size()
         if size is None:
             return self.trials
-        return min(self.trials, size + (not self.space.contains(self.baseline)))
+        points = size + (not self.space.contains(self.baseline))
+        return min(self.trials, points * self.early_terminate.seeds)
+
+    @property
+    def max_configurations(self) -> int:
+        """The most configurations that are tried; a finite space may have fewer points."""
+        size, most = self.space.size(), self.trials - self.seed_trials
+        return most if size is None else min(most, size + (not self.space.contains(self.baseline)))
+
+    @property
+    def seed_trials(self) -> int:
+        """The number of trials at the end that train leading configurations on further seeds.
+
+        The first points are tried in any case.
+        """
+        if self.early_terminate.seeds == 1:
+            return 0
+        return max(0, min(int(self.trials * SEEDS_SHARE), self.trials - len(self.first_points())))
 
     def first_points(self) -> list[dict[str, Scalar]]:
         """Return the points to try first, with all parameters: the baseline, then those of the file."""

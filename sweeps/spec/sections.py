@@ -120,6 +120,13 @@ class EarlyTerminate(StrictModel):
         None, ge=1, le=10**9, description="W&B's alternative to min_iter, which is then max_iter / eta ** s."
     )
     s: int | None = Field(None, ge=1, le=30, description="The number of rungs below max_iter.")
+    seeds: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="The most trainings of one configuration: with more than 1, the last quarter of the"
+        " trials, and of the time budget, trains the configurations that lead on further seeds.",
+    )
 
     @model_validator(mode="after")
     def _check_rungs(self) -> "EarlyTerminate":

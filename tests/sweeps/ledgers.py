@@ -143,8 +143,11 @@ def write_generator(folder, trial_id, **params):
 CONFIG = {"steps": 10, "eval_samples": 200, "final_samples": 1000, "loss": "bce"}
 
 
-def write_search(results, *fids, name="tiny", spec=None, facts=None):
-    """Write a sweep with a completed trial for each fid; the first trial is the baseline."""
+def write_search(results, *fids, name="tiny", spec=None, facts=None, further=()):
+    """Write a sweep with a completed trial for each fid; the first trial is the baseline.
+
+    ``further`` has the number of a trial and a fid, or None if it diverged, of each further seed.
+    """
     folder = create_sweep_folder(results, name, exact=True)
     ledger = Ledger(folder, {"name": name, "dataset": "mnist-5k"} | (spec or {}))
     ledger.describe({"extractor": "sha256:0", "floors": {"fid": 7.0, "kid": 0.1}} | (facts or {}))
@@ -152,6 +155,15 @@ def write_search(results, *fids, name="tiny", spec=None, facts=None):
         params = {"lr": 0.1 * (number + 1)}
         trial_id = f"{name}-{number:04d}"
         ledger.start(Trial(trial_id, number, params, CONFIG | params | {"seed": number}, number == 0))
+        ledger.report(trial_id, 10, {"fid": fid, "kid": fid / 10}, fid)
+        ledger.end(trial_id, Status.COMPLETED, final={"fid": fid + 1, "kid": fid / 10})
+    for number, (of, fid) in enumerate(further, len(fids)):
+        params, trial_id = {"lr": 0.1 * (of + 1)}, f"{name}-{number:04d}"
+        config = CONFIG | params | {"seed": number}
+        ledger.start(Trial(trial_id, number, params, config, is_baseline=False, of=f"{name}-{of:04d}"))
+        if fid is None:
+            ledger.end(trial_id, Status.DIVERGED, "g_loss is nan")
+            continue
         ledger.report(trial_id, 10, {"fid": fid, "kid": fid / 10}, fid)
         ledger.end(trial_id, Status.COMPLETED, final={"fid": fid + 1, "kid": fid / 10})
     ledger.close(Status.COMPLETED)

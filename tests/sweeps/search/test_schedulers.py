@@ -44,7 +44,7 @@ def past_of(numbers, stopped):
     for number in numbers:
         trial_id = f"tiny-{number:04d}"
         status = "pruned" if stopped[number] else "completed"
-        rows.append({"trial_id": trial_id, "status": status, "config": {"report_every": 10}})
+        rows.append({"trial_id": trial_id, "of": None, "status": status, "config": {"report_every": 10}})
         made = CURVES[number][: stopped[number] or 4]
         reports[trial_id] = [{"step": 10 * (i + 1), "fid": fid} for i, fid in enumerate(made)]
     return Past(rows, reports)

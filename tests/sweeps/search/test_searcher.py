@@ -177,7 +177,7 @@ def test_a_resumed_search_knows_what_was_told_and_what_is_left_of_its_points(mak
     first, second = (trial_of(search.suggest(tune_id)) for tune_id in "ab")
     search.on_trial_complete(trial_id="a", result=result("completed", 50.0))
     left = {"take_overs": [], "step": 20, "score": 50.0, "best_metrics": {"fid": 50.0}, "reason": None}
-    left["final"] = None
+    left |= {"final": {"fid": 50.0}}
     rows = [
         asdict(trial) | left | {"status": status}
         for trial, status in ((first, "completed"), (second, "running"))
@@ -201,7 +201,7 @@ def as_rows(trials, results):
             asdict(trial)
             | {"status": status, "take_overs": [], "step": 10 * len(scores), "score": best}
             | {"best_metrics": scores and {"fid": best}, "reason": "g_loss is nan at step 3"}
-            | {"final": None, "started_at": 0.0, "ended_at": 1.0}
+            | {"final": {"fid": best} if status == "completed" else None, "started_at": 0.0, "ended_at": 1.0}
         )
         reports[trial.trial_id] = [
             {"step": 10 * (index + 1), "fid": score} for index, score in enumerate(scores)
@@ -281,8 +281,8 @@ def test_what_was_rounded_is_told_again_as_it_was_drawn(make_search, tmp_path):
         score = trial.params["batch_size"] + 100 * trial.params["leaky_slope"]
         search.on_trial_complete(trial_id=str(number), result=result("completed", score))
         given = {"take_overs": [], "step": 10, "score": score, "best_metrics": {"fid": score}, "reason": None}
-        given["final"] = None
-        rows.append(json.loads(json.dumps(asdict(trial))) | given | {"status": "completed"})
+        given |= {"final": {"fid": score}, "status": "completed"}
+        rows.append(json.loads(json.dumps(asdict(trial))) | given)
     unbroken = trial_of(search.suggest("next"))
     search.close()
     resumed = Search(search._spec, "tiny", tmp_path, past=Past(rows, {}))
