@@ -1,6 +1,6 @@
 """Run all benchmarks that take minutes: ``python -m benchmarks``, at most 40 minutes on 2 cores.
 
-``in_full``, ``record`` and ``search`` take longer and have commands of their own.
+``in_full``, ``replicas`` and ``search`` take longer and have commands of their own.
 
 The command writes ``benchmarks/RESULTS.md``, and exits with 1 if any figure misses its target.
 """

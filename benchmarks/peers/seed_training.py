@@ -7,12 +7,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from benchmarks.record import LONG
 from benchmarks.step import Pictures, cycle_of
+from benchmarks.worlds import WORLDS
 from gan_core import Evaluator, load_dataset
 from tests.gan_core.seed_loop import SeedTrainer, mlp_pair
 
-SAMPLES, GENERATED_AT_ONCE = int(str(LONG.fixed["eval_samples"])), 250
+SIZES = ("batch_size", "steps", "report_every", "eval_samples")
+FIXED = {name: int(WORLDS["mlp-lsgan-4000"].fixed[name]) for name in SIZES}
+GENERATED_AT_ONCE = 250
 
 
 class Digits:
@@ -23,7 +25,7 @@ class Digits:
         data = load_dataset("mnist-5k")
         self._evaluator = Evaluator(data)
         self._loader = DataLoader(
-            Pictures(data.train), batch_size=LONG.batch_size, shuffle=True, drop_last=True
+            Pictures(data.train), batch_size=FIXED["batch_size"], shuffle=True, drop_last=True
         )
 
     def fids(self, noise_dim: int, lr: float, beta1: float, leaky_slope: float) -> Iterator[float]:
@@ -33,9 +35,9 @@ class Digits:
         trainer.d_optimizer = torch.optim.Adam(trainer.discriminator.parameters(), lr, (beta1, 0.999))
         trainer.g_optimizer = torch.optim.Adam(trainer.generator.parameters(), lr, (beta1, 0.999))
         batches = enumerate(cycle_of(self._loader), start=1)
-        for step, (real, _) in islice(batches, LONG.steps):
-            trainer.step(real, _noise(LONG.batch_size, noise_dim))
-            if step % LONG.report_every == 0:
+        for step, (real, _) in islice(batches, FIXED["steps"]):
+            trainer.step(real, _noise(FIXED["batch_size"], noise_dim))
+            if step % FIXED["report_every"] == 0:
                 images = _images(trainer, noise_dim)
                 if not images.isfinite().all():
                     return
@@ -48,5 +50,5 @@ def _noise(n: int, noise_dim: int) -> Tensor:
 
 def _images(trainer: SeedTrainer, noise_dim: int) -> Tensor:
     with torch.no_grad():
-        images: Tensor = trainer.generator(_noise(SAMPLES, noise_dim))
+        images: Tensor = trainer.generator(_noise(FIXED["eval_samples"], noise_dim))
     return images.reshape(-1, 1, 28, 28)

@@ -10,12 +10,13 @@ from benchmarks.in_full import (
     OURS,
     PEERS,
     Search,
+    compared,
     course,
     least_fid,
     prepared,
-    ratio,
     running,
     space_file,
+    time_ratio,
 )
 from sweeps.spec.reading import load_spec
 
@@ -51,11 +52,19 @@ def test_an_interrupted_search_leaves_no_process(tmp_path, monkeypatch):
 
 def test_searches_are_compared_at_the_lowest_fid_that_both_reached():
     ours, theirs = [(10.0, 900.0), (20.0, 400.0), (60.0, 100.0)], [(50.0, 950.0), (300.0, 350.0)]
-    figure = ratio("Ray Tune", ours, theirs)
-    assert figure.measured == 300 / 60
-    assert "350" in figure.name
-    assert not figure.is_reached
-    assert ratio("Ray Tune", theirs, ours).measured == 60 / 300
+    assert time_ratio(ours, theirs) == 300 / 60
+    assert time_ratio(theirs, ours) == 60 / 300
+
+
+def test_rounds_are_compared_in_pairs():
+    ours = [[(10.0, 100.0)], [(20.0, 400.0)], [(30.0, 200.0)]]
+    theirs = [[(10.0, 900.0)], [(10.0, 200.0)], [(10.0, 1400.0)]]
+    figures = {figure.name: figure for figure in compared(485, {OURS: ours, "Optuna": theirs}, 1)}
+    ratio = figures["times as high a lowest fid by Optuna"]
+    assert (ratio.measured, ratio.spread, ratio.asked) == (7, (0.5, 9), 6)
+    assert figures["rounds lost to Optuna"].measured == 1
+    assert figures["this project's lowest fid"].measured == 200
+    assert figures["its lowest fid after 1 min"].peers == {"Optuna": 900}
 
 
 def test_the_lowest_fid_is_the_lowest_up_to_a_time():

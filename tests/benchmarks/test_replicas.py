@@ -3,7 +3,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from benchmarks.replicas import WORLDS, keys, missing, plan, record, save, table
+from benchmarks.replicas import keys, missing, plan, record, save, table
+from benchmarks.worlds import REPLICATED
 from gan_core import TrialConfig
 
 SHORT = {"steps": 4, "report_every": 2, "batch_size": 8, "eval_samples": 128, "final_samples": 128}
@@ -16,7 +17,7 @@ def rows():
 
 
 def test_every_configuration_gets_its_first_seed_before_any_gets_its_second():
-    replicas = plan(list(WORLDS), 10, 2)
+    replicas = plan(list(REPLICATED), 10, 2)
     assert [replica.seed for replica in replicas] == [0] * 40 + [1] * 40
     assert len({replica.config.model_dump_json() for replica in replicas}) == 80
 

@@ -1,33 +1,32 @@
-import json
+from collections import Counter
 from math import log
 
 import numpy as np
-import pandas as pd
 import pytest
+from optuna.trial import TrialState
 from ray.tune.schedulers.async_hyperband import _Bracket
 
-from benchmarks.record import SHORT, SPACE, Outcome, plan, recorded, write
-from benchmarks.search import (
-    CANDIDATES,
-    METHODS,
-    REPORTS,
-    HeldOut,
-    ReplayedTrial,
-    Surrogate,
-    features,
-    held_out,
-    last_ratio,
-    load,
-    replay,
-    resampled,
-    share_to_reach,
-)
+from benchmarks.search.noise import NEAREST, SeedNoise
+from benchmarks.search.replay import Replay, replay
+from benchmarks.search.rules import DEFAULT_RULES, TOLD_RULES, Rule, rule
+from benchmarks.search.runs import Job, Store, by_rule, jobs
+from benchmarks.search.statistics import paired_ratio, resampled, share_to_reach
+from benchmarks.search.surrogate import CurveProcess, features, held_out
+from benchmarks.search.telling import ToldSearch, deepest, extrapolated
+from benchmarks.search.trial import ReplayedTrial, State
+from benchmarks.search.world import REPORTS, SOURCES, RecordedWorld
+from benchmarks.worlds import SPREAD
+from sweeps.search.searcher import Search
 
-BUDGET = 10 * REPORTS
+BUDGET = 8 * REPORTS
 
 
 class Valley:
     """A synthetic world: the nearer ``lr`` is to 1e-3, the faster a trial's fid falls from 2,000."""
+
+    fixed = SOURCES["mlp"].fixed
+    space = SOURCES["mlp"].space
+    best = 2000 * np.exp(-2)
 
     def __init__(self, noise=0.1):
         self.noise = noise
@@ -36,141 +35,265 @@ class Valley:
         slope = max(0.0, 2.0 - abs(log(params["lr"] / 1e-3)))
         return log(2000) - slope * np.arange(1, REPORTS + 1) / REPORTS
 
-    def luck(self, expected, seed, number):
-        return self.noise * np.random.default_rng([seed, number]).standard_normal(REPORTS)
+    def luck(self, params, expected, rng):
+        return self.noise * rng.standard_normal(REPORTS)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_replay_depends_on_its_seed_alone(method):
-    one, again, other = (replay(METHODS[method], seed, Valley(), BUDGET) for seed in (1, 1, 2))
-    assert one == again
-    assert one.observed != other.observed
+@pytest.fixture(scope="module")
+def worlds():
+    return {name: RecordedWorld.of(source) for name, source in SOURCES.items()}
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_all_methods_spend_the_same_budget_and_two_trials_alternate(method):
-    done = replay(METHODS[method], 0, Valley(), BUDGET)
+@pytest.fixture(scope="module")
+def replays():
+    return {text: replay(rule(text), 1, Valley(), BUDGET) for text in {*DEFAULT_RULES, *TOLD_RULES}}
+
+
+def trial(number, scores, reports, state=State.STOPPED):
+    config = {"number": number, "is_baseline": False, "params": {"lr": 1.0}}
+    return ReplayedTrial(str(number), config, np.array(scores), np.array(scores), reports, state)
+
+
+@pytest.mark.parametrize("text", ["tpe+asha", "random", "tpe+promote", "tpe+asha,told=extrapolated"])
+def test_a_replay_depends_on_its_seed_alone(text, replays):
+    assert replay(rule(text), 1, Valley(), BUDGET) == replays[text]
+    assert replay(rule(text), 2, Valley(), BUDGET).observed != replays[text].observed
+
+
+@pytest.mark.parametrize("text", DEFAULT_RULES)
+def test_all_rules_spend_the_same_reports_and_two_trials_alternate(text, replays):
+    done = replays[text]
     assert len(done.observed) == len(done.noise_free) == len(done.log) == BUDGET
     assert [number for number, *_ in done.log[:2]] == [0, 1]
-    for turn, (number, reports, _, stopped) in enumerate(done.log[:-2]):
-        ended = stopped or reports == REPORTS
-        following, its_reports, *_ = done.log[turn + 2]
-        assert its_reports == (1 if ended else reports + 1)
-        assert (following != number) == ended
+    made = Counter()
+    for number, reports, *_ in done.log:
+        made[number] += 1
+        assert made[number] == reports
+    for (number, _, _, ended), (following, *_) in zip(done.log, done.log[2:], strict=False):
+        assert ended or following == number
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_the_study_has_each_trial_in_its_final_state(method):
-    done = replay(METHODS[method], 0, Valley(), BUDGET)
-    n_stopped = sum(stopped for *_, stopped in done.log)
-    n_whole = sum(reports == REPORTS for _, reports, *_ in done.log)
-    expected = {"COMPLETE": n_whole, "PRUNED": n_stopped, "RUNNING": 2}
-    if METHODS[method].naive:
-        expected = {"COMPLETE": n_whole + n_stopped, "PRUNED": 0, "RUNNING": 2}
-    assert {state: done.states[state] for state in expected} == expected
-    assert done.states.total() == sum(expected.values())
-    assert (n_stopped > 0) == (METHODS[method].early_terminate == "asha")
+@pytest.mark.parametrize("text", DEFAULT_RULES)
+def test_the_baseline_is_trained_to_its_end_without_a_pause(text, replays):
+    own = [(turn, reports) for turn, (number, reports, *_) in enumerate(replays[text].log) if number == 0]
+    assert own == [(2 * report, report + 1) for report in range(REPORTS)]
 
 
-@pytest.mark.parametrize("method", ["tpe+asha", "random+asha", "naive bridge"])
-def test_trials_are_stopped_as_by_rays_bracket_except_for_the_baseline(method):
-    done = replay(METHODS[method], 3, Valley(), BUDGET)
+@pytest.mark.parametrize("text", ["tpe+asha", "random+asha", "tpe+asha,told=complete"])
+def test_trials_are_stopped_as_by_rays_bracket_except_for_the_baseline(text, replays):
     bracket = _Bracket(1, REPORTS, 3, 0)
-    for number, reports, score, stopped in done.log:
-        trial = ReplayedTrial(str(number), {}, np.empty(0), np.empty(0))
-        decision = bracket.on_result(trial, reports, -score)
-        if reports < REPORTS and number > 0:
-            assert stopped == (decision == "STOP")
-        else:
-            assert not stopped
-    assert (0, REPORTS) in [(number, reports) for number, reports, *_ in done.log]
+    for number, reports, score, has_ended in replays.get(text).log:
+        decision = bracket.on_result(trial(number, [score], 1), reports, -score)
+        if number > 0 and reports < REPORTS:
+            assert has_ended == (decision == "STOP")
 
 
-def test_random_draws_the_same_trials_and_noise_with_and_without_asha():
-    alone, stopping = (replay(METHODS[name], 0, Valley(), BUDGET) for name in ("random", "random+asha"))
+def test_a_pruned_trial_is_told_as_by_the_projects_search(monkeypatch):
+    """The study that is written anew gives the sampler what the project's own search gives it."""
+    projects = replay(rule("tpe+asha"), 3, Valley(), BUDGET)
+    monkeypatch.setattr(
+        "benchmarks.search.replay.Search",
+        lambda spec, _name, folder: ToldSearch(spec, folder, rule("tpe+asha").told, course_trials),
+    )
+    course_trials = []
+    started = ReplayedTrial.__init__
+
+    def note(self, *args, **options):
+        started(self, *args, **options)
+        course_trials.append(self)
+
+    monkeypatch.setattr(ReplayedTrial, "__init__", note)
+    assert replay(rule("tpe+asha"), 3, Valley(), BUDGET) == projects
+    assert len(course_trials) > 8
+
+
+def test_a_discard_trains_all_equally_long_and_then_the_best_to_the_end(replays):
+    log_ = replays["random+discard"].log
+    firsts = {number: score for number, reports, score, _ in log_ if reports == 1 and number}
+    whole = [number for number, reports, *_ in log_ if reports == REPORTS and number]
+    assert len(whole) >= 2
+    assert set(whole) <= set(sorted(firsts, key=firsts.get)[: len(whole) + 2])
+    assert {reports for _, reports, _, ended in log_ if ended} == {1, REPORTS}
+
+
+def test_a_promoted_trial_was_among_the_best_of_its_rung(replays):
+    rungs = {1: {}, 3: {}}
+    for number, reports, score, _ in replays["tpe+promote"].log:
+        if number and reports - 1 in rungs:
+            rung = rungs[reports - 1]
+            assert sorted(rung, key=rung.get).index(number) < len(rung) / 3 + 1
+        if reports in rungs:
+            rungs[reports][number] = score
+
+
+def test_a_clairvoyant_trains_only_what_becomes_the_best(replays):
+    log_ = replays["random+clairvoyant"].log
+    ends = [score for number, reports, score, _ in log_ if number and reports == REPORTS]
+    assert ends == sorted(ends, reverse=True)
+    truth = replays["random+clairvoyant,by=truth"]
+    assert truth.noise_free == sorted(truth.noise_free, reverse=True)
+    assert truth.noise_free[-1] <= min(each.noise_free[-1] for each in replays.values())
+
+
+def test_random_draws_the_same_trials_and_noise_with_and_without_asha(replays):
     firsts = [
-        {number: score for number, reports, score, _ in done.log if reports == 1}
-        for done in (alone, stopping)
+        {number: score for number, reports, score, _ in replays[text].log if reports == 1}
+        for text in ("random", "random+asha")
     ]
     assert firsts[0].items() <= firsts[1].items()
-    assert METHODS["tpe"].spec(0).baseline == {
-        "loss": "bce",
-        "noise_dim": 96,
-        "lr": 3e-4,
-        "beta1": 0.5,
-        "leaky_slope": 0.2,
-    }
 
 
 def test_without_noise_observed_and_noise_free_fids_are_equal():
-    done = replay(METHODS["tpe"], 0, Valley(noise=0), BUDGET)
-    assert done.observed == done.noise_free
-    assert done.observed == sorted(done.observed, reverse=True)
+    done = replay(rule("tpe"), 0, Valley(noise=0), BUDGET)
+    assert done.observed == done.noise_free == sorted(done.observed, reverse=True)
+
+
+def test_a_rule_is_described_by_a_text():
+    found = rule("gp+asha,eta=4,min_iter=2,told=complete")
+    spec = found.spec(Valley(), 5)
+    assert (spec.method, spec.seed, spec.early_terminate.eta, spec.early_terminate.min_iter) == (
+        "gp",
+        5,
+        4,
+        2,
+    )
+    assert found.told == "complete"
+    assert rule("random") == Rule("random")
+    for text, message in [
+        ("tpe,rho=2", "allowed: told"),
+        ("tpe+x", "allowed: none, asha"),
+        ("tpe,eta=x", "eta"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            rule(text)
+
+
+def test_a_score_is_extrapolated_by_what_longer_trials_gained():
+    longer, shorter = trial(0, [100, 50, 25], 3, State.COMPLETE), trial(1, [80, 1, 1], 1)
+    running = trial(2, [100, 50, 50], 2, State.RUNNING)
+    assert extrapolated([longer, shorter, running]) == {longer: 25, shorter: pytest.approx(20)}
+
+
+def test_the_deepest_reports_that_enough_trials_made_are_compared():
+    trials = [trial(0, [9, 8, 7], 3), trial(1, [6, 5, 4], 2), trial(2, [3, 2, 1], 1)]
+    assert list(deepest(trials).values()) == [8, 5, None]
+
+
+def test_the_states_that_the_sampler_is_given(tmp_path):
+    spec = rule("tpe+asha,told=pruned").spec(Valley(), 0)
+    for told, state in [("pruned", TrialState.PRUNED), ("complete", TrialState.COMPLETE)]:
+        trials = []
+        search = ToldSearch(spec, tmp_path, rule(f"tpe,told={told}").told, trials)
+        assert isinstance(search, Search)
+        for number in range(3):
+            suggestion = search.suggest(str(number))
+            trials.append(ReplayedTrial(str(number), suggestion, np.arange(9.0, 1, -1), np.ones(8), 2))
+        trials[0].state, trials[1].state = State.COMPLETE, State.PAUSED
+        search.suggest("3")
+        given = search._ot_study.get_trials()
+        assert [each.state for each in given][:3] == [TrialState.COMPLETE, state, TrialState.RUNNING]
+        assert [each.value for each in given][:2] == [8, 8]
+
+
+SEEDS = [
+    np.log([[level * luck] * REPORTS for luck in lucks])
+    for level, lucks in [(100, (0.8, 1, 1.25)), (110, (0.5, 2)), (120, (0.8, 1.25)), (1000, (0.01, 100))]
+]
+
+
+def test_deviations_have_the_spread_of_the_seeds():
+    noise = SeedNoise.of([np.random.default_rng(0).normal(5, 0.3, (2, 4000))])
+    assert noise.deviations[0].std() == pytest.approx(0.3, rel=0.03)
+
+
+def test_luck_comes_from_the_nearest_levels_and_never_from_far_ones():
+    noise, rng = SeedNoise.of(SEEDS), np.random.default_rng(0)
+    expected = np.full(REPORTS, log(90))
+    drawn = [noise.draw(expected, rng)[0] for _ in range(200)]
+    assert max(np.abs(drawn)) == pytest.approx(np.sqrt(2) * log(2))
+    assert len({round(each, 6) for each in drawn}) == 7
+    assert min(drawn) == pytest.approx(noise.least(expected)[0])
+
+
+def test_a_configuration_with_one_seed_says_nothing():
+    assert len(SeedNoise.of([*SEEDS, SEEDS[0][:1]]).levels) == len(SEEDS)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_nothing_observed_lies_below_what_was_recorded_and_modelled(worlds, name):
+    """The least fid is the modelled one of the best configuration with the luckiest recorded deviation."""
+    world = worlds[name]
+    recorded = np.exp(SOURCES[name].recorded().least)
+    assert recorded / 1.2 < world.best < 1.5 * recorded
+    least = min(
+        (
+            replay(rule(text), seed, world, 16 * REPORTS)
+            for text in ("random+clairvoyant", "tpe")
+            for seed in (0, 1)
+        ),
+        key=lambda done: done.observed[-1],
+    )
+    luckiest = min(float(each.min()) for noise in world.noise.values() for each in noise.deviations)
+    assert least.observed[-1] >= world.best * np.exp(luckiest)
+    assert min(least.noise_free) >= world.best
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_trial_stays_above_the_least_fid_of_its_configuration(worlds, name):
+    world, rng = worlds[name], np.random.default_rng(0)
+    params = world.optimum
+    expected = world.expected(params)
+    observed = [np.exp((expected + world.luck(params, expected, rng)).min()) for _ in range(200)]
+    assert world.least(params) <= min(observed) < world.best < max(observed)
+
+
+def test_the_luck_of_a_trial_is_that_of_recorded_seeds(worlds):
+    world = worlds["lsgan"]
+    expected = world.expected(world.optimum)
+    noise = world.noise["lsgan"]
+    nearest = np.argsort(noise.levels)[:NEAREST]
+    recorded = np.concatenate([noise.deviations[index] for index in nearest])
+    drawn = world.luck(world.optimum, expected, np.random.default_rng(1))
+    assert (recorded == drawn).all(axis=1).any()
+
+
+def test_a_surrogate_fits_a_smooth_function():
+    configurations = SPREAD["mlp-2000"].configurations(60)
+    curves = np.array([Valley().expected(params) for params in configurations])
+    x = features(Valley.space, configurations)
+    assert ((x >= 0) & (x <= 1)).all()
+    assert held_out(x, curves).r2 > 0.8
+    assert np.allclose(CurveProcess(x, curves).predict(x[:1])[0], curves[0], atol=0.2)
 
 
 def test_a_target_is_reached_when_the_median_stays_at_or_below_it():
-    curves = {"random": np.array([[9.0, 9.0, 8.0, 4.0]] * 3), "tpe": np.array([[4.0, 5.0, 4.0, 3.0]] * 3)}
-    assert share_to_reach(curves, "tpe") == 0.75
-    assert share_to_reach(curves, "random") == 1
-    curves["tpe"][:, -1] = 5
-    assert share_to_reach(curves, "tpe") == float("inf")
+    target, own = np.array([[9.0, 9.0, 8.0, 4.0]] * 3), np.array([[4.0, 5.0, 4.0, 3.0]] * 3)
+    assert share_to_reach(own, target) == 0.75
+    assert share_to_reach(target, target) == 1
+    assert share_to_reach(own + 2, target) == float("inf")
 
 
-def test_intervals_resample_the_seeds_of_all_methods_together():
-    luck = np.random.default_rng(0).uniform(1, 2, (30, 1))
-    same = {"a": 2 * luck, "b": luck}
-    assert resampled(same, lambda drawn: last_ratio(drawn, "a", "b")) == (2.0, 2.0, 2.0)
-    value, low, high = resampled({"b": luck}, lambda drawn: float(np.median(drawn["b"])))
-    assert low < value < high
+def test_intervals_resample_the_seeds_of_all_rules_together():
+    luck = np.random.default_rng(0).uniform(1, 2, 30)
+    same = resampled([2 * luck, luck], lambda a, b: float(np.median(a) / np.median(b)))
+    assert (same.value, same.low, same.high) == (2, 2, 2)
+    one = resampled([luck], lambda a: float(np.median(a)))
+    assert one.low < one.value < one.high
 
 
-def test_a_surrogate_fits_a_smooth_function_and_draws_recorded_residuals():
-    jobs = plan(SHORT, 60)
-    curves = np.array([Valley().expected(job.params) for job in jobs])
-    x = features(pd.DataFrame([job.params for job in jobs]))
-    assert ((x >= 0) & (x <= 1)).all()
-    errors = held_out(CANDIDATES["extra trees"], x, curves)
-    assert isinstance(errors, HeldOut)
-    assert errors.r2 > 0.8
-    surrogate = Surrogate.fit(CANDIDATES["extra trees"], x, errors)
-    expected = surrogate.expected(jobs[0].params)
-    assert np.allclose(expected, curves[0], atol=0.2)
-    assert (errors.residuals == surrogate.luck(expected, 1, 2)).all(axis=1).any()
-    assert (surrogate.luck(expected, 1, 2) == surrogate.luck(expected, 1, 2)).all()
+def test_a_paired_ratio_is_the_geometric_mean_over_worlds_and_seeds():
+    other = np.array([100.0, 200.0, 400.0])
+    ratio = paired_ratio([2 * other, other / 2], [other, other])
+    assert (ratio.value, ratio.low, ratio.high) == pytest.approx((1, 1, 1))
+    assert ratio.text(".2f") == "1.00 [1.00, 1.00]"
 
 
-def test_a_plan_is_deterministic_and_covers_the_space():
-    jobs = plan(SHORT, 64)
-    assert jobs == plan(SHORT, 128)[:64]
-    assert all(domain.contains(job.params[name]) for job in jobs for name, domain in SPACE.items())
-    assert sum(job.params["loss"] == "bce" for job in jobs) == 32
-    assert sum(job.params["lr"] < 10**-3.5 for job in jobs) == 32
-    assert len({job.config().seed for job in jobs}) == 64
-
-
-def test_a_recording_resumes_from_complete_outcomes_of_the_same_plan(tmp_path):
-    jobs = plan(SHORT, 3)
-    outcomes = [Outcome(job.number, job.config().model_dump(), [(125, 9.0)]) for job in jobs]
-    outcomes[1].config["steps"] = 7
-    lines = [json.dumps(vars(outcome)) for outcome in outcomes]
-    (tmp_path / "work.jsonl").write_text(f"{lines[0]}\n{lines[1]}\n{lines[2][:50]}")
-    found = recorded(tmp_path / "work.jsonl", jobs)
-    assert list(found) == [0]
-    assert found[0].reports == [[125, 9.0]]
-
-
-def test_the_worst_fid_replaces_missing_reports_of_diverged_trials(tmp_path):
-    steps = [125 * report for report in range(1, REPORTS + 1)]
-    reports = [[(step, 100.0 + step) for step in steps], [(125, 50.0)], []]
-    write(
-        [
-            Outcome(job.number, job.config().model_dump(), each, None if len(each) == REPORTS else 200)
-            for job, each in zip(plan(SHORT, 3), reports, strict=True)
-        ],
-        tmp_path / "trials.parquet",
-    )
-    recording = load(tmp_path / "trials.parquet")
-    assert recording.n_diverged == 2
-    assert np.exp(recording.curves[1, :2]) == pytest.approx([50, 2100])
-    assert np.exp(recording.curves[2]) == pytest.approx(np.full(REPORTS, 2100))
-    assert recording.facts["precision"] in {"bf16", "fp32"}
+def test_finished_replays_are_kept_and_a_line_that_was_cut_short_is_not(tmp_path):
+    store = Store(tmp_path / "replays.jsonl")
+    wanted = jobs(["mlp"], ["tpe", "random"], 2, 8)
+    assert [job.seed for job in wanted] == [0, 0, 1, 1]
+    store.add(wanted[0], Replay([2.0], [1.0], [(0, 1, 2.0, False)], 1.0))
+    with store.file.open("a") as lines:
+        lines.write(store.file.read_text()[:50])
+    assert store.read() == {wanted[0]: Replay([2.0], [1.0], [], 1.0)}
+    assert by_rule({Job("mlp", "tpe", 0, 8): Replay()}, "mlp") == {"tpe": [Replay()]}

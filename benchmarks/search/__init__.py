@@ -1,0 +1,1 @@
+"""Compare search rules on recorded trainings: ``python -m benchmarks.search``."""

@@ -1,0 +1,126 @@
+"""Describe search rules: a sampler, when trials stop, and what the sampler is given for a stopped trial."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import EnumType, StrEnum
+from typing import Any
+
+from benchmarks.search.world import World
+from sweeps.spec.model import SweepSpec
+
+MOST_TRIALS = 10**6
+
+
+class Stopping(StrEnum):
+    """When trials stop."""
+
+    NONE = "none"
+    ASHA = "asha"
+    HYPERBAND = "hyperband"
+    PROMOTE = "promote"
+    DISCARD = "discard"
+    CLAIRVOYANT = "clairvoyant"
+
+
+class Told(StrEnum):
+    """What the sampler is given for a trial that was stopped early."""
+
+    PRUNED = "pruned"
+    COMPLETE = "complete"
+    EXTRAPOLATED = "extrapolated"
+    DEEPEST = "deepest"
+
+
+class By(StrEnum):
+    """What a search chooses its incumbent by."""
+
+    SCORE = "score"
+    TRUTH = "truth"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A search rule.
+
+    Args:
+        method: The sampler: a ``method`` of a search-space file.
+        stopping: When trials stop.
+        told: What the sampler is given for a stopped trial.
+        by: What the incumbent is chosen by; ``truth`` means: without noise, which no search knows.
+        min_iter: The number of reports before a trial may be stopped.
+        eta: At each rung, one in ``eta`` trials continues.
+        top: With ``discard``, the number of trials that continue.
+    """
+
+    method: str = "tpe"
+    stopping: Stopping = Stopping.NONE
+    told: Told = Told.PRUNED
+    by: By = By.SCORE
+    min_iter: int = 1
+    eta: int = 3
+    top: int = 3
+
+    def spec(self, world: World, seed: int) -> SweepSpec:
+        """Return the spec of a sweep by this rule."""
+        parameters = {name: {"value": value} for name, value in world.fixed.items()}
+        rungs = {"min_iter": self.min_iter, "eta": self.eta}
+        return SweepSpec.model_validate(
+            {
+                "name": "replay",
+                "method": self.method,
+                "trials": MOST_TRIALS,
+                "seed": seed,
+                "parameters": parameters | world.space,
+                "early_terminate": {"type": "asha" if self.stopping is Stopping.ASHA else "none"} | rungs,
+            }
+        )
+
+    def asha(self, bracket: int) -> "Rule":
+        """Return ASHA with the first rung of one of Hyperband's brackets."""
+        return replace(self, stopping=Stopping.ASHA, min_iter=self.min_iter * self.eta**bracket)
+
+
+KINDS: dict[str, Callable[[str], Any]] = {"told": Told, "by": By, "min_iter": int, "eta": int, "top": int}
+
+
+def rule(text: str) -> Rule:
+    """Return the rule that a text describes, for example ``tpe+asha,eta=4,told=complete``.
+
+    Raises:
+        ValueError: The text describes no rule.
+    """
+    head, *settings = text.split(",")
+    method, _, stopping = head.partition("+")
+    found = Rule(method, _value("rule", Stopping, stopping or Stopping.NONE))
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if name not in KINDS:
+            raise ValueError(f"{text}: a rule has no {name!r}; allowed: {', '.join(KINDS)}")
+        found = replace(found, **{name: _value(name, KINDS[name], value)})
+    return found
+
+
+def _value(name: str, kind: Callable[[str], Any], text: str) -> Any:  # noqa: ANN401 - of that kind
+    try:
+        return kind(text)
+    except ValueError as error:
+        allowed = f"; allowed: {', '.join(kind)}" if isinstance(kind, EnumType) else ""
+        raise ValueError(f"{name} cannot be {text!r}{allowed}") from error
+
+
+DEFAULT_RULES = (
+    "tpe+asha",
+    "random+asha",
+    "tpe",
+    "random",
+    "tpe+hyperband",
+    "tpe+promote",
+    "random+discard",
+    "tpe+discard",
+    "random+clairvoyant",
+    "random+clairvoyant,by=truth",
+)
+"""The rules to compare, by default; the first one is the project's."""
+
+TOLD_RULES = tuple(f"tpe+asha,told={told}" for told in Told)
+"""The project's rule with everything that the sampler may be given for a stopped trial."""
