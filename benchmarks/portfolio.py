@@ -14,20 +14,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from rich.console import Console
 
+from benchmarks.recordings import FOLDER
 from sweeps.spec.portfolio import FILE
 
-HERE = Path(__file__).parent
-TABLES = (
-    *(HERE / "recorded" / name for name in ("trials.parquet", "replicas.parquet")),
-    *(HERE / name for name in ("recorded_trials.parquet", "recorded_lsgan.parquet")),
-)
+TABLES = tuple(FOLDER / name for name in ("trials.parquet", "replicas.parquet"))
 SIZE = 5
 WIDTH = 0.35
 """The width of the kernel of the model, in units of a parameter's recorded range."""
@@ -84,16 +80,9 @@ def _kernel(points: Array, others: Array, span: Array) -> Array:
 
 def worlds_of(tables: Iterable[Path]) -> list[World]:
     """Return the worlds of recorded tables; a training that several tables hold counts once."""
-    read = [pd.read_parquet(file) for file in tables]
-    table = pd.concat([rows.assign(**_missing(rows)) for rows in read], ignore_index=True)
+    table = pd.concat([pd.read_parquet(file) for file in tables], ignore_index=True)
     table = table.drop_duplicates([*WORLD, *CONFIGURATION, "seed", "step"])
     return [_world(rows) for _, rows in table.groupby([*WORLD])]
-
-
-def _missing(rows: pd.DataFrame) -> dict[str, Any]:
-    """Return the columns that the first tables do not have: their trials all had the defaults."""
-    defaults = {"architecture": "mlp", "dataset": "mnist-5k", "beta2": 0.999}
-    return {name: default for name, default in defaults.items() if name not in rows}
 
 
 def _world(rows: pd.DataFrame) -> World:
