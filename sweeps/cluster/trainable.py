@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray import tune
 
-from sweeps.cluster.timeouts import ended_after
+from sweeps.cluster.timeouts import LoopStuck, ended_after, loop_ending
 from sweeps.cluster.worker_log import mark_start
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 
 _CHECKPOINT, _TRIAL = "training.checkpoint", "trial.json"
-
-SECONDS_TO_CLOSE = 10.0
-"""How long a user's training loop may take to end after it was stopped."""
 
 
 class Content(bytes):
@@ -113,7 +110,7 @@ class GanTrainable(tune.Trainable):
         """
         result = self._next_result()
         if result["done"]:
-            self._end_training()
+            result["mishaps"] += self._end_training()
         return result
 
     def _next_result(self) -> dict[str, Any]:
@@ -301,7 +298,7 @@ class GanTrainable(tune.Trainable):
     def _start(self, suggestion: dict[str, Any]) -> None:
         from gan_core.hyperparameters import config_of
 
-        self._end_training()
+        self._mishaps = self._end_training()
         self._loop = suggestion["train"]
         self._config = config_of(self._loop).model_validate(suggestion["config"])
         self._sends_weights = suggestion["sends_weights"]
@@ -309,7 +306,6 @@ class GanTrainable(tune.Trainable):
         self._metrics, self._best = suggestion["metrics"], suggestion["best"]
         self._trial_id, self._taken_over = suggestion["trial_id"], suggestion["taken_over"]
         mark_start(self._trial_id)
-        self._mishaps = []
         self._checkpoint = self._checkpoint_file(Path(suggestion["checkpoint"]))
         self._checkpoint_every_s = suggestion["checkpoint_every_s"]
         self._reported_step = suggestion["reported_step"]
@@ -357,7 +353,7 @@ class GanTrainable(tune.Trainable):
         from gan_core.memory import release_gpu_memory
         from sweeps.cluster.children import Children
 
-        self._end_training()
+        self._mishaps += self._end_training()
         release_gpu_memory()
         self._children = Children()
         self._reports = train(
@@ -374,24 +370,31 @@ class GanTrainable(tune.Trainable):
             loop=named_loop(self._loop),
         )
 
-    def _end_training(self) -> None:
+    def _end_training(self) -> list[str]:
         """End the training where it waits after a report: a user's loop runs its ``finally`` blocks.
 
         The processes that the loop leaves behind are ended, too. The trial has ended for the record. An
-        exception of those blocks is therefore only printed, and a worker whose blocks do not end within
-        :data:`SECONDS_TO_CLOSE` is ended.
+        exception of those blocks is therefore only printed. Blocks that take more than 10 seconds are
+        interrupted; if they go on nevertheless, this worker is ended.
+
+        Returns:
+            What the user should know: that the loop was interrupted.
         """
         reports, self._reports = self._reports, iter(())
         if not isinstance(reports, Generator):
-            return
+            return []
+        mishaps = []
         try:
-            with ended_after(SECONDS_TO_CLOSE):
+            with loop_ending(self._trial_id):
                 reports.close()
+        except LoopStuck as stuck:
+            mishaps = [str(stuck)]
         except Exception:  # noqa: BLE001 - the code is a user's
             traceback.print_exc()
         del reports
         if self._children:
             self._children.end_later_ones()
+        return mishaps
 
 
 def _not_finite(metrics: Mapping[str, float]) -> list[str]:

@@ -12,7 +12,7 @@ from gan_core.accuracy import Accuracy
 from gan_core.errors import allowed_and_closest
 from gan_core.metric_names import SCORE_NAMES
 from sweeps.cluster.storage import Storage
-from sweeps.cluster.timeouts import has_timed_out
+from sweeps.cluster.timeouts import has_timed_out, stuck_loop
 from sweeps.driver.code_versions import CodeVersions
 from sweeps.driver.deaths import death_of, error_of
 from sweeps.driver.disk import disk_full_error, is_full
@@ -278,7 +278,12 @@ class Recorder(tune.Callback):
         traceback = Path(trial.error_file).read_text(encoding="utf-8")
         log = self._logs.keep(trial.trial_id, self._running[trial.trial_id].trial_id, error)
         death = death_of(error, traceback)
-        if death and self._timeout and has_timed_out(log):
+        if death and (stuck := stuck_loop(log)):
+            death = f"the training loop of {stuck} did not end when it was stopped; its worker was ended"
+            if stuck != self._running[trial.trial_id].trial_id:
+                self._start_in_a_new_worker(trial.trial_id, stuck, death)
+                return
+        elif death and self._timeout and has_timed_out(log):
             death = f"no report for {self._timeout:g} s (trial_timeout)"
         if death and self._retry(trial.trial_id, death):
             return
@@ -294,12 +299,24 @@ class Recorder(tune.Callback):
         n_deaths = past.n_mishaps(failed.trial_id, Mishap.DEATH)
         if n_deaths >= self._retries:
             return False
-        self._waiting[failed.trial_id] = self._running.pop(tune_id)
-        self._logs.forget(tune_id)
         self._ledger.mishap(failed.trial_id, Mishap.DEATH, death)
         self._display.mishap(failed, f"{death}; retry {n_deaths + 1} of {self._retries}")
-        self._searcher.retry(tune_id, past)
+        self._again(tune_id, past)
         return True
+
+    def _start_in_a_new_worker(self, tune_id: str, stuck: str, reason: str) -> None:
+        """Start a trial again that was to start in the worker of an ended trial; it uses no retry."""
+        starting = self._running[tune_id]
+        self._ledger.mishap(stuck, Mishap.END, reason)
+        self._display.mishap(starting, f"{reason}, and this trial starts in another one")
+        self._again(tune_id, Past.read(read_ledger(self._folder.name, self._folder.parent), starting.stage))
+
+    def _again(self, tune_id: str, past: Past) -> None:
+        """Let the searcher suggest a trial again."""
+        started = self._running.pop(tune_id)
+        self._waiting[started.trial_id] = started
+        self._logs.forget(tune_id)
+        self._searcher.retry(tune_id, past)
 
     @property
     def running(self) -> int:

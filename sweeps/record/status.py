@@ -48,6 +48,8 @@ class Mishap(StrEnum):
     """The worker died, and the trial resumed from its last checkpoint."""
     CHECKPOINT = "checkpoint"
     """A checkpoint was damaged or missing, and the trial resumed from an older state."""
+    END = "end"
+    """The training loop did not end after the trial, and its worker was ended."""
 
 
 SPEED = "images_per_s"
