@@ -55,7 +55,10 @@ def run_command(
     warm_start: Annotated[
         str | None,
         typer.Option(
-            "--warm-start", metavar="NAME", help="Pass the trials of an earlier sweep to the sampler first."
+            "--warm-start",
+            metavar="NAME",
+            help="Give the sampler the scores of an earlier sweep or, if they are not comparable, try its"
+            " best configurations first.",
         ),
     ] = None,
     tracking_uri: TrackingUri = None,
@@ -85,7 +88,8 @@ def run_command(
         if warm_start is not None:
             from sweeps.search.warmstart import earlier_sweep
 
-            earlier_sweep(checked, warm_start, results)
+            if sentence := earlier_sweep(checked, warm_start, results).sentence:
+                print(sentence, file=sys.stderr)
         _show(checked, json_=json_)
         return
     request = _request(results, tracking_uri, address, storage, _terminal(quiet=quiet, verbose=verbose))

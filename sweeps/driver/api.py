@@ -45,7 +45,7 @@ def run(
         overrides: Values that replace those of the spec, by dotted key: ``{"trials": 8}``.
         name: The sweep's name, which must be free; by default the spec's, or the next free ``NAME-2``.
         results: The folder that holds all sweeps.
-        warm_start: An earlier sweep of the same space; its trials are passed to the sampler first.
+        warm_start: An earlier sweep, as for :func:`sweeps.driver.runner.execute`.
         tracking_uri: MLflow's tracking URI; by default ``MLFLOW_TRACKING_URI``, or a database in ``results``.
         address: A Ray cluster to run on, ``auto`` or ``HOST:PORT``; by default the Ray that this
             process has initialised, or else a local one.

@@ -24,7 +24,7 @@ from sweeps.record.comparability import IMAGES, check_comparable, check_split
 from sweeps.record.layout import check_results, create_sweep_folder
 from sweeps.record.locks import running_lock
 from sweeps.record.past import Past
-from sweeps.record.reading import Record, check_unchanged, read_facts, read_ledger, spec_in_effect
+from sweeps.record.reading import Record, check_unchanged, read_ledger, spec_in_effect
 from sweeps.record.status import Stage, Status
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.overrides import Override
@@ -34,6 +34,7 @@ from sweeps.tracking.store import Store
 
 if TYPE_CHECKING:
     from sweeps.analysis.sweep import Sweep
+    from sweeps.search.warmstart import Earlier
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class _Plan:
         storage: Where the states of unfinished trials are kept; None for the sweep's folder.
         confirm: How to confirm the best configurations; None for no confirmation.
         past: The trials of earlier runs; None for a new sweep, or where only the confirmation is left.
-        earlier: The folder of the sweep to start warm from, or None.
+        earlier: What a new sweep takes from an earlier one, or None.
         searches: Whether there is anything left to search.
         change: What the command changes of an earlier sweep, as :class:`Ledger` takes it.
         compared: The facts of the sweep that the new scores are compared with, under what the user asked for.
@@ -81,7 +82,7 @@ class _Plan:
     storage: Storage | None
     confirm: Confirm | None
     past: Past | None = None
-    earlier: Path | None = None
+    earlier: "Earlier | None" = None
     searches: bool = True
     change: Mapping[str, Any] | None = None
     compared: tuple[str, Mapping[str, Any]] | None = None
@@ -97,14 +98,15 @@ def execute(
         spec: The sweep.
         request: Where it runs, is kept and is shown.
         name: Its name, which must be free; by default the spec's, or the next free ``NAME-2``.
-        warm_start: An earlier sweep of the same space; its trials are passed to the sampler first.
+        warm_start: An earlier sweep. The sampler is given its scores if they are comparable; otherwise its
+            best configurations are tried first, as far as the space has their values.
 
     Raises:
         SpecError: The name has a wrong form.
         SweepExistsError: The name is taken.
         DiskFullError: The disk has no room for the sweep, or became full; what was written is whole.
         UnknownSweepError: There is no sweep ``warm_start``.
-        SweepError: MLflow cannot keep runs at the tracking URI; the space of ``warm_start`` differs; no
+        SweepError: MLflow cannot keep runs at the tracking URI; ``warm_start`` has nothing for this space; no
             cluster answers, or one of its nodes is missing something; a trial needs more resources than any
             node has; ``results`` cannot be written; the dataset cannot be loaded; or a user's component
             breaks its contract. Nothing was written.
@@ -123,12 +125,11 @@ def execute(
         chosen_storage(spec.name, request.storage, None, is_cluster=request.is_cluster),
         spec.confirm,
         earlier=earlier,
-        compared=(f"--warm-start {warm_start}", read_facts(earlier)) if earlier else None,
     )
     return _run(plan, request)
 
 
-def _earlier(spec: SweepSpec, name: str, results: Path) -> Path:
+def _earlier(spec: SweepSpec, name: str, results: Path) -> "Earlier":
     from sweeps.search.warmstart import earlier_sweep
 
     return earlier_sweep(spec, name, results)
@@ -306,6 +307,9 @@ def _run(plan: _Plan, request: Request) -> Outcome:
         )
         if plan.compared:
             check_comparable(*plan.compared, site.measure)
+        earlier = plan.earlier and plan.earlier.measured(site.measure)
+        if earlier and earlier.sentence:
+            request.terminal.say(earlier.sentence)
         folder = plan.folder()
         from sweeps.driver.session import Session
 
@@ -314,7 +318,7 @@ def _run(plan: _Plan, request: Request) -> Outcome:
             if plan.record:
                 check_unchanged(plan.record)
             log.keep_in(folder)
-            is_done = not plan.searches or session.search(plan.earlier, plan.past) is Status.COMPLETED
+            is_done = not plan.searches or session.search(earlier, plan.past) is Status.COMPLETED
             if plan.confirm and is_done and signals.number is None:
                 is_done = session.confirm(plan.confirm) is Status.COMPLETED
             if is_done:

@@ -29,14 +29,13 @@ from sweeps.driver.recorder import Recorder
 from sweeps.driver.request import Request
 from sweeps.driver.site import Site
 from sweeps.errors import SweepError, SweepInterrupted, UnknownTrialError
-from sweeps.record.ledger import WARM_START, Ledger
+from sweeps.record.ledger import FIRST_POINTS, WARM_START, Ledger
 from sweeps.record.past import Past
 from sweeps.record.reading import read_facts, read_ledger
 from sweeps.record.status import Stage, Status
 from sweeps.search.confirmation import Confirmation, asked_for
 from sweeps.search.schedulers import scheduler
 from sweeps.search.searcher import Search
-from sweeps.search.warmstart import scored_trials
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.sections import Confirm
 from sweeps.tracking.store import Store
@@ -44,6 +43,8 @@ from sweeps.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
+
+    from sweeps.search.warmstart import Earlier
 
 LOG = logging.getLogger("sweeps")
 
@@ -131,14 +132,21 @@ class Session:
         """Start the uploads to MLflow, once."""
         self._tracker = self._tracker or Tracker(self._folder, self._store, self._terminal.say)
 
-    def search(self, earlier: Path | None, past: Past | None) -> Status:
+    def search(self, earlier: "Earlier | None", past: Past | None) -> Status:
         """Search, and return COMPLETED once all trials have ended, else INTERRUPTED."""
         spec, before = self._spec, past or Past([], {})
-        warm_start = scored_trials(spec, earlier) if earlier else ()
-        ledger = Ledger(self._folder, self._content, change=self._change, warm_start=warm_start)
-        facts = read_facts(self._folder)
-        given, extractor = facts.get(WARM_START, []), facts.get("extractor")
-        searcher = Search(spec, self._folder.name, self._folder, given, past, extractor, self._time_used)
+        ledger = Ledger(
+            self._folder,
+            self._content,
+            change=self._change,
+            warm_start=earlier.scores_for(spec) if earlier else (),
+            first_points=earlier.first_points if earlier else (),
+        )
+        facts, name = read_facts(self._folder), self._folder.name
+        given, first = (facts.get(key, []) for key in (WARM_START, FIRST_POINTS))
+        searcher = Search(
+            spec, name, self._folder, given, past, facts.get("extractor"), self._time_used, first
+        )
         stage = _Stage(
             searcher=searcher,
             scheduler=scheduler(spec, before),

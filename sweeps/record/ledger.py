@@ -24,7 +24,7 @@ from sweeps.record.schema import FORMAT_VERSION, LOCK_WAIT_S, TABLES, as_json, c
 from sweeps.record.status import Mishap, Stage, Status
 from sweeps.record.trial import Trial
 
-WARM_START = "warm_start"
+WARM_START, FIRST_POINTS = "warm_start", "first_points"
 """The fact with the trials of an earlier sweep that this one started from."""
 
 
@@ -43,6 +43,7 @@ class Ledger:
             (``trials``); values that are in effect already are no change.
         warm_start: The trials of an earlier sweep that a new sweep starts from, as JSON values. The record
             holds them from its first moment, so that a sweep that is killed at once resumes with them.
+        first_points: The points from an earlier sweep that a new sweep tries first; recorded likewise.
 
     Attributes:
         restored: What was damaged and restored, in words; None if the record was whole.
@@ -58,16 +59,15 @@ class Ledger:
         confirmation: Mapping[str, Any] | None = None,
         change: Mapping[str, Any] | None = None,
         warm_start: Sequence[Mapping[str, Any]] = (),
+        first_points: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.folder = folder
         self._confirmation = confirmation
         file = folder / LEDGER
         if not file.exists() and not (folder / COPY).exists():
             facts = {"sweep_id": uuid4().hex, "started_at": time(), "status": Status.RUNNING}
-            _create(
-                file,
-                {"format_version": FORMAT_VERSION, **facts, "spec": dict(spec), WARM_START: [*warm_start]},
-            )
+            given = {WARM_START: [*warm_start], FIRST_POINTS: [*first_points]}
+            _create(file, {"format_version": FORMAT_VERSION, **facts, "spec": dict(spec), **given})
         self.restored = made_writable(folder)
         self._connection = connected(file)
         _set_journal_mode(self._connection, file, "WAL")

@@ -64,6 +64,7 @@ class Search(OptunaSearch):
         past: The trials of an earlier run of this sweep; unfinished ones are suggested first.
         extractor: The SHA-256 of the extractor, if it is known yet.
         used: Returns the share of the time budget that is used up, from 0 to 1.
+        first_points: Points of the space to try after those of the spec.
 
     Attributes:
         fault: The error of the sampler that stops the sweep, or None.
@@ -78,6 +79,7 @@ class Search(OptunaSearch):
         past: Past | None = None,
         extractor: str | None = None,
         used: Callable[[], float] | None = None,
+        first_points: Sequence[Mapping[str, Scalar]] = (),
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._spec = spec
@@ -113,7 +115,8 @@ class Search(OptunaSearch):
                 self._tell_mean(trial.of)
             elif spec.space.contains(row["params"]):
                 self._replay(row)
-        for point in _enqueued(spec, tried, has_baseline=0 in suggested):
+        own = spec.first_points()[0 in suggested :]
+        for point in _untried([*own, *first_points], spec, tried):
             self._ot_study.enqueue_trial(point)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -340,13 +343,16 @@ class Search(OptunaSearch):
         self._violations.add(trial.constraints)
 
 
-def _enqueued(
-    spec: SweepSpec, tried: list[dict[str, Scalar]], *, has_baseline: bool
+def _untried(
+    points: Sequence[Mapping[str, Scalar]], spec: SweepSpec, tried: list[dict[str, Scalar]]
 ) -> list[dict[str, Scalar]]:
-    """Return Optuna's parameters of the untried first points that lie in the space.
+    """Return Optuna's parameters of the untried points that lie in the space.
 
-    The baseline is left out once the sweep has one: an earlier version may have chosen other values for it.
+    The caller leaves the baseline out once the sweep has one: an earlier version may have chosen other values
+    for it.
     """
-    first_points = spec.first_points()[has_baseline:]
-    points = [point for point in first_points if spec.space.contains(point) and point not in tried]
-    return [spec.space.optuna_params(point) for point in points]
+    return [
+        spec.space.optuna_params(point)
+        for point in points
+        if spec.space.contains(point) and point not in tried
+    ]

@@ -1,17 +1,128 @@
-"""Start a sweep's sampler with the trials of an earlier sweep."""
+"""Start a sweep from an earlier one: with its scores or, if scores are not comparable, by its ranks."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from optuna.trial import TrialState
+from pydantic import ValidationError
 
+from sweeps.analysis.confirmation import UNRANKED
 from sweeps.analysis.loading import load
+from sweeps.analysis.sweep import Sweep
 from sweeps.errors import SweepError
+from sweeps.record.comparability import IMAGES, check_split, differences
 from sweeps.record.past import Past
 from sweeps.record.reading import read_ledger
+from sweeps.record.status import FAILURES, Stage
 from sweeps.search.replay import ended_trials
+from sweeps.spec.domains import Scalar
 from sweeps.spec.model import SweepSpec
+from sweeps.words import counted
+
+COMPARED = ("train", "dataset", "image_size", "channels", "extractor", "reference", "metric")
+IGNORED = {"seed"}
+"""Parameters that may differ: scores do not depend on their range."""
+
+BEST_SHARE = 0.2
+"""The share of an earlier sweep's trials that are worth trying first, if its scores are not comparable."""
+MOST_POINTS = 5
+
+_N_SHOWN = 4
+"""The most differences that a message lists."""
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """An earlier sweep, and what a new one takes from it.
+
+    Args:
+        folder: The sweep's folder.
+        facts: The facts of its record.
+        differences: Why its scores are not comparable with those of the new sweep, each as a part of a
+            message; empty if they are.
+        points: Full points of the new space: the configurations of its best trials, the best one first, as
+            far as the new space has their values. They are tried first if scores are not comparable.
+    """
+
+    folder: Path
+    facts: Mapping[str, Any]
+    differences: tuple[str, ...]
+    points: tuple[dict[str, Scalar], ...]
+
+    def measured(self, measure: Mapping[str, Any]) -> "Earlier":
+        """Return what to take once it is known what the new scores are measured with.
+
+        Raises:
+            SweepError: Scores are not comparable, and the best configurations are no new points of the space.
+        """
+        found = [*_split_difference(self.facts, measure.get(IMAGES)), *differences(self.facts, measure)]
+        earlier = replace(self, differences=(*self.differences, *found))
+        earlier.check()
+        return earlier
+
+    def check(self) -> None:
+        """Check that the new sweep can take something.
+
+        Raises:
+            SweepError: Scores are not comparable, and the best configurations are no new points of the space.
+        """
+        if self.differences and not self.points:
+            raise SweepError(
+                f"{self._objection}, and its best configurations are no new points of this search space:"
+                " leave --warm-start out"
+            )
+
+    @property
+    def sentence(self) -> str | None:
+        """What the new sweep takes, and why, for the user; None if the sampler is given the scores."""
+        if not self.differences:
+            return None
+        return (
+            f"{self._objection}, and the sampler is not given them. This sweep first tries"
+            f" {counted(len(self.points), 'configuration')} that ranked best there"
+        )
+
+    @property
+    def _objection(self) -> str:
+        """What differs, as the beginning of a sentence."""
+        shown = "; ".join(self.differences[:_N_SHOWN])
+        more = f"; and {len(self.differences) - _N_SHOWN} more" if len(self.differences) > _N_SHOWN else ""
+        return f"--warm-start {self.folder.name}: its scores are not comparable ({shown}{more})"
+
+    def scores_for(self, spec: SweepSpec) -> list[dict[str, Any]]:
+        """Return the trials that the sampler is given, as :func:`scored_trials` does; none by ranks."""
+        return [] if self.differences else scored_trials(spec, self.folder)
+
+    @property
+    def first_points(self) -> list[dict[str, Scalar]]:
+        """The points that the new sweep tries first; none if the sampler is given the scores."""
+        return [*self.points] if self.differences else []
+
+
+def earlier_sweep(spec: SweepSpec, name: str, results: Path) -> Earlier:
+    """Return an earlier sweep and what a new one can take from it, as far as their files say.
+
+    Raises:
+        UnknownSweepError: There is no such sweep.
+        SweepError: Scores are not comparable, and its best configurations are no new points of the space.
+    """
+    sweep = load(name, results)
+    found = [*_differences(spec.model_dump(mode="json"), sweep.facts["spec"])]
+    found += _split_difference(sweep.facts)
+    earlier = Earlier(sweep.folder, sweep.facts, tuple(found), tuple(_best_points(spec, sweep)))
+    earlier.check()
+    return earlier
+
+
+def _split_difference(facts: Mapping[str, Any], images: Mapping[str, Any] | None = None) -> Iterator[str]:
+    """Yield what differs if an earlier version chose the held-out images by another rule."""
+    try:
+        check_split("", facts, images)
+    except SweepError:
+        yield "an earlier version chose the held-out images by another rule"
 
 
 def scored_trials(spec: SweepSpec, folder: Path) -> list[dict[str, Any]]:
@@ -35,23 +146,49 @@ def scored_trials(spec: SweepSpec, folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-COMPARED = ("train", "dataset", "image_size", "channels", "extractor", "reference", "metric")
-IGNORED = {"seed"}
-"""Parameters that may differ: scores do not depend on their range."""
+def _best_points(spec: SweepSpec, sweep: Sweep) -> Iterator[dict[str, Scalar]]:
+    """Yield different points of the space from the best trials of a sweep, :data:`MOST_POINTS` at most.
 
-
-def earlier_sweep(spec: SweepSpec, name: str, results: Path) -> Path:
-    """Return the folder of an earlier sweep, after a check that its scores are comparable with ``spec``'s.
-
-    Raises:
-        UnknownSweepError: There is no such sweep.
-        SweepError: Its space, dataset, metric or extractor differs; the message lists the differences.
+    A value outside of the space is not used, and a parameter without a value has its default or the nearest
+    value of the space. A trial of which the space has no value yields no point.
     """
-    sweep = load(name, results)
-    differences = [*_differences(spec.model_dump(mode="json"), sweep.facts["spec"])]
-    if differences:
-        raise SweepError(f"--warm-start {name}: its scores are not comparable: {'; '.join(differences)}")
-    return sweep.folder
+    ranked = _best_first(sweep)
+    found = spec.first_points()
+    n = min(MOST_POINTS, ceil(BEST_SHARE * len(ranked)))
+    for trial_id in ranked[:n]:
+        config = sweep.config_of(trial_id)
+        known = {
+            name: config[name]
+            for name, domain in spec.searched.items()
+            if name not in IGNORED and config.get(name) is not None and domain.contains(config[name])
+        }
+        point = spec.full_point(known) if known else None
+        if point and point not in found and spec.space.contains(point) and _is_valid(spec, point):
+            found.append(point)
+            yield point
+
+
+def _best_first(sweep: Sweep) -> list[str]:
+    """Return the trials with a score that can win: those of a confirmation by its means, then by rank."""
+    board = sweep.rank()
+    board = board[board["rank"].notna() & ~board["status"].isin(FAILURES)]
+    if "feasible" in board:
+        board = board[~board["feasible"].isin([False])]
+    confirmed = sweep.rank(stage=Stage.CONFIRM) if sweep.confirmed() else None
+    first: list[str] = []
+    if confirmed is not None:
+        first = confirmed["trial_id"][~confirmed["verdict"].isin(UNRANKED)].tolist()
+    can_win = board["trial_id"].tolist()
+    return list(dict.fromkeys([*(trial_id for trial_id in first if trial_id in can_win), *can_win]))
+
+
+def _is_valid(spec: SweepSpec, point: Mapping[str, Scalar]) -> bool:
+    """Return whether a config does not refuse a point as a whole."""
+    try:
+        spec.trial_config(point, 0)
+    except ValidationError:
+        return False
+    return True
 
 
 def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:

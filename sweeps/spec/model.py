@@ -195,9 +195,10 @@ class SweepSpec(StrictModel):
 
     @property
     def import_paths(self) -> list[str]:
-        """The user's own training loop, dataset, extractor and components, each as ``MODULE:NAME``."""
+        """The user's own training loop, dataset, extractor, sampler and components: ``MODULE:NAME``."""
         components = [str(value) for name in self.components for value in self.values_of(name)]
-        names = [*([self.train] if self.train else []), self.dataset, self.extractor, *components]
+        loop = [self.train] if self.train else []
+        names = [*loop, self.dataset, self.extractor, self.method, *components]
         return [name for name in names if is_import_path(name) and not name.startswith(FOLDER)]
 
     @property
@@ -293,11 +294,14 @@ class SweepSpec(StrictModel):
                 points += [full for full in map(self.with_defaults, published) if self.space.contains(full)]
         return [point for index, point in enumerate(points) if point not in points[:index]]
 
+    def full_point(self, point: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """Return a point with all parameters; those that it leaves out have a value near the default."""
+        return self.with_defaults(inside(self.searched, self.with_defaults(point)))
+
     def _points_of_portfolio(self) -> list[dict[str, Scalar]]:
         """Return full points of the portfolio, each with the parameters that its conditions allow."""
-        full = [self.with_defaults(point) for point in portfolio_points(self.searched)]
-        moved = [self.with_defaults(inside(self.searched, point)) for point in full]
-        return [point for point in moved if self.space.contains(point)]
+        full = [self.full_point(point) for point in portfolio_points(self.searched)]
+        return [point for point in full if self.space.contains(point)]
 
     def with_defaults(self, point: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """Return a full point: a parameter that ``point`` leaves out has its components' default.

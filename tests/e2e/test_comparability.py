@@ -49,7 +49,6 @@ def paint(folder, numbers, shade):
         ["resume", "photos", "--trials", 2],
         ["confirm", "photos", "--seeds", 2, "--top", 1],
         ["rerun", "photos", "photos-0000"],
-        ["spec.yaml", "--name", "again", "--warm-start", "photos"],
     ],
     ids=lambda command: command[0],
 )
@@ -61,4 +60,12 @@ def test_what_would_score_other_images_is_refused_and_changes_nothing(workplace,
     assert "would not be comparable" in last
     assert "the images were 48 to train on and 12 held out" in last
     assert sweeps.load("photos", workplace / "results").facts == before
+
+
+def test_a_warm_start_without_comparable_scores_or_a_new_point_is_refused(workplace):
+    refused = gan_sweep("spec.yaml", "--name", "again", "--warm-start", "photos", cwd=workplace)
+    assert refused.returncode == 2
+    last = refused.stderr.splitlines()[-1]
+    assert "its scores are not comparable (the images were 48 to train on and 12 held out" in last
+    assert "are no new points of this search space: leave --warm-start out" in last
     assert not (workplace / "results" / "again").exists()

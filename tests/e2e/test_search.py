@@ -5,6 +5,7 @@ import json
 import optuna
 import pytest
 
+import sweeps
 from sweeps.search.study import bring_up
 from tests.e2e.commands import gan_sweep, workplace_in
 
@@ -87,12 +88,20 @@ def test_a_sweep_ends_with_its_best_trial_when_its_time_budget_is_used_up(workpl
     assert done.returncode == 0
 
 
-def test_a_warm_start_needs_a_sweep_with_the_same_space(finished, workplace):
+def test_a_sweep_starts_from_the_ranks_of_one_with_other_scores(finished, workplace):
+    warm = ("grid.yaml", "--warm-start", "grid", "--name", "ranks", "--set", "parameters.steps=30")
+    other = ("--set", "parameters.penalty=none", "--set", "parameters.lr={min: 1e-4, max: 1e-3}")
+    other += ("--set", "parameters.beta1.values=[0.1, 0.2]", "--set", "method=random", "--trials", "2")
+    done = gan_sweep(*warm, *other, "--set", "parameters.penalty_weight=1", "--json", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    assert "its scores are not comparable (parameters.penalty was" in done.stderr
+    assert "This sweep first tries 1 configuration that ranked best there" in done.stderr
+    trials = sweeps.load("ranks", workplace / "results").trials
+    assert trials[["lr", "beta1"]].to_numpy().tolist() == [[3e-4, 0.5], [3e-4, 0.2]]
+
+
+def test_a_warm_start_from_comparable_scores_gives_them_to_the_sampler(finished, workplace):
     warm = ("grid.yaml", "--warm-start", "grid", "--name", "warm")
-    refused = gan_sweep(*warm, "--set", "parameters.steps=30", cwd=workplace)
-    assert refused.returncode == 2
-    assert "its scores are not comparable: parameters.steps was" in refused.stderr
-    assert not (workplace / "results" / "warm").exists()
     done = gan_sweep(*warm, "--trials", "1", "--json", cwd=workplace)
     assert done.returncode == 0, done.stderr
     bring_up(workplace / "results" / "warm")
