@@ -15,6 +15,7 @@ from gan_core.loops.snapshot import Sample, Snapshot
 Loop = Callable[..., Iterator[Snapshot]]
 """A generator function ``loop(config, data, device, state=None)``, or one without ``state``."""
 
+_LIGHTNING = ("lightning", "pytorch_lightning")
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -29,6 +30,12 @@ def check_is_loop(loop: Loop) -> None:
     """Raise LoopError unless ``loop`` is a generator function that takes a config, data and a device."""
     if not callable(loop):
         raise LoopError(f"{loop!r} is not a training loop: a loop is a generator function")
+    if lightning := _of_lightning(loop):
+        raise LoopError(
+            f"{loop_name(loop)} is a {lightning}: Lightning's fit trains to the end at once, so that"
+            " gan-sweep can neither score nor stop it; write its steps as a generator function that yields"
+            " gan_core.Snapshot(step, sample)"
+        )
     call = getattr(loop, "__call__", None)  # noqa: B004 - an object may be a loop by its class's __call__
     if not (isgeneratorfunction(unwrap(loop)) or isgeneratorfunction(call)):
         raise LoopError(
@@ -39,6 +46,13 @@ def check_is_loop(loop: Loop) -> None:
             f"{loop_name(loop)} must have the parameters (config, data, device) or (config, data, device,"
             f" state=None), got {signature(loop)}"
         )
+
+
+def _of_lightning(loop: object) -> str | None:
+    """Return the name of Lightning's class that ``loop`` is or has been made of; None if there is none."""
+    bases = (loop if isinstance(loop, type) else type(loop)).__mro__
+    named = {base.__name__ for base in bases if base.__module__.partition(".")[0] in _LIGHTNING}
+    return next((name for name in ("LightningModule", "Trainer") if name in named), None)
 
 
 def config_class(loop: Loop) -> type[LoopConfig]:

@@ -251,7 +251,7 @@ def remarks(spec: SweepSpec, source: Source) -> list[Fault]:
     """Return the warnings about parts of a valid file that have no effect."""
     checks = (
         *(_unused_parameters, _unreachable_rungs, _unused_constraints),
-        *(_no_state, _no_seed, _no_portfolio),
+        *(_no_state, _no_seed, _no_portfolio, _idle_gpus),
     )
     found = [fault for check in checks for fault in check(spec, source)]
     return sorted(found, key=source.order)
@@ -262,6 +262,14 @@ def _no_state(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     if not can_resume(spec.train):
         message = f"{spec.train} takes no state, so that interrupted trials start over: add state=None"
         yield source.fault(("train",), message)
+
+
+def _idle_gpus(spec: SweepSpec, source: Source) -> Iterator[Fault]:
+    """Yield a warning if a trial reserves GPUs that it does not use."""
+    gpu = spec.resources.gpu
+    if isinstance(gpu, float) and gpu > 1:
+        message = f"a trial trains on one GPU, and {gpu - 1:.0f} more would be idle: type gpu: 1"
+        yield source.fault(("resources", "gpu"), message)
 
 
 def _unused_constraints(spec: SweepSpec, source: Source) -> Iterator[Fault]:

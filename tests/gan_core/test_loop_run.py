@@ -606,3 +606,12 @@ def test_weights_are_loaded_while_the_loop_waits_in_inference_mode(digits):
         assert run.weights()["bias"] == 2
     assert run.weights()["bias"] == 4
     run.close()
+
+
+def test_what_lightning_fits_is_refused_with_what_to_write(digits):
+    lightning = type("LightningModule", (nn.Module,), {"__module__": "lightning.pytorch.core.module"})
+    own = type("Own", (lightning,), {"__module__": "mine"})
+    with pytest.raises(
+        LoopError, match="mine:Own is a LightningModule: Lightning's fit trains to the end at"
+    ):
+        run_of(own, digits)

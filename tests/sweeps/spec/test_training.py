@@ -166,3 +166,9 @@ def test_the_schema_takes_any_name_with_a_training_and_that_of_a_file_only_its_o
     own = Draft202012Validator(json.loads(printed.stdout))
     assert own.is_valid(good)
     assert not own.is_valid(bad)
+
+
+def test_gpus_that_a_trial_would_not_use_are_a_warning(tmp_path):
+    text = text_of({"lr": "{values: [0.1, 0.2]}"}, rest="resources: {gpu: 2}\n")
+    _, (remark,) = read_spec(write(tmp_path, text))
+    assert "a trial trains on one GPU, and 1 more would be idle: type gpu: 1" in str(remark)
