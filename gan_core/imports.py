@@ -4,12 +4,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import ClassVar
 
 from gan_core.errors import ImportPathError, ImportsNotAllowedError, closest, in_one_line
 
 IMPORT_PATH = "MODULE:NAME"
+
+SENT = "sent_by_value_"
+"""The beginning of the names of modules that exist in one process and its workers only."""
 
 
 def is_import_path(name: str) -> bool:
@@ -25,6 +30,7 @@ class _Imports:
     """
 
     are_allowed = True
+    trusted: ClassVar[set[str]] = set()
 
 
 def imports_are_allowed() -> bool:
@@ -35,6 +41,16 @@ def imports_are_allowed() -> bool:
 def allow_imports(allowed: bool) -> None:  # noqa: FBT001 - the only argument
     """Allow or forbid this process to import components by import path; the default is to allow it."""
     _Imports.are_allowed = allowed
+
+
+def trust(path: str) -> None:
+    """Let this process import a path although others are forbidden: its user has passed the object."""
+    _Imports.trusted.add(path)
+
+
+def trusts_some() -> bool:
+    """Return whether this process trusts an import path."""
+    return bool(_Imports.trusted)
 
 
 @contextmanager
@@ -60,7 +76,13 @@ def import_attribute(path: str) -> object:
         raise ImportPathError(
             f"{path!r} is not an import path: type {IMPORT_PATH}, such as mypackage.nets:MyPair"
         )
-    if not imports_are_allowed():
+    if module_name.startswith(SENT) and find_spec(module_name) is None:
+        raise ImportPathError(
+            "this training loop was a function of a notebook or a script, and exists only in the process that"
+            " ran the sweep: put the function and its config into a module, for example mine.py, and run a"
+            " new sweep with train: mine:train"
+        )
+    if not (imports_are_allowed() or path in _Imports.trusted):
         raise ImportsNotAllowedError(path)
     module = _import_module(module_name)
     try:

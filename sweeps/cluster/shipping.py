@@ -8,7 +8,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from gan_core.imports import allow_imports, imports_are_allowed
+from gan_core.imports import allow_imports, imports_are_allowed, trusts_some
 from sweeps.cluster.code import Code
 from sweeps.cluster.folder_files import check_size, files_of
 
@@ -52,7 +52,11 @@ def packed(code: Code, besides: Collection[Path] = ()) -> Iterator[list[Path]]:
 
 def import_folders() -> list[str] | None:
     """Return the folders that users' components are imported from; None if imports are not allowed."""
-    return [str(Path(folder).absolute()) for folder in sys.path] if imports_are_allowed() else None
+    return (
+        [str(Path(folder).absolute()) for folder in sys.path]
+        if imports_are_allowed() or trusts_some()
+        else None
+    )
 
 
 def use_import_folders(folders: Iterable[str] | None) -> None:

@@ -20,6 +20,7 @@ from sweeps.spec.reading import load_spec
 from sweeps.words import RESULTS
 
 if TYPE_CHECKING:
+    from gan_core.loops.declaration import Loop
     from sweeps.analysis.sweep import Sweep
     from sweeps.cluster.code_check import CheckedCode
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 def run(
     spec: Path | str | Mapping[str, Any] | SweepSpec,
     *,
+    train: "Loop | None" = None,
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
     results: Path | str = RESULTS,
@@ -42,6 +44,9 @@ def run(
 
     Args:
         spec: A search-space file, its content as a dict, or a :class:`sweeps.spec.model.SweepSpec`.
+        train: A training loop, in place of the spec's. A function of a module needs no ``allow_imports``. A
+            function of a notebook or of the script that runs is sent to the workers by value: only this
+            process can resume such a sweep.
         overrides: Values that replace those of the spec, by dotted key: ``{"trials": 8}``.
         name: The sweep's name, which must be free; by default the spec's, or the next free ``NAME-2``.
         results: The folder that holds all sweeps.
@@ -58,18 +63,22 @@ def run(
 
     Raises:
         SpecError: The file, an override or the name has faults. Nothing was started or written.
+        LoopError: ``train`` is not a training loop.
         SweepExistsError: The name is taken.
         SweepError: As for :func:`sweeps.driver.runner.execute`. Nothing was written.
         SweepInterrupted: A signal stopped the sweep. All reports so far are recorded.
     """
     request = _request(results, tracking_uri, address, storage, on_report, quiet=quiet)
     with imports(allowed=allow_imports):
-        return _sweep_of(execute(_spec(spec, overrides), request, name=name, warm_start=warm_start))
+        return _sweep_of(
+            execute(_spec(spec, overrides, train, request), request, name=name, warm_start=warm_start)
+        )
 
 
 def check(
     spec: Path | str | Mapping[str, Any] | SweepSpec,
     *,
+    train: "Loop | None" = None,
     overrides: Mapping[str, Any] | None = None,
     address: str | None = None,
     allow_imports: bool = False,
@@ -79,6 +88,7 @@ def check(
 
     Args:
         spec: A search-space file, its content as a dict, or a :class:`sweeps.spec.model.SweepSpec`.
+        train: As for :func:`run`.
         overrides: Values that replace those of the spec, by dotted key.
         address: As for :func:`run`.
         allow_imports: As for :func:`run`.
@@ -95,7 +105,7 @@ def check(
     """
     request = _request(RESULTS, None, address, None, None, quiet=quiet)
     with imports(allowed=allow_imports):
-        return check_users_code(_spec(spec, overrides), request)
+        return check_users_code(_spec(spec, overrides, train, request), request)
 
 
 def resume(
@@ -202,9 +212,15 @@ def _request(
     return Request(Path(results), tracking_uri, address, storage, terminal, on_report, changed_code)
 
 
-def _spec(spec: Path | str | Mapping[str, Any] | SweepSpec, overrides: Mapping[str, Any] | None) -> SweepSpec:
+def _spec(
+    spec: Path | str | Mapping[str, Any] | SweepSpec,
+    overrides: Mapping[str, Any] | None,
+    train: "Loop | None",
+    request: Request,
+) -> SweepSpec:
     content = spec.model_dump(mode="json") if isinstance(spec, SweepSpec) else spec
-    return load_spec(content, _as_settings(overrides or {}))
+    given = [] if train is None else [_as_override(train, request.terminal)]
+    return load_spec(content, [*given, *_as_settings(overrides or {})])
 
 
 def _has_initialised_ray() -> bool:
@@ -220,6 +236,20 @@ def _console() -> Console:
 
 def _as_settings(overrides: Mapping[str, Any]) -> list[Override]:
     return [Override(f"overrides[{key!r}]", path_of(key), value) for key, value in overrides.items()]
+
+
+def _as_override(train: "Loop", terminal: Terminal) -> Override:
+    """Return the setting of a spec that names a training loop."""
+    from gan_core.loops.declaration import loop_name
+    from sweeps.cluster.by_value import path_of as path_of_loop
+
+    path, is_sent = path_of_loop(train)
+    if is_sent:
+        terminal.say(
+            f"{loop_name(train)} is sent to the workers by value: only this process can resume the sweep. To"
+            " resume it elsewhere, put the function into a module, for example mine.py, and pass mine.train"
+        )
+    return Override("train", ("train",), path)
 
 
 def _sweep_of(outcome: Outcome) -> "Sweep":
