@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gan_core.imports import SENT
 from sweeps.generators.contents import STATE, code_named_in
 from sweeps.record.code import CODE
 
@@ -32,10 +33,9 @@ def script_name(about: Mapping[str, Any]) -> str:
 def script(about: Mapping[str, Any]) -> str:
     """Return the script that loads an export, for its folder."""
     does = "Load the state of the training loop" if about["file"] == STATE else "Draw 64 images"
-    modules = sorted(
-        {path.partition(":")[0] for path in code_named_in(about)} if _needs_code(about) else set()
-    )
-    needs = ["torch", "gan_core"] if about["code"] else ["torch", "gan_core", *modules]
+    modules = {path.partition(":")[0] for path in code_named_in(about)} if _needs_code(about) else set()
+    found = {"ray"} if any(module.startswith(SENT) for module in modules) else set()
+    needs = ["torch", "gan_core", *sorted(found if about["code"] else modules)]
     documentation = f'"""{does}; needs {", ".join(needs[:-1])} and {needs[-1]}."""'
     return f"{documentation}\n\n{_lines(about, 'Path(__file__).parent')}"
 
