@@ -45,6 +45,16 @@ class Children:
         return len(left)
 
 
+@contextmanager
+def later_children_ended() -> Iterator[None]:
+    """End the processes that the block leaves behind."""
+    children = Children()
+    try:
+        yield
+    finally:
+        children.end_later_ones()
+
+
 def _descendants() -> list[Process]:
     found: list[Process] = []
     with suppress(NoSuchProcess):

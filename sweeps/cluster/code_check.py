@@ -79,8 +79,10 @@ def check_code(
         ContractError: A component breaks its contract.
         LoopError: The loop fails its check.
     """
+    from sweeps.cluster.children import later_children_ended
+
     device = as_a_trial(resources, import_folders)
-    with ended_after(code.timeout) as start_time_anew:
+    with later_children_ended(), ended_after(code.timeout) as start_time_anew:
 
         def progress(line: str) -> None:
             start_time_anew()
