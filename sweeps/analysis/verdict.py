@@ -74,7 +74,7 @@ def _search_sentence(sweep: Sweep, summary: dict[str, Any]) -> str:
 
 
 def by_one_seed(sweep: Sweep) -> str | None:
-    """Return how many seeds the best trial of a search is the best by, and how much a second seed moves it.
+    """Return over how many seeds the best trial is the best, and how far a second seed moves a score.
 
     Returns:
         The clause; None if the sweep is confirmed, or if fewer than two trials have a score.

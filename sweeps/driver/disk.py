@@ -54,7 +54,7 @@ def bytes_needed(spec: SweepSpec, trainings: int, at_once: int) -> float:
     channels, height, width = image_shape(spec) or DIGIT_SHAPE
     a_report = BYTES_A_REPORT + BYTES_A_PIXEL * channels * height * width
     a_training = spec.reports_per_trial * a_report + BYTES_A_TRIAL_OF_THE_RECORD
-    kept = min(spec.max_trials, spec.keep + 1) * BYTES_OF_WEIGHTS
+    kept = min(spec.max_trials, spec.keep + 1 + 2 * spec.seed_trials) * BYTES_OF_WEIGHTS
     running = min(trainings, at_once) * GENERATIONS * BYTES_OF_A_CHECKPOINT
     return float(BYTES_OF_A_SWEEP + trainings * a_training + kept + running)
 

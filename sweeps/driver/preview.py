@@ -53,7 +53,12 @@ def print_preview(spec: SweepSpec, console: Console, *, timed: bool = True) -> N
     if len(spec.first_points()) > 1:
         console.print(_table("Tried first", spec, spec.first_points()))
     console.print(_table("Drawn at random", spec, sample_configurations(spec, EXAMPLES)))
-    for line in (*_size(spec), *_confirmation(spec), *(images.lines() if images else ())):
+    for line in (
+        *_size(spec),
+        *_further_seeds(spec),
+        *_confirmation(spec),
+        *(images.lines() if images else ()),
+    ):
         console.print(line, markup=False)
     if timed:
         with console.status("Measuring a few training steps"):
@@ -140,10 +145,18 @@ def _size(spec: SweepSpec) -> Iterator[str]:
         yield "distinct  infinitely many configurations"
         return
     outside = not spec.space.contains(spec.baseline)
-    n_tried = spec.max_trials - outside
+    n_tried = spec.max_configurations - outside
     enough = "each will be trained once" if n_tried == size else f"{n_tried} of them will be trained"
     beside = ", and the defaults, which lie outside of the space" if outside else ""
     yield f"distinct  {size:,} configurations: {enough}{beside}"
+
+
+def _further_seeds(spec: SweepSpec) -> Iterator[str]:
+    """Yield how many trials train leading configurations on further seeds."""
+    n_seeds, n_further = spec.early_terminate.seeds, spec.max_trials - spec.max_configurations
+    if n_seeds > 1:
+        most = f"at most {n_seeds} seeds each"
+        yield f"seeds     {n_further} of {spec.max_trials} trials train leading configurations again, {most}"
 
 
 @dataclass(frozen=True)
@@ -173,8 +186,10 @@ class Confirmation:
         """Return the size of a spec's confirmation; None without one."""
         if spec.confirm is None:
             return None
-        most_trials = spec.max_trials
-        n, steps = min(spec.confirm.top + 1, most_trials), spec.trial_config(spec.baseline, 0).steps
+        n, steps = (
+            min(spec.confirm.top + 1, spec.max_configurations),
+            spec.trial_config(spec.baseline, 0).steps,
+        )
         least, most = spec.confirm.looks[0], spec.confirm.looks[-1]
         return cls(n, least, n * least, n * least * steps, most, n * most, n * most * steps)
 
@@ -227,8 +242,12 @@ def _time(spec: SweepSpec) -> Iterator[str]:
     estimate = f"about {duration(spec.max_trials * full / slots)} in all"
     steps, eta = _steps_with_stops(spec, config), spec.early_terminate.eta
     if spec.early_terminate.type in {"asha", "hyperband"} and steps < config.steps:
-        others = (spec.max_trials - 1) * cost.seconds(config, steps)
-        estimate += f", {duration((full + others) / slots)} if one in {eta} continues at each rung"
+        n_further = spec.max_trials - spec.max_configurations
+        full_ones, others = (
+            (1 + n_further) * full,
+            (spec.max_configurations - 1) * cost.seconds(config, steps),
+        )
+        estimate += f", {duration((full_ones + others) / slots)} if one in {eta} continues at each rung"
     confirmation = Confirmation.from_spec(spec)
     if confirmation is not None:
         seconds = [ceil(n / slots) * full for n in (confirmation.trainings, confirmation.most_trainings)]
@@ -328,6 +347,7 @@ def as_json(spec: SweepSpec) -> Mapping[str, Any]:
         "examples": sample_configurations(spec, EXAMPLES),
         "distinct": spec.space.size(),
         "trials": spec.trials,
+        "further_seeds": spec.max_trials - spec.max_configurations,
         "method": spec.method,
         "method_options": spec.method_options,
         "constraints": spec.constraints,

@@ -20,7 +20,7 @@ from sweeps.record.status import FAILURES, Status
 from sweeps.record.trial import Trial
 from sweeps.spec.constraints import Constraint
 from sweeps.spec.sections import Metric
-from sweeps.words import duration, format_params
+from sweeps.words import counted, duration, format_params
 
 LOG = logging.getLogger("sweeps")
 
@@ -131,6 +131,7 @@ class Display:
             if row["score"] is not None and row["status"] not in FAILURES
         }
         self._note = self._yardstick = ""
+        self._leader: tuple[str, float, int] | None = None
         self._started = monotonic()
         self._live = Live(self, console=terminal.console, transient=True) if terminal.is_live else None
 
@@ -152,6 +153,13 @@ class Display:
         """Show how good the classifier is that measures the scores."""
         self._yardstick = f"The classifier that measures the scores is {accuracy}"
         self._line(self._yardstick, logging.WARNING if accuracy.is_weak else logging.INFO)
+
+    def lead(self, leader: tuple[str, float, int] | None) -> None:
+        """Show the best configuration by its mean over seeds: its first trial, the mean, and the seeds.
+
+        None shows the trial with the best score.
+        """
+        self._leader = leader
 
     def start(self, trial: Trial) -> None:
         """Show that a trial has started."""
@@ -212,23 +220,30 @@ class Display:
         bar.add_task(self._name, total=self._n_trials, completed=self._ended.total(), state=self._state())
         parts: list[Progress | Text | Table] = [bar]
         if self._best_scores:
-            is_out, score, trial = min(
-                self._best_scores.values(), key=lambda best: (best[0], self._sign * best[1])
-            )
-            breaking = "breaks a constraint, as all do  " if is_out else ""
-            parts.append(
-                Text.assemble(
-                    "  best ",
-                    (f"{self._metric} {score:.4g}", "bold green"),
-                    f" {trial.trial_id}  {breaking}",
-                    format_params(trial.params),
-                )
-            )
+            parts.append(self._best())
         if self._running:
             parts.append(self._running_table())
         if self._yardstick:
             parts.append(Text(f"  {self._yardstick}", style="dim"))
         return Group(*parts)
+
+    def _best(self) -> Text:
+        """Return the line on the best trial or, after further seeds, on the best configuration."""
+        is_out, score, trial = min(
+            self._best_scores.values(), key=lambda best: (best[0], self._sign * best[1])
+        )
+        seeds = ""
+        if self._leader:
+            name, score, n_seeds = self._leader
+            is_out, _, trial = self._best_scores[name]
+            seeds = f" (estimated mean, {counted(n_seeds, 'seed')})"
+        breaking = "breaks a constraint, as all do  " if is_out else ""
+        return Text.assemble(
+            "  best ",
+            (f"{self._metric} {score:.4g}", "bold green"),
+            f"{seeds} {trial.trial_id}  {breaking}",
+            format_params(trial.params),
+        )
 
     def _state(self) -> str:
         if self._note:

@@ -13,6 +13,7 @@ from gan_core.errors import allowed_and_closest
 from gan_core.metric_names import SCORE_NAMES
 from sweeps.cluster.storage import Storage
 from sweeps.cluster.timeouts import has_timed_out, stuck_loop
+from sweeps.driver.best_weights import BestWeights
 from sweeps.driver.code_versions import CodeVersions
 from sweeps.driver.deaths import death_of, error_of
 from sweeps.driver.disk import disk_full_error, is_full
@@ -22,11 +23,9 @@ from sweeps.driver.worker_logs import WorkerLogs
 from sweeps.errors import SweepError
 from sweeps.record.comparability import MEASURE, check_comparable
 from sweeps.record.files import write_atomically
-from sweeps.record.judging import judged_metrics
 from sweeps.record.layout import (
     checkpoint_file,
     discard_checkpoints,
-    discard_kept,
     samples_file,
     state_file,
     weights_file,
@@ -42,38 +41,6 @@ from sweeps.search.searcher import Search
 from sweeps.search.suggestion import metrics_of, status_of, trial_of
 from sweeps.spec.constraints import are_met
 from sweeps.spec.model import SweepSpec
-
-
-class BestWeights:
-    """Keeps the generators of the best trials, of the defaults and of finalists, and deletes all others."""
-
-    def __init__(self, folder: Path, spec: SweepSpec, past: Past) -> None:
-        self._folder = folder
-        self._sign = 1 if spec.metric[0].goal == "minimize" else -1
-        self._keep = max(spec.keep, spec.confirm.top) if spec.keep and spec.confirm else spec.keep
-        confirmation = read_ledger(folder.name, folder.parent).facts.get("confirmation")
-        self._finalists = confirmation["finalists"] if confirmation else []
-        self._metric, self._constraints = spec.metric[0].name, spec.parsed_constraints
-        self._kept: list[tuple[bool, float, str]] = []
-        for row in past.rows:
-            if (row["final"] or {}).get(self._metric) is not None:
-                self.add(row["trial_id"], judged_metrics(row), is_baseline=bool(row["is_baseline"]))
-
-    def add(self, trial_id: str, metrics: Mapping[str, Any], *, is_baseline: bool) -> None:
-        """Rank a trial that was trained to its end, and delete the worst generator if there are too many.
-
-        Args:
-            trial_id: The trial.
-            metrics: What the trial is judged by: a trial that breaks a constraint is worse than all others.
-            is_baseline: Whether the trial is the baseline.
-        """
-        if self._keep and (is_baseline or trial_id in self._finalists):
-            return
-        is_infeasible = are_met(self._constraints, metrics) is False
-        self._kept = sorted([*self._kept, (is_infeasible, self._sign * metrics[self._metric], trial_id)])
-        for *_, dropped in self._kept[self._keep :]:
-            discard_kept(self._folder, dropped)
-        del self._kept[self._keep :]
 
 
 class Recorder(tune.Callback):
@@ -131,6 +98,7 @@ class Recorder(tune.Callback):
         self._measure = {key: facts[key] for key in MEASURE if facts.get(key)}
         self._floors: dict[str, Any] = facts.get("floors_by_samples", {})
         self._accuracy: dict[str, Any] | None = None
+        self._display.lead(self._weights.leader())
         self.ended = len(past.ended)
         self.fault: Exception | None = None
 
@@ -323,8 +291,14 @@ class Recorder(tune.Callback):
         """The number of trials that run or wait for a retry."""
         return len(self._running) + len(self._waiting)
 
-    def close(self) -> None:
-        """Record that the trials that still run were interrupted."""
+    def close(self, status: Status) -> None:
+        """Record that the trials that still run were interrupted.
+
+        Args:
+            status: COMPLETED once all trials have ended.
+        """
+        if status is Status.COMPLETED:
+            self._weights.settle()
         self._running |= self._waiting
         for tune_id in list(self._running):
             self._end(tune_id, Status.INTERRUPTED)
@@ -342,8 +316,8 @@ class Recorder(tune.Callback):
         self._places.pop(tune_id, None)
         self._logs.forget(tune_id)
         self._ledger.end(trial.trial_id, status, reason, traceback, final)
-        if final and trial.stage is Stage.SEARCH:
-            self._weights.add(trial.trial_id, judged or final, is_baseline=trial.is_baseline)
+        if trial.stage is Stage.SEARCH:
+            self._rank(trial, status, judged or final if final else None)
         if status is not Status.INTERRUPTED:
             discard_checkpoints(self._folder, trial.trial_id)
             self._drop_state(trial.trial_id)
@@ -352,6 +326,14 @@ class Recorder(tune.Callback):
             reason = f"{reason}; what its worker printed: {log}"
         score = final.get(self._metric, score) if final else score
         self._display.end(trial, status, score, reason, are_met(self._constraints, judged or {}))
+
+    def _rank(self, trial: Trial, status: Status, judged: Mapping[str, Any] | None) -> None:
+        """Keep the generator of a trial of the search if it is one of the best, and show which leads."""
+        if judged:
+            self._weights.add(trial.trial_id, judged, is_baseline=trial.is_baseline, of=trial.of)
+        elif status is Status.DIVERGED:
+            self._weights.note_divergence(trial.trial_id, trial.of)
+        self._display.lead(self._weights.leader())
 
     def _drop_state(self, trial_id: str) -> None:
         """Delete the state of an ended trial from the storage."""

@@ -221,7 +221,7 @@ class Session:
                 raise
             status = _status(stage, recorder)
             LOG.info(f"{recorder.ended} of {stage.n_trials} trials have ended: {status.words}")
-            recorder.close()
+            recorder.close(status)
             self._track()
             ledger.close(status)
             stage.searcher.close()

@@ -157,6 +157,15 @@ def test_the_disk_holds_no_more_trials_than_a_finite_space_has_points(tmp_path):
     assert as_json(few)["disk_bytes"] == as_json(many)["disk_bytes"]
 
 
+def test_further_seeds_are_counted(tmp_path):
+    further = GOOD.replace("trials: 3", "trials: 16") + "early_terminate: {seeds: 3}\n"
+    spec = load_spec(write(tmp_path, further))
+    assert "seeds     4 of 16 trials train leading configurations again, at most 3 seeds each" in printed(
+        spec
+    )
+    assert as_json(spec)["further_seeds"] == 4
+
+
 def printed(spec, timed=False):
     out = StringIO()
     print_preview(spec, Console(file=out, width=TABLE_WIDTH), timed=timed)

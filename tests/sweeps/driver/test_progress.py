@@ -112,6 +112,13 @@ def test_a_resumed_sweep_shows_the_best_of_earlier_runs_and_none_that_failed():
     assert "best fid 40 tiny-0000" in rendered(display)
 
 
+def test_after_further_seeds_the_best_configuration_by_means_is_shown():
+    rows = [ended(0, Status.COMPLETED, 40.0), ended(1, Status.COMPLETED, 45.0)]
+    display = display_on(Console(file=StringIO(), force_terminal=True, width=160), rows)
+    display.lead(("tiny-0001", 46.0, 3))
+    assert "best fid 46 (estimated mean, 3 seeds) tiny-0001" in rendered(display)
+
+
 def test_a_trial_that_breaks_a_constraint_is_the_best_only_if_all_do():
     rows = [ended(0, Status.COMPLETED, 40.0)]
     display = display_on(

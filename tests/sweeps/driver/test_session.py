@@ -1,6 +1,6 @@
 import pytest
 
-from sweeps.driver.recorder import BestWeights
+from sweeps.driver.best_weights import BestWeights
 from sweeps.driver.session import _write_report
 from sweeps.errors import SweepError
 from sweeps.record.layout import weights_file
@@ -69,3 +69,26 @@ def test_a_final_score_that_was_not_finite_in_an_earlier_version_keeps_no_genera
     weights_file(folder, "later").touch()
     best.add("later", {"fid": 900.0}, is_baseline=False)
     assert weights_file(folder, "later").exists()
+
+
+def test_the_generators_of_the_best_configurations_by_means_are_kept_with_all_their_seeds(tmp_path):
+    further = ((1, 390.0), (2, 110.0), (1, 380.0), (2, 105.0), (3, None))
+    folder = write_search(tmp_path, 500.0, 90.0, 100.0, 300.0, 400.0, further=further)
+    (folder / "weights").mkdir(exist_ok=True)
+    past = Past.read(read_ledger("tiny", tmp_path))
+    for row in past.rows:
+        if row["final"]:
+            weights_file(folder, row["trial_id"]).touch()
+    content = {"name": "tiny", "parameters": {"lr": {"min": 0.1, "max": 0.9}}, "trials": 12, "keep": 1}
+    spec = SweepSpec.model_validate(content | {"early_terminate": {"seeds": 3}})
+    best = BestWeights(folder, spec, past)
+    name, mean, seeds = best.leader()
+    assert (name, seeds, 100 < mean < 112) == ("tiny-0002", 3, True)
+    before = kept_in(folder)
+    best.settle()
+    assert {"0001", "0002", "0003"} <= {*before}
+    assert kept_in(folder) == ["0000", "0002", "0006", "0008"]
+
+
+def kept_in(folder):
+    return sorted(file.stem.removeprefix("tiny-") for file in (folder / "weights").iterdir())
