@@ -13,16 +13,20 @@ MOST_BYTES = 50_000_000
 
 MOST_FILES = 20_000
 _N_LARGEST = 3
-_NEVER = {"__pycache__", "node_modules", "site-packages", "dist-packages", "mlruns"}
-_ENVIRONMENT = "pyvenv.cfg"
-"""The file that makes a folder a virtual environment."""
+_NEVER = {
+    *("__pycache__", "node_modules", "site-packages", "dist-packages"),
+    *("mlruns", "mlartifacts", "mlflow.db"),
+}
+_MARKS = ("pyvenv.cfg", "ledger.db")
+"""The files that make a folder a virtual environment, or the folder of a sweep."""
 
 
 def files_of(folder: Path, besides: Collection[Path] = ()) -> Iterator[Path]:
     """Yield the files in a folder and its subfolders, by name.
 
     What ``.gitignore`` files exclude is left out, also by those of the folders above, up to the one with
-    ``.git``. Hidden files, virtual environments, ``__pycache__`` and broken links are left out as well.
+    ``.git``. Hidden files, virtual environments, sweeps, what MLflow keeps, ``__pycache__`` and broken links
+    are left out as well.
 
     Args:
         folder: The folder.
@@ -74,7 +78,7 @@ def _files(folder: Path, rules: list[tuple[Path, Any]], besides: Collection[Path
         if not is_folder:
             if entry.is_file():
                 yield path
-        elif not (path / _ENVIRONMENT).exists() and os.access(path, os.R_OK | os.X_OK):
+        elif os.access(path, os.R_OK | os.X_OK) and not any((path / mark).exists() for mark in _MARKS):
             yield from _files(path, rules, besides)
 
 

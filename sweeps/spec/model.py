@@ -193,7 +193,7 @@ class SweepSpec(StrictModel):
             "skip_unreadable": self.skip_unreadable,
         }
 
-    @property
+    @cached_property
     def import_paths(self) -> list[str]:
         """The user's own training loop, dataset, extractor, sampler and components: ``MODULE:NAME``."""
         components = [str(value) for name in self.components for value in self.values_of(name)]

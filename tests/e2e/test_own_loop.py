@@ -9,6 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 import sweeps
+from sweeps.errors import SweepError
 from tests.e2e.commands import board, gan_sweep, killed_after, workplace_in
 
 LOOPS = Path(__file__).parents[1] / "gan_core" / "loops_with_parameters.py"
@@ -200,3 +201,32 @@ def test_rerun_names_the_changed_file_where_a_result_differs(changed, finished):
     done = gan_sweep("rerun", "mine", trial, "--allow-imports", cwd=changed)
     assert done.returncode == 1
     assert f"the code has changed since {trial} was trained: late.py differs" in done.stderr
+
+
+@pytest.mark.slow
+def test_code_that_changes_while_a_sweep_runs_is_recorded_with_its_trials(tmp_path, monkeypatch):
+    copyfile(LOOPS, tmp_path / "edited_loops.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    file = FILE.replace("mine:", "edited_loops:").replace("mine", "edited").replace("trials: 3", "trials: 2")
+    one_after_another = "resources: {cpu: 2}\nfresh_worker: true\n"
+    (tmp_path / "edited.yaml").write_text(file + one_after_another, encoding="utf-8")
+    options = {"results": tmp_path / "results", "allow_imports": True, "quiet": True}
+
+    def edit(*_report):
+        with (tmp_path / "edited_loops.py").open("a", encoding="utf-8") as module:
+            module.write("\n# edited\n")
+
+    edits = iter([edit])
+    sweep = sweeps.run(
+        tmp_path / "edited.yaml", **options, on_report=lambda *report: next(edits, lambda *_: None)(*report)
+    )
+    assert [sweep.code_of(trial) for trial in sweep.trials["trial_id"]] == [[1], [2]]
+    assert "edited-0001: trains with changed code: edited_loops.py differs" in (
+        (sweep.folder / "sweep.log").read_text(encoding="utf-8")
+    )
+    edit()
+    more = {"overrides": {"trials": 3}, **options}
+    with pytest.raises(SweepError, match=r"edited_loops.py differs; .* Restore the code from .*/code/2"):
+        sweeps.resume("edited", **more)
+    sweep = sweeps.resume("edited", **more, changed_code=True)
+    assert [sweep.code_of(trial) for trial in sweep.trials["trial_id"]] == [[1], [2], [3]]

@@ -11,6 +11,7 @@ def folder(tmp_path):
     names = [
         *("a.py", "keep/b.py", "keep/big.bin", "data/1.png", "data/kept.txt", ".hidden/c.py"),
         *("__pycache__/a.pyc", "venv/pyvenv.cfg", "venv/d.py", "keep/build/e.py", "build.py"),
+        *("a-sweep/ledger.db", "a-sweep/code/1/a.py", "mlflow.db", "mlartifacts/1/a.png"),
     ]
     for name in names:
         file = tmp_path / name
@@ -23,7 +24,7 @@ def names(folder, besides=()):
     return [file.relative_to(folder).as_posix() for file in files_of(folder, besides)]
 
 
-def test_hidden_files_environments_and_caches_are_left_out(folder):
+def test_hidden_files_environments_sweeps_and_caches_are_left_out(folder):
     of_data, of_keep = ["data/1.png", "data/kept.txt"], ["keep/b.py", "keep/big.bin", "keep/build/e.py"]
     expected = ["a.py", "build.py", *of_data, *of_keep]
     assert names(folder) == expected
