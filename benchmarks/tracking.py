@@ -170,7 +170,7 @@ def recorder_in(results: Path, n_trials: int) -> Iterator[Recorder]:
     ):
         recorder = Recorder(ledger, display, no_searcher, spec, nothing)
         yield recorder
-        recorder.close()
+        recorder.close(Status.COMPLETED)
 
 
 def result_of(each: TuneTrial, step: int, metrics: dict[str, float], grid: bytes) -> dict[str, Any]:

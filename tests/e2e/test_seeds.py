@@ -14,11 +14,11 @@ name: whole
 trials: 8
 parameters:
   lr: {{distribution: log_uniform_values, min: 1e-4, max: 1e-2}}
-  steps: 40
+  steps: 20
   report_every: 10
-  batch_size: 32
-  eval_samples: 300
-  final_samples: 300
+  batch_size: 16
+  eval_samples: 200
+  final_samples: 200
 early_terminate: {{type: asha, min_iter: 1, eta: 2, seeds: 3}}
 keep: 2
 checkpoint_every: 0s

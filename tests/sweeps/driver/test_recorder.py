@@ -20,6 +20,7 @@ from sweeps.record.layout import create_sweep_folder
 from sweeps.record.ledger import Ledger
 from sweeps.record.past import Past
 from sweeps.record.reading import read_ledger, read_reports
+from sweeps.record.status import Status
 from sweeps.record.trial import Trial
 from sweeps.spec.reading import load_spec
 from tests.sweeps.specs import GOOD, write
@@ -94,7 +95,7 @@ def test_a_trial_that_waits_for_its_retry_when_the_sweep_stops_is_interrupted(re
     recorder.on_trial_error(died)
     assert recorder._searcher.asked == ("0", TRIAL)
     assert recorder.running == 1
-    recorder.close()
+    recorder.close(Status.INTERRUPTED)
     (row,) = read_ledger("tiny", tmp_path).trials
     assert (row["status"], [mishap["kind"] for mishap in row["mishaps"]]) == ("interrupted", ["death"])
 
