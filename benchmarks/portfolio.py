@@ -116,8 +116,10 @@ def cover(worlds: Sequence[World], size: int = SIZE) -> Array:
 
 
 def _span(worlds: Sequence[World]) -> Array:
+    """Return the recorded range of each parameter, 1 for a parameter with one value."""
     points = np.concatenate([world.points for world in worlds])
-    return np.asarray(np.ptp(points, axis=0))
+    span = np.ptp(points, axis=0)
+    return np.where(span > 0, span, 1.0)
 
 
 def left_out(worlds: Sequence[World]) -> pd.DataFrame:

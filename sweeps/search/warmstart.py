@@ -1,6 +1,6 @@
 """Start a sweep from an earlier one: with its scores or, if scores are not comparable, by its ranks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -45,12 +45,14 @@ class Earlier:
             message; empty if they are.
         points: Full points of the new space: the configurations of its best trials, the best one first, as
             far as the new space has their values. They are tried first if scores are not comparable.
+        n_ranked: The number of its trials that have a score and can win.
     """
 
     folder: Path
     facts: Mapping[str, Any]
     differences: tuple[str, ...]
     points: tuple[dict[str, Scalar], ...]
+    n_ranked: int
 
     def measured(self, measure: Mapping[str, Any]) -> "Earlier":
         """Return what to take once it is known what the new scores are measured with.
@@ -70,10 +72,10 @@ class Earlier:
             SweepError: Scores are not comparable, and the best configurations are no new points of the space.
         """
         if self.differences and not self.points:
-            raise SweepError(
-                f"{self._objection}, and its best configurations are no new points of this search space:"
-                " leave --warm-start out"
-            )
+            nothing = "no trial of it has a score and meets its constraints"
+            if self.n_ranked:
+                nothing = "its best configurations are no new points of this search space"
+            raise SweepError(f"{self._objection}, and {nothing}: leave --warm-start out")
 
     @property
     def sentence(self) -> str | None:
@@ -112,7 +114,9 @@ def earlier_sweep(spec: SweepSpec, name: str, results: Path) -> Earlier:
     sweep = load(name, results)
     found = [*_differences(spec.model_dump(mode="json"), sweep.facts["spec"])]
     found += _split_difference(sweep.facts)
-    earlier = Earlier(sweep.folder, sweep.facts, tuple(found), tuple(_best_points(spec, sweep)))
+    ranked = _best_first(sweep)
+    points = tuple(_best_points(spec, sweep, ranked))
+    earlier = Earlier(sweep.folder, sweep.facts, tuple(found), points, len(ranked))
     earlier.check()
     return earlier
 
@@ -146,13 +150,12 @@ def scored_trials(spec: SweepSpec, folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _best_points(spec: SweepSpec, sweep: Sweep) -> Iterator[dict[str, Scalar]]:
+def _best_points(spec: SweepSpec, sweep: Sweep, ranked: Sequence[str]) -> Iterator[dict[str, Scalar]]:
     """Yield different points of the space from the best trials of a sweep, :data:`MOST_POINTS` at most.
 
     A value outside of the space is not used, and a parameter without a value has its default or the nearest
     value of the space. A trial of which the space has no value yields no point.
     """
-    ranked = _best_first(sweep)
     found = spec.first_points()
     n = min(MOST_POINTS, ceil(BEST_SHARE * len(ranked)))
     for trial_id in ranked[:n]:

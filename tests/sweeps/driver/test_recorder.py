@@ -81,8 +81,13 @@ TRIAL = Trial("tiny-0000", 0, {"lr": 0.1}, {"lr": 0.1, "seed": 0}, is_baseline=T
 
 
 @pytest.fixture
-def recorder(tmp_path):
-    spec = load_spec(write(tmp_path, GOOD))
+def constraints():
+    return []
+
+
+@pytest.fixture
+def recorder(tmp_path, constraints):
+    spec = load_spec(write(tmp_path, GOOD)).model_copy(update={"constraints": constraints})
     ledger = Ledger(create_sweep_folder(tmp_path, "tiny", exact=True), spec.model_dump(mode="json"))
     nothing, terminal = Past([], {}), Terminal(Console(file=StringIO()), is_quiet=True)
     with Display(terminal, "tiny", 1, spec.metric[0], nothing) as display:
@@ -149,6 +154,19 @@ def test_a_record_that_another_program_locks_stops_the_sweep_and_no_trial_fails(
         recorder.check()
     (row,) = read_ledger("tiny", tmp_path).trials
     assert (row["status"], row["mishaps"]) == ("running", [])
+
+
+@pytest.mark.parametrize("constraints", [["mean_los <= 3", "copies <= 0.1"]])
+def test_a_constraint_on_a_metric_that_no_report_has_stops_the_sweep(recorder, tmp_path):
+    trial = TuneTrial(tmp_path)
+    recorder.on_trial_start(trial)
+    recorder.on_trial_result(trial, reported(trial) | {"metrics": {"fid": 9.0, "mean_loss": 1.0}})
+    message = (
+        r"mean_los <= 3: the training loop reports no 'mean_los'; .*; did you mean 'mean_loss'\?; correct"
+    )
+    with pytest.raises(SweepError, match=message):
+        recorder.check()
+    assert read_reports(tmp_path / "tiny") == []
 
 
 def test_a_report_of_other_images_stops_the_sweep_and_replaces_nothing_in_the_record(recorder, tmp_path):

@@ -110,6 +110,14 @@ def test_a_sweep_without_a_parameter_of_this_space_is_refused(tmp_path, earlier)
         earlier_sweep(other, "old", tmp_path)
 
 
+def test_a_sweep_of_which_no_trial_can_win_is_refused(tmp_path):
+    write_search(tmp_path, 500.0, 100.0, spec={"constraints": ["fid <= 1"], "parameters": {}})
+    other = load_spec(write(tmp_path, GOOD))
+    message = "no trial of it has a score and meets its constraints: leave --warm-start out"
+    with pytest.raises(SweepError, match=message):
+        earlier_sweep(other, "tiny", tmp_path)
+
+
 def test_images_that_turn_out_to_differ_make_scores_incomparable(tmp_path, spec, earlier):
     Ledger(earlier, {}).describe({"images": {"sha256": "a" * 64, "train": 48, "held_out": 12}})
     found = earlier_sweep(spec, "old", tmp_path)

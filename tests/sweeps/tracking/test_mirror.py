@@ -423,3 +423,14 @@ def test_which_stores_show_a_sweep_as_running_is_known_without_asking_them(ledge
         assert stores_showing_running(ledger.folder) == left
     (ledger.folder / "mlflow.json").write_text("[")
     assert stores_showing_running(ledger.folder) == []
+
+
+def test_a_run_says_whether_its_trial_meets_the_constraints(ledger, store):
+    ledger.describe({"spec": SPEC | {"constraints": ["fid >= 49.5", "d_loss <= 2"]}})
+    run_trial(ledger, 0, Status.COMPLETED, {"fid": 55.0})
+    run_trial(ledger, 1, Status.PRUNED)
+    ledger.close(Status.COMPLETED)
+    assert sync(ledger.folder, store) == {}
+    client, runs = runs_in(store)
+    assert [runs[f"tiny-000{number}"].data.tags["feasible"] for number in (0, 1)] == ["true", "false"]
+    assert values_of(client, runs["parent"], "best_fid") == [(1, 50.0)]
