@@ -55,8 +55,18 @@ def bytes_needed(spec: SweepSpec, trainings: int, at_once: int) -> float:
     a_report = BYTES_A_REPORT + BYTES_A_PIXEL * channels * height * width
     a_training = spec.reports_per_trial * a_report + BYTES_A_TRIAL_OF_THE_RECORD
     kept = min(spec.max_trials, spec.keep + 1 + 2 * spec.seed_trials) * BYTES_OF_WEIGHTS
-    running = min(trainings, at_once) * GENERATIONS * BYTES_OF_A_CHECKPOINT
+    running = bytes_of_running(trainings, at_once)
     return float(BYTES_OF_A_SWEEP + trainings * a_training + kept + running)
+
+
+def bytes_of_running(trainings: int, at_once: int) -> float:
+    """Estimate the bytes of the checkpoints that are deleted when their trainings end.
+
+    Args:
+        trainings: The number of trainings.
+        at_once: The number of trainings that run at a time.
+    """
+    return float(min(trainings, at_once) * GENERATIONS * BYTES_OF_A_CHECKPOINT)
 
 
 def check_room(results: Path, needed: float) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from math import ceil
 from random import Random
-from time import perf_counter
 from typing import Any
 
 from rich.console import Console
@@ -16,7 +15,8 @@ from rich.tree import Tree
 from gan_core.config import TrialConfig
 from gan_core.imports import is_import_path
 from gan_core.loop_config import LoopConfig
-from sweeps.driver.disk import bytes_needed, image_shape
+from sweeps.driver.cost import cost_of
+from sweeps.driver.disk import bytes_needed, bytes_of_running, image_shape
 from sweeps.driver.images import Images, images_of
 from sweeps.driver.memory import memory_line
 from sweeps.spec.domains import Domain, Scalar
@@ -27,9 +27,8 @@ from sweeps.words import bar, duration, megabytes
 
 TABLE_WIDTH = 240
 EXAMPLES = 10
-WARM_STEPS, TIMED_SECONDS = 2, 2.0
-EVALUATION_OVER_GENERATION = 3
-"""Time to generate and score a report's samples, over the time to generate them: measured on digits."""
+SHORT_S, START_S = 60.0, 10.0
+"""A sweep of less than a minute spends much of its time on its start and its end: on 2 cores, 10 s."""
 
 
 def print_preview(spec: SweepSpec, console: Console, *, timed: bool = True) -> None:
@@ -66,7 +65,11 @@ def print_preview(spec: SweepSpec, console: Console, *, timed: bool = True) -> N
         for line in lines:
             console.print(line, markup=False)
     in_cache = f", and {megabytes(images.cache_bytes)} in the cache" if images else ""
-    console.print(f"disk      about {megabytes(disk_bytes(spec))} in results{in_cache}")
+    kept, running = disk_bytes(spec), bytes_of_running(spec.max_trials, _slots(spec))
+    console.print(
+        f"disk      about {megabytes(kept - running)} in results{in_cache}, and up to"
+        f" {megabytes(running)} more while trials run"
+    )
 
 
 def check_sampler(spec: SweepSpec) -> None:
@@ -206,25 +209,6 @@ def _confirmation(spec: SweepSpec) -> Iterator[str]:
     yield f"confirm   {seeds}, {trainings}: {steps}"
 
 
-@dataclass(frozen=True)
-class Cost:
-    """The time of a trial at the baseline.
-
-    Args:
-        step_s: Seconds a step.
-        report_s: Estimated seconds to score a report's samples.
-        final_s: Estimated seconds for the final score.
-    """
-
-    step_s: float
-    report_s: float
-    final_s: float
-
-    def seconds(self, config: LoopConfig, steps: float) -> float:
-        """Return the seconds of ``steps`` steps and their reports."""
-        return steps * (self.step_s + self.report_s / config.report_every)
-
-
 def _time(spec: SweepSpec) -> Iterator[str]:
     """Yield the number of trials at a time and, if the image shape is known, the estimated time."""
     device, slots, where = _trials_at_a_time(spec)
@@ -234,20 +218,18 @@ def _time(spec: SweepSpec) -> Iterator[str]:
         yield f"time      not estimated: {spec.dataset} would have to be loaded first"
         return
     config = spec.trial_config(spec.baseline, 0)
-    if not isinstance(config, TrialConfig):
-        yield "time      not estimated: the training is not gan_core's own"
-        return
-    cost = _timed(config, shape, spec.resources.cpu, device)
-    full = cost.seconds(config, config.steps) + cost.final_s
-    estimate = f"about {duration(spec.max_trials * full / slots)} in all"
+    cost = cost_of(spec, config, shape, device)
+    full = cost.whole(config)
+    in_all = ceil(spec.max_trials / slots) * full
+    estimate = f"about {duration(in_all)} in all"
     steps, eta = _steps_with_stops(spec, config), spec.early_terminate.eta
     if spec.early_terminate.type in {"asha", "hyperband"} and steps < config.steps:
         n_further = spec.max_trials - spec.max_configurations
-        full_ones, others = (
-            (1 + n_further) * full,
-            (spec.max_configurations - 1) * cost.seconds(config, steps),
-        )
-        estimate += f", {duration((full_ones + others) / slots)} if one in {eta} continues at each rung"
+        full_ones = (1 + n_further) * full
+        others = (spec.max_configurations - 1) * cost.seconds(config, steps)
+        with_stops = max(full, (full_ones + others) / slots)
+        if duration(with_stops) != duration(in_all):
+            estimate += f", {duration(with_stops)} if one in {eta} continues at each rung"
     confirmation = Confirmation.from_spec(spec)
     if confirmation is not None:
         seconds = [ceil(n / slots) * full for n in (confirmation.trainings, confirmation.most_trainings)]
@@ -255,7 +237,8 @@ def _time(spec: SweepSpec) -> Iterator[str]:
         estimate += f", and {duration(seconds[0])}{up_to} more for the confirmation"
     if spec.time_budget is not None:
         estimate += f"; the time budget ends it after {duration(spec.time_budget)}"
-    yield f"time      {estimate}: {1 / cost.step_s:.1f} steps/s now"
+    start = f", beside about {START_S:.0f} s to start and to end" if in_all < SHORT_S else ""
+    yield f"time      {estimate}{start}: {1 / cost.step_s:.1f} steps/s now"
 
 
 def _memory(spec: SweepSpec) -> Iterator[str]:
@@ -288,35 +271,6 @@ def _trials_at_a_time(spec: SweepSpec) -> tuple[str, int, str]:
     on_gpus = n_gpus * int(1 / share) if share < 1 else int(n_gpus // share)
     gpus = "GPU" if n_gpus == 1 else f"{n_gpus} GPUs"
     return "cuda", max(1, min(slots, on_gpus)), f"the {gpus} and {cores} cores of this machine"
-
-
-def _timed(config: TrialConfig, shape: tuple[int, int, int], threads: int, device: str) -> Cost:
-    """Time real training steps on random images."""
-    import torch
-
-    from gan_core import Trainer
-    from gan_core.noise import draw_noise, rng_for
-
-    torch.set_num_threads(threads)
-    trainer, rng = Trainer(config, shape, device), rng_for("preview", device=device)
-    n = config.batch_size * config.d_steps
-    real = torch.rand(n, *shape, generator=rng, device=device) * 2 - 1
-
-    def step() -> None:
-        trainer.step(real, draw_noise(config, n, rng))
-        trainer.check()
-
-    for _ in range(WARM_STEPS):
-        step()
-    steps, started = 0, perf_counter()
-    while perf_counter() - started < TIMED_SECONDS:
-        step()
-        steps += 1
-    step_s = (perf_counter() - started) / steps
-    started = perf_counter()
-    trainer.generate(draw_noise(config, config.eval_samples, rng)).cpu()
-    report_s = EVALUATION_OVER_GENERATION * (perf_counter() - started)
-    return Cost(step_s, report_s, report_s * config.final_samples / config.eval_samples)
 
 
 def disk_bytes(spec: SweepSpec, n_ended: int = 0) -> float:

@@ -57,7 +57,7 @@ def test_the_preview_shows_the_images_of_a_folder_and_their_size_in_the_cache(sp
     shown = preview(spec_of())
     assert "images    64 to train on, 16 held out, 2 classes\n" in shown
     assert "          left out: 1 file without an image's suffix (1 .txt): notes.txt\n" in shown
-    assert "in results, and 0 MB in the cache\n" in shown
+    assert "in results, and 0 MB in the cache, and up to" in shown
     images = as_json(spec_of())["images"]
     assert (images["train"], images["held_out"], images["classes"]) == (64, 16, 2)
     assert images["cache_bytes"] == 80 * 64

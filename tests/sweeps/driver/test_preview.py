@@ -140,7 +140,7 @@ def test_trials_share_the_gpus_and_cores_of_the_machine(tmp_path, monkeypatch, g
 
 def test_the_confirmations_time_is_told(tmp_path):
     spec = load_spec(write(tmp_path, f"{GOOD}confirm: {{top: 1, seeds: 2, until_resolved: true}}\n"))
-    assert re.search(r", and \d+ \S+ up to \d+ \S+ more for the confirmation: ", printed(spec, timed=True))
+    assert re.search(r", and \d+ \S+ up to \d+ \S+ more for the confirmation[:,] ", printed(spec, timed=True))
 
 
 @pytest.mark.parametrize(("min_iter", "stops"), [(1, True), (2, False)])
@@ -164,6 +164,19 @@ def test_further_seeds_are_counted(tmp_path):
         spec
     )
     assert as_json(spec)["further_seeds"] == 4
+
+
+def test_the_steps_of_a_users_loop_are_timed():
+    own = {"train": "tests.gan_core.loops_with_parameters:train", "name": "own", "trials": 40}
+    spec = load_spec(own | {"parameters": {"gamma": {"min": 0.5, "max": 2.0}}})
+    shown = printed(spec, timed=True)
+    assert re.search(r"\ntime +about \d\S* \S+ in all.*: \d+\.\d steps/s now\n", shown)
+
+
+def test_a_short_sweep_says_that_it_starts_and_ends_too(tmp_path):
+    shown = printed(load_spec(write(tmp_path, GOOD)), timed=True)
+    assert ", beside about 10 s to start and to end: " in shown
+    assert re.search(r"\ndisk +about \d+ MB in results, and up to \d+ MB more while trials run\n", shown)
 
 
 def printed(spec, timed=False):
