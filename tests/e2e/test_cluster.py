@@ -213,6 +213,66 @@ def test_a_sweep_resumes_after_a_node_and_the_driver_died_with_the_same_result(c
     assert not left_behind(cluster.address)
 
 
+OWN_LOOP = """\
+from pathlib import Path
+
+from gan_core import LoopConfig, Snapshot
+
+
+class Config(LoopConfig):
+    brightness: float = 0.5
+
+
+def train(config: Config, data, device):
+    from nets.late import noise
+    assert "py_modules_files" in __file__, __file__
+    assert (Path(__file__).parent / "nets" / "settings.json").exists()
+    sample = noise(config.brightness, data.image_shape)
+    yield from (Snapshot(step, sample) for step in range(1, config.steps + 1) if config.reports_at(step))
+"""
+LATE = """\
+import torch
+
+
+def noise(brightness, shape):
+    own = torch.rand(1).item()
+    return lambda n, rng: own * brightness * torch.rand(n, *shape, generator=rng)
+"""
+OF_OWN_LOOP = """\
+name: own
+train: on_nodes:train
+trials: 2
+method: random
+parameters:
+  brightness: {distribution: uniform, min: 0.1, max: 1}
+  steps: 3
+  report_every: 1
+  eval_samples: 200
+  final_samples: 200
+early_terminate: {type: none}
+"""
+
+
+@pytest.mark.slow
+def test_nodes_train_a_users_loop_from_its_folder_as_the_command_found_it(cluster, tmp_path):
+    (tmp_path / "nets").mkdir()
+    files = {
+        "on_nodes.py": OWN_LOOP,
+        "nets/late.py": LATE,
+        "nets/settings.json": "{}",
+        "own.yaml": OF_OWN_LOOP,
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    done = gan_sweep("own.yaml", "--address", cluster.address, "--allow-imports", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["trials"] == {"completed": 2}
+    sweep = sweeps.load("own", tmp_path / "results")
+    (version,) = sweep.facts["code"]
+    assert [*version["files"]] == ["nets/late.py", "on_nodes.py"]
+    assert [sweep.code_of(trial) for trial in sweep.trials["trial_id"]] == [[1], [1]]
+
+
 def trials(workplace):
     return read_ledger("moved", workplace / "results").trials
 
