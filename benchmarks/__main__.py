@@ -1,6 +1,7 @@
 """Run all benchmarks that take minutes: ``python -m benchmarks``, at most 40 minutes on 2 cores.
 
-``in_full``, ``replicas`` and ``search`` take longer and have commands of their own.
+``in_full``, ``replicas`` and ``search`` take longer and have commands of their own. ``portfolio`` writes no
+figures, but a file of the package.
 
 The command writes ``benchmarks/RESULTS.md``, and exits with 1 if any figure misses its target.
 """
