@@ -6,11 +6,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.search.rules import By, Rule, Stopping, Told
+from benchmarks.search.incumbent import incumbent_of
+from benchmarks.search.rules import Rule
 from benchmarks.search.stopping import Decision, Judge, judge_for
 from benchmarks.search.telling import ToldSearch
 from benchmarks.search.trial import ReplayedTrial, State
 from benchmarks.search.world import World
+from sweeps.analysis.evidence import read
 from sweeps.search.searcher import Search
 
 WORKERS = 2
@@ -41,13 +43,12 @@ class _Course:
         self._trials: list[ReplayedTrial] = []
         self._judge: Judge = judge_for(rule, world, seed, budget)
         spec = rule.spec(world, seed)
-        is_projects = rule.told is Told.PRUNED and rule.stopping not in {Stopping.PROMOTE, Stopping.DISCARD}
         self._search = (
-            Search(spec, spec.name, folder)
-            if is_projects
+            Search(spec, spec.name, folder, extractor=read()["extractor"], used=self._used)
+            if rule.is_the_projects
             else ToldSearch(spec, folder, rule.told, self._trials)
         )
-        self._incumbent: ReplayedTrial | None = None
+        self._budget, self._incumbent = budget, incumbent_of(rule)
         self.done = Replay()
 
     def next(self, tune_id: str) -> ReplayedTrial:
@@ -88,14 +89,14 @@ class _Course:
 
     def _note(self, trial: ReplayedTrial) -> None:
         """Write down a report, and the incumbent after it."""
-        is_better = self._incumbent is None or self._value(trial) < self._value(self._incumbent)
-        self._incumbent = trial if is_better or self._incumbent is None else self._incumbent
+        self._incumbent.note(trial)
         self.done.log.append((trial.number, trial.reports, trial.score, trial.state is not State.RUNNING))
-        self.done.observed.append(self._incumbent.score)
-        self.done.noise_free.append(self._incumbent.truth)
+        self.done.observed.append(self._incumbent.observed)
+        self.done.noise_free.append(self._incumbent.trial.truth)
 
-    def _value(self, trial: ReplayedTrial) -> float:
-        return trial.truth if self._rule.by is By.TRUTH else trial.score
+    def _used(self) -> float:
+        """Return the share of the reports that are made."""
+        return len(self.done.log) / self._budget
 
 
 def replay(rule: Rule, seed: int, world: World, budget: int) -> Replay:

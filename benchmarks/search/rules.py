@@ -50,6 +50,8 @@ class Rule:
         min_iter: The number of reports before a trial may be stopped.
         eta: At each rung, one in ``eta`` trials continues.
         top: With ``discard``, the number of trials that continue.
+        seeds: The most trainings of one configuration; with more than 1, the last quarter of the reports
+            trains the configurations that lead on further seeds, and the incumbent is chosen by means.
     """
 
     method: str = "tpe"
@@ -59,11 +61,17 @@ class Rule:
     min_iter: int = 1
     eta: int = 3
     top: int = 3
+    seeds: int = 1
+
+    @property
+    def is_the_projects(self) -> bool:
+        """Whether the project's own search can run the rule; else its study is written anew each time."""
+        return self.told is Told.PRUNED and self.stopping not in {Stopping.PROMOTE, Stopping.DISCARD}
 
     def spec(self, world: World, seed: int) -> SweepSpec:
         """Return the spec of a sweep by this rule."""
         parameters = {name: {"value": value} for name, value in world.fixed.items()}
-        rungs = {"min_iter": self.min_iter, "eta": self.eta}
+        rungs = {"min_iter": self.min_iter, "eta": self.eta, "seeds": self.seeds}
         return SweepSpec.model_validate(
             {
                 "name": "replay",
@@ -80,7 +88,8 @@ class Rule:
         return replace(self, stopping=Stopping.ASHA, min_iter=self.min_iter * self.eta**bracket)
 
 
-KINDS: dict[str, Callable[[str], Any]] = {"told": Told, "by": By, "min_iter": int, "eta": int, "top": int}
+NUMBERS = ("min_iter", "eta", "top", "seeds")
+KINDS: dict[str, Callable[[str], Any]] = {"told": Told, "by": By, **dict.fromkeys(NUMBERS, int)}
 
 
 def rule(text: str) -> Rule:
@@ -97,6 +106,8 @@ def rule(text: str) -> Rule:
         if name not in KINDS:
             raise ValueError(f"{text}: a rule has no {name!r}; allowed: {', '.join(KINDS)}")
         found = replace(found, **{name: _value(name, KINDS[name], value)})
+    if found.seeds > 1 and not found.is_the_projects:
+        raise ValueError(f"{text}: seeds excludes promote, discard and told: remove one of them")
     return found
 
 
@@ -110,6 +121,7 @@ def _value(name: str, kind: Callable[[str], Any], text: str) -> Any:  # noqa: AN
 
 DEFAULT_RULES = (
     "tpe+asha",
+    "tpe+asha,seeds=3",
     "random+asha",
     "tpe",
     "random",

@@ -48,6 +48,11 @@ class ReplayedTrial:
         return bool(self.config["is_baseline"])
 
     @property
+    def configuration(self) -> str:
+        """The trial that trained the same parameters first."""
+        return str(self.config.get("of") or self.config["trial_id"])
+
+    @property
     def score(self) -> float:
         """The best fid so far."""
         return float(self.scores[self.reports - 1])

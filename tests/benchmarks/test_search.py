@@ -6,6 +6,7 @@ import pytest
 from optuna.trial import TrialState
 from ray.tune.schedulers.async_hyperband import _Bracket
 
+from benchmarks.search.incumbent import MeansIncumbent
 from benchmarks.search.noise import NEAREST, SeedNoise
 from benchmarks.search.replay import Replay, replay
 from benchmarks.search.rules import DEFAULT_RULES, TOLD_RULES, Rule, rule
@@ -50,7 +51,7 @@ def replays():
 
 
 def trial(number, scores, reports, state=State.STOPPED):
-    config = {"number": number, "is_baseline": False, "params": {"lr": 1.0}}
+    config = {"number": number, "trial_id": f"t-{number}", "is_baseline": False, "params": {"lr": 1.0}}
     return ReplayedTrial(str(number), config, np.array(scores), np.array(scores), reports, state)
 
 
@@ -135,6 +136,30 @@ def test_a_clairvoyant_trains_only_what_becomes_the_best(replays):
     assert truth.noise_free[-1] <= min(each.noise_free[-1] for each in replays.values())
 
 
+def test_the_last_quarter_of_the_reports_trains_leaders_on_further_seeds(replays):
+    done, alone = replays["tpe+asha,seeds=3"], replays["tpe+asha"]
+    quarter = 3 * BUDGET // 4
+    assert done.log[: quarter - REPORTS] == alone.log[: quarter - REPORTS]
+    last = [number for number, reports, *_ in done.log[quarter:] if reports == REPORTS]
+    assert last
+    assert all((number, report) in {each[:2] for each in done.log} for number in last for report in (1, 2))
+
+
+def test_the_incumbent_of_means_is_not_the_luckiest_reading():
+    found = MeansIncumbent()
+    lucky, steady = (trial(number, [score], 1, State.COMPLETE) for number, score in [(0, 90.0), (1, 100.0)])
+    others = [trial(number, [400.0], 1, State.COMPLETE) for number in (2, 3)]
+    for each in (lucky, steady, *others):
+        found.note(each)
+    assert found.trial is lucky
+    for number, first, score in [(4, lucky, 180.0), (5, steady, 101.0)]:
+        further = trial(number, [score], 1, State.COMPLETE)
+        further.config["of"] = first.config["trial_id"]
+        found.note(further)
+    assert found.trial is steady
+    assert 95 < found.observed < 125
+
+
 def test_random_draws_the_same_trials_and_noise_with_and_without_asha(replays):
     firsts = [
         {number: score for number, reports, score, _ in replays[text].log if reports == 1}
@@ -163,6 +188,7 @@ def test_a_rule_is_described_by_a_text():
         ("tpe,rho=2", "allowed: told"),
         ("tpe+x", "allowed: none, asha"),
         ("tpe,eta=x", "eta"),
+        ("tpe+promote,seeds=3", "seeds excludes"),
     ]:
         with pytest.raises(ValueError, match=message):
             rule(text)
