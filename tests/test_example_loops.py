@@ -11,6 +11,7 @@ from torch import nn
 
 from gan_core import Evaluator, Trainer, TrialConfig, check_loop, load_dataset, train
 from gan_core.adversarial import train_gan
+from gan_core.generator import kept_bytes, load_generator
 from gan_core.loops.declaration import config_class
 from gan_core.loops.run import LoopRun
 from sweeps.spec.reading import load_spec
@@ -33,12 +34,18 @@ def evaluator(digits):
 
 
 @pytest.mark.parametrize("name", LOOPS)
-def test_an_example_keeps_the_protocol_and_is_scored(digits, evaluator, name):
+def test_an_example_keeps_the_protocol_is_scored_and_its_generator_rebuilt(digits, evaluator, name, tmp_path):
     loop = import_module(f"examples.{name}").train
     assert check_loop(loop, digits, config_class(loop)(batch_size=16)).remarks == ()
-    *_, last = train(config_class(loop)(**SMALL, batch_size=16), digits, evaluator, loop=loop)
+    config = config_class(loop)(**SMALL, batch_size=16)
+    reports = [*train(config, digits, evaluator, loop=loop)]
+    last = reports[-1]
     assert last.step == 4
     assert last.final.keys() >= {"fid", "recall"}
+    file = tmp_path / "generator.safetensors"
+    file.write_bytes(kept_bytes(f"examples.{name}:train", config, digits, last.weights))
+    (best,) = [report for report in reports if report.step == last.best_step]
+    assert torch.equal(load_generator(file, allow_imports=True).grid(), best.samples)
 
 
 @pytest.mark.parametrize("name", LOOPS)
