@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from sweeps.analysis.search_scores import is_scored, less_is_better, score_of
+from sweeps.analysis.search_scores import first_trainings, is_scored, less_is_better, score_of
 from sweeps.record.status import Status
 
 BAND = (0.1, 0.9)
@@ -49,8 +49,10 @@ def expected_best_of(trials: pd.DataFrame, metric: str = "fid") -> pd.DataFrame:
 
     Trials that crashed or have no score yet are left out. Trials that diverged count as draws without a
     score. Trials stopped early count with their best score so far. A sampler that learns makes its trials
-    better than those of a random search, which this does not correct.
+    better than those of a random search, which this does not correct. Further seeds of a configuration are
+    left out.
     """
+    trials = first_trainings(trials)
     scores = score_of(trials, metric)[is_scored(trials, metric)]
     return expected_best(scores, metric, n_diverged=int((trials["status"] == Status.DIVERGED).sum()))
 

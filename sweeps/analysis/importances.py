@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sweeps.analysis.columns import is_number
-from sweeps.analysis.search_scores import is_scored, less_is_better, score_of
+from sweeps.analysis.search_scores import first_trainings, is_scored, less_is_better, score_of
 
 if TYPE_CHECKING:
     import optuna
@@ -24,8 +24,8 @@ def parameter_importances(
     """Return how much each parameter matters, greatest first; the importances add up to 1, or all are 0.
 
     PED-ANOVA (Watanabe et al., 2023, arXiv:2304.10255), by Optuna: how far the best trials' values of a
-    parameter lie from those of all trials. Trials without a search score are left out. With fewer than three
-    trials all importances are 0.
+    parameter lie from those of all trials. Trials without a search score and further seeds of a configuration
+    are left out. With fewer than three trials all importances are 0.
 
     Args:
         trials: One row per trial.
@@ -35,6 +35,7 @@ def parameter_importances(
     """
     import optuna
 
+    trials = first_trainings(trials)
     scored = trials[is_scored(trials, metric)]
     differing = [name for name in parameters if scored[name].nunique() > 1]
     nothing = pd.Series(0.0, index=list(parameters), dtype=float)

@@ -25,3 +25,8 @@ def score_of(trials: pd.DataFrame, metric: str) -> pd.Series:
 def is_scored(trials: pd.DataFrame, metric: str) -> pd.Series:
     """Return which trials have a search score."""
     return score_of(trials, metric).notna()
+
+
+def first_trainings(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the trials without those that repeat a configuration on a further seed."""
+    return trials[trials["of"].isna()] if "of" in trials else trials

@@ -90,6 +90,17 @@ def test_further_seeds_tie_as_their_configuration_does(sweep):
     assert not ties["tiny-0005"]
 
 
+def test_statistics_of_trials_leave_further_seeds_out(sweep):
+    assert sweep.best_of_k()["trials"].tolist() == [1, 2, 3, 4, 5]
+
+
+def test_a_further_seed_is_judged_as_its_configuration(sweep):
+    scores = {"tiny-0002": [100.0, 105.0, 102.0], "tiny-0000": [400.0, 410.0, 390.0]}
+    confirmed = write_confirmation(sweep.folder, scores)
+    assert confirmed.judge("tiny-0007") == confirmed.judge("tiny-0002")
+    assert confirmed.judge("tiny-0007").is_significant
+
+
 def test_trials_have_a_column_with_the_configuration_that_they_repeat(sweep):
     assert short(sweep.trials["of"]) == [None] * 5 + ["1", "2", "2", "1", "3"]
 
