@@ -1,14 +1,15 @@
 """Measure a GPU: ``python -m benchmarks.gpu``, at most 9 minutes.
 
-The command measures the tutorial's loop and this project's on one card, 1 to 8 trainings that share the card,
-and a small sweep from end to end. It writes ``benchmarks/GPU.md``, after each part anew. ``--device cpu
---quick`` runs the same code without a GPU, in a few minutes, and prints the page.
+The command measures the tutorial's loop and this project's on one card, with and without CUDA graphs, 1 to 8
+trainings that share the card, and a small sweep from end to end. It writes ``benchmarks/GPU.md``, after each
+part anew. ``--device cpu --quick`` runs the same code without a GPU, in a few minutes, and prints the page.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -23,7 +24,7 @@ from benchmarks.loops import DIGITS, Speed, Workload, speeds
 from benchmarks.step import BATCH_SIZE, TUTORIAL
 from gan_core import TrialConfig
 from gan_core.architectures import architectures
-from gan_core.choices import Precision
+from gan_core.choices import CudaGraphs, Precision
 from gan_core.footprint import training_bytes
 from gan_core.precision import has_fast_bf16
 from sweeps.driver.environment import environment
@@ -36,8 +37,10 @@ LAST_START_S = 7.5 * 60.0
 
 SWEEP_BUDGET_S = 120
 SHARING = 1, 2, 4, 8
-LEAST_OVER_TUTORIAL = 10.0
-"""The target for one training of the tutorial's MLP."""
+LEAST_OVER_TUTORIAL, LEAST_OVER_EAGER = 10.0, 3.0
+"""The targets for one training of the tutorial's MLP from a CUDA graph."""
+
+GRAPHS: tuple[CudaGraphs, CudaGraphs] = "off", "auto"
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,8 @@ class Plan:
     """
 
     device: str
-    seconds: float = 2.0
-    rounds: int = 3
+    seconds: float = 1.5
+    rounds: int = 2
     sharing: tuple[int, ...] = SHARING
     sizes: tuple[int, ...] = (32, 64)
     trials: int = 16
@@ -82,37 +85,57 @@ class Plan:
         return speeds(works, self.seconds, self.rounds)
 
 
-def eager(plan: Plan) -> Iterator[Figure]:
-    """Measure one training at a time, beside the tutorial's loop."""
+def single(plan: Plan) -> Iterator[Figure]:
+    """Measure one training at a time, with and without a CUDA graph, beside the tutorial's loop."""
     for architecture in ("mlp", "dcgan"):
-        works = [Workload(architecture, DIGITS, loop, plan.device) for loop in (TUTORIAL, *plan.precisions)]
-        tutorial, *ours = ([of_round[0] for of_round in plan.measured(work)] for work in works)
         name = f"{architecture}, {DIGITS} px"
+        tutorial = _alone(plan, Workload(architecture, DIGITS, TUTORIAL, plan.device))
         yield _images_per_s(f"{name}, the tutorial's loop", tutorial)
-        for precision, rounds in zip(plan.precisions, ours, strict=True):
-            yield from _own_figures(plan, works[1], f"{name}, {precision}", rounds)
-            ratios = [
-                one.images_per_s / other.images_per_s for one, other in zip(rounds, tutorial, strict=True)
-            ]
-            asked = LEAST_OVER_TUTORIAL if architecture == "mlp" and plan.device == "cuda" else None
-            yield Figure.of(f"{name}, {precision}: over the tutorial's loop", ratios, asked, is_at_most=False)
+        for precision in plan.precisions:
+            eager, captured = (
+                Workload(architecture, DIGITS, precision, plan.device, graphs=each) for each in GRAPHS
+            )
+            without = _alone(plan, eager)
+            yield from _own_figures(plan, eager, f"{name}, {precision}", without)
+            yield _ratio(f"{name}, {precision}: over the tutorial's loop", without, tutorial)
+            replayed, is_target = _alone(plan, captured), architecture == "mlp" and plan.device == "cuda"
+            yield from _own_figures(plan, captured, f"{name}, {precision}, graph", replayed)
+            asked = LEAST_OVER_TUTORIAL if is_target else None
+            yield _ratio(f"{name}, {precision}, graph: over the tutorial's loop", replayed, tutorial, asked)
+            asked = LEAST_OVER_EAGER if is_target else None
+            yield _ratio(f"{name}, {precision}, graph: over the loop without it", replayed, without, asked)
 
 
 def larger(plan: Plan) -> Iterator[Figure]:
     """Measure convolutional networks on larger images."""
     for architecture in architectures.names():
         for size in plan.sizes if architecture != "mlp" else ():
-            for precision in plan.precisions:
-                work = Workload(architecture, size, precision, plan.device)
-                rounds = [of_round[0] for of_round in plan.measured(work)]
-                yield from _own_figures(plan, work, f"{architecture}, {size} px, {precision}", rounds)
+            precision = plan.precisions[-1]
+            for graphs in GRAPHS:
+                work = Workload(architecture, size, precision, plan.device, graphs=graphs)
+                yield from _own_figures(plan, work, _name(work), _alone(plan, work))
+
+
+def _alone(plan: Plan, work: Workload) -> list[Speed]:
+    """Return the speed of a loop that has the device to itself, in each round."""
+    return [of_round[0] for of_round in plan.measured(work)]
+
+
+def _name(work: Workload) -> str:
+    graph = ", graph" if work.graphs == "auto" else ""
+    return f"{work.architecture}, {work.size} px, {work.loop}{graph}"
+
+
+def _ratio(name: str, ours: list[Speed], others: list[Speed], asked: float | None = None) -> Figure:
+    ratios = [one.images_per_s / other.images_per_s for one, other in zip(ours, others, strict=True)]
+    return Figure.of(name, ratios, asked, is_at_most=False)
 
 
 def _own_figures(plan: Plan, work: Workload, name: str, rounds: list[Speed]) -> Iterator[Figure]:
     yield _images_per_s(name, rounds)
     yield Figure.of(f"{name}: host time of a step, ms", [speed.host_ms for speed in rounds])
     if plan.device == "cuda":
-        config = TrialConfig(architecture=work.architecture, batch_size=BATCH_SIZE)
+        config = TrialConfig(architecture=work.architecture, batch_size=BATCH_SIZE, cuda_graphs=work.graphs)
         peak = median(speed.peak_bytes for speed in rounds)
         yield Figure(f"{name}: estimated over measured memory", training_bytes(config, work.shape) / peak)
 
@@ -126,10 +149,10 @@ def shared(plan: Plan) -> Iterator[Figure]:
     kinds = [("mlp", DIGITS), *(("dcgan", size) for size in plan.sizes[-1:])]
     precision = plan.precisions[-1]
     for architecture, size in kinds:
-        for n in plan.sharing:
-            work = Workload(architecture, size, precision, plan.device, share=1 / n)
+        for n, graphs in product(plan.sharing, GRAPHS):
+            work = Workload(architecture, size, precision, plan.device, share=1 / n, graphs=graphs)
             sums = [sum(speed.images_per_s for speed in of_round) for of_round in plan.measured(*[work] * n)]
-            yield Figure.of(f"{architecture}, {size} px, {precision}, {n} at a time: images/s together", sums)
+            yield Figure.of(f"{_name(work)}, {n} at a time: images/s together", sums)
 
 
 def sweep(plan: Plan) -> Iterator[Figure]:
@@ -155,7 +178,7 @@ def sweep(plan: Plan) -> Iterator[Figure]:
 
 
 PARTS: dict[str, Callable[[Plan], Iterator[Figure]]] = {
-    "One training at a time": eager,
+    "One training at a time": single,
     "A small sweep": sweep,
     "Trainings that share the device": shared,
     "Larger images": larger,

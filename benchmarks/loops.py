@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from benchmarks.step import BATCH_SIZE, TUTORIAL, Pictures, cycle_of
 from gan_core import Trainer, TrialConfig, keep_freed_memory, load_dataset
-from gan_core.choices import Precision
+from gan_core.choices import CudaGraphs, Precision
 from gan_core.images import normalize
 from gan_core.memory import limit_gpu_memory
 from gan_core.noise import draw_noise, rng_for
@@ -36,6 +36,7 @@ class Workload:
         loop: ``tutorial``, the seed tutorial's loop as written, or the precision of gan_core's loop.
         device: ``cuda`` or ``cpu``.
         share: The share of a GPU's memory that the process may allocate.
+        graphs: ``auto`` replays gan_core's steps from a CUDA graph.
     """
 
     architecture: str
@@ -43,6 +44,7 @@ class Workload:
     loop: Literal["tutorial"] | Precision
     device: str
     share: float = 1.0
+    graphs: CudaGraphs = "off"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -84,13 +86,20 @@ def our_loop(work: Workload) -> Iterator[None]:
     """Take a step of gan_core's loop for each item."""
     if work.loop == TUTORIAL:
         raise ValueError("the tutorial has a loop of its own")
-    config = TrialConfig(architecture=work.architecture, precision=work.loop, batch_size=BATCH_SIZE)
+    config = TrialConfig(
+        architecture=work.architecture,
+        precision=work.loop,
+        batch_size=BATCH_SIZE,
+        cuda_graphs=work.graphs,
+    )
     trainer, rng = Trainer(config, work.shape, work.device), rng_for("benchmark", device=work.device)
     images = _images(work).to(work.device)
     for batch in cycle(torch.randperm(len(images), device=work.device).split(BATCH_SIZE)):
         if len(batch) == BATCH_SIZE:
             real = normalize(images.index_select(0, batch))
             trainer.step(real, draw_noise(config, BATCH_SIZE, rng))
+            if trainer.fallback:
+                raise RuntimeError(trainer.fallback)
             yield
 
 

@@ -11,6 +11,7 @@ from gan_core.config import TrialConfig
 from gan_core.datasets import ImageDataset
 from gan_core.flags import DISCRIMINATOR_WON
 from gan_core.loops.snapshot import Snapshot
+from gan_core.memory import copied_to
 from gan_core.noise import NoiseStream, draw_noise, fixed_noise, restore_rng, rng_for
 from gan_core.trainer import Trainer
 
@@ -47,6 +48,7 @@ def train_gan(
             state=training.state_dict,
             grid=training.grid,
             signs={DISCRIMINATOR_WON: training.trainer.discriminator_won},
+            messages=[training.trainer.fallback] if training.trainer.fallback else [],
         )
 
 
@@ -105,7 +107,7 @@ class _Training:
         if not self._config.hflip:
             return images
         is_mirrored = torch.rand(len(images), generator=self._flip_rng) < MIRRORED
-        return torch.where(is_mirrored.to(self._device).view(-1, 1, 1, 1), images.flip(3), images)
+        return torch.where(copied_to(self._device, is_mirrored).view(-1, 1, 1, 1), images.flip(3), images)
 
     def sample(self, n: int, rng: torch.Generator) -> Tensor:
         """Return ``n`` images in [-1, 1], or NaN, from the next noise of ``rng``."""

@@ -7,3 +7,6 @@ Goal = Literal["minimize", "maximize"]
 
 Precision = Literal["auto", "fp32", "bf16"]
 """The precision of a training step; ``auto`` is bf16 on hardware that multiplies it fast."""
+
+CudaGraphs = Literal["off", "auto"]
+"""Whether a CUDA graph replays the training steps; ``auto`` is on GPUs, if the components allow it."""

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from gan_core.choices import Precision
+from gan_core.choices import CudaGraphs, Precision
 from gan_core.component_config import ComponentConfig
 from gan_core.components import ARCHITECTURES, LOSSES, PENALTIES
 from gan_core.loop_config import Changeable, SameAs, UnusedWith, changeable
@@ -83,6 +83,10 @@ class TrialConfig(ComponentConfig):
         "auto",
         description="float32, or bfloat16 mixed precision; auto picks bf16 on hardware that supports it.",
     )
+    cuda_graphs: CudaGraphs = Field(
+        "off",
+        description="auto starts each training step on a GPU as one CUDA graph, if the components allow it.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -90,6 +94,10 @@ class TrialConfig(ComponentConfig):
         if isinstance(values, dict) and values.get("architecture") == "dcgan":
             return {"leaky_slope": DCGAN_LEAKY_SLOPE} | values
         return values
+
+    def identity(self) -> dict[str, Any]:
+        """Return the hyperparameters without ``cuda_graphs``: graphs compute the same numbers."""
+        return {name: value for name, value in super().identity().items() if name != "cuda_graphs"}
 
     def resolved(self, device: "torch.device") -> dict[str, str]:
         """Return the precision on this device."""

@@ -30,13 +30,16 @@ class DivergenceGuard:
         self._loss = torch.zeros((), dtype=torch.float64, device=device)
         self._gradient = torch.zeros((), dtype=torch.float64, device=device)
 
-    def watch(self, step: int, network: str, loss: Tensor, gradient: Tensor) -> None:
+    def start_step(self, step: int) -> None:
+        """Record the number of a step before its first :meth:`watch`."""
+        self._step.masked_fill_(self.found == 0, step)
+
+    def watch(self, network: str, loss: Tensor, gradient: Tensor) -> None:
         """Record the loss and gradient norm of ``network`` (d or g) before its optimizer step."""
         before = self.found == 0
-        self._step.masked_fill_(before, step)
         self._network.masked_fill_(before, self._NETWORKS.index(network))
-        self._loss.copy_(torch.where(before, loss.detach(), self._loss))
-        self._gradient.copy_(torch.where(before, gradient, self._gradient))
+        torch.where(before, loss.detach(), self._loss, out=self._loss)
+        torch.where(before, gradient, self._gradient, out=self._gradient)
         self.found.masked_fill_(~(loss.detach() + gradient).isfinite(), 1)
 
     def check(self) -> None:

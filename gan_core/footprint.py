@@ -26,14 +26,16 @@ def training_bytes(config: TrialConfig, image_shape: ImageShape) -> float:
 
     Two steps are taken on a CPU with batches of 4 and 8 images, and the memory in use after each operation is
     extrapolated to ``config.batch_size``: it grows in proportion to the batch. The dataset, the extractor,
-    and on a GPU CUDA itself and the workspaces of its libraries need memory beside it.
+    and on a GPU CUDA itself and the workspaces of its libraries need memory beside it. With ``cuda_graphs``,
+    a captured step keeps its memory while samples are drawn.
     """
     probes = [_probe(config, image_shape, n) for n in PROBES]
     (few_in_steps, few_in_samples), (more_in_steps, more_in_samples) = probes
-    return max(
-        _extrapolated(few_in_steps, more_in_steps, config.batch_size),
-        _extrapolated(few_in_samples, more_in_samples, GENERATION_BATCH),
-    )
+    in_steps = _extrapolated(few_in_steps, more_in_steps, config.batch_size)
+    in_samples = _extrapolated(few_in_samples, more_in_samples, GENERATION_BATCH)
+    if config.cuda_graphs == "off":
+        return max(in_steps, in_samples)
+    return in_steps + max(0, in_samples - few_in_steps[-1])
 
 
 class _LiveBytes(TorchDispatchMode):

@@ -47,6 +47,16 @@ def gpu_memory(device: "torch.device | str") -> float:
     return total * torch.cuda.get_per_process_memory_fraction(device)
 
 
+def copied_to(device: "torch.device", values: "torch.Tensor") -> "torch.Tensor":
+    """Return values on a device; a copy from the CPU to a GPU does not keep this process waiting.
+
+    Such a copy goes through pinned memory.
+    """
+    if device.type == "cuda" and values.device.type == "cpu":
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)
+
+
 def release_gpu_memory() -> None:
     """Return the memory that freed tensors still occupy to the GPU, for other processes."""
     import torch

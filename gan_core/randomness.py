@@ -45,6 +45,16 @@ def set_random_state(state: Mapping[str, Any]) -> None:
         random.setstate(state["random"])
 
 
+def host_random_state(device: torch.device) -> tuple[object, ...]:
+    """Return the global random states that a training on ``device`` does not draw from, to compare them.
+
+    These are the states of NumPy and ``random``, and on a GPU the state of torch's generator on the CPU.
+    """
+    _, keys, *rest = np.random.get_state(legacy=True)
+    ours = b"" if device.type == "cpu" else torch.get_rng_state().numpy().tobytes()
+    return random.getstate(), np.asarray(keys).tobytes(), rest, ours
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seed the global random numbers for a block of code, and restore them after it."""

@@ -13,12 +13,14 @@ from torch.nn.utils import get_total_norm
 from gan_core.adam import Adam
 from gan_core.architectures import ImageShape
 from gan_core.average import MovingAverage
+from gan_core.captured import CapturedSteps
 from gan_core.choices import Precision
 from gan_core.config import TrialConfig
 from gan_core.discriminators import add_spectral_norm, has_independent_rows, last_layer
 from gan_core.divergence import DivergenceGuard
 from gan_core.flags import VANISHING_GRADIENT_RATIO
 from gan_core.gradients import mean_logits
+from gan_core.graphs import graph_for
 from gan_core.noise import restore_rng, rng_for
 from gan_core.precision import (
     autocast_for,
@@ -83,9 +85,15 @@ class Trainer:
         self._precision = resolve_precision(chosen, self._device)
         self._g_forward = autocast_for(self._precision, self._device, self.generator)
         self._logits_separated = torch.zeros((), dtype=torch.bool, device=self._device)
-        self._g_gradient_norm = torch.zeros((), device=self._device)
-        self._max_g_gradient_norm = torch.zeros((), device=self._device)
+        self._g_gradient_norm = torch.zeros((), dtype=dtype, device=self._device)
+        self._max_g_gradient_norm = torch.zeros((), dtype=dtype, device=self._device)
+        self._captured = self._new_captured_steps()
         self.steps_taken = 0
+
+    @property
+    def fallback(self) -> str | None:
+        """Why steps are not replayed from a CUDA graph although ``cuda_graphs`` is ``auto``; None if not."""
+        return self._captured.fallback if self._captured else None
 
     @property
     def sampling_generator(self) -> nn.Module:
@@ -108,7 +116,8 @@ class Trainer:
             noise: The generator's noise, shape ``(d_steps * N, noise_dim)``.
 
         Returns:
-            The :data:`gan_core.step_metrics.STEP_METRICS` of the last update, each of shape ``()``.
+            The :data:`gan_core.step_metrics.STEP_METRICS` of the last update, each of shape ``()``. With
+            ``cuda_graphs``, the next step overwrites them.
 
         Raises:
             ValueError: The tensors do not have these shapes or the trainer's ``dtype``.
@@ -116,11 +125,13 @@ class Trainer:
                 skipped. On a GPU, only :meth:`check` raises it, so that steps need not synchronize.
         """
         self._check_batch(real, noise)
-        with float32_precision(self._precision, self._device):
-            metrics = self._updates(real, noise)
+        self._guard.start_step(self.steps_taken + 1)
+        weight = self._ema.weight_at(self.steps_taken + 1) if self._ema else 0.0
+        if self._captured:
+            metrics = self._captured.step(self._update_all, real, noise, weight)
+        else:
+            metrics = self._update_all(real, noise, weight)
         self.steps_taken += 1
-        if self._ema:
-            self._ema.update(self.generator, self.steps_taken)
         if self._device.type == "cpu":
             self.check()
         return metrics
@@ -160,7 +171,7 @@ class Trainer:
         return {
             **{name: part.state_dict() for name, part in self._parts().items()},
             "penalty_rng": self._penalty_rng.get_state(),
-            "largest_gradient": self._max_g_gradient_norm,
+            "largest_gradient": self._max_g_gradient_norm.clone(),
             "steps_taken": self.steps_taken,
         }
 
@@ -174,9 +185,10 @@ class Trainer:
             part.load_state_dict(deepcopy(state[name]))
         self._set_adam(self._d_optimizer, self._config.lr_d or self._config.lr)
         self._set_adam(self._g_optimizer, self._config.lr)
-        self._max_g_gradient_norm = state["largest_gradient"].to(self._device)
+        self._max_g_gradient_norm.copy_(state["largest_gradient"])
         self.steps_taken = state["steps_taken"]
         restore_rng(self._penalty_rng, state["penalty_rng"], "penalty", self._config.seed, self.steps_taken)
+        self._captured = self._new_captured_steps()
 
     def _check_batch(self, real: Tensor, noise: Tensor) -> None:
         n, d_steps = len(real), self._config.d_steps
@@ -194,6 +206,30 @@ class Trainer:
         for name, tensor in {"real images": real, "noise": noise}.items():
             if tensor.dtype != self._dtype:
                 raise ValueError(f"the {name} must have dtype {self._dtype}, got {tensor.dtype}")
+
+    def _new_captured_steps(self) -> CapturedSteps | None:
+        """Return steps that replay a new graph, if the config asks for one and the device has graphs.
+
+        A graph repeats its work on the tensors of its capture, with the learning rates of its capture. A
+        state that is loaded replaces those of the optimizers.
+        """
+        if self._config.cuda_graphs == "off":
+            return None
+        graph = graph_for(self._device, [self._penalty_rng])
+        networks = {"generator": self.generator, "discriminator": self.discriminator}
+        return CapturedSteps(self._config, networks, graph) if graph else None
+
+    def _update_all(self, real: Tensor, noise: Tensor, weight: float | Tensor) -> dict[str, Tensor]:
+        """Update both networks, and the average with the generator's ``weight`` in it.
+
+        Whatever changes from step to step is an argument or a tensor that is changed in place, and nothing
+        waits for the device, so that a CUDA graph can repeat the update.
+        """
+        with float32_precision(self._precision, self._device):
+            metrics = self._updates(real, noise)
+        if self._ema:
+            self._ema.update(self.generator, weight)
+        return metrics
 
     def _updates(self, real: Tensor, noise: Tensor) -> dict[str, Tensor]:
         *earlier, (last_real, last_noise) = zip(
@@ -258,7 +294,11 @@ class Trainer:
 
     def _set_adam(self, optimizer: Adam, lr: float) -> None:
         for group in optimizer.param_groups:
-            group |= {"lr": lr, "betas": (self._config.beta1, self._config.beta2)}
+            group |= {
+                "lr": lr,
+                "betas": (self._config.beta1, self._config.beta2),
+                "capturable": self._device.type == "cuda",
+            }
 
     def _logits_of_both(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         if self._shares_batches:
@@ -272,7 +312,7 @@ class Trainer:
         penalty = self._penalty(self.discriminator, real, fake, self._penalty_rng)
         penalized = loss if penalty is None else loss + self._config.penalty_weight * penalty
         real_logits, fake_logits = mean_logits(real_logits.detach()), mean_logits(fake_logits.detach())
-        self._logits_separated = real_logits.min() > fake_logits.max()
+        torch.gt(real_logits.min(), fake_logits.max(), out=self._logits_separated)
         return {
             "d_loss": loss.detach(),
             "d_penalty": torch.zeros_like(loss) if penalty is None else penalty.detach(),
@@ -287,9 +327,10 @@ class Trainer:
         else:
             real_logits, fake_logits = None, self.logits(fake)
         loss = self._loss.generator(real_logits, fake_logits)
-        self._g_gradient_norm = self._update("g", loss, self._g_optimizer)
-        self._max_g_gradient_norm = torch.maximum(self._max_g_gradient_norm, self._g_gradient_norm)
-        return {"g_loss": loss.detach(), "g_grad_norm": self._g_gradient_norm}
+        norm = self._update("g", loss, self._g_optimizer)
+        self._g_gradient_norm.copy_(norm)
+        torch.maximum(self._max_g_gradient_norm, norm, out=self._max_g_gradient_norm)
+        return {"g_loss": loss.detach(), "g_grad_norm": norm}
 
     def _update(self, network: str, loss: Tensor, optimizer: torch.optim.Optimizer) -> Tensor:
         """Take one optimizer step and return the norm of the gradient, shape ``()``."""
@@ -297,7 +338,7 @@ class Trainer:
         optimizer.zero_grad()
         loss.backward(inputs=weights)
         norm = get_total_norm([weight.grad for weight in weights if weight.grad is not None])
-        self._guard.watch(self.steps_taken + 1, network, loss, norm)
+        self._guard.watch(network, loss, norm)
         optimizer.step()
         return norm
 

@@ -94,7 +94,8 @@ def train(
         on_damage: Called with a message if a checkpoint is corrupted: training falls back to the previous
             checkpoint or starts over. It also starts over if a loop that yields the checkpoint's step again
             has samples that differ by more than 2 grey levels. Also called if the checkpoint was written on
-            other hardware, for example a GPU of another model: training resumes.
+            other hardware, for example a GPU of another model: training resumes. Also called once with each
+            message of the loop.
         monitor: The metric that selects the best report.
         goal: Whether to ``minimize`` or ``maximize`` ``monitor``.
         loop: The training loop, a generator function ``loop(config, data, device, state=None)`` that yields
@@ -134,6 +135,8 @@ def train(
                 training.close()
                 training.start()
                 continue
+            for message in training.new_messages():
+                on_damage(message)
             is_due = report.final or monotonic() - saved_at >= checkpoint_every_s
             if file and is_due and training.can_resume:
                 save_checkpoint(file, training.state_dict())
@@ -166,6 +169,7 @@ class _Training:
         self._evaluator = evaluator
         self._device = device
         self._loop = loop
+        self._shown: set[str] = set()
         self.start()
 
     def start(self) -> None:
@@ -223,6 +227,12 @@ class _Training:
             weights=best["weights"] if is_last else None,
         )
         return self._report
+
+    def new_messages(self) -> list[str]:
+        """Return the messages of the last snapshot that have not been returned yet."""
+        new = [each for each in self._run.snapshot.messages if each not in self._shown]
+        self._shown.update(new)
+        return new
 
     def finish(self) -> None:
         """Run the loop to its end after its last report."""
@@ -285,8 +295,9 @@ class _Training:
 
         A parameter that the version of the state did not have yet had its default.
         """
-        fields = type(self._config).model_fields
-        other = {name: field.default for name, field in fields.items()} | dict(other)
+        fields = type(self._config).model_fields.items()
+        defaults = {name: field.default for name, field in fields if name in self._identity}
+        other = defaults | dict(other)
         resolved = self._config.resolved(self._device).items()
         of_device = {name for name, value in resolved if getattr(self._config, name) != value}
         names = (self._identity.keys() | other.keys()) - except_for - of_device

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from gan_core.images import normalize
+from gan_core.memory import copied_to
 from gan_core.noise import rng_for
 from gan_core.randomness import random_state, set_random_state
 
@@ -81,14 +82,8 @@ class Batches(Iterator[Batch]):
         set_random_state(state["randomness"])
 
     def _selected(self, values: Tensor, indices: Tensor) -> Tensor:
-        """Return some of the values on the device of the batches.
-
-        The copy from pinned memory to a GPU does not keep this process waiting.
-        """
-        selected = values.index_select(0, indices)
-        if self._device.type == "cuda" and selected.device.type == "cpu":
-            return selected.pin_memory().to(self._device, non_blocking=True)
-        return selected.to(self._device)
+        """Return some of the values on the device of the batches."""
+        return copied_to(self._device, values.index_select(0, indices))
 
     def _next_indices(self) -> Tensor:
         while len(self._indices) < self._batch_size:

@@ -1,6 +1,6 @@
 """What a training loop yields."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
@@ -33,6 +33,8 @@ class Snapshot:
         grid: A function that returns the 64 images of the sample grid; by default, they are
             ``sample(64, rng)`` with equal random numbers in every report, and one class per row of 8.
         signs: Whether this report shows the sign of a flag; see :class:`gan_core.flags.FlagWatch`.
+        messages: Sentences for the user, for example that a faster way did not work. A training shows each
+            different one once.
     """
 
     step: int
@@ -42,3 +44,4 @@ class Snapshot:
     state: Callable[[], State] | None = None
     grid: Callable[[], Tensor] | None = None
     signs: Mapping[str, bool] = field(default_factory=dict)
+    messages: Sequence[str] = ()

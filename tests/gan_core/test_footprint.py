@@ -23,6 +23,14 @@ def test_the_extrapolated_peak_is_that_of_the_large_batch(options):
     assert training_bytes(config, SHAPE) == pytest.approx(max(*in_steps, *in_samples))
 
 
+def test_a_captured_step_keeps_its_memory_while_samples_are_drawn():
+    config = TrialConfig(batch_size=100)
+    in_steps, in_samples = _probe(config, SHAPE, GENERATION_BATCH)
+    captured = training_bytes(config.model_copy(update={"cuda_graphs": "auto"}), SHAPE)
+    samples_alone = max(in_samples) - in_steps[-1]
+    assert captured == pytest.approx(training_bytes(config, SHAPE) + samples_alone, rel=0.05)
+
+
 def test_a_training_needs_its_weights_gradients_and_optimizer_states():
     trainer = Trainer(TrialConfig(), SHAPE)
     weights = [

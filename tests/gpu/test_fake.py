@@ -1,24 +1,23 @@
 """A step on a GPU, as far as PyTorch runs it without one: fake tensors, and a count of synchronisations."""
 
-from collections import Counter
 from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from gan_core import Trainer, TrialConfig
+from gan_core import Trainer, TrialConfig, captured
 from gan_core import trainer as of_trainer
 from gan_core.architectures import architectures
 from gan_core.discriminators import add_spectral_norm, last_layer
 from gan_core.losses import losses
 from gan_core.penalties import penalties
+from gan_core.randomness import host_random_state
+from tests.gan_core.eager_graph import Synchronizations, eager_graphs
 
 SHAPE = (1, 16, 16)
 PAIRS = [*((loss, "none") for loss in losses.names()), *(("bce", penalty) for penalty in penalties.names())]
-SYNCHRONIZING = {"aten::_local_scalar_dense", "aten::nonzero", "aten::is_nonzero", "aten::equal"}
 
 
 def built_outside_of_the_mode(get):
@@ -54,6 +53,11 @@ def last_layer_on_the_cpu(config, image_shape, _device):
         return last_layer(config, image_shape, torch.device("cpu"))
 
 
+def real_host_random_state(device):
+    with unset_fake_temporarily():
+        return host_random_state(device)
+
+
 def zero_gradients(loss, inputs):
     """Stand in for ``Tensor.backward``: PyTorch's autograd engine needs a driver for tensors of a GPU."""
     assert loss.device.type == "cuda"
@@ -76,6 +80,7 @@ def fake_gpu():
             (of_trainer, "add_spectral_norm", normalized_outside_of_the_mode),
             (of_trainer, "last_layer", last_layer_on_the_cpu),
             (of_trainer, "rng_for", lambda *_arguments: torch.Generator()),
+            (captured, "host_random_state", real_host_random_state),
             (torch.Tensor, "backward", zero_gradients),
             (torch.autograd, "grad", zero_image_gradients),
         ):
@@ -87,34 +92,29 @@ def fake_gpu():
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("architecture", architectures.names())
 @pytest.mark.parametrize("options", [{}, {"d_steps": 2, "ema_decay": 0.9}, {"spectral_norm": True}], ids=str)
-def test_all_tensors_of_a_step_are_on_its_gpu(architecture, precision, options):
+@pytest.mark.parametrize("n_steps", [1, 5], ids=["plain", "from static buffers"])
+def test_all_tensors_of_a_step_are_on_its_gpu(architecture, precision, options, n_steps):
     """A tensor on another device, or the look at a value, which would synchronise, raises an error."""
-    pairs = [("wasserstein", "gradient-penalty")] if options else PAIRS
+    pairs = [("wasserstein", "gradient-penalty")] if options or n_steps > 1 else PAIRS
     for loss, penalty in pairs:
         config = TrialConfig(
-            architecture=architecture, precision=precision, loss=loss, penalty=penalty, **options
+            architecture=architecture,
+            precision=precision,
+            loss=loss,
+            penalty=penalty,
+            cuda_graphs="off" if n_steps == 1 else "auto",
+            **options,
         )
         n = 4 * config.d_steps
-        with fake_gpu():
+        with fake_gpu(), eager_graphs() as graphs:
             trainer = Trainer(config, SHAPE, "cuda")
-            metrics = trainer.step(
-                torch.zeros(n, *SHAPE, device="cuda"), torch.zeros(n, config.noise_dim, device="cuda")
-            )
+            for _ in range(n_steps):
+                metrics = trainer.step(
+                    torch.zeros(n, *SHAPE, device="cuda"), torch.zeros(n, config.noise_dim, device="cuda")
+                )
+        assert trainer.fallback is None
+        assert [graph.calls[-1] for graph in graphs] == ["replay"] * (n_steps > 1)
         assert {value.device.type for value in metrics.values()} == {"cuda"}
-
-
-class Synchronizations(TorchDispatchMode):
-    """Counts the operations for which a process waits for its GPU."""
-
-    def __init__(self):
-        super().__init__()
-        self.counted = Counter()
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        name = func.name().partition(".")[0]
-        if name in SYNCHRONIZING:
-            self.counted[name] += 1
-        return func(*args, **kwargs or {})
 
 
 @pytest.mark.parametrize("architecture", architectures.names())

@@ -57,6 +57,7 @@ def test_every_combination_trains_resumes_and_scores(
         {"precision": "fp32", "loss": "hinge", "penalty": "r1"},
         {"precision": "bf16", "spectral_norm": True, "ema_decay": 0.9, "d_steps": 2},
         {"architecture": "dcgan", "batch_size": 4, "penalty": "r1", "noise": "normal", "ema_decay": 0.9},
+        {"cuda_graphs": "auto", "steps": 10, "report_every": 5, "ema_decay": 0.9, "penalty": "dragan"},
     ],
     ids=str,
 )
