@@ -1,6 +1,7 @@
 """A trial is trained again and compared with its record."""
 
 import pytest
+import torch
 
 import sweeps
 from gan_core import Evaluator, TrialConfig, load_dataset, train
@@ -19,7 +20,6 @@ SPEC = {
     "extractor": "classifier",
     "metric": [{"name": "fid", "goal": "minimize"}],
     "parameters": {},
-    "resources": {"cpu": 1, "gpu": 0},
 }
 PLACES = {"tiny-0000": {"host": "here"}, "tiny-0001": {"host": "here", "rules": VERSION}}
 
@@ -39,7 +39,8 @@ def sweep(tmp_path):
     data = load_dataset("mnist-5k")
     evaluator = Evaluator(data)
     (report,) = train(config, data, evaluator)
-    ledger = Ledger(create_sweep_folder(tmp_path, "tiny", exact=True), SPEC)
+    resources = {"cpu": torch.get_num_threads(), "gpu": 0}
+    ledger = Ledger(create_sweep_folder(tmp_path, "tiny", exact=True), SPEC | {"resources": resources})
     ledger.describe({"extractor": evaluator.extractor, "floors": evaluator.floors})
     for number, (trial_id, place) in enumerate(PLACES.items()):
         ledger.start(Trial(trial_id, number, {}, config.model_dump(), number == 0))
