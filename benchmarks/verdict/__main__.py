@@ -8,7 +8,8 @@ called worse, ``gain`` the share in which the winner is called better than the d
 have the share of sweeps in which a true gain is significant, and the share of 95 % intervals that contain the
 true mean. The command writes ``benchmarks/VERDICT.md``.
 
-``fit`` fits and calibrates, ``bank`` describes the recorded replicas. A whole measurement takes minutes.
+``fit`` fits and calibrates, ``bank`` describes the recorded replicas, ``first-day`` replays the README's
+sweep. A whole measurement takes minutes.
 """
 
 import argparse
@@ -92,18 +93,24 @@ PARTS: dict[str, Callable[[int, Path], Iterator[Shown]]] = {
 def main() -> None:
     """Measure, fit, describe or replay."""
     parser = argparse.ArgumentParser(description=__doc__)
-    actions = ["measure", *PARTS, "fit", "bank"]
+    actions = ["measure", *PARTS, "fit", "bank", "first-day"]
     parser.add_argument("action", nargs="?", choices=actions, default="measure")
     parser.add_argument("--repetitions", type=int, default=2000, help="sweeps of each row (2000)")
     parser.add_argument("--table", type=Path, default=TABLE, help="the recorded replicas")
     parser.add_argument(
         "--output", type=Path, default=OUTPUT, help="the page that a whole measurement writes"
     )
+    parser.add_argument("--set", action="append", default=[], help="KEY=VALUE of first-day's file")
+    parser.add_argument("--seeds", type=int, default=20, help="sweeps of first-day (20)")
     arguments = parser.parse_args()
     if arguments.action == "fit":
         write(arguments.table, repetitions=arguments.repetitions)
     elif arguments.action == "bank":
         bank.show(arguments.table)
+    elif arguments.action == "first-day":
+        from benchmarks.verdict import first_day
+
+        first_day.show(arguments.set, arguments.seeds)
     else:
         _measure(arguments)
 
