@@ -64,6 +64,7 @@ class UndecidedGan(Architecture):
 
 
 def generator_of(architecture):
+    torch.manual_seed(0)
     config = gan_core.TrialConfig(noise_dim=8, architecture=architecture)
     weights = architectures.get(architecture).generator(config, SHAPE).state_dict()
     return gan_core.Generator(config, SHAPE, weights)
