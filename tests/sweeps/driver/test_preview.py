@@ -129,6 +129,7 @@ def test_a_confirmation_is_counted(tmp_path, confirm, trials, line, expected):
         ("0", 4, "8 trials on the 8 cores"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:.*would be idle")
 def test_trials_share_the_gpus_and_cores_of_the_machine(tmp_path, monkeypatch, gpu, n_gpus, line):
     spec = load_spec(write(tmp_path, f"{GOOD}resources: {{cpu: 1, gpu: {gpu}}}\n"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
