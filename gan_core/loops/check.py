@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from gan_core.checkpoint import load_checkpoint, save_checkpoint
+from gan_core.component import check_declarations
 from gan_core.datasets import ImageDataset
-from gan_core.errors import GanCoreError, LoopError, TrainingDiverged, in_one_line
+from gan_core.errors import ImportPathError, LoopError, TrainingDiverged
 from gan_core.images import normalize
 from gan_core.loop_config import LoopConfig
-from gan_core.loops.declaration import Loop, check_config, config_class, location, loop_name
+from gan_core.loops.crashes import crashes_named
+from gan_core.loops.declaration import Loop, check_config, config_class, loop_name
 from gan_core.loops.reports import Comparison, Observed
 from gan_core.loops.run import LoopRun
 from gan_core.loops.sampling import PIECE
@@ -88,10 +90,15 @@ def check_loop(
         LoopError: The loop fails a check, raises an exception or diverges; the message names the loop, the
             fault and the remedy.
     """
-    config = config or config_class(loop)()
+    declared = config_class(loop) if config is None else type(config)
+    try:
+        check_declarations(declared, declared.__name__)
+    except ImportPathError as error:
+        raise LoopError(f"{loop_name(loop)}: {error}") from error
+    config = config or declared()
     check_config(loop, config)
     config = config.model_copy(update={"steps": STEPS, "report_every": REPORT_EVERY})
-    with _crashes_named(loop):
+    with _divergence_named(loop), crashes_named(loop):
         return _Check(loop, config, data.to_if_it_fits(device), torch.device(device), on_progress).run()
 
 
@@ -192,7 +199,8 @@ class _Check:
         self._passed.append("draws the samples of an earlier report again from the weights of its generator")
 
     def _check_restart(self, first: Observed, second: Observed) -> None:
-        with self._crashes_after_a_restart(first), self._started(first.state, first.step) as run:
+        when = f" after a restart from the state of step {first.step}"
+        with crashes_named(self._loop, when), self._started(first.state, first.step) as run:
             restarted = self._report(run)
             if restarted.step == first.step:
                 restarted = self._report(run)
@@ -208,17 +216,6 @@ class _Check:
             f"resumes: the report of step {second.step} {same} that of a run that restarts from the state of"
             f" step {first.step}"
         )
-
-    @contextmanager
-    def _crashes_after_a_restart(self, first: Observed) -> Iterator[None]:
-        try:
-            yield
-        except GanCoreError:
-            raise
-        except Exception as error:
-            raise _crash(
-                self._loop, error, f" after a restart from the state of step {first.step}"
-            ) from error
 
     @contextmanager
     def _started(self, state: object = None, step: int = 0, seed: int | None = None) -> Iterator[LoopRun]:
@@ -283,18 +280,9 @@ class _Check:
 
 
 @contextmanager
-def _crashes_named(loop: Loop) -> Iterator[None]:
-    """Raise a divergence, or an exception of the loop's own, as a LoopError that names the loop."""
+def _divergence_named(loop: Loop) -> Iterator[None]:
+    """Raise a divergence as a LoopError that names the loop."""
     try:
         yield
     except TrainingDiverged as error:
         raise LoopError(f"{loop_name(loop)} diverges in the first {STEPS} steps: {error}") from error
-    except GanCoreError:
-        raise
-    except Exception as error:
-        raise _crash(loop, error) from error
-
-
-def _crash(loop: Loop, error: Exception, when: str = "") -> LoopError:
-    where = location(loop, error)
-    return LoopError(f"{loop_name(loop)} raised {in_one_line(error)}{f' ({where})' if where else ''}{when}")

@@ -1,7 +1,7 @@
 """Check what a training loop yields."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import index
 
@@ -38,7 +38,7 @@ def checked_snapshot(
     if snapshot.step not in {due, restored}:
         raise LoopError(
             f"{name} yielded at step {snapshot.step}; the next report is due at step {due}: yield if"
-            " 'step % config.report_every == 0 or step == config.steps'"
+            " config.reports_at(step)"
         )
     check_sample(name, snapshot.sample)
     for fault in (*_part_faults(snapshot), *_metric_faults(snapshot.metrics)):
@@ -71,8 +71,16 @@ def _part_faults(snapshot: Snapshot) -> Iterator[str]:
         yield f"generator must be a torch.nn.Module, got a {type(generator).__name__}"
     if grid is not None and not callable(grid):
         yield f"grid must be a function that returns 64 images, got a {type(grid).__name__}"
+    if not _are_sentences(snapshot.messages):
+        yield f"messages must be a list of sentences, got {snapshot.messages!r}: write messages=['...']"
     if unknown := sorted(snapshot.signs.keys() - FLAGS):
         yield f"unknown sign {unknown[0]!r}; allowed: {', '.join(FLAGS)}"
+
+
+def _are_sentences(messages: object) -> bool:
+    if isinstance(messages, str) or not isinstance(messages, Sequence):
+        return False
+    return all(isinstance(each, str) for each in messages)
 
 
 def _metric_faults(metrics: Mapping[str, object]) -> Iterator[str]:

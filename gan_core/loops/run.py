@@ -201,7 +201,8 @@ class LoopRun:
 
     def _number(self, name: str, value: object) -> float:
         try:
-            return float(value)  # type: ignore[arg-type] # the exceptions say what is wrong
+            number = value.detach() if isinstance(value, Tensor) else value
+            return float(number)  # type: ignore[arg-type] # the exceptions say what is wrong
         except (TypeError, ValueError, RuntimeError):
             shape = f" of shape {tuple(value.shape)}: take its mean" if isinstance(value, Tensor) else ""
             raise LoopError(

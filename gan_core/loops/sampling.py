@@ -8,6 +8,7 @@ from torch import Tensor
 from gan_core.datasets import ImageDataset
 from gan_core.errors import LoopError, TrainingDiverged
 from gan_core.images import normalize, to_uint8
+from gan_core.loops.crashes import drawn
 from gan_core.loops.declaration import takes_labels
 from gan_core.loops.snapshot import Snapshot
 from gan_core.noise import rng_for
@@ -55,7 +56,7 @@ class Sampler:
         """Return the images of the sample grid, uint8 ``(64, C, H, W)`` on the CPU, one class per row."""
         if snapshot.grid is not None:
             with torch.inference_mode(mode=False), torch.no_grad(), seeded(_number("grid")):
-                images = self._checked(snapshot.step, snapshot.grid(), GRID_IMAGES, "grid")
+                images = self._checked(snapshot.step, drawn("grid", snapshot.grid), GRID_IMAGES, "grid")
         else:
             labels = self._row_labels() if takes_labels(snapshot.sample) else None
             images = self._sampled(snapshot, GRID_IMAGES, rng_for("samples"), labels, _number("grid"))
@@ -66,14 +67,20 @@ class Sampler:
     ) -> Tensor:
         arguments = (n, rng) if labels is None else (n, rng, labels.to(self._device))
         with torch.inference_mode(mode=False), torch.no_grad(), seeded(seed):
-            return self._checked(snapshot.step, snapshot.sample(*arguments), n, "sample")
+            return self._checked(snapshot.step, drawn("sample", snapshot.sample, *arguments), n, "sample")
 
     def _checked(self, step: int, images: object, n: int, function: str) -> Tensor:
         """Return images as floats in [-1, 1]."""
         shape = (n, *self._data.image_shape)
-        if not isinstance(images, Tensor) or tuple(images.shape) != shape:
-            found = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
-            raise LoopError(f"{self._name}: {function} must return images of shape {shape}, got {found}")
+        if not isinstance(images, Tensor):
+            raise LoopError(
+                f"{self._name}: {function} must return a torch.Tensor of shape {shape}, got a"
+                f" {type(images).__name__}"
+            )
+        if tuple(images.shape) != shape:
+            raise LoopError(
+                f"{self._name}: {function} must return images of shape {shape}, got {tuple(images.shape)}"
+            )
         if images.dtype == torch.uint8:
             return normalize(images)
         if not images.is_floating_point():

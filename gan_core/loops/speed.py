@@ -7,6 +7,7 @@ import torch
 
 from gan_core.datasets import ImageDataset
 from gan_core.loop_config import LoopConfig
+from gan_core.loops.crashes import crashes_named
 from gan_core.loops.declaration import Loop
 from gan_core.loops.run import LoopRun
 from gan_core.loops.sampling import PIECE
@@ -49,16 +50,17 @@ def loop_speed(
         seconds: The time to train for, beside the start of the loop.
 
     Raises:
-        LoopError: The loop breaks the protocol.
+        LoopError: The loop breaks the protocol, or raises an exception; the message names the loop.
         TrainingDiverged: The loop diverges.
     """
     device, data = torch.device(device), data.to_if_it_fits(device)
     config = config.model_copy(update={"steps": max(config.steps, LEAST_REPORTS)})
-    first = _timed(loop, data, config.model_copy(update={"report_every": 1}), device, seconds / 4)
-    every = min(int(seconds / 4 / first.step_s), config.steps // LEAST_REPORTS)
-    if every <= 1:
-        return first
-    return _timed(loop, data, config.model_copy(update={"report_every": every}), device, seconds)
+    with crashes_named(loop):
+        first = _timed(loop, data, config.model_copy(update={"report_every": 1}), device, seconds / 4)
+        every = min(int(seconds / 4 / first.step_s), config.steps // LEAST_REPORTS)
+        if every <= 1:
+            return first
+        return _timed(loop, data, config.model_copy(update={"report_every": every}), device, seconds)
 
 
 def _timed(

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gan_core import LoopError, Snapshot, TrainingDiverged, TrialConfig, check_loop
+from gan_core import LoopConfig, LoopError, Snapshot, TrainingDiverged, TrialConfig, check_loop
 from gan_core.adversarial import train_gan
 from tests.gan_core.small_loops import Config, moments, network
 
@@ -183,7 +183,10 @@ A_CHECKPOINT = "; a checkpoint holds tensors, Python's numbers, text, and tuples
 @pytest.mark.parametrize(
     ("loop", "message"),
     [
-        (with_samples(lambda x: x.numpy()), r"sample must return images of shape \(250, 1, .*, got ndarray$"),
+        (
+            with_samples(lambda x: x.numpy()),
+            r"must return a torch.Tensor of shape \(250, 1, .*, got a ndarray$",
+        ),
         (with_samples(lambda x: x.flatten(1)), r"of shape \(250, 1, 28, 28\), got \(250, 784\)$"),
         (with_samples(lambda x: x[:64]), r"of shape \(250, 1, 28, 28\), got \(64, 1, 28, 28\)$"),
         (with_samples(lambda x: (x + 1) * 127.5), r"in \[-1, 1\], got .*: return images / 127.5 - 1$"),
@@ -195,6 +198,13 @@ A_CHECKPOINT = "; a checkpoint holds tensors, Python's numbers, text, and tuples
         (changed(metrics=lambda _: {"fid": 3.0}), "gan_core computes fid itself: rename that metric"),
         (changed(metrics=lambda _: {"a": torch.ones(3)}), r"got a Tensor of shape \(3,\): take its mean$"),
         (changed(metrics=lambda _: {"a": nan}), "the metric a is nan at step 3: a trial with a metric that"),
+        (
+            changed(messages=lambda _: "hello"),
+            r"messages must be a list of sentences, got 'hello': write mes",
+        ),
+        (changed(messages=lambda _: [3]), r"messages must be a list of sentences, got \[3\]: write messages"),
+        (with_samples(lambda _: {}["z"]), r": sample raised KeyError: 'z' \(test_loop_check.py, line \d+\)$"),
+        (changed(grid=lambda _: lambda: 1 / 0), r": grid raised ZeroDivisionError: division by zero \(.*\)$"),
         (changed(step=float), "the step of a snapshot must be a whole number, got a float$"),
         (changed(state=lambda state: state()), "state must be a function .*, got a dict: write 'state=lamb"),
         (changed(generator=lambda _: print), "generator must be a torch.nn.Module, got a builtin_function"),
@@ -255,3 +265,57 @@ def test_samples_that_are_probably_in_0_to_1_are_remarked_upon(digits):
 @pytest.mark.parametrize("loop", [with_samples(Tensor.double), prints_and_leaves_autocast_on])
 def test_what_does_no_harm_passes(digits, loop):
     assert check_loop(loop, digits).remarks == ()
+
+
+def yields_at_each_step(config: Config, data, device):
+    yield from moments(config.model_copy(update={"report_every": 1}), data, device)
+
+
+def test_a_loop_that_yields_at_each_step_learns_when_a_report_is_due(digits):
+    with pytest.raises(LoopError, match=r"due at step 3: yield if config.reports_at\(step\)$"):
+        check_loop(yields_at_each_step, digits)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_metric_with_a_graph_is_detached(digits):
+    check_loop(changed(metrics=lambda _: {"a": torch.ones((), requires_grad=True) * 2}), digits)
+
+
+class WithoutDefault(LoopConfig):
+    lr: float
+
+
+class WithText(LoopConfig):
+    lr: float = "fast"
+
+
+class WithList(LoopConfig):
+    widths: list[int] = [1, 2]  # noqa: RUF012 - the mistake
+
+
+def needs_a_default(config: WithoutDefault, data, device):
+    yield
+
+
+def has_text(config: WithText, data, device):
+    yield
+
+
+def has_a_list(config: WithList, data, device):
+    yield
+
+
+@pytest.mark.parametrize(
+    ("loop", "message"),
+    [
+        (needs_a_default, "WithoutDefault.lr needs a default: type lr: TYPE = VALUE$"),
+        (has_text, "the default of WithText.lr is 'fast': Input should be a valid number$"),
+        (
+            has_a_list,
+            "the default of WithList.widths is a list: allowed are numbers, strings, booleans and None$",
+        ),
+    ],
+)
+def test_a_config_that_a_file_refuses_is_refused(digits, loop, message):
+    with pytest.raises(LoopError, match=f"^{__name__}:{loop.__name__}: {message}"):
+        check_loop(loop, digits)

@@ -386,7 +386,7 @@ def test_classes_are_those_of_the_training_images_and_one_a_row(digits):
             torch.zeros(64, 28, 28),
             r"must return images of shape \(64, 1, 28, 28\), got \(64, 28, 28\)",
         ),
-        ("images", r"sample must return images of shape .*, got str"),
+        ("images", r"sample must return a torch.Tensor of shape .*, got a str"),
         (torch.full((64, 1, 28, 28), 200.0), r"in \[-1, 1\], got \[200, 200\]: return images / 127.5 - 1"),
         (torch.zeros(64, 1, 28, 28, dtype=torch.int64), "floats in .* or uint8, got torch.int64"),
     ],
@@ -409,7 +409,10 @@ def test_a_sample_that_is_not_finite_is_a_divergence(digits):
 @pytest.mark.parametrize(
     ("snapshots", "message"),
     [
-        ([Snapshot(3, zeros)], r"yielded at step 3; the next report is due at step 2: yield if 'step %"),
+        (
+            [Snapshot(3, zeros)],
+            r"yielded at step 3; due at step 2: yield if config.reports_at",
+        ),
         ([Snapshot(2, zeros), Snapshot(5, zeros)], "yielded at step 5; the next report is due at step 4"),
         ([Snapshot(2, zeros)], "ended after step 2, before config.steps, 5"),
         ([None], "must yield a gan_core.Snapshot, got a NoneType"),
