@@ -34,7 +34,7 @@ from sweeps.words import counted, duration
 
 MEMORY = "OutOfMemory"
 LIKELY = 0.5
-"""The probability above which a seed counts as collapsed."""
+"""The probability above which a seed counts as an outlier."""
 MOST_MORE_SEEDS = 4
 
 
@@ -104,10 +104,10 @@ class SeedScores:
     def means(self) -> pd.DataFrame:
         """Return a row per configuration.
 
-        ``mean``, ``low``, ``high``: the mean over seeds that neither diverged nor collapsed, with its 95 %
+        ``mean``, ``low``, ``high``: the mean over seeds that neither diverged nor are outliers, with its 95 %
         interval, by the model of :mod:`sweeps.analysis.seed_noise`; of fid the geometric mean. ``seeds``: the
         seeds with a score. ``failed``: the failures in words. ``failure_rate``, ``failure_low``,
-        ``failure_high``: the share of seeds that diverged or collapsed, with its 95 % interval.
+        ``failure_high``: the share of seeds that diverged or are outliers, with its 95 % interval.
         """
         found = self.estimates
         ends = np.sort(
@@ -131,8 +131,8 @@ class SeedScores:
         )
 
     def _failures(self, index: int) -> str:
-        n_collapsed = int((self.collapsed[index] > LIKELY).sum())
-        counts = self.failures[index] + Counter({"collapsed": n_collapsed})
+        n_outliers = int((self.collapsed[index] > LIKELY).sum())
+        counts = self.failures[index] + Counter({"outlier": n_outliers})
         return ", ".join(f"{n} {kind}" for kind, n in counts.items() if n)
 
 
@@ -141,7 +141,8 @@ def _kind(row: dict[str, Any]) -> str:
     return "out of memory" if kind_of_failure(row) == MEMORY else Status(row["status"]).words
 
 
-WINNER, TIE, WORSE, INFEASIBLE, FAILED, UNKNOWN = "winner", "tie", "worse", "infeasible", "failed", "-"
+WINNER, LEADING, TIE, WORSE = "winner", "leads so far", "tie", "worse"
+INFEASIBLE, FAILED, UNKNOWN = "infeasible", "failed", "-"
 UNRANKED = (INFEASIBLE, FAILED, UNKNOWN)
 """The verdicts of finalists that come last, whatever their means."""
 
@@ -242,7 +243,8 @@ class ConfirmationResult:
     def frame(self) -> pd.DataFrame:
         """Return a row per finalist, the winner first.
 
-        ``trial_id`` (of the search), ``verdict`` (winner; tie; worse; infeasible if it breaks a constraint on
+        ``trial_id`` (of the search), ``verdict`` (winner, or leads so far if the
+        confirmation is not finished; tie; worse; infeasible if it breaks a constraint on
         average over its seeds; failed if it diverged on more than half of its seeds, or has no score),
         ``mean``, ``low``, ``high``, ``seeds``, ``failed``, the difference from the winner with its interval,
         ``vs_winner``, ``vs_low``, ``vs_high`` (a ratio for fid, a difference for other metrics; in 95 % of
@@ -260,7 +262,7 @@ class ConfirmationResult:
         for name, column in (added | {"expected_loss": loss}).items():
             frame.insert(place, name, column)
             place += 1
-        order = frame["verdict"].map({WINNER: 0, TIE: 1, WORSE: 1} | dict.fromkeys(UNRANKED, 2))
+        order = frame["verdict"].map({WINNER: 0, LEADING: 0, TIE: 1, WORSE: 1} | dict.fromkeys(UNRANKED, 2))
         means = frame["mean"] if scale.less_is_better else -frame["mean"]
         return (
             frame.assign(order=order, means=means)
@@ -278,7 +280,7 @@ class ConfirmationResult:
             with_chance = TIE if is_in[index] else WORSE
             verdicts.append(with_chance if can_win else without_chance)
         if self.comparison.winner is not None:
-            verdicts[self.comparison.winner] = WINNER
+            verdicts[self.comparison.winner] = WINNER if self.is_finished else LEADING
         return verdicts
 
     def conclusion(self) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from sweeps.analysis.comparison import Flags
 from sweeps.analysis.configurations import Standings
-from sweeps.analysis.confirmation import TIE, WINNER, ConfirmationResult, SeedScores
+from sweeps.analysis.confirmation import LEADING, TIE, WINNER, ConfirmationResult, SeedScores
 from sweeps.analysis.evidence import Evidence, Setting
 from sweeps.analysis.feasibility import feasible_column, infeasible_over_seeds
 from sweeps.analysis.frames import Frames
@@ -298,7 +298,7 @@ class Leaderboard:
             return tie
         configuration = frame["of"].fillna(frame["trial_id"])
         verdicts = configuration.map(result.frame().set_index("trial_id")["verdict"])
-        tie = tie.mask(verdicts.notna(), verdicts.isin([WINNER, TIE]).astype("boolean"))
+        tie = tie.mask(verdicts.notna(), verdicts.isin([WINNER, LEADING, TIE]).astype("boolean"))
         singles = frame[frame["has_final"] & verdicts.isna() & frame[scale.metric].notna()]
         values = scale.to_scale(singles[scale.metric].to_numpy(dtype=float))
         tie.loc[singles.index[result.are_worse(values)]] = False

@@ -40,8 +40,8 @@ class Scale:
 
     @property
     def mean_name(self) -> str:
-        """The name of the means that are compared: ``geometric mean`` or ``mean``."""
-        return "geometric mean" if self.is_logarithmic else "mean"
+        """The name of the means that are compared: ``estimated geometric mean`` or ``estimated mean``."""
+        return "estimated geometric mean" if self.is_logarithmic else "estimated mean"
 
     def to_scale(self, scores: Array) -> Array:
         """Return scores on the scale; NaN remains NaN."""

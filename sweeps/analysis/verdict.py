@@ -131,8 +131,8 @@ def _confirmation_sentence(sweep: Sweep, confirmed: "ConfirmationResult") -> str
     failed = f" ({winner['failed']})" if winner["failed"] else ""
     parts = [
         f"{'Of' if confirmed.is_finished else 'So far, of'} {counted(len(frame), 'configuration')}"
-        f" trained again on fresh seeds, {winner['trial_id']} comes first, with a mean {sweep.metric}"
-        f" of {_estimate(winner)} over {counted(winner['seeds'], 'seed')}{failed}"
+        f" trained again on fresh seeds, {winner['trial_id']} comes first, with an estimated mean"
+        f" {sweep.metric} of {_estimate(winner)} over {counted(winner['seeds'], 'seed')}{failed}"
     ]
     if winner["is_baseline"]:
         parts[0] += ", and it is the defaults"

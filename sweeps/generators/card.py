@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gan_core.accuracy import Accuracy
-from sweeps.analysis.confirmation import FAILED, TIE, UNKNOWN, WINNER, WORSE
+from sweeps.analysis.confirmation import FAILED, LEADING, TIE, UNKNOWN, WINNER, WORSE
 from sweeps.analysis.sweep import Sweep
 from sweeps.generators.contents import STATE, code_named_in
 from sweeps.generators.formats import TOLERANCE, WEIGHTS, ModelFormat
@@ -157,6 +157,7 @@ def _floor(about: dict[str, Any], name: str) -> str:
 
 _VERDICTS = {
     WINNER: "is the winner",
+    LEADING: "leads so far",
     TIE: "is not significantly worse than the winner",
     WORSE: "is significantly worse than the winner",
     FAILED: "diverged on most of its seeds, or has no score",
@@ -178,7 +179,7 @@ def _of_seeds(sweep: Sweep, confirmed: dict[str, Any] | None) -> str:
     )
     mean = "-" if confirmed["mean"] is None else f"{confirmed['mean']:.4g}"
     return (
-        f"Its configuration, trained again on {confirmed['seeds']} fresh seeds ({seeds}), has a"
+        f"Its configuration, trained again on {confirmed['seeds']} fresh seeds ({seeds}), has an"
         f" {sweep.scale().mean_name} {sweep.metric} of {mean}{between}{failed};"
         f" in that confirmation it {_VERDICTS[confirmed['verdict']]}."
     )

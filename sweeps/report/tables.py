@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from sweeps.analysis.confirmation import WINNER
+from sweeps.analysis.confirmation import LEADING, WINNER
 from sweeps.analysis.sweep import Sweep
 from sweeps.analysis.verdict import number
 from sweeps.record.layout import worker_log_file
@@ -77,7 +77,7 @@ def _finalist(row: dict[Any, Any], scale: "Scale") -> dict[str, str]:
         "interval": "" if pd.isna(row["low"]) else f"{number(row['low'])} to {number(row['high'])}",
         "seeds": str(row["seeds"]),
         "failed": row["failed"],
-        "difference": "" if row["verdict"] == WINNER or pd.isna(row["vs_winner"]) else difference,
+        "difference": "" if row["verdict"] in {WINNER, LEADING} or pd.isna(row["vs_winner"]) else difference,
         "searched": _score(row[f"{scale.metric}_in_search"]),
     }
 

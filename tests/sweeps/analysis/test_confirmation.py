@@ -82,12 +82,12 @@ def test_the_six_scores_that_three_seeds_gave_show_a_gain(tmp_path):
     assert gain["probability_of_no_gain"] < 0.001
 
 
-def test_a_seed_that_collapses_is_named_and_hardly_moves_the_mean(tmp_path):
+def test_an_outlier_among_seeds_is_named_and_hardly_moves_the_mean(tmp_path):
     folder = write_search(tmp_path, 400.0, 100.0)
     scores = {"tiny-0001": [100.0, 101.0, 99.0, 700.0], "tiny-0000": [400.0, 410.0, 390.0, 405.0]}
     sweep = write_confirmation(folder, scores)
     row = sweep.rank(stage="confirm").iloc[0]
-    assert (row["trial_id"], row["failed"], row["failure_rate"]) == ("tiny-0001", "1 collapsed", 0.25)
+    assert (row["trial_id"], row["failed"], row["failure_rate"]) == ("tiny-0001", "1 outlier", 0.25)
     assert row["mean"] < 120
     assert sweep.judge("tiny-0001").is_significant
 
@@ -269,3 +269,12 @@ def test_an_unfinished_confirmation_is_not_significant_in_json(tmp_path):
     scores = {"tiny-0001": [100.0, 105.0], "tiny-0000": [400.0, Status.INTERRUPTED]}
     sweep = write_confirmation(write_search(tmp_path, 400.0, 100.0), scores, Status.INTERRUPTED)
     assert sweep.summary()["confirmation"]["gain"]["is_significant"] is None
+
+
+def test_the_first_finalist_of_an_unfinished_confirmation_is_no_winner_yet(tmp_path):
+    folder = write_search(tmp_path, 400.0, 100.0)
+    scores = {"tiny-0001": [120.0], "tiny-0000": [420.0, 400.0]}
+    sweep = write_confirmation(folder, scores, status=Status.INTERRUPTED)
+    frame = sweep.rank(stage="confirm").set_index("trial_id")
+    assert frame["verdict"].to_dict()["tiny-0001"] == "leads so far"
+    assert sweep.scale().mean_name == "estimated geometric mean"
