@@ -84,7 +84,7 @@ def import_attribute(path: str) -> object:
         )
     if not (imports_are_allowed() or path in _Imports.trusted):
         raise ImportsNotAllowedError(path)
-    module = _import_module(module_name)
+    module = _import_module(module_name, attribute)
     try:
         return getattr(module, attribute)
     except AttributeError:
@@ -93,11 +93,14 @@ def import_attribute(path: str) -> object:
         raise ImportPathError(f"the module {module_name}{where} has no {attribute!r}{suggestion}") from None
 
 
-def _import_module(name: str) -> ModuleType:
+def _import_module(name: str, attribute: str) -> ModuleType:
     try:
         return import_module(name)
     except (Exception, SystemExit) as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing == name and name.endswith(".py"):
+            meant = f"{name.removesuffix('.py')}:{attribute}"
+            raise ImportPathError(f"there is no module {missing!r}; did you mean {meant!r}?") from None
         if missing and f"{name}.".startswith(f"{missing}."):
             raise ImportPathError(
                 f"there is no module {missing!r}: install it, or put it in a folder of Python's search path,"

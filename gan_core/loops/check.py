@@ -102,6 +102,11 @@ def check_loop(
         return _Check(loop, config, data.to_if_it_fits(device), torch.device(device), on_progress).run()
 
 
+def no_state(name: str) -> str:
+    """Return the remark on the loop of this name if it yields no state."""
+    return f"{name} yields no state: an interrupted training starts over"
+
+
 class _Check:
     """One check of a loop."""
 
@@ -276,7 +281,7 @@ class _Check:
     def _state_remark(self, first: Observed) -> str | None:
         if first.state is not None:
             return None
-        return f"{self._name} yields no state: an interrupted training starts over"
+        return no_state(self._name)
 
 
 @contextmanager

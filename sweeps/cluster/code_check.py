@@ -128,20 +128,24 @@ def _check_loop(
     *,
     timed: bool,
 ) -> CheckedCode:
+    """Check a training loop; the warnings about the file already name a loop that takes no state."""
     from gan_core import check_loop
     from gan_core.hyperparameters import config_of, named_loop
+    from gan_core.loops.check import no_state
+    from gan_core.loops.declaration import loop_name, takes_state
     from gan_core.loops.speed import loop_speed
 
-    on_progress(f"checking {train}")
     config, loop = config_of(train).model_validate(hyperparameters), named_loop(train)
+    name = loop_name(loop)
+    on_progress(f"checking {name}")
     found = check_loop(loop, images, config, device, on_progress)
+    known = set() if takes_state(loop) else {no_state(name)}
+    remarks = tuple(remark for remark in found.remarks if remark not in known)
     step_s = None
     if timed:
-        on_progress(f"timing the steps of {train}")
+        on_progress(f"timing the steps of {name}")
         step_s = loop_speed(loop, images, config, device).step_s
-    return CheckedCode(
-        train, device, found.passed, found.remarks, step_s, found.checkpoint_bytes, found.keeps_best
-    )
+    return CheckedCode(train, device, found.passed, remarks, step_s, found.checkpoint_bytes, found.keeps_best)
 
 
 def check_in_a_task(

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gan_core.errors import allowed_and_closest
-from gan_core.hyperparameters import Hyperparameter, can_resume
+from gan_core.hyperparameters import Hyperparameter, can_resume, named_loop
 from gan_core.imports import is_import_path
 from sweeps.errors import Fault, KeyPath
 from sweeps.spec.constraints import METRICS
@@ -260,7 +260,10 @@ def remarks(spec: SweepSpec, source: Source) -> list[Fault]:
 def _no_state(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     """Yield a warning if an interrupted trial cannot resume."""
     if not can_resume(spec.train):
-        message = f"{spec.train} takes no state, so that interrupted trials start over: add state=None"
+        from gan_core.loops.declaration import loop_name
+
+        name = loop_name(named_loop(spec.train))
+        message = f"{name} takes no state, so that interrupted trials start over: add state=None"
         yield source.fault(("train",), message)
 
 

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from shlex import quote
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from gan_core.errors import allowed_and_closest, closest
 from gan_core.hyperparameters import Hyperparameter, Hyperparameters, config_of
+from gan_core.imports import is_import_path
 from sweeps.errors import Fault, KeyPath
 from sweeps.spec.domains import (
     DOMAINS,
@@ -79,7 +81,19 @@ def _fault(source: Source, location: KeyPath, kind: str, message: str, value: An
         message = f"expected a mapping with the keys {', '.join(_allowed((*location, '')))}"
     value_text = f" is {shown(value)}" if isinstance(value, Scalar | None) else ""
     dotted = ".".join(str(part) for part in source.as_typed(path))
-    return source.fault(path, f"{dotted}{value_text}: {_with_hint(rule(message), value)}")
+    return source.fault(
+        path, f"{dotted}{value_text}: {_with_hint(rule(message), value)}{_beside(source, value)}"
+    )
+
+
+def _beside(source: Source, value: object) -> str:
+    """Return the end of a message if the missing module of a path lies beside the file; else nothing."""
+    if not (isinstance(value, str) and is_import_path(value)):
+        return ""
+    file = source.module_beside(value.partition(":")[0].partition(".")[0])
+    if file is None:
+        return ""
+    return f"; {file.name} lies beside {source.file}: type cd {quote(str(source.file.parent))} first"
 
 
 def _allowed(location: KeyPath) -> list[str]:

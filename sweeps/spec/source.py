@@ -1,7 +1,9 @@
 """A search-space file with its overrides: its translated content, and where each value was typed."""
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ class Source:
         overrides: The values that replace some of the content.
 
     Attributes:
+        file: The path of the file.
         content: The translated content, without the keys and parameters that :meth:`faults` refuses.
         hyperparameters: The hyperparameters that the file can name.
     """
@@ -43,7 +46,7 @@ class Source:
         self, file: Path, content: dict[str, Any], root: Node, overrides: Sequence[Override]
     ) -> None:
         self.content = content
-        self._file = file
+        self.file = file
         self._root = root
         self._overrides = overrides
         self._typed_paths: dict[KeyPath, KeyPath] = {}
@@ -81,6 +84,16 @@ class Source:
         """Return a fault of the value at ``path``, or of its key."""
         return Fault(self.place(path, of_key=of_key), message, path)
 
+    def module_beside(self, name: str) -> Path | None:
+        """Return the module or package of this name in the file's folder, if Python does not find one.
+
+        Nothing is imported.
+        """
+        if not (name.isidentifier() and self.file.is_file()) or name in sys.modules or find_spec(name):
+            return None
+        folder = self.file.parent
+        return next((each for each in (folder / f"{name}.py", folder / name) if each.exists()), None)
+
     def place(self, path: KeyPath, *, of_key: bool = False) -> str:
         """Return where the value at ``path`` was typed, or its key, or else the closest enclosing value."""
         path = self.as_typed(path)
@@ -90,7 +103,7 @@ class Source:
             is_changed_within = override.path[: len(path)] == path and (len(path) > 1 or is_new)
             if is_replaced or is_changed_within:
                 return override.place
-        return position(self._file, self._node(path, of_key=of_key).start_mark)
+        return position(self.file, self._node(path, of_key=of_key).start_mark)
 
     def as_typed(self, path: KeyPath) -> KeyPath:
         """Return the path in the file of the value at ``path`` in the translated content."""

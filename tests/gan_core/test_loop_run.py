@@ -411,7 +411,7 @@ def test_a_sample_that_is_not_finite_is_a_divergence(digits):
     [
         (
             [Snapshot(3, zeros)],
-            r"yielded at step 3; due at step 2: yield if config.reports_at",
+            r"at step 3; the next report is due at step 2: yield if config.reports_at",
         ),
         ([Snapshot(2, zeros), Snapshot(5, zeros)], "yielded at step 5; the next report is due at step 4"),
         ([Snapshot(2, zeros)], "ended after step 2, before config.steps, 5"),

@@ -92,6 +92,7 @@ def test_an_import_path_is_a_component():
             "nowhere.mine:Loss",
             r"there is no module 'nowhere': install it, or put it in a folder of Python's search path",
         ),
+        (losses, "math.py:Loss", r"there is no module 'math\.py'; did you mean 'math:Loss'\?$"),
         (losses, "math.mine:Loss", r"there is no module 'math\.mine'"),
         (
             losses,

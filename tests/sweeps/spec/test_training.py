@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -172,3 +173,17 @@ def test_gpus_that_a_trial_would_not_use_are_a_warning(tmp_path):
     text = text_of({"lr": "{values: [0.1, 0.2]}"}, rest="resources: {gpu: 2}\n")
     _, (remark,) = read_spec(write(tmp_path, text))
     assert "a trial trains on one GPU, and 1 more would be idle: type gpu: 1" in str(remark)
+
+
+@pytest.mark.parametrize("module", ["hinge_beside.py", "hinge_beside/loop.py"])
+def test_a_module_beside_the_file_is_named_with_the_folder_to_go_to(tmp_path, monkeypatch, module):
+    (tmp_path / "b" / module).parent.mkdir(parents=True)
+    (tmp_path / "b" / module).touch()
+    path = module.removesuffix(".py").replace("/", ".")
+    write(tmp_path / "b", text_of({"gamma": 1.0}, loop=f"{path}:train"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SpecError) as caught:
+        load_spec(Path("b/spec.yaml"))
+    name = module.partition("/")[0]
+    assert "there is no module 'hinge_beside'" in str(caught.value)
+    assert str(caught.value).endswith(f"; {name} lies beside b/spec.yaml: type cd b first")
