@@ -1,6 +1,7 @@
 """Find the faults between parts of a search-space file: conditions, the method, pbt and points."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,7 +10,7 @@ from gan_core.errors import allowed_and_closest
 from gan_core.hyperparameters import Hyperparameter, can_resume, named_loop
 from gan_core.imports import is_import_path
 from sweeps.errors import Fault, KeyPath
-from sweeps.spec.constraints import METRICS
+from sweeps.spec.constraints import METRICS, Constraint
 from sweeps.spec.domains import MAX_LISTED, Fixed, Scalar
 from sweeps.spec.faults import rejection, rule, shown, unknown_parameter
 from sweeps.spec.methods import option_faults, sampler_factory, takes_seed
@@ -46,7 +47,9 @@ def _valid_part(content: Mapping[str, Any], faulty: Sequence[KeyPath]) -> SweepS
         name for name in parameters.keys() - absent if _depends_on(name, parameters[name]) & absent
     }:
         absent |= depending
-    valid = {key: value for key, value in content.items() if key not in {path[0] for path in faulty if path}}
+    without = {path[0] for path in faulty if path}
+    without |= {"method_options"} if "method" in without else set()
+    valid = {key: value for key, value in content.items() if key not in without}
     valid["parameters"] = {name: each for name, each in parameters.items() if name not in absent}
     if isinstance(valid.get("points"), list):
         valid["points"] = [{} if absent & {*point} else point for point in valid["points"]]
@@ -120,13 +123,38 @@ def _method_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
 
 
 def _constraint_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
-    """Yield the constraints on metrics that gan_core's own training does not report."""
-    for index, constraint in enumerate(spec.parsed_constraints):
-        if constraint.metric not in METRICS and not spec.train:
-            message = (
-                f"unknown metric {constraint.metric!r}; {allowed_and_closest(constraint.metric, METRICS)}"
-            )
+    """Yield the constraints on metrics that gan_core's own training does not report, and impossible bounds.
+
+    The constraints are read one by one, so that a malformed one does not hide the faults of the others.
+    """
+    earlier: list[Constraint] = []
+    for index, constraint in _well_formed(source.content.get("constraints")):
+        message = None if spec.train else _misfit_of_metric(constraint)
+        excluded = next((each for each in earlier if constraint.excludes(each)), None)
+        if message is None and excluded:
+            message = f"no trial can meet both {excluded} and {constraint}: change one of the bounds"
+        if message:
             yield source.fault(("constraints", index), message)
+        earlier.append(constraint)
+
+
+def _well_formed(constraints: object) -> Iterator[tuple[int, Constraint]]:
+    """Yield the constraints of a file that can be read, each with its place in the list."""
+    texts = [constraints] if isinstance(constraints, str) else constraints
+    for index, text in enumerate(texts if isinstance(texts, list) else []):
+        if isinstance(text, str):
+            with suppress(ValueError):
+                yield index, Constraint.parse(text)
+
+
+def _misfit_of_metric(constraint: Constraint) -> str | None:
+    """Return why gan_core's own training cannot meet a constraint; None if it can."""
+    metric = constraint.metric
+    if metric not in METRICS:
+        return f"unknown metric {metric!r}; {allowed_and_closest(metric, METRICS)}"
+    if constraint.is_impossible:
+        return f"no trial can meet {constraint}: {metric} lies between 0 and 1; type a bound between 0 and 1"
+    return None
 
 
 def _population_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:

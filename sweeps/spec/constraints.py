@@ -12,7 +12,11 @@ from gan_core.step_metrics import STEP_METRICS
 METRICS = (*sorted(SCORE_NAMES), "images_per_s", *STEP_METRICS)
 """What gan_core's own training reports; a training loop of the user's reports its own metrics, too."""
 
+SHARES = ("precision", "recall", "coverage", "copies")
+"""Metrics of gan_core that lie between 0 and 1."""
+
 _PATTERN = re.compile(r"\s*([A-Za-z_][\w./-]*)\s*(<=|>=)\s*([^\s<>=]+)\s*")
+_OTHER_SIGNS = re.compile(r"[^<>=]*(=>|=<|<|>)[^<>=]*")
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,25 @@ class Constraint:
         except ValueError:
             bound = float("nan")
         if parts is None or not isfinite(bound):
-            raise ValueError("expected METRIC <= NUMBER or METRIC >= NUMBER, for example copies <= 0.05")
+            other = _OTHER_SIGNS.fullmatch(text)
+            hint = f"; type {'<=' if '<' in other[1] else '>='} instead of {other[1]}" if other else ""
+            rule = "expected METRIC <= NUMBER or METRIC >= NUMBER, for example copies <= 0.05"
+            raise ValueError(f"{rule}{hint}")
         return cls(parts[1], parts[2] == "<=", bound)
 
     def __str__(self) -> str:
         return f"{self.metric} {'<=' if self.is_upper else '>='} {self.bound:g}"
+
+    def excludes(self, other: "Constraint") -> bool:
+        """Return whether no value of the metric meets both this bound and another one."""
+        lower, upper = (other, self) if self.is_upper else (self, other)
+        is_pair = self.metric == other.metric and self.is_upper is not other.is_upper
+        return is_pair and lower.bound > upper.bound
+
+    @property
+    def is_impossible(self) -> bool:
+        """Whether no value of the metric meets the bound: a share lies between 0 and 1."""
+        return self.metric in SHARES and (self.bound < 0 if self.is_upper else self.bound > 1)
 
     def violation(self, metrics: Mapping[str, Any]) -> float | None:
         """Return how far metrics are on the wrong side of the bound.

@@ -80,6 +80,8 @@ def _fault(source: Source, location: KeyPath, kind: str, message: str, value: An
     if kind == "model_type":
         message = f"expected a mapping with the keys {', '.join(_allowed((*location, '')))}"
     value_text = f" is {shown(value)}" if isinstance(value, Scalar | None) else ""
+    if path[0] == "constraints" and len(path) > 1:
+        return source.fault(path, f"constraint {shown(value)}: {_with_hint(rule(message), value)}")
     dotted = ".".join(str(part) for part in source.as_typed(path))
     return source.fault(
         path, f"{dotted}{value_text}: {_with_hint(rule(message), value)}{_beside(source, value)}"

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from inspect import Parameter, signature
+from inspect import Parameter, isclass, signature
 from typing import Any, cast
 
 from gan_core.errors import GanCoreError, UnknownNameError, allowed_and_closest
@@ -118,7 +118,7 @@ def option_faults(method: str, options: Mapping[str, Any]) -> Iterator[tuple[str
         elif name in accepted and name not in allowed:
             yield name, _not_of_a_file(name)
         elif name not in allowed and not takes_any:
-            rule = allowed_and_closest(name, allowed) if allowed else f"{method} has no options"
+            rule = allowed_and_closest(name, allowed) if allowed else _without_options(method, name)
             yield name, f"unknown option {name!r} of {method}; {rule}"
         elif not is_own and (message := _misfit(name, value, accepted[name])):
             yield name, message
@@ -127,6 +127,14 @@ def option_faults(method: str, options: Mapping[str, Any]) -> Iterator[tuple[str
     ]
     if missing:
         yield None, f"{method} needs the options {', '.join(missing)}: type method_options"
+
+
+def _without_options(method: str, option: str) -> str:
+    """Return what a method without options is, and for a user's own how it gets an option."""
+    if not is_import_path(method):
+        return f"{method} has no options"
+    kind = "class" if isclass(sampler_factory(method)) else "function"
+    return f"{method} is a {kind} that takes no options: add the parameter {option} to it"
 
 
 def _parameters(factory: Callable[..., Any]) -> Mapping[str, Parameter]:

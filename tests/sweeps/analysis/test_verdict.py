@@ -58,8 +58,8 @@ def test_a_confirmation_gives_the_mean_its_interval_the_gain_and_the_ties(tmp_pa
     )
     score, between = r"[\d.,]+", r" \(95\u00a0%: [\d.,]+ to [\d.,]+\)"
     assert re.fullmatch(
-        "Of 3 configurations trained again on fresh seeds, tiny-0008 comes first, with an estimated mean fid of"
-        f" {score}{between} over 3 seeds, 10.0 times lower{between} than the {score}{between} of the"
+        "Of 3 configurations trained again on fresh seeds, tiny-0008 comes first, with an estimated mean fid"
+        f" of {score}{between} over 3 seeds, 10.0 times lower{between} than the {score}{between} of the"
         " defaults; that gain is significant, because the probability that the defaults are as"
         " good is below 0.01 %; tiny-0008 is not significantly better than tiny-0006; real images score 7.1.",
         verdict(sweep),

@@ -24,12 +24,26 @@ def test_constraints_are_read_with_or_without_spaces(tmp_path, typed, read):
         ("[copies <= few]", "1:15: .*expected METRIC <= NUMBER"),
         ("[copies <= nan]", "1:15: .*expected METRIC <= NUMBER"),
         ("['__import__(\"os\").abort() <= 1']", "1:15: .*expected METRIC <= NUMBER"),
+        ("[copies <= 0.1, recall => 0.5]", "1:30: constraint 'recall => 0.5': .*; type >= instead of =>$"),
+        (
+            "[recall >= 1.5]",
+            "1:15: no trial can meet recall >= 1.5: recall lies between 0 and 1; type a bound",
+        ),
+        ("[copies <= -1]", "1:15: no trial can meet copies <= -1: copies lies between 0 and 1"),
+        ("[fid <= 3, fid >= 4]", "1:25: no trial can meet both fid <= 3 and fid >= 4: change one of the"),
         ("[copys <= 0.05]", "1:15: unknown metric 'copys'; allowed: .*; did you mean 'copies'?"),
     ],
 )
 def test_each_fault_names_its_place_and_the_rule(tmp_path, typed, message):
     with pytest.raises(SpecError, match=message):
         load_spec(write(tmp_path, f"constraints: {typed}\n{GOOD}"))
+
+
+def test_a_malformed_constraint_does_not_hide_the_unknown_metric_of_another(tmp_path):
+    with pytest.raises(SpecError) as caught:
+        load_spec(write(tmp_path, f"constraints: [copies < 0.1, copys <= 0.1]\n{GOOD}"))
+    assert "type <= instead of <" in str(caught.value)
+    assert "unknown metric 'copys'" in str(caught.value)
 
 
 def test_a_training_loop_may_report_metrics_of_its_own(tmp_path):

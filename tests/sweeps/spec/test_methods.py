@@ -28,6 +28,11 @@ def test_a_file_without_permission_names_no_sampler(tmp_path):
             "{shft: 1}",
             r"2:18: unknown option 'shft' of .*; allowed: shift; did you mean 'shift'\?",
         ),
+        (
+            "unseeded",
+            "{shift: 1}",
+            "2:18: .*unseeded is a function that takes no options: add the parameter shift",
+        ),
         ("Halving", "{seed: 1}", "2:18: seed cannot be set in method_options"),
         ("needing", "", "1:9: .*needing needs the options length: type method_options"),
     ],
@@ -41,6 +46,14 @@ def test_each_fault_of_a_users_sampler_names_its_place(tmp_path, name, options, 
 def test_options_of_a_users_sampler_are_passed_on(tmp_path, name):
     spec = load_spec(spec_of(tmp_path, f"{MODULE}:{name}", "{shift: [1, 2]}"))
     assert spec.method_options == {"shift": [1, 2]}
+
+
+@pytest.mark.parametrize("method", [f"{MODULE}:INSTANCE", "tpee", "mine.Sampler"])
+def test_a_refused_method_does_not_make_its_options_unknown(tmp_path, method):
+    with pytest.raises(SpecError) as caught:
+        load_spec(spec_of(tmp_path, method, "{sequence: [1, 2]}"))
+    assert "method is" in str(caught.value)
+    assert "option" not in str(caught.value)
 
 
 def test_a_sampler_without_a_seed_gives_a_warning(tmp_path):
