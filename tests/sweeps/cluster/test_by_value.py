@@ -2,18 +2,22 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from threading import Lock
 
 import pytest
+import torch
 
-from gan_core import LoopError, Snapshot
+from gan_core import ImageDataset, LoopError, Snapshot
 from gan_core.errors import ImportPathError
 from gan_core.hyperparameters import config_of, named_loop
 from gan_core.imports import imports
 from sweeps.cluster.by_value import path_of
+from sweeps.cluster.code_check import UsersCode, check_code
 from sweeps.cluster.shipping import import_folders
 from sweeps.errors import SweepError
+from sweeps.spec.reading import read_spec
 from tests.gan_core.small_loops import Config, moments
 
 
@@ -71,3 +75,27 @@ def test_what_cannot_be_sent_is_named():
 def test_what_is_no_loop_is_refused():
     with pytest.raises(LoopError, match="is not a generator function: add 'yield"):
         path_of(path_of)
+
+
+def test_a_sent_loop_without_a_state_has_its_own_name_in_the_warning():
+    def stateless(config: Config, data, device):
+        yield from moments(config, data, device)
+
+    stateless.__module__, stateless.__qualname__ = "__main__", "stateless"
+    path, _ = path_of(stateless)
+    _, (remark,) = read_spec({"name": "a", "train": path, "parameters": {"lr": {"values": [0.1, 0.2]}}})
+    assert remark.message.startswith("__main__:stateless takes no state, so that")
+
+
+def test_the_check_leaves_out_what_the_warning_about_the_file_says():
+    pixels = torch.randint(0, 256, (300, 1, 28, 28), dtype=torch.uint8)
+    images = ImageDataset("grey", pixels, pixels)
+    code = UsersCode([], (f"{__name__}:takes_no_state", {}))
+    with imports(allowed=True):
+        (found,) = check_code(code, images, {"cpu": torch.get_num_threads(), "gpu": 0}, None)
+    assert not found.remarks
+
+
+def takes_no_state(config: Config, data, device):
+    for snapshot in moments(config, data, device):
+        yield replace(snapshot, state=None)
