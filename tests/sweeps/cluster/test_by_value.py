@@ -92,7 +92,8 @@ def test_the_check_leaves_out_what_the_warning_about_the_file_says():
     images = ImageDataset("grey", pixels, pixels)
     code = UsersCode([], (f"{__name__}:takes_no_state", {}))
     with imports(allowed=True):
-        (found,) = check_code(code, images, {"cpu": torch.get_num_threads(), "gpu": 0}, None)
+        folders = import_folders()
+        (found,) = check_code(code, images, {"cpu": torch.get_num_threads(), "gpu": 0}, folders)
     assert not found.remarks
 
 
