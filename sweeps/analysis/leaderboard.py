@@ -69,7 +69,8 @@ class Leaderboard:
         frame = frame.sort_values([*order], ascending=[*order.values()], kind="stable", ignore_index=True)
         frame["rank"] = ranks(frame[scale.metric], frame["configuration"] if in_search else None)
         columns = ["rank", "trial_id", *in_search[:1], "status", scale.metric]
-        columns += [*(["feasible"] if self._constraints else []), *in_search[1:], *over_seeds]
+        bounded = [each.metric for each in self._constraints]
+        columns += [*(["feasible"] if self._constraints else []), *bounded, *in_search[1:], *over_seeds]
         columns += [*(each["name"] for each in objectives[1:]), "pareto"] if is_pareto else []
         columns += ["samples", "floor", "floor_images", "gain", "step", "flags"]
         columns += [column for column in _OPTIONAL if frame[column].any()]
@@ -231,6 +232,10 @@ class Leaderboard:
         if not self._constraints:
             return frame.assign(place=0)
         frame = frame.join(self.feasible.rename("feasible"), on="trial_id")
+        judged = {row["trial_id"]: judged_metrics(row) for row in self._record.trials}
+        for name in {each.metric for each in self._constraints} - {*frame.columns}:
+            values = [judged[trial_id].get(name) for trial_id in frame["trial_id"]]
+            frame[name] = pd.Series(values, index=frame.index, dtype=float)
         place = frame["feasible"].map({True: 0, False: 2}).astype("Int64").fillna(1)
         return frame.assign(place=place.where(frame[metric].notna(), 3))
 

@@ -16,6 +16,7 @@ from sweeps.analysis.rows import row_scores
 from sweeps.record.code import warnings_of_code
 from sweeps.record.judging import constraints_of
 from sweeps.record.reading import Record
+from sweeps.record.status import Status
 from sweeps.record.yardstick import accuracy_of, floors_of
 
 _IN_SEARCH = ("mean_in_search", "seeds_in_search")
@@ -41,7 +42,7 @@ def summary_of(frames: Frames, leaderboard: Leaderboard) -> dict[str, Any]:
         "seconds": elapsed_s(facts),
         "trials": dict(Counter(row["status"] for row in record.trials)),
         "best": best,
-        "constraints": constraint_summary(facts, leaderboard),
+        "constraints": constraint_summary(record, leaderboard),
         "baseline": trials[baseline] if baseline in ranked else None,
         "fid_floor": floors.scores.get("fid") if floors else None,
         "floors": floors and dict(floors.scores),
@@ -61,15 +62,23 @@ def warnings_in(record: Record) -> list[str]:
     ]
 
 
-def constraint_summary(facts: Mapping[str, Any], leaderboard: Leaderboard) -> dict[str, Any] | None:
-    """Return the constraints of a sweep, and how many trials meet or break them; None without any."""
-    constraints = constraints_of(facts)
+def constraint_summary(record: Record, leaderboard: Leaderboard) -> dict[str, Any] | None:
+    """Return the constraints of a sweep, and how many trials meet or break them; None without any.
+
+    A trial that ended with a score may do either if a metric is unknown: most were stopped early.
+    """
+    constraints = constraints_of(record.facts)
     if not constraints:
         return None
+    statuses = {row["trial_id"]: row["status"] for row in record.trials}
+    undecided = [statuses[trial_id] for trial_id in leaderboard.feasible.index[leaderboard.feasible.isna()]]
+    ended = [status for status in undecided if status in {Status.COMPLETED, Status.PRUNED}]
     return {
         "constraints": [str(each) for each in constraints],
         "feasible": int(leaderboard.feasible.sum()),
         "infeasible": len(leaderboard.infeasible),
+        "unknown": len(ended),
+        "unknown_stopped_early": ended.count(Status.PRUNED),
     }
 
 

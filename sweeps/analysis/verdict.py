@@ -16,6 +16,9 @@ from sweeps.words import counted
 if TYPE_CHECKING:
     from sweeps.analysis.confirmation import ConfirmationResult
 
+MEAN = "mean_in_search"
+"""The key of the estimated mean over the search's seeds in the summary of a trial."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -110,7 +113,7 @@ def comparable_score(best: dict[str, Any], baseline: dict[str, Any], metric: str
     different numbers of samples, the score of the best report.
     """
     if None not in (best.get("mean_in_search"), baseline.get("mean_in_search")):
-        return "mean_in_search"
+        return MEAN
     return metric if baseline["samples"] == best["samples"] else f"search_{metric}"
 
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from sweeps.analysis.search_scores import first_trainings
 from sweeps.analysis.sweep import Sweep
 from sweeps.analysis.verdict import (
+    MEAN,
     by_one_seed,
     comparable_score,
     difference,
@@ -68,19 +70,24 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
 
 
 def _bounds_line(constraints: dict[str, Any]) -> str:
-    """Return the constraints of a sweep, and how many trials break them."""
+    """Return the constraints of a sweep, and how many trials meet or break them, or may do either."""
     met, broken = constraints["feasible"], constraints["infeasible"]
-    none = "" if met else ": none is known to meet them"
-    return (
-        f"{' and '.join(constraints['constraints'])}: {counted(met, 'trial')} within, {broken} outside{none}"
-    )
+    none = "" if met else "; none is known to meet them"
+    reason = " (stopped early)" if constraints["unknown"] == constraints["unknown_stopped_early"] else ""
+    unknown = f", {constraints['unknown']} unknown{reason}" if constraints["unknown"] else ""
+    bounds = " and ".join(constraints["constraints"])
+    return f"{bounds}: {counted(met, 'trial')} within, {broken} outside{unknown}{none}"
 
 
 def _score_lines(sweep: Sweep, summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the lines on the best score: what it compares with, and how far it can be trusted."""
     best, metric = summary["best"], sweep.metric
     params = format_params(best["params"])
-    yield "best", f"{metric} {best[metric]:.4g}  {best['trial_id']}  {params}"
+    key = _score_key(sweep, best, summary["baseline"])
+    shown = _score_in_words(best, key if key == MEAN else metric, metric)
+    yield "best", f"{shown}  {best['trial_id']}  {params}"
+    if line := _without_further_seeds(sweep):
+        yield "seeds", line
     if luck := by_one_seed(sweep):
         yield "seeds", luck
     if summary["baseline"]:
@@ -103,12 +110,38 @@ def _floor_line(metric: str, summary: dict[str, Any]) -> str:
 
 def _defaults_line(sweep: Sweep, best: dict[str, Any], baseline: dict[str, Any]) -> str:
     """Return the score of the defaults and the best trial's gain over it, both of as many samples."""
-    key = comparable_score(best, baseline, sweep.metric)
+    key = _score_key(sweep, best, baseline)
     score = baseline[key]
     gain = f"the best is {difference(best[key], score, sweep.scale())}"
     if best["trial_id"] == baseline["trial_id"] or best[key] == score:
         gain = "no trial is better than the defaults"
-    return f"{sweep.metric} {score:.4g}  {baseline['trial_id']}  {gain}"
+    return f"{_score_in_words(baseline, key, sweep.metric)}  {baseline['trial_id']}  {gain}"
+
+
+def _score_key(sweep: Sweep, best: dict[str, Any], baseline: dict[str, Any] | None) -> str:
+    """Return the key of the score that the summary shows: it compares the best trial with the defaults."""
+    return comparable_score(best, baseline or best, sweep.metric)
+
+
+def _score_in_words(row: dict[str, Any], key: str, metric: str) -> str:
+    """Return a score, and over how many seeds it is an estimated mean, if it is one."""
+    mean = f" (estimated mean, {counted(row['seeds_in_search'], 'seed')})" if key == MEAN else ""
+    return f"{metric} {row[key]:.4g}{mean}"
+
+
+def _without_further_seeds(sweep: Sweep) -> str | None:
+    """Return why a finished search that asks for further seeds has trained none; None for any other."""
+    asked = (sweep.facts["spec"].get("early_terminate") or {}).get("seeds", 1)
+    if (
+        asked == 1
+        or standing(sweep.facts) is not Status.COMPLETED
+        or len(first_trainings(sweep.trials)) < len(sweep.trials)
+    ):
+        return None
+    return (
+        "no configuration was trained on a further seed: none had completed its first training when the last"
+        " quarter of the trials began"
+    )
 
 
 def print_confirmation(sweep: Sweep, frame: pd.DataFrame, columns: Sequence[str] | None = None) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from optuna.trial import TrialState
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from sweeps.analysis.confirmation import UNRANKED
 from sweeps.analysis.loading import load
@@ -18,7 +18,8 @@ from sweeps.record.past import Past
 from sweeps.record.reading import read_ledger
 from sweeps.record.status import FAILURES, Stage
 from sweeps.search.replay import ended_trials
-from sweeps.spec.domains import Scalar
+from sweeps.spec.domains import AnyDomain, Scalar
+from sweeps.spec.fields import Parameter
 from sweeps.spec.model import SweepSpec
 from sweeps.words import counted
 
@@ -198,12 +199,22 @@ def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator
     for key in COMPARED:
         then = theirs[key] if key in theirs else SweepSpec.model_fields[key].default
         if ours[key] != then:
-            yield f"{key} was {_in_short(then)}, it is {_in_short(ours[key])}"
+            yield f"{key} was {_in_short(then)} and is {_in_short(ours[key])}"
     parameters = ours["parameters"], theirs["parameters"]
     for name in dict.fromkeys([*parameters[0], *parameters[1]]):
         now, then = (each.get(name) for each in parameters)
         if now != then and name not in IGNORED:
-            yield f"parameters.{name} was {_in_short(then)}, it is {_in_short(now)}"
+            before, after = _in_words(then), _in_words(now)
+            if before == after:
+                before, after = _in_short(then), _in_short(now)
+            yield f"{name} was {before} and is {after}"
+
+
+def _in_words(parameter: object) -> str:
+    """Return the values of a parameter as the preview shows them."""
+    if parameter is None:
+        return "the default"
+    return TypeAdapter[AnyDomain](Parameter).validate_python(parameter).summary()
 
 
 def _in_short(value: object) -> str:

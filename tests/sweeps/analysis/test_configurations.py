@@ -1,5 +1,8 @@
 """Configurations that the search trained on several seeds are compared by their means."""
 
+import re
+from types import SimpleNamespace
+
 import pytest
 
 import sweeps
@@ -7,7 +10,7 @@ from sweeps.analysis.configurations import Standings
 from sweeps.analysis.evidence import Evidence, Setting, read
 from sweeps.analysis.statistics import Scale
 from sweeps.analysis.verdict import verdict
-from sweeps.cli.printing import print_leaderboard
+from sweeps.cli.printing import print_leaderboard, print_summary
 from tests.sweeps.ledgers import write_confirmation, write_search
 
 FIDS = (400.0, 90.0, 105.0, 300.0, 350.0)
@@ -71,6 +74,20 @@ def test_the_summary_and_the_verdict_name_the_best_by_means(sweep):
     assert "tiny-0002 is the best of 5 configurations by its estimated mean fid of" in sentence
     assert "(3 seeds, 1,000 samples)" in sentence
     assert "no configuration was trained on fresh seeds" in sentence
+
+
+def test_the_printed_summary_compares_estimated_means_and_calls_them_so(tmp_path, capsys):
+    write_search(tmp_path, *FIDS, further=(*FURTHER, (0, 420.0)))
+    print_summary(SimpleNamespace(sweep=sweeps.load("tiny", tmp_path)), tmp_path)
+    printed = capsys.readouterr().out
+    assert re.search(r"^best +fid 1\d\d(\.\d)? \(estimated mean, 3 seeds\)  tiny-0002", printed, re.MULTILINE)
+    assert re.search(r"^defaults +fid [\d.]+ \(estimated mean, 2 seeds\)", printed, re.MULTILINE)
+
+
+def test_a_search_that_could_train_no_further_seed_says_so(tmp_path, capsys):
+    write_search(tmp_path, *FIDS, spec={"early_terminate": {"seeds": 3}})
+    print_summary(SimpleNamespace(sweep=sweeps.load("tiny", tmp_path)), tmp_path)
+    assert "no configuration was trained on a further seed" in capsys.readouterr().out
 
 
 def test_finalists_are_the_best_by_means_each_once(sweep):

@@ -29,7 +29,9 @@ def test_feasible_trials_come_first_and_win(tmp_path):
     assert board["rank"].tolist() == [1, 2, 3]
     summary = sweep.summary()
     assert summary["best"]["trial_id"] == "tiny-0002"
-    assert summary["constraints"] == {"constraints": ["kid >= 20"], "feasible": 2, "infeasible": 1}
+    counts = {"feasible": 2, "infeasible": 1, "unknown": 0, "unknown_stopped_early": 0}
+    assert summary["constraints"] == {"constraints": ["kid >= 20"]} | counts
+    assert board["kid"].tolist() == [30.0, 50.0, 10.0]
     assert [row["trial_id"] for row in sweep.finalists(3)] == ["tiny-0002", "tiny-0000"]
     assert sweep.pareto("fid", "kid")["trial_id"].tolist() == ["tiny-0002"]
     assert len(sweep.rank(where="feasible")) == 2
@@ -53,7 +55,10 @@ def test_a_trial_stopped_early_is_judged_at_its_best_report_where_the_metric_is_
         ledger.report(trial_id, 20, {"fid": 2 * fid, "kid": 1.0}, fid)
         ledger.end(trial_id, Status.PRUNED)
     ledger.close(Status.COMPLETED)
-    board = sweeps.load("tiny", tmp_path).rank().set_index("trial_id")
+    sweep = sweeps.load("tiny", tmp_path)
+    assert sweep.summary()["constraints"]["unknown"] == 2
+    board = sweep.rank().set_index("trial_id")
+    assert board["copies"].isna().all()
     assert board["feasible"].isna().tolist() == [True, True, False, False]
     assert board.index.str[-1].tolist() == ["1", "3", "0", "2"]
 
