@@ -109,11 +109,16 @@ def takes_state(loop: Loop) -> bool:
 
 def location(loop: Loop, error: BaseException) -> str:
     """Return the last line of the loop's file that an exception passed: ``mine.py, line 3``, or nothing."""
-    function: Any = unwrap(loop.func if isinstance(loop, partial) else loop)
-    code = function if hasattr(function, "__code__") else type(function).__call__
-    file = code.__code__.co_filename
+    file = file_of(loop)
     lines = [line for frame, line in walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
     return f"{Path(file).name}, line {lines[-1]}" if lines else ""
+
+
+def file_of(loop: Loop) -> str:
+    """Return the file of the code of a loop, as the tracebacks of its exceptions name it."""
+    function: Any = unwrap(loop.func if isinstance(loop, partial) else loop)
+    code = function if hasattr(function, "__code__") else type(function).__call__
+    return str(code.__code__.co_filename)
 
 
 def check_sample(name: str, sample: object) -> None:

@@ -1,5 +1,6 @@
 """Distinguish the death of a worker from an exception that the code of a trial raised."""
 
+import re
 from pathlib import Path
 
 from ray import cloudpickle
@@ -8,6 +9,9 @@ from ray.tune.experiment import Trial as TuneTrial
 
 _TRACEBACKS = "Traceback (most recent call last)", "ray::"
 """How tracebacks begin: in this process, and in a worker."""
+
+_PASSED = re.compile(r'^ *File "(.+)", line (\d+)', re.MULTILINE)
+"""A file and a line of a traceback."""
 
 _OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}
 
@@ -36,6 +40,24 @@ def error_of(trial: TuneTrial) -> Exception | None:
     except Exception:  # noqa: BLE001 - an exception class of the user's may refuse to be loaded
         return None
     return error
+
+
+def reason_of(traceback: str, train: str | None) -> str:
+    """Return why the code of a trial raised: the exception, and the loop's last line that it passed.
+
+    Args:
+        traceback: Tune's text of the error.
+        train: The import path of the training loop; None for gan_core's own.
+    """
+    reason = traceback.strip().splitlines()[-1]
+    if train is None:
+        return reason
+    from gan_core.hyperparameters import named_loop
+    from gan_core.loops.declaration import file_of
+
+    file = Path(file_of(named_loop(train))).name
+    lines = [line for passed, line in _PASSED.findall(traceback) if Path(passed).name == file]
+    return f"{reason} ({file}, line {lines[-1]})" if lines else reason
 
 
 def death_of(error: Exception | None, message: str) -> str | None:

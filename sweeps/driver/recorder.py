@@ -15,7 +15,7 @@ from sweeps.cluster.storage import Storage
 from sweeps.cluster.timeouts import has_timed_out, stuck_loop
 from sweeps.driver.best_weights import BestWeights
 from sweeps.driver.code_versions import CodeVersions
-from sweeps.driver.deaths import death_of, error_of
+from sweeps.driver.deaths import death_of, error_of, reason_of
 from sweeps.driver.disk import disk_full_error, is_full
 from sweeps.driver.progress import Display
 from sweeps.driver.request import OnReport
@@ -84,6 +84,7 @@ class Recorder(tune.Callback):
         self._on_report = on_report
         self._code = code
         self._searcher = searcher
+        self._train = spec.train
         self._retries, self._timeout = spec.retries, spec.trial_timeout
         self._metric, self._constraints = spec.metric[0].name, spec.parsed_constraints
         self._ledger = ledger
@@ -244,7 +245,7 @@ class Recorder(tune.Callback):
         if trial.trial_id not in self._running:
             self._start(trial)
         traceback = Path(trial.error_file).read_text(encoding="utf-8")
-        log = self._logs.keep(trial.trial_id, self._running[trial.trial_id].trial_id, error)
+        log = self._logs.keep(trial.trial_id, self._running[trial.trial_id].trial_id, error, traceback)
         death = death_of(error, traceback)
         if death and (stuck := stuck_loop(log)):
             death = f"the training loop of {stuck} did not end when it was stopped; its worker was ended"
@@ -255,7 +256,7 @@ class Recorder(tune.Callback):
             death = f"no report for {self._timeout:g} s (trial_timeout)"
         if death and self._retry(trial.trial_id, death):
             return
-        reason = death or traceback.strip().splitlines()[-1]
+        reason = death or reason_of(traceback, self._train)
         self._searcher.give_up(trial.trial_id)
         self.ended += 1
         self._end(trial.trial_id, Status.CRASHED, reason, traceback=traceback)

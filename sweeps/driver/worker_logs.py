@@ -35,8 +35,8 @@ class WorkerLogs:
         """Forget the worker of a trial that has ended."""
         self._workers.pop(tune_id, None)
 
-    def keep(self, tune_id: str, trial_id: str, error: Exception | None) -> str:
-        """Append the log of a trial's worker to the trial's file, and return the log.
+    def keep(self, tune_id: str, trial_id: str, error: Exception | None, traceback: str) -> str:
+        """Append the log of a trial's worker, and the traceback, to the trial's file; return the log.
 
         If the log cannot be fetched or written, the sweep's log says why, and the worker's log is empty.
 
@@ -44,6 +44,7 @@ class WorkerLogs:
             tune_id: Tune's name of the trial.
             trial_id: The sweep's name of the trial.
             error: Why the trial failed; it knows a worker that never started the trial.
+            traceback: Tune's text of the error.
         """
         known = error.actor_id if isinstance(error, RayActorError) else None
         try:
@@ -52,6 +53,7 @@ class WorkerLogs:
             file.parent.mkdir(exist_ok=True)
             with file.open("a", encoding="utf-8") as opened:
                 opened.write(f"--- {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} the worker failed\n{text}")
+                opened.write(f"--- traceback\n{traceback}\n")
         except Exception as reason:  # noqa: BLE001 - the trial has failed for another reason
             LOG.warning(f"{trial_id}: the log of its worker is missing: {in_one_line(reason)}")
             return ""

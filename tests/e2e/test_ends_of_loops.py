@@ -1,5 +1,7 @@
 """How the trials of a user's training loop end, and what a sweep makes of it."""
 
+import re
+
 import pytest
 
 import sweeps
@@ -51,5 +53,6 @@ def test_divergences_and_crashes_are_told_apart(ended):
     }
     assert ended["reason"]["diverges"] == "loss is nan at step 2"
     assert ended["reason"]["not finite"] == "samples is nan at step 2"
-    assert "ValueError: no such file in step 2" in ended["reason"]["crashes"]
+    crash = r"ValueError: no such file in step 2 \(loops_that_end.py, line \d+\)"
+    assert re.fullmatch(crash, ended["reason"]["crashes"])
     assert "loops_that_end.py" in ended["traceback"]["crashes"]

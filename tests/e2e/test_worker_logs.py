@@ -96,6 +96,7 @@ def test_what_the_worker_of_a_trial_that_raised_printed_is_kept(trials, folder):
     log = folder / "results" / "hanging" / "logs" / f"{broken['trial_id']}.log"
     text = log.read_text(encoding="utf-8")
     assert "about to raise" in text
+    assert 'mine.py", line 26, in generator' in text.partition("--- traceback")[2]
     assert "waiting for ever" not in text
     page = (folder / "results" / "hanging" / "report.html").read_text(encoding="utf-8")
     assert f"logs/{broken['trial_id']}.log" in page

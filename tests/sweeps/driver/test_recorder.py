@@ -12,7 +12,7 @@ from ray import cloudpickle
 from ray.exceptions import ActorDiedError, OutOfMemoryError, RayTaskError
 from rich.console import Console
 
-from sweeps.driver.deaths import death_of
+from sweeps.driver.deaths import death_of, reason_of
 from sweeps.driver.progress import Display, Terminal
 from sweeps.driver.recorder import Recorder
 from sweeps.errors import DiskFullError, SweepError
@@ -198,3 +198,15 @@ def test_an_error_of_on_report_reaches_its_caller(recorder, tmp_path):
     with pytest.raises(ZeroDivisionError):
         recorder.check()
     assert [row["score"] for row in read_ledger("tiny", tmp_path).trials] == [9.0]
+
+
+def test_the_reason_of_a_crash_names_the_last_line_of_the_loop():
+    text = (
+        'ray::train() (pid=7)\n  File "/there/small_loops.py", line 12, in moments\n'
+        '  File "/there/small_loops.py", line 14, in step\n  File "/lib/torch/nn.py", line 9, in forward\n'
+        "ValueError: boom\n"
+    )
+    assert (
+        reason_of(text, "tests.gan_core.small_loops:moments") == "ValueError: boom (small_loops.py, line 14)"
+    )
+    assert reason_of(text, None) == "ValueError: boom"
