@@ -345,17 +345,23 @@ class ConfirmationResult:
         """Return what more seeds would show of the nearest tied finalist, and what they cost, in a clause.
 
         Returns:
-            The clause; None if nothing is tied, or if nothing is known about the noise of seeds.
+            The clause; None if nothing is tied, if nothing is known about the noise of seeds, or if
+            ``--until-resolved`` has trained as many seeds as ``--max-seeds`` allows.
         """
         compared, names = self.comparison, self.scores.names
         tied = [names.index(name) for name in self.tied]
         if not self.is_finished or compared.winner is None or not tied or np.isnan(compared.spread).all():
             return None
         other = max(tied, key=lambda index: compared.difference[index])
-        chances = {more: compared.chance(other, more) for more in range(1, MOST_MORE_SEEDS + 1)}
-        more = next((n for n, chance in chances.items() if chance >= 0.5), 2)
-        if chances[MOST_MORE_SEEDS] < FUTILE:
-            more = MOST_MORE_SEEDS
+        most = MOST_MORE_SEEDS
+        if self.until_resolved:
+            most = min(most, self.looks[-1] - self._race.n_seeds)
+        if most < 1:
+            return None
+        chances = {more: compared.chance(other, more) for more in range(1, most + 1)}
+        more = next((n for n, chance in chances.items() if chance >= 0.5), min(2, most))
+        if chances[most] < FUTILE:
+            more = most
         seconds = more * (self.scores.seconds[other] + self.scores.seconds[compared.winner])
         cost = f" ({duration(seconds)} of training)" if seconds >= 1 else ""
         return (

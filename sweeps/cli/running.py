@@ -191,9 +191,12 @@ def confirm_command(
     options = {"top": top, "seeds": seeds, "until_resolved": until_resolved or None, "max_seeds": max_seeds}
     terminal = _terminal(quiet=quiet, verbose=verbose)
     request = _request(results, tracking_uri, address, storage, terminal, changed_code=changed_code)
+    before = _ended_replicas(name, results)
     with _training():
         outcome = confirm_sweep(name, options, request)
     _report_failures(outcome, results)
+    if outcome.signal_number is None and _ended_replicas(name, results) == before:
+        print("nothing was trained: every training of this confirmation had ended before", file=sys.stderr)
     if json_:
         print(json_text(outcome.sweep.summary()["confirmation"]))
     elif outcome.sweep.confirmed():
@@ -201,6 +204,14 @@ def confirm_command(
 
         print_confirmation(outcome.sweep, outcome.sweep.rank(stage="confirm"))
     raise typer.Exit(exit_code_of(outcome, strict=strict))
+
+
+def _ended_replicas(name: str, results: Path) -> int:
+    """Return how many trainings of a sweep's confirmations have ended."""
+    from sweeps.record.past import UNFINISHED
+    from sweeps.record.reading import read_ledger
+
+    return sum(row["status"] not in UNFINISHED for row in read_ledger(name, results).replicas)
 
 
 def rerun_command(

@@ -108,6 +108,7 @@ def test_asking_for_more_seeds_trains_only_the_missing_ones(workplace, resumed):
 
     again = gan_sweep("confirm", "tiny", "--seeds", 3, "--json", cwd=workplace)
     assert json.loads(again.stdout)["trials"] == {"completed": 6}
+    assert "nothing was trained: every training of this confirmation had ended before" in again.stderr
     assert after.replicas.equals(sweeps.load("tiny", workplace / "results").replicas)
 
     table = gan_sweep("rank", "tiny", "--format", "json", cwd=workplace).stdout

@@ -172,6 +172,19 @@ def test_the_search_is_ranked_as_before(tmp_path):
     assert after.count(Status.CRASHED) == 0
 
 
+@pytest.mark.parametrize(("max_seeds", "more"), [(3, None), (4, "1 more seed would")])
+def test_the_outlook_counts_seeds_up_to_max_seeds(tmp_path, max_seeds, more):
+    folder = write_search(tmp_path, 400.0, 100.0, 110.0)
+    scores = {
+        "tiny-0001": [120.0, 130.0, 125.0],
+        "tiny-0002": [118.0, 133.0, 129.0],
+        "tiny-0000": [420.0, 400.0, 410.0],
+    }
+    settings = {"seeds": 3, "until_resolved": True, "max_seeds": max_seeds}
+    outlook = write_confirmation(folder, scores, **settings).confirmed().outlook()
+    assert outlook is None if more is None else outlook.startswith(more)
+
+
 def test_until_resolved_ends_with_a_significant_winner(tmp_path):
     folder = write_search(tmp_path, 400.0, 100.0, 110.0)
     scores = {
