@@ -94,7 +94,7 @@ def test_a_pruned_trial_is_told_as_by_the_projects_search(monkeypatch):
     projects = replay(rule("tpe+asha"), 3, Valley(), BUDGET)
     monkeypatch.setattr(
         "benchmarks.search.replay.Search",
-        lambda spec, _name, folder: ToldSearch(spec, folder, rule("tpe+asha").told, course_trials),
+        lambda spec, _name, folder, **_: ToldSearch(spec, folder, rule("tpe+asha").told, course_trials),
     )
     course_trials = []
     started = ReplayedTrial.__init__

@@ -123,7 +123,7 @@ def test_the_generator_of_every_finalist_is_kept(workplace, resumed):
     exported = gan_sweep("export", "tiny", "--out", "home", "--force", cwd=workplace)
     assert exported.returncode == 0, exported.stderr
     alone = "import sys; sys.modules |= dict.fromkeys(['ray', 'optuna', 'mlflow', 'sweeps'])\n"
-    snippet = exported.stdout.split("alone:\n\n")[1]
+    snippet = exported.stdout.split("load it:\n\n")[1]
     subprocess.run([sys.executable, "-c", alone + snippet], cwd=workplace, check=True)
     images = [Image.open(workplace / file) for file in ("a.png", "home/samples.png", "samples.png")]
     assert len({image.tobytes() for image in images}) == 1

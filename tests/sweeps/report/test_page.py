@@ -103,7 +103,7 @@ def test_a_confirmation_has_a_section_and_its_winner_is_the_best(tmp_path):
     assert cells[1][6].startswith("1.51 times (")
     assert cells[2] == [
         *("tiny-0000 (defaults)", "worse", "376.3", "99.12 to 854.4", "1", "1 diverged"),
-        *("9.31 times (1.61 to 27.8)", "550"),
+        *("9.31 times (1.6 to 27.9)", "550"),
     ]
     assert "Each score rests on 1,000 samples. A configuration that diverged on most" in page
     assert "completed, winner on fresh seeds" in page
