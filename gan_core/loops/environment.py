@@ -117,6 +117,20 @@ def _autocast(device_type: str) -> tuple[Callable[[], Any], Callable[[Any], None
     return lambda: (torch.is_autocast_enabled(device_type), torch.get_autocast_dtype(device_type)), put
 
 
+def _autocast_nesting() -> int:
+    """Return the number of open autocast blocks; the last one to end empties their cache of weights."""
+    nesting: int = torch.autocast_increment_nesting() - 1
+    torch.autocast_decrement_nesting()
+    return nesting
+
+
+def _set_autocast_nesting(nesting: int) -> None:
+    for _ in range(nesting - _autocast_nesting()):
+        torch.autocast_increment_nesting()
+    for _ in range(_autocast_nesting() - nesting):
+        torch.autocast_decrement_nesting()
+
+
 def _deterministic() -> tuple[bool, bool]:
     return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
 
@@ -184,6 +198,7 @@ _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
     (_BACKENDS.cuda.preferred_linalg_library, _BACKENDS.cuda.preferred_linalg_library),
     (_BACKENDS.mha.get_fastpath_enabled, _BACKENDS.mha.set_fastpath_enabled),
     _attribute(torch.utils.deterministic, "fill_uninitialized_memory"),
+    (_autocast_nesting, _set_autocast_nesting),
     (_flushes_denormals, torch.set_flush_denormal),
     (torch.is_warn_always_enabled, torch.set_warn_always),
     (torch.sparse.check_sparse_tensor_invariants.is_enabled, _set_invariants),

@@ -197,6 +197,12 @@ def test_settings_that_a_loop_leaves_behind_are_restored(digits, ends):
     assert modes() == ours
 
 
+def open_autocasts():
+    opened = torch.autocast_increment_nesting() - 1
+    torch.autocast_decrement_nesting()
+    return opened
+
+
 FLAGS = {
     "torch.set_grad_enabled": (torch.is_grad_enabled, lambda: torch.set_grad_enabled(False)),
     "torch.set_default_dtype": (torch.get_default_dtype, lambda: torch.set_default_dtype(torch.bfloat16)),
@@ -226,6 +232,7 @@ FLAGS = {
         torch.is_autocast_cache_enabled,
         lambda: torch.set_autocast_cache_enabled(False),
     ),
+    "torch.autocast_increment_nesting": (open_autocasts, torch.autocast_increment_nesting),
     "torch.set_flush_denormal": (
         lambda: (torch.full((1,), 1e-310, dtype=torch.float64, device="cpu") * 1.0).tolist(),
         lambda: torch.set_flush_denormal(True),
