@@ -1,4 +1,4 @@
-"""Load the recorded trainings of ``benchmarks/recorded``, whose README documents the columns."""
+"""Load the recorded trainings of ``benchmarks/recorded``; the README there documents the columns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

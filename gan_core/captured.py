@@ -114,7 +114,7 @@ class CapturedSteps:
             yield from network.named_buffers(name)
 
     def _raised(self, error: BaseException) -> str:
-        """Return the components in whose modules an exception was raised; all components if in none."""
+        """Return the components with a module that raised the exception, or else all."""
         modules = {frame.f_globals.get("__name__") for frame, _ in walk_tb(error.__traceback__)}
         kinds = [*registries(TrialConfig)]
         raised = [kind for kind in kinds if self._module(kind) in modules]

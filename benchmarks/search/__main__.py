@@ -12,8 +12,9 @@ without it.
 A rule is METHOD[+STOPPING][,NAME=VALUE]...: METHOD is a sampler; STOPPING is asha, hyperband, promote (pause
 at each rung and promote the best), discard (train all for min_iter reports, then the best ones to the end),
 or clairvoyant (knows each trial's last score); NAME is min_iter, eta, top, seeds (the last quarter of
-the reports trains leading configurations on further seeds), told (what the sampler is given for a stopped
-trial: pruned, complete, extrapolated or deepest) or by (what chooses the incumbent: score or truth).
+the reports trains leading configurations on further seeds), stopped_score (which score of a stopped trial
+the sampler receives: pruned, complete, extrapolated or deepest) or by (what chooses the incumbent:
+score or truth).
 """
 
 import argparse
@@ -25,7 +26,7 @@ from rich.console import Console
 
 from benchmarks.search import picture, tables
 from benchmarks.search.replay import Replay
-from benchmarks.search.rules import DEFAULT_RULES, TOLD_RULES, rule
+from benchmarks.search.rules import DEFAULT_RULES, STOPPED_SCORE_RULES, rule
 from benchmarks.search.runs import Job, Store, by_rule, jobs, run
 from benchmarks.search.statistics import noise_free
 from benchmarks.search.world import REPORTS, SOURCES, RecordedWorld, surrogate_error
@@ -40,7 +41,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--worlds", nargs="+", choices=SOURCES, default=list(SOURCES), help="worlds (all)")
     parser.add_argument("--rules", nargs="+", metavar="RULE", help=f"rules ({' '.join(DEFAULT_RULES)})")
-    parser.add_argument("--told", action="store_true", help=f"compare {' '.join(TOLD_RULES)} instead")
+    parser.add_argument(
+        "--stopped-scores", action="store_true", help=f"compare {' '.join(STOPPED_SCORE_RULES)} instead"
+    )
     parser.add_argument("--reference", metavar="RULE", help="the rule that ratios compare with (the first)")
     parser.add_argument("--seeds", type=int, default=20, help="replays of each rule in each world (20)")
     parser.add_argument("--trainings", type=int, default=24, help="whole trainings to spend (24)")
@@ -51,7 +54,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="plot the medians as .html or .png")
     parser.add_argument("--describe", action="store_true", help="only describe the worlds")
     found = parser.parse_args()
-    found.rules = found.rules or list(TOLD_RULES if found.told else DEFAULT_RULES)
+    found.rules = found.rules or list(STOPPED_SCORE_RULES if found.stopped_scores else DEFAULT_RULES)
     found.reference = found.reference or found.rules[0]
     try:
         for text in (*found.rules, found.reference):

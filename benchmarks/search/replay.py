@@ -8,8 +8,8 @@ import numpy as np
 
 from benchmarks.search.incumbent import incumbent_of
 from benchmarks.search.rules import Rule
+from benchmarks.search.stopped_scores import StoppedScoreSearch
 from benchmarks.search.stopping import Decision, Judge, judge_for
-from benchmarks.search.telling import ToldSearch
 from benchmarks.search.trial import ReplayedTrial, State
 from benchmarks.search.world import World
 from sweeps.analysis.evidence import read
@@ -46,7 +46,7 @@ class _Course:
         self._search = (
             Search(spec, spec.name, folder, extractor=read()["extractor"], used=self._used)
             if rule.is_the_projects
-            else ToldSearch(spec, folder, rule.told, self._trials)
+            else StoppedScoreSearch(spec, folder, rule.stopped_score, self._trials)
         )
         self._budget, self._incumbent = budget, incumbent_of(rule)
         self.done = Replay()

@@ -22,7 +22,7 @@ class Stopping(StrEnum):
     CLAIRVOYANT = "clairvoyant"
 
 
-class Told(StrEnum):
+class StoppedScore(StrEnum):
     """What the sampler is given for a trial that was stopped early."""
 
     PRUNED = "pruned"
@@ -45,7 +45,7 @@ class Rule:
     Args:
         method: The sampler: a ``method`` of a search-space file.
         stopping: When trials stop.
-        told: What the sampler is given for a stopped trial.
+        stopped_score: What the sampler is given for a stopped trial.
         by: What the incumbent is chosen by; ``truth`` means: without noise, which no search knows.
         min_iter: The number of reports before a trial may be stopped.
         eta: At each rung, one in ``eta`` trials continues.
@@ -56,7 +56,7 @@ class Rule:
 
     method: str = "tpe"
     stopping: Stopping = Stopping.NONE
-    told: Told = Told.PRUNED
+    stopped_score: StoppedScore = StoppedScore.PRUNED
     by: By = By.SCORE
     min_iter: int = 1
     eta: int = 3
@@ -66,7 +66,10 @@ class Rule:
     @property
     def is_the_projects(self) -> bool:
         """Whether the project's own search can run the rule; else its study is written anew each time."""
-        return self.told is Told.PRUNED and self.stopping not in {Stopping.PROMOTE, Stopping.DISCARD}
+        return self.stopped_score is StoppedScore.PRUNED and self.stopping not in {
+            Stopping.PROMOTE,
+            Stopping.DISCARD,
+        }
 
     def spec(self, world: World, seed: int) -> SweepSpec:
         """Return the spec of a sweep by this rule."""
@@ -89,11 +92,15 @@ class Rule:
 
 
 NUMBERS = ("min_iter", "eta", "top", "seeds")
-KINDS: dict[str, Callable[[str], Any]] = {"told": Told, "by": By, **dict.fromkeys(NUMBERS, int)}
+KINDS: dict[str, Callable[[str], Any]] = {
+    "stopped_score": StoppedScore,
+    "by": By,
+    **dict.fromkeys(NUMBERS, int),
+}
 
 
 def rule(text: str) -> Rule:
-    """Return the rule that a text describes, for example ``tpe+asha,eta=4,told=complete``.
+    """Return the rule that a text describes, for example ``tpe+asha,eta=4,stopped_score=complete``.
 
     Raises:
         ValueError: The text describes no rule.
@@ -107,7 +114,7 @@ def rule(text: str) -> Rule:
             raise ValueError(f"{text}: a rule has no {name!r}; allowed: {', '.join(KINDS)}")
         found = replace(found, **{name: _value(name, KINDS[name], value)})
     if found.seeds > 1 and not found.is_the_projects:
-        raise ValueError(f"{text}: seeds excludes promote, discard and told: remove one of them")
+        raise ValueError(f"{text}: seeds excludes promote, discard and stopped_score: remove one of them")
     return found
 
 
@@ -134,5 +141,5 @@ DEFAULT_RULES = (
 )
 """The rules to compare, by default; the first one is the project's."""
 
-TOLD_RULES = tuple(f"tpe+asha,told={told}" for told in Told)
+STOPPED_SCORE_RULES = tuple(f"tpe+asha,stopped_score={stopped_score}" for stopped_score in StoppedScore)
 """The project's rule with everything that the sampler may be given for a stopped trial."""

@@ -100,7 +100,7 @@ _NAMES = {
 
 
 def shipped_evidence(kind: Kind) -> Evidence:
-    """Return the evidence of a kind, as the package has it."""
+    """Return the evidence of a kind that the package ships."""
     content = read()
     metric = "kid" if kind is Kind.OWN else content["metric"]
     extractor = content["extractor"] if kind is Kind.RECORDED else None

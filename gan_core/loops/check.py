@@ -37,7 +37,7 @@ class LoopCheck:
     """What a check of a training loop found.
 
     Args:
-        passed: What the loop does right, each a sentence whose subject is the loop.
+        passed: Sentences on what the loop does right; the subject of each is the loop.
         remarks: What the loop does without or probably does wrong, each a sentence.
         checkpoint_bytes: The size of the loop's part of a checkpoint: its state, and the generator's weights
             at the best report. None if the loop yields no state.

@@ -49,7 +49,7 @@ def check_is_loop(loop: Loop) -> None:
 
 
 def _of_lightning(loop: object) -> str | None:
-    """Return the name of Lightning's class that ``loop`` is or has been made of; None if there is none."""
+    """Return the name of the Lightning class of ``loop``, or None for any other object."""
     bases = (loop if isinstance(loop, type) else type(loop)).__mro__
     named = {base.__name__ for base in bases if base.__module__.partition(".")[0] in _LIGHTNING}
     return next((name for name in ("LightningModule", "Trainer") if name in named), None)

@@ -46,7 +46,7 @@ class Comparison:
         self.is_exact = device.type == "cpu"
 
     def difference(self, one: Observed, other: Observed) -> str | None:
-        """Return the name of the first part that differs; None if there is none."""
+        """Return the name of the first part that differs, or None."""
         names = {**one.parts, **other.parts}
         found = (self._differing(name, one.parts.get(name), other.parts.get(name)) for name in names)
         return next(filter(None, found), None)
@@ -62,7 +62,7 @@ class Comparison:
         return one == other or (one != one and other != other)
 
     def _differing(self, path: str, one: object, other: object) -> str | None:
-        """Return the path of the first value that differs; None if there is none."""
+        """Return the path of the first value that differs, or None."""
         pairs = _pairs(one, other)
         if pairs is None:
             return None if self.are_equal(one, other) else path

@@ -156,7 +156,7 @@ class ConfirmationResult:
         looks: The numbers of seeds after which finalists are compared, or were before seeds were added.
         until_resolved: Whether finalists significantly worse than the winner got no further seeds.
         is_finished: Whether all seeds have been trained.
-        defaults: The finalist with the defaults, if it is one.
+        defaults: The finalist with the defaults, or None if the defaults are no finalist.
     """
 
     scores: SeedScores

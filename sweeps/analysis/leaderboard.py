@@ -162,8 +162,8 @@ class Leaderboard:
     def finalists(self, top: int) -> list[dict[str, Any]]:
         """Return the record's rows of the best configurations, and of the defaults.
 
-        Configurations that differ in their seed alone count as one. A trial that breaks a constraint is none
-        of the best.
+        Configurations that differ in their seed alone count as one. Trials that break a constraint are
+        left out.
 
         Raises:
             UnknownTrialError: No trial has ended with a score yet, or none of them meets the constraints.

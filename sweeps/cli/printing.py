@@ -124,7 +124,7 @@ def _score_key(sweep: Sweep, best: dict[str, Any], baseline: dict[str, Any] | No
 
 
 def _score_in_words(row: dict[str, Any], key: str, metric: str) -> str:
-    """Return a score, and over how many seeds it is an estimated mean, if it is one."""
+    """Return a score as text; for an estimated mean, also its number of seeds."""
     mean = f" (estimated mean, {counted(row['seeds_in_search'], 'seed')})" if key == MEAN else ""
     return f"{metric} {row[key]:.4g}{mean}"
 

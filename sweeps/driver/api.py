@@ -185,7 +185,7 @@ def confirm(
     Raises:
         UnknownSweepError: There is no such sweep.
         SpecError: A setting has a fault.
-        SweepError: No trial of it has a score, another process runs it, its code has changed, or as for
+        SweepError: No trial has a score, another process runs it, its code has changed, or as for
             :func:`run`.
         SweepInterrupted: A signal stopped the confirmation. All reports so far are recorded.
     """

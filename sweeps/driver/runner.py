@@ -188,7 +188,7 @@ def confirm_sweep(name: str, options: Mapping[str, Any], request: Request) -> Ou
     Raises:
         UnknownSweepError: There is no such sweep.
         SpecError: An option has a fault.
-        SweepError: No trial of it has a score, another process runs it, or as for :func:`execute`.
+        SweepError: No trial of the sweep has a score, another process runs it, or as for :func:`execute`.
         SweepInterrupted: A signal came before anything was trained.
     """
     from sweeps.analysis.sweep import Sweep

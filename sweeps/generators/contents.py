@@ -46,7 +46,7 @@ class Contents:
         """Return the generator that maps noise to images.
 
         Raises:
-            ValueError: There is none.
+            ValueError: A training loop of a user trained the generator.
         """
         if self.generator is None:
             raise ValueError(f"{self.name} is not of gan_core's own training")

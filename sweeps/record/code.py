@@ -77,7 +77,7 @@ def versions_in(row: Mapping[str, Any]) -> list[int]:
     """Return the numbers of the versions of the code that a trial was trained with, in their order.
 
     Args:
-        row: The trial, as the record has it. There is no version without users' code, or in the record of an
+        row: The trial's row of the record. There is no version without users' code, or in the record of an
             earlier version.
     """
     return [*dict.fromkeys(place["code"] for place in row["places"] if "code" in place)]

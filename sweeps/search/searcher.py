@@ -228,7 +228,7 @@ class Search(OptunaSearch):
     def _tell_mean(self, first: str | None) -> None:
         """Make the mean over a configuration's seeds the value of its first trial in the study.
 
-        Optuna does not let a finished trial be told again, so the value is replaced in the study in memory.
+        Optuna does not change the value of a finished trial, so the value is replaced in the study in memory.
         """
         mean = first and self._seeds.mean_score(first)
         for trial in self._ot_study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]) if mean else ():

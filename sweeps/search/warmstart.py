@@ -73,7 +73,7 @@ class Earlier:
             SweepError: Scores are not comparable, and the best configurations are no new points of the space.
         """
         if self.differences and not self.points:
-            nothing = "no trial of it has a score and meets its constraints"
+            nothing = "none of its trials has a score and meets its constraints"
             if self.n_ranked:
                 nothing = "its best configurations are no new points of this search space"
             raise SweepError(f"{self._objection}, and {nothing}: leave --warm-start out")

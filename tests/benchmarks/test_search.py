@@ -9,11 +9,11 @@ from ray.tune.schedulers.async_hyperband import _Bracket
 from benchmarks.search.incumbent import MeansIncumbent
 from benchmarks.search.noise import NEAREST, SeedNoise
 from benchmarks.search.replay import Replay, replay
-from benchmarks.search.rules import DEFAULT_RULES, TOLD_RULES, Rule, rule
+from benchmarks.search.rules import DEFAULT_RULES, STOPPED_SCORE_RULES, Rule, rule
 from benchmarks.search.runs import Job, Store, by_rule, jobs
 from benchmarks.search.statistics import paired_ratio, resampled, share_to_reach
+from benchmarks.search.stopped_scores import StoppedScoreSearch, deepest, extrapolated
 from benchmarks.search.surrogate import CurveProcess, features, held_out
-from benchmarks.search.telling import ToldSearch, deepest, extrapolated
 from benchmarks.search.trial import ReplayedTrial, State
 from benchmarks.search.world import REPORTS, SOURCES, RecordedWorld
 from benchmarks.worlds import SPREAD
@@ -47,7 +47,7 @@ def worlds():
 
 @pytest.fixture(scope="module")
 def replays():
-    return {text: replay(rule(text), 1, Valley(), BUDGET) for text in {*DEFAULT_RULES, *TOLD_RULES}}
+    return {text: replay(rule(text), 1, Valley(), BUDGET) for text in {*DEFAULT_RULES, *STOPPED_SCORE_RULES}}
 
 
 def trial(number, scores, reports, state=State.STOPPED):
@@ -55,7 +55,7 @@ def trial(number, scores, reports, state=State.STOPPED):
     return ReplayedTrial(str(number), config, np.array(scores), np.array(scores), reports, state)
 
 
-@pytest.mark.parametrize("text", ["tpe+asha", "random", "tpe+promote", "tpe+asha,told=extrapolated"])
+@pytest.mark.parametrize("text", ["tpe+asha", "random", "tpe+promote", "tpe+asha,stopped_score=extrapolated"])
 def test_a_replay_depends_on_its_seed_alone(text, replays):
     assert replay(rule(text), 1, Valley(), BUDGET) == replays[text]
     assert replay(rule(text), 2, Valley(), BUDGET).observed != replays[text].observed
@@ -80,7 +80,7 @@ def test_the_baseline_is_trained_to_its_end_without_a_pause(text, replays):
     assert own == [(2 * report, report + 1) for report in range(REPORTS)]
 
 
-@pytest.mark.parametrize("text", ["tpe+asha", "random+asha", "tpe+asha,told=complete"])
+@pytest.mark.parametrize("text", ["tpe+asha", "random+asha", "tpe+asha,stopped_score=complete"])
 def test_trials_are_stopped_as_by_rays_bracket_except_for_the_baseline(text, replays):
     bracket = _Bracket(1, REPORTS, 3, 0)
     for number, reports, score, has_ended in replays.get(text).log:
@@ -89,12 +89,14 @@ def test_trials_are_stopped_as_by_rays_bracket_except_for_the_baseline(text, rep
             assert has_ended == (decision == "STOP")
 
 
-def test_a_pruned_trial_is_told_as_by_the_projects_search(monkeypatch):
+def test_the_sampler_gets_the_pruned_trials_of_the_projects_search(monkeypatch):
     """The study that is written anew gives the sampler what the project's own search gives it."""
     projects = replay(rule("tpe+asha"), 3, Valley(), BUDGET)
     monkeypatch.setattr(
         "benchmarks.search.replay.Search",
-        lambda spec, _name, folder, **_: ToldSearch(spec, folder, rule("tpe+asha").told, course_trials),
+        lambda spec, _name, folder, **_: StoppedScoreSearch(
+            spec, folder, rule("tpe+asha").stopped_score, course_trials
+        ),
     )
     course_trials = []
     started = ReplayedTrial.__init__
@@ -174,7 +176,7 @@ def test_without_noise_observed_and_noise_free_fids_are_equal():
 
 
 def test_a_rule_is_described_by_a_text():
-    found = rule("gp+asha,eta=4,min_iter=2,told=complete")
+    found = rule("gp+asha,eta=4,min_iter=2,stopped_score=complete")
     spec = found.spec(Valley(), 5)
     assert (spec.method, spec.seed, spec.early_terminate.eta, spec.early_terminate.min_iter) == (
         "gp",
@@ -182,10 +184,10 @@ def test_a_rule_is_described_by_a_text():
         4,
         2,
     )
-    assert found.told == "complete"
+    assert found.stopped_score == "complete"
     assert rule("random") == Rule("random")
     for text, message in [
-        ("tpe,rho=2", "allowed: told"),
+        ("tpe,rho=2", "allowed: stopped_score"),
         ("tpe+x", "allowed: none, asha"),
         ("tpe,eta=x", "eta"),
         ("tpe+promote,seeds=3", "seeds excludes"),
@@ -206,10 +208,12 @@ def test_the_deepest_reports_that_enough_trials_made_are_compared():
 
 
 def test_the_states_that_the_sampler_is_given(tmp_path):
-    spec = rule("tpe+asha,told=pruned").spec(Valley(), 0)
-    for told, state in [("pruned", TrialState.PRUNED), ("complete", TrialState.COMPLETE)]:
+    spec = rule("tpe+asha,stopped_score=pruned").spec(Valley(), 0)
+    for stopped_score, state in [("pruned", TrialState.PRUNED), ("complete", TrialState.COMPLETE)]:
         trials = []
-        search = ToldSearch(spec, tmp_path, rule(f"tpe,told={told}").told, trials)
+        search = StoppedScoreSearch(
+            spec, tmp_path, rule(f"tpe,stopped_score={stopped_score}").stopped_score, trials
+        )
         assert isinstance(search, Search)
         for number in range(3):
             suggestion = search.suggest(str(number))

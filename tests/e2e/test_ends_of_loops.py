@@ -42,7 +42,7 @@ def test_a_loop_that_does_not_end_is_interrupted_and_costs_no_trial(ended):
     assert ended["retries"].sum() == 0
 
 
-def test_divergences_and_crashes_are_told_apart(ended):
+def test_divergences_and_crashes_have_different_reasons(ended):
     assert ended["status"].to_dict() == {
         "well": "completed",
         "never": "completed",

@@ -117,7 +117,7 @@ def test_a_sweep_without_a_parameter_of_this_space_is_refused(tmp_path, earlier)
 def test_a_sweep_of_which_no_trial_can_win_is_refused(tmp_path):
     write_search(tmp_path, 500.0, 100.0, spec={"constraints": ["fid <= 1"], "parameters": {}})
     other = load_spec(write(tmp_path, GOOD))
-    message = "no trial of it has a score and meets its constraints: leave --warm-start out"
+    message = "none of its trials has a score and meets its constraints: leave --warm-start out"
     with pytest.raises(SweepError, match=message):
         earlier_sweep(other, "tiny", tmp_path)
 

@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from benchmarks.search.rules import Told
+from benchmarks.search.rules import StoppedScore
 from benchmarks.search.trial import ReplayedTrial, State
 from sweeps.search.searcher import Search
 from sweeps.spec.domains import Scalar
@@ -21,20 +21,22 @@ Values = Mapping[ReplayedTrial, float | None]
 """The value of each ended trial in the study; None leaves the trial out."""
 
 
-class ToldSearch(Search):
+class StoppedScoreSearch(Search):
     """The project's search with a study that is written anew before each suggestion.
 
     Optuna ends a trial once. Here the values of ended trials may depend on all trials so far, and a paused
     trial may go on.
 
     Args:
-        told: What the sampler is given for a trial that was stopped early.
+        stopped_score: What the sampler is given for a trial that was stopped early.
         trials: The trials of the search; the replay appends each that starts.
     """
 
-    def __init__(self, spec: SweepSpec, folder: Path, told: Told, trials: Sequence[ReplayedTrial]) -> None:
+    def __init__(
+        self, spec: SweepSpec, folder: Path, stopped_score: StoppedScore, trials: Sequence[ReplayedTrial]
+    ) -> None:
         super().__init__(spec, spec.name, folder)
-        self._told, self._trials = told, trials
+        self._stopped_score, self._trials = stopped_score, trials
         self._drawn: dict[int, tuple[dict[str, Any], dict[str, BaseDistribution]]] = {}
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:  # noqa: D102
@@ -58,9 +60,9 @@ class ToldSearch(Search):
 
     def _study(self) -> optuna.Study:
         study = optuna.create_study(storage=InMemoryStorage())
-        values = VALUES[self._told](self._trials)
+        values = VALUES[self._stopped_score](self._trials)
         study.add_trials(
-            _frozen(trial, *self._drawn[trial.number], values.get(trial), self._told)
+            _frozen(trial, *self._drawn[trial.number], values.get(trial), self._stopped_score)
             for trial in self._trials
             if trial.number in self._drawn and (trial.state is State.RUNNING or values[trial] is not None)
         )
@@ -72,14 +74,14 @@ def _frozen(
     params: dict[str, Any],
     distributions: dict[str, BaseDistribution],
     value: float | None,
-    told: Told,
+    stopped_score: StoppedScore,
 ) -> FrozenTrial:
     reports = trial.scores[: trial.reports - (trial.state is State.COMPLETE)]
     every = int(trial.config["config"]["report_every"])
     if trial.state is State.RUNNING:
         state = TrialState.RUNNING
     else:
-        is_pruned = told is Told.PRUNED and trial.state is not State.COMPLETE
+        is_pruned = stopped_score is StoppedScore.PRUNED and trial.state is not State.COMPLETE
         state = TrialState.PRUNED if is_pruned else TrialState.COMPLETE
     return create_trial(
         state=state,
@@ -125,8 +127,8 @@ def deepest(trials: Sequence[ReplayedTrial]) -> Values:
 
 
 VALUES = {
-    Told.PRUNED: last_scores,
-    Told.COMPLETE: last_scores,
-    Told.EXTRAPOLATED: extrapolated,
-    Told.DEEPEST: deepest,
+    StoppedScore.PRUNED: last_scores,
+    StoppedScore.COMPLETE: last_scores,
+    StoppedScore.EXTRAPOLATED: extrapolated,
+    StoppedScore.DEEPEST: deepest,
 }
