@@ -34,6 +34,10 @@ def earlier():
         process.kill()
 
 
+def descendants():
+    return {*psutil.Process().children(recursive=True)}
+
+
 def loader():
     return iter(DataLoader(TensorDataset(torch.zeros(64, 1)), num_workers=2, persistent_workers=True))
 
@@ -41,11 +45,11 @@ def loader():
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_later_children_are_ended_and_earlier_ones_are_not(earlier, monkeypatch):
     monkeypatch.setattr(children, "SECONDS_TO_END", 0.5)
-    ours = Children()
+    ours, before = Children(), descendants()
     assert ours.end_later_ones() == 0
     kept, batches = [sleeping(), sleeping("SIG_IGN")], loader()
     next(batches)
-    later = [each for each in psutil.Process().children(recursive=True) if each.pid != earlier.pid]
+    later = descendants() - before
     assert len(later) == 4
     assert ours.end_later_ones() == 4
     assert all(map(has_ended, later))
