@@ -2,8 +2,8 @@
 
 A real sweep runs twice: with one trial per core at a time, and with one trial at a time, each trial on one
 core. Random search without early stopping trains the same configurations for the same steps in both. For
-comparison, the benchmark also measures how much faster processes without a sweep train at a time than in
-turn.
+comparison, the benchmark also measures the speed-up of parallel training without a sweep: processes that
+train at the same time, against the same processes one after another.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def measured(trials: int, steps: int, at_once: int) -> dict[str, float]:
 
 
 def machines_ratio(n_processes: int, *, rounds: int = 7, n_steps: int = 40) -> float:
-    """Return how many times faster processes train at a time than in turn, without a sweep."""
+    """Return the speed-up of training in parallel over one process after another, without a sweep."""
     alone: list[float] = []
     together: list[float] = []
     with ExitStack() as stack:

@@ -1,11 +1,11 @@
 """Choose the configurations of ``points: portfolio`` from recordings: ``python -m benchmarks.portfolio``.
 
-A configuration is recorded in few worlds. In each world, a smooth model of the recorded ranks estimates which
-share of the world's configurations is better than the configuration. The portfolio is a greedy cover: each
-configuration lowers the mean, over worlds, of the least such share among the chosen ones. The command writes
-the portfolio, and shows how well a portfolio of all other datasets does on each dataset. As long as only one
-dataset is recorded, the command leaves a world out instead, which says little: the worlds of one dataset are
-alike.
+A configuration is recorded in few worlds. In each world, a smooth model of the recorded ranks therefore
+estimates the rank of any configuration: the share of the world's configurations that are better. The
+portfolio is a greedy cover: each added configuration is the one that most lowers the best rank of the
+portfolio, averaged over worlds. The command writes the portfolio, and shows for each dataset how well a
+portfolio chosen on all other datasets does there. If only one dataset is recorded, the command leaves out one
+world at a time instead, which says little, because the worlds of one dataset are alike.
 """
 
 import argparse
@@ -30,7 +30,7 @@ WIDTH = 0.35
 NOISE = 0.3
 """The variance of the noise of a rank, in units of that of the model's function.
 
-Of some values of both, these predicted the ranks of the two large tables best, one configuration left out.
+Of several values of both constants, these predicted the ranks of the two large tables best, by leave-one-out.
 """
 
 WORLD = ("dataset", "architecture", "loss", "steps")
@@ -123,7 +123,7 @@ def _span(worlds: Sequence[World]) -> Array:
 
 
 def left_out(worlds: Sequence[World]) -> pd.DataFrame:
-    """Return how a portfolio of all other datasets, or of all other worlds of one dataset, does on each."""
+    """Return how well a portfolio chosen without a dataset (or a world, of a single dataset) does on it."""
     datasets = {world.dataset for world in worlds}
     groups = {world.name: world.dataset if len(datasets) > 1 else world.name for world in worlds}
     rows = []
@@ -155,7 +155,7 @@ def as_configuration(point: Array) -> dict[str, float | int]:
 
 
 def main() -> None:
-    """Write the portfolio, and print how well it does where it was not chosen."""
+    """Write the portfolio, and print how well portfolios do on worlds that they were not chosen on."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
         "--tables", type=Path, nargs="*", help="recorded tables, by default the committed ones"

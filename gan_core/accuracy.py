@@ -32,14 +32,14 @@ class Accuracy:
 
     @property
     def is_significant(self) -> bool:
-        """Whether it is significantly above chance: by the binomial distribution, one-sided, at 5 %."""
+        """Whether the accuracy is significantly above chance: a one-sided binomial test at 5 %."""
         return binomial_tail(round(self.share * self.images), self.images, self.chance) < SIGNIFICANCE
 
     @property
     def is_chance(self) -> bool:
-        """Whether it is no better than chance, on enough images to say so.
+        """Whether the accuracy is no better than chance, on enough images to say so.
 
-        They are enough if a classifier half-way from chance to 1 would be significantly better with a
+        The images are enough if a classifier half-way from chance to 1 would be significantly better with a
         probability of at least 95 %.
         """
         needed = next(
@@ -52,7 +52,7 @@ class Accuracy:
 
     @property
     def is_weak(self) -> bool:
-        """Whether it is below half-way from chance to 1."""
+        """Whether the accuracy is below half-way from chance to 1."""
         return self.share < (1 + self.chance) / 2
 
     def __str__(self) -> str:

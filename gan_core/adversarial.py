@@ -19,7 +19,7 @@ from gan_core.trainer import Trainer
 def train_gan(
     config: TrialConfig, data: ImageDataset, device: torch.device, state: dict[str, Any] | None = None
 ) -> Iterator[Snapshot]:
-    """Train a GAN with :class:`gan_core.Trainer`: the loop of :func:`gan_core.train` if it is given no other.
+    """Train a GAN with :class:`gan_core.Trainer`: the default loop of :func:`gan_core.train`.
 
     Args:
         config: The hyperparameters.

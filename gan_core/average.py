@@ -50,7 +50,7 @@ class MovingAverage:
 
 
 def _for_each(tensors: list[torch.Tensor], weight: float | torch.Tensor) -> Any:  # noqa: ANN401 - either form
-    """Return a number as it is, and a tensor once for each of ``tensors``, in its dtype."""
+    """Return a number unchanged; of a tensor, a copy for each of ``tensors`` in the dtype of that one."""
     if not isinstance(weight, torch.Tensor):
         return weight
     by_dtype = {dtype: weight.to(dtype) for dtype in {each.dtype for each in tensors}}

@@ -14,7 +14,7 @@ from gan_core.errors import CacheError
 CACHE_VARIABLE = "GAN_SWEEP_CACHE"
 
 FOLDERS, CLASSIFIERS = "folders", "classifiers"
-"""Directories of the cache with what can be made again: decoded images, and trained classifiers."""
+"""The directories of the cache that can be recreated: decoded images and trained classifiers."""
 
 
 def cache_folder() -> Path:
@@ -62,7 +62,7 @@ def cache_contents() -> dict[str, int]:
 
 
 def clear_cache() -> int:
-    """Delete what can be made again without a network: decoded images and trained classifiers.
+    """Delete what can be recreated without a network: decoded images and trained classifiers.
 
     Returns:
         The size of what was deleted, in bytes.

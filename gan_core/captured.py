@@ -53,8 +53,8 @@ class CapturedSteps:
 
         Args:
             update: The step, the same function every time.
-            real: Its real images. Images of another shape than those of the first step do not fit the graph:
-                the function is called.
+            real: Its real images. If their shape differs from that of the first step, the graph does not fit,
+                and the function is called.
             noise: Its noise.
             weight: Its weight of the moving average.
         """

@@ -1,7 +1,7 @@
 """The registries of the components that a config or a sweep names.
 
-They stand apart from the components, so that imports point one way: a config checks names against them, and
-an architecture is built from a config.
+The registries are in a module of their own, so that imports point one way: a config checks names against
+them, and an architecture is built from a config.
 """
 
 from typing import Any

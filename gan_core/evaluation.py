@@ -39,7 +39,7 @@ class Floor:
     """The scores of real images that are not in the reference: a perfect generator would get them.
 
     Args:
-        images: The number of real images; fewer than asked for if there are no more.
+        images: The number of real images; fewer than requested if the dataset has no more.
         scores: Their scores, as :meth:`Evaluator.score` returns them.
     """
 
@@ -126,7 +126,7 @@ class Evaluator:
         return accuracy
 
     def warnings(self, samples: Iterable[int]) -> list[str]:
-        """Return why scores of such numbers of samples are less reliable than they look; often nothing.
+        """Return why scores of so many samples are less reliable than they look; often an empty list.
 
         Args:
             samples: The numbers of samples per score, such as ``eval_samples`` and ``final_samples``.
@@ -159,7 +159,7 @@ class Evaluator:
 
     @property
     def floors(self) -> dict[str, float]:
-        """The scores of up to 10,000 real images, which are equal if the images are."""
+        """The scores of up to 10,000 real images: equal scores mean equal images."""
         return self.floor(MAX_FLOOR_IMAGES).scores
 
     def floor(self, samples: int) -> Floor:

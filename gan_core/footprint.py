@@ -1,4 +1,4 @@
-"""Estimate the memory that a training needs, without needing it."""
+"""Estimate the memory that a training needs, without allocating as much."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -62,7 +62,8 @@ class CudaGraph(Graph):
     def capture(self, function: Callable[[], None]) -> None:
         """Record the work of a function; see :class:`Graph`.
 
-        PyTorch leaves neither its stream nor its random generators as they were if a capture fails.
+        If a capture fails, PyTorch changes the current stream and its random generators; this method restores
+        both.
         """
         try:
             with (

@@ -133,7 +133,7 @@ class Hyperparameters(Mapping[str, Hyperparameter]):
     def may_exist(self, name: str) -> bool:
         """Return whether ``name`` is a hyperparameter, or may be one of a component that cannot be read.
 
-        It is False of a misspelt name alone, so that a fault of the component is not two faults.
+        The result is False only for a misspelt name, so that a fault of a component is not reported twice.
         """
         return name in self or self._unreadable is None or name.partition(".")[0] in self._unreadable
 

@@ -72,8 +72,8 @@ class LoopGenerator(nn.Module):
     """A trained generator of a training loop, on the CPU.
 
     The loop's own code rebuilds it: the loop takes one step on random images and yields a snapshot. Then the
-    weights are loaded into the snapshot's generator, and the loop is closed. What the snapshot's ``sample``
-    uses besides the generator is as the loop made it in that step.
+    weights are loaded into the snapshot's generator, and the loop is closed. Whatever else the snapshot's
+    ``sample`` uses keeps the values of that one step.
 
     Args:
         loop: The training loop.

@@ -23,7 +23,7 @@ class Rule:
     """A rule that changed.
 
     Args:
-        since: The version of the rules from which it holds.
+        since: The first version of the rules with this rule.
         what: The rule, as a part of a sentence.
         concerns: Whether it concerns a training with a config, an image shape and a device.
     """

@@ -92,7 +92,7 @@ class Trainer:
 
     @property
     def fallback(self) -> str | None:
-        """Why steps are not replayed from a CUDA graph although ``cuda_graphs`` is ``auto``; None if not."""
+        """Why no CUDA graph replays the steps although ``cuda_graphs`` is ``auto``; otherwise None."""
         return self._captured.fallback if self._captured else None
 
     @property

@@ -12,9 +12,8 @@ without it.
 A rule is METHOD[+STOPPING][,NAME=VALUE]...: METHOD is a sampler; STOPPING is asha, hyperband, promote (pause
 at each rung and promote the best), discard (train all for min_iter reports, then the best ones to the end),
 or clairvoyant (knows each trial's last score); NAME is min_iter, eta, top, seeds (the last quarter of
-the reports trains leading configurations on further seeds), stopped_score (which score of a stopped trial
-the sampler receives: pruned, complete, extrapolated or deepest) or by (what chooses the incumbent:
-score or truth).
+the reports trains leading configurations on further seeds), stopped_score (which score the sampler gets for a
+stopped trial: pruned, complete, extrapolated or deepest) or by (what chooses the incumbent: score or truth).
 """
 
 import argparse

@@ -35,8 +35,8 @@ class SeedNoise:
     def draw(self, expected: Floats, rng: np.random.Generator) -> Floats:
         """Return the deviations of one recorded seed, of a configuration whose level is among the nearest.
 
-        Good and bad configurations vary differently, so that the deviations of a configuration at another
-        level would make good trials of bad ones.
+        Good and bad configurations vary differently: the deviations of a configuration at a different level
+        could turn bad trials into good ones.
         """
         near = self._near(expected)
         return np.asarray(near[rng.integers(len(near))])

@@ -36,7 +36,7 @@ def figure(worlds: dict[str, Curves], best: dict[str, float]) -> "go.Figure":
 
 
 def write(plots: "go.Figure", file: Path) -> None:
-    """Write a figure as an HTML page or, if the name ends so, as a PNG."""
+    """Write a figure as an HTML page or, if the file's name ends with .png, as a PNG."""
     if file.suffix == ".png":
         plots.write_image(file, width=1200, height=460)
     else:

@@ -1,4 +1,4 @@
-"""Describe search rules: a sampler, when trials stop, and what the sampler is given for a stopped trial."""
+"""Describe search rules: a sampler, when trials stop, and the score that the sampler gets for those."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ class Stopping(StrEnum):
 
 
 class StoppedScore(StrEnum):
-    """What the sampler is given for a trial that was stopped early."""
+    """The score that the sampler gets for a trial that was stopped early."""
 
     PRUNED = "pruned"
     COMPLETE = "complete"
@@ -45,7 +45,7 @@ class Rule:
     Args:
         method: The sampler: a ``method`` of a search-space file.
         stopping: When trials stop.
-        stopped_score: What the sampler is given for a stopped trial.
+        stopped_score: The score that the sampler gets for a stopped trial.
         by: What the incumbent is chosen by; ``truth`` means: without noise, which no search knows.
         min_iter: The number of reports before a trial may be stopped.
         eta: At each rung, one in ``eta`` trials continues.
@@ -65,7 +65,10 @@ class Rule:
 
     @property
     def is_the_projects(self) -> bool:
-        """Whether the project's own search can run the rule; else its study is written anew each time."""
+        """Whether the project's own search can run the rule.
+
+        Otherwise, the study is written anew before each suggestion (:mod:`benchmarks.search.stopped_scores`).
+        """
         return self.stopped_score is StoppedScore.PRUNED and self.stopping not in {
             Stopping.PROMOTE,
             Stopping.DISCARD,
@@ -142,4 +145,4 @@ DEFAULT_RULES = (
 """The rules to compare, by default; the first one is the project's."""
 
 STOPPED_SCORE_RULES = tuple(f"tpe+asha,stopped_score={stopped_score}" for stopped_score in StoppedScore)
-"""The project's rule with everything that the sampler may be given for a stopped trial."""
+"""The project's rule with each kind of score that the sampler may get for a stopped trial."""

@@ -1,4 +1,4 @@
-"""Give the sampler of a replayed search its trials: in their true final states, or otherwise."""
+"""Choose the states in which a replayed search's sampler gets stopped trials: the true ones, or others."""
 
 from collections.abc import Mapping, Sequence
 from math import exp, log
@@ -25,10 +25,10 @@ class StoppedScoreSearch(Search):
     """The project's search with a study that is written anew before each suggestion.
 
     Optuna ends a trial once. Here the values of ended trials may depend on all trials so far, and a paused
-    trial may go on.
+    trial may resume.
 
     Args:
-        stopped_score: What the sampler is given for a trial that was stopped early.
+        stopped_score: The score that the sampler gets for a trial that was stopped early.
         trials: The trials of the search; the replay appends each that starts.
     """
 
@@ -100,8 +100,8 @@ def last_scores(trials: Sequence[ReplayedTrial]) -> Values:
 def extrapolated(trials: Sequence[ReplayedTrial]) -> Values:
     """Return the score that each ended trial would have had at the end.
 
-    From one report to the next, log fid is taken to fall as much as it did on average in all trials so far
-    that made both reports.
+    The estimate assumes that, from one report to the next, log fid falls by its average fall in all trials so
+    far that made both reports.
     """
     falls = np.zeros(max(len(trial.scores) for trial in trials))
     for place in range(len(falls) - 1):

@@ -120,7 +120,7 @@ class Promotion(Judge):
 class Discard(Judge):
     """Early discarding (arXiv:2404.04111): all trials train equally few reports, then the best are resumed.
 
-    As many trials start as leave enough reports to train ``top`` of them to the end.
+    The most trials start that leave enough reports to train ``top`` of them to the end.
     """
 
     def __init__(self, rule: Rule, budget: int) -> None:
@@ -149,7 +149,7 @@ class Discard(Judge):
 class Clairvoyant(Judge):
     """Knows the last score, or the truth, of each trial, and stops the trial unless it is a new best.
 
-    No rule can know this: what this one reaches bounds what rules reach that stop trials.
+    No real rule can know this, so the result bounds what any rule that stops trials can reach.
     """
 
     def __init__(self, rule: Rule) -> None:

@@ -79,7 +79,7 @@ class Bank:
         }
 
     def collapses(self) -> tuple[int, int]:
-        """Return how many replicas probably collapsed, while others of theirs did not, and of how many."""
+        """Return how many replicas collapsed while others of their configuration did not, and the total."""
         values = self.scores.to_numpy()
         prior = fit(values)
         found = [collapse_probability(row[None], prior)[0] for row in values]

@@ -95,7 +95,7 @@ def cautious(prior: Prior) -> Prior:
 
 
 def shipped(prior: Prior) -> Prior:
-    """Return the prior that the package has: cautious, and with deviations of at least the suggested ones.
+    """Return the prior that the package ships: cautious, with deviations not below the suggested ones.
 
     The replicas are of short trainings of two losses. Sweeps of other losses and budgets may vary more, as
     earlier searches of digits did. A deviation that is too large costs power, one too small causes errors.

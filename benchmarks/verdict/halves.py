@@ -1,4 +1,4 @@
-"""Judge recorded replicas by what others show: a half of the configurations fits, the other is judged.
+"""Fit the prior to one half of the recorded configurations, and judge replicas of the other half.
 
 Several random halves are taken, and each half fits once. The noise of the recorded configurations is real, so
 the errors show whether the model and its prior fit real trainings.
@@ -44,11 +44,11 @@ def measured(
     n_seeds: int,
     repetitions: int,
 ) -> Iterator[tuple[str, str, Measured]]:
-    """Yield the errors by the prior that each rule makes of a fit: what is drawn, the rule, the mean result.
+    """Yield the errors under the prior of each rule: what is drawn, the name of the rule, the mean result.
 
     Args:
         all_halves: The halves.
-        rules: How the fit becomes a prior, by name.
+        rules: By name, functions that make a prior of a fit.
         n_configurations: The number of configurations of a sweep.
         n_seeds: The number of seeds.
         repetitions: The number of sweeps, over all halves together.

@@ -62,7 +62,7 @@ class Model:
 
     @classmethod
     def shipped(cls, kind: Kind, n_configurations: int, n_seeds: int) -> "Model":
-        """Return the model with the limits that the package has."""
+        """Return the model with the limits that the package ships."""
         evidence = shipped_evidence(kind)
         size = n_configurations, n_seeds, n_seeds
         worse, planned = evidence.worse(*size), evidence.planned(*size)

@@ -47,7 +47,7 @@ def judged(values: Array, prior: Prior) -> Judged:
 
 
 def judged_after_each_seed(values: Array, prior: Prior) -> dict[int, list[Judged]]:
-    """Judge sweeps ``(R, K, S)`` after each seed, with the first 2, 3, ... configurations alone too."""
+    """Judge sweeps ``(R, K, S)`` after each seed, also for their first 2, 3, ... configurations alone."""
     parts: dict[int, list[list[Judged]]] = {size: [] for size in SIZES}
     for part in chunks(values):
         found = list(after_each_seed(part, prior))
@@ -103,7 +103,7 @@ def simulated_limits(
 
 
 def _in_own_units_by_size(values: Array, prior: Prior) -> dict[int, list[Judged]]:
-    """Judge sweeps in units of their own deviation, after each of some seeds; between them, as before."""
+    """Judge sweeps in units of their own deviation, at some numbers of seeds; others repeat the last one."""
     found: dict[int, list[Judged]] = {}
     for size in SIZES:
         by_seeds = {s: judged(in_own_units(values[:, :size, :s]), prior) for s in SEEDS_IN_OWN_UNITS}

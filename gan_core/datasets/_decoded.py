@@ -250,5 +250,5 @@ def _chunks(indices: Sequence[int], n: int) -> Iterator[Sequence[int]]:
 
 
 def _without_warnings() -> warnings.catch_warnings:
-    """Hide warnings in the block: Pillow warns of metadata that it cannot read, and nobody needs them."""
+    """Hide warnings in the block: Pillow warns of unreadable metadata, which no pixel depends on."""
     return warnings.catch_warnings(action="ignore")

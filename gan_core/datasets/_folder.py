@@ -101,7 +101,7 @@ def _check(folder: Path, structure: Structure, contents: Contents) -> None:
     """Check that there are enough different images, and training images of every class.
 
     Raises:
-        DatasetError: There are not.
+        DatasetError: There are too few different images, or a class has no training image.
     """
     if contents.n_distinct < MIN_FOLDER_IMAGES:
         n = contents.n_distinct + contents.copies
@@ -140,7 +140,7 @@ def _check_parts(folder: Path, structure: Structure) -> None:
     """Check that each part has images, if the folders with images are parts.
 
     Raises:
-        DatasetError: A part has none.
+        DatasetError: A part has no images.
     """
     with_images = {file.parts[0] for file in structure.files if len(file.parts) > 1}
     found = {each.name for each in folder.iterdir() if each.is_dir()}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gan_core.datasets._batches import Batches
 
 MIN_IMAGES = 6
-"""In each part: the metrics compare an image with its 5 nearest neighbours."""
+"""The least number of images of a part: the metrics compare an image with its 5 nearest neighbours."""
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ def _suffix(name: str) -> str:
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is a directory or a link to one, which a loop of links is not."""
+    """Return whether an entry is a directory or a link to one; False for a loop of links."""
     try:
         return entry.is_dir()
     except OSError:

@@ -60,7 +60,7 @@ def split_by_content(digests: Sequence[str], labels: Sequence[int] | None = None
 
 
 def split_as_given(digests: Sequence[str], is_held_out: Sequence[bool]) -> Split:
-    """Hold out the images that the directories say, and train on no copy of them."""
+    """Hold out the images that lie in held-out directories, and train on no copy of them."""
     held_out = [number for number, is_out in enumerate(is_held_out) if is_out]
     known = {digests[number] for number in held_out}
     inside = [number for number, is_out in enumerate(is_held_out) if not is_out]

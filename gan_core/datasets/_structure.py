@@ -19,8 +19,8 @@ class Structure:
         is_held_out: Whether each file lies in the held-out part; None if the directories say nothing.
         classes: The names of the classes, in alphabetical order; empty without classes.
         labels: The index in ``classes`` of each file's class; None without classes.
-        held_out: The names of the directories that are the held-out part; empty if there is none.
-        remarks: How the directories are read, for users; empty if they are nothing but classes.
+        held_out: The names of the directories that are the held-out part; empty without such directories.
+        remarks: How the directories are read, for users; empty if every directory is a class.
     """
 
     files: list[ImageFile]

@@ -38,7 +38,7 @@ class LoopCheck:
 
     Args:
         passed: Sentences on what the loop does right; the subject of each is the loop.
-        remarks: What the loop does without or probably does wrong, each a sentence.
+        remarks: What the loop omits or probably does wrong, each a sentence.
         checkpoint_bytes: The size of the loop's part of a checkpoint: its state, and the generator's weights
             at the best report. None if the loop yields no state.
         keeps_best: Whether the loop yields a generator, so that the final score is that of its best report.
@@ -84,7 +84,7 @@ def check_loop(
         on_progress: Called with what the check waits for, before each part of it.
 
     Returns:
-        What the loop does right, and what it does without.
+        What the loop does right, and what it omits.
 
     Raises:
         LoopError: The loop fails a check, raises an exception or diverges; the message names the loop, the

@@ -136,14 +136,14 @@ def _deterministic() -> tuple[bool, bool]:
 
 
 def _reduction(name: str) -> tuple[Callable[[], Any], Callable[[Any], None]]:
-    """Return how to read and change whether matrix products of half precision add up in it, and in parts."""
+    """Return a getter and a setter of PyTorch's ``allow_NAME_reduced_precision_reduction``."""
     matmul = _BACKENDS.cuda.matmul
     names = f"allow_{name}_reduced_precision_reduction", f"allow_{name}_reduced_precision_reduction_split_k"
     return lambda: tuple(getattr(matmul, each) for each in names), _attribute(matmul, names[0])[1]
 
 
 def _flushes_denormals() -> bool:
-    """Return whether this thread takes the smallest numbers for 0; PyTorch can only change it."""
+    """Return whether this thread flushes denormal numbers to 0; PyTorch can only change the setting."""
     return _SMALLEST * 1.0 == 0.0
 
 
@@ -165,7 +165,7 @@ _PRECISIONS = (
     _BACKENDS.mkldnn.conv,
     _BACKENDS.mkldnn.rnn,
 )
-"""The parts of PyTorch that multiply float32 numbers. A part without an own value has its parent's."""
+"""The parts of PyTorch that multiply float32 numbers. A part without a value of its own uses its parent's."""
 
 _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
     (torch.is_grad_enabled, _called(torch.set_grad_enabled)),

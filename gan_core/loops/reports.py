@@ -30,7 +30,7 @@ class Observed:
 
     @property
     def parts(self) -> dict[str, Any]:
-        """What is compared, by its name in messages: causes, in the state, before their samples."""
+        """The parts to compare by their names in messages: the state first, because it causes the samples."""
         metrics = {f"the metric {name}": value for name, value in sorted(self.metrics.items())}
         return {"state()": self.state, **metrics, "sample": self.sample}
 

@@ -23,9 +23,9 @@ class Snapshot:
             generator on the CPU, which continues from call to call. A third parameter, without a default or
             with the name ``labels``, gets the classes of the images, int64 ``(n,)`` on the training's device;
             the classes have the distribution of the training images.
-        generator: The network that ``sample`` uses: the average, if there is one. The weights of its best
-            report are kept, and are loaded into it for the final score. Without it, the final score is that
-            of the last step.
+        generator: The network that ``sample`` uses: the average, if the loop has one. Its weights at the best
+            report are kept, and loaded again for the final score. Without a generator, the final score is
+            that of the last step.
         metrics: Numbers of the loop's own, for the report: losses, for example.
         state: A function that returns all that the loop needs to resume: tensors, numbers, text, and
             tuples, lists and dicts of them. It is called only when a checkpoint is written. Without it, an
