@@ -1,10 +1,11 @@
 """Measure how soon real searches find a good generator: ``python -m benchmarks.in_full``, 40 minutes a round.
 
 Each search that ``benchmarks.time_to_fid`` replays runs by the command that its user would type, for the
-same time; ``--rounds`` repeats all of them in turns. Times start at Enter. Two searches are compared, in each
-round, by their lowest fids and by their times to the lowest fid that both reached. The lowest of many
-observed fids flatters every search, and most the search that makes most trials. The seed tutorial's defaults
-are trained first. The command writes ``benchmarks/IN_FULL.md``.
+same time; ``--rounds`` repeats all of them in turns, and ``--keep`` lets a later command continue the rounds
+of an earlier one. Times start at Enter. Two searches are compared, in each round, by their lowest fids and by
+their times to the lowest fid that both reached. The lowest of many observed fids flatters every search, and
+most the search that makes most trials. The seed tutorial's defaults are trained first. The command writes
+``benchmarks/IN_FULL.md``.
 """
 
 import argparse
@@ -16,16 +17,17 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from math import inf
+from math import exp, inf, log
 from pathlib import Path
 from signal import SIGINT
-from statistics import median
+from statistics import mean, median, stdev
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 
 import psutil
 import torch
 from rich.console import Console
+from scipy.stats import t
 
 import sweeps
 from benchmarks.figures import Figure, conclude, page
@@ -170,13 +172,43 @@ Courses = Mapping[str, Sequence[Course]]
 """The courses of each search, by round."""
 
 
-def figures(names: Sequence[str], minutes: int, rounds: int) -> Iterator[list[Figure]]:
-    """Run this project's search and the named ones for ``minutes`` each; yield the figures of each round."""
-    defaults = defaults_fid()
+@dataclass(frozen=True)
+class Store:
+    """A file of finished searches, a JSON object a line; None keeps nothing."""
+
+    file: Path | None
+
+    def read(self, minutes: int) -> dict[tuple[str, int], Course]:
+        """Return the courses of the searches that had as many minutes, by name and round."""
+        lines = self.file.read_text(encoding="utf-8").splitlines() if self.file and self.file.exists() else []
+        found = [json.loads(line) for line in lines]
+        return {
+            (each["name"], each["round"]): [tuple(improvement) for improvement in each["course"]]
+            for each in found
+            if each["minutes"] == minutes
+        }
+
+    def add(self, name: str, number: int, minutes: int, found: Course) -> None:
+        """Add a finished search."""
+        if self.file:
+            content = {"name": name, "round": number, "minutes": minutes, "course": found}
+            with self.file.open("a", encoding="utf-8") as lines:
+                lines.write(f"{json.dumps(content)}\n")
+
+
+def figures(names: Sequence[str], minutes: int, rounds: int, store: Store) -> Iterator[list[Figure]]:
+    """Run this project's search and the named ones for ``minutes`` each; yield the figures after each round.
+
+    Searches that the store has are not run again.
+    """
+    defaults, known = defaults_fid(), store.read(minutes)
     courses: dict[str, list[Course]] = {name: [] for name in (OURS, *names)}
-    for _ in range(rounds):
+    for number in range(rounds):
         for name, each in courses.items():
-            each.append(course(name, minutes * 60))
+            if (name, number) not in known:
+                known[name, number] = course(name, minutes * 60)
+                store.add(name, number, minutes, known[name, number])
+            each.append(known[name, number])
             Console(stderr=True).print(f"{name}: {least_fid(each[-1]):.3g}", highlight=False)
         yield compared(defaults, courses, minutes)
 
@@ -205,11 +237,22 @@ def against(name: str, ours: Sequence[Course], theirs: Sequence[Course]) -> list
     asked = LEAST_FID_RATIO if name in PEERS else None
     return [
         Figure.of(f"times as high a lowest fid by {name}", fids, asked, is_at_most=False),
+        *_mean_ratio(name, fids),
         Figure(f"rounds lost to {name}", sum(ratio < 1 for ratio in fids)),
         Figure.of(
             f"times as long by {name}, to the lowest fid of both", times, LEAST_RATIOS[name], is_at_most=False
         ),
     ]
+
+
+def _mean_ratio(name: str, ratios: Sequence[float]) -> list[Figure]:
+    """Return the geometric mean of ratios with its 95 % interval by Student's t; nothing for one ratio."""
+    if len(ratios) == 1:
+        return []
+    logs = [log(ratio) for ratio in ratios]
+    low, high = t.interval(0.95, len(logs) - 1, mean(logs), stdev(logs) / len(logs) ** 0.5)
+    label = f"geometric mean of these ratios, {name} (spread: 95 % interval)"
+    return [Figure(label, exp(mean(logs)), (exp(low), exp(high)))]
 
 
 def time_ratio(ours: Course, theirs: Course) -> float:
@@ -229,13 +272,14 @@ def main() -> None:
     )
     parser.add_argument("--minutes", type=int, default=10, help="minutes of each search (10)")
     parser.add_argument("--rounds", type=int, default=1, help="how often each search runs, in turns (1)")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="keep searches in FILE; skip those it has")
     parser.add_argument("--output", type=Path, default=OUTPUT, help=f"the page ({OUTPUT.name})")
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(LEAST_RATIOS):
         parser.error(f"no search {', '.join(sorted(unknown))}; there are {', '.join(LEAST_RATIOS)}")
     where, done = environment(), list[Figure]()
     command = shlex.join(["python", "-m", "benchmarks.in_full", *sys.argv[1:]])
-    for done in figures(asked.names, asked.minutes, asked.rounds):
+    for done in figures(asked.names, asked.minutes, asked.rounds, Store(asked.keep)):
         asked.output.write_text(page({NAME: done}, command, where), encoding="utf-8")
     conclude(done)
 

@@ -69,7 +69,7 @@ def bounds(measured: list[float]) -> tuple[float, float, float]:
     return exp(mean(logs)), exp(mean(logs) - margin), exp(mean(logs) + margin)
 
 
-def figures(*, pairs: int = 120, steps: int = 5) -> list[Figure]:
+def figures(*, pairs: int = 600, steps: int = 5) -> list[Figure]:
     """Measure the overhead of the user's loop."""
     ratio, lower, upper = bounds(ratios(pairs, steps))
     name = f"CPU time of a loop that calls Trainer.step, over the built-in loop's ({pairs} pairs)"
@@ -81,7 +81,7 @@ def figures(*, pairs: int = 120, steps: int = 5) -> list[Figure]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=120, help="the number of interleaved pairs")
+    parser.add_argument("--pairs", type=int, default=600, help="the number of interleaved pairs (600)")
     parser.add_argument("--steps", type=int, default=5, help="the steps of a turn")
     options = parser.parse_args()
     conclude(figures(pairs=options.pairs, steps=options.steps))

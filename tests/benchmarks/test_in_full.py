@@ -10,8 +10,10 @@ from benchmarks.in_full import (
     OURS,
     PEERS,
     Search,
+    Store,
     compared,
     course,
+    figures,
     least_fid,
     prepared,
     running,
@@ -59,12 +61,27 @@ def test_searches_are_compared_at_the_lowest_fid_that_both_reached():
 def test_rounds_are_compared_in_pairs():
     ours = [[(10.0, 100.0)], [(20.0, 400.0)], [(30.0, 200.0)]]
     theirs = [[(10.0, 900.0)], [(10.0, 200.0)], [(10.0, 1400.0)]]
-    figures = {figure.name: figure for figure in compared(485, {OURS: ours, "Optuna": theirs}, 1)}
-    ratio = figures["times as high a lowest fid by Optuna"]
+    found = {figure.name: figure for figure in compared(485, {OURS: ours, "Optuna": theirs}, 1)}
+    ratio = found["times as high a lowest fid by Optuna"]
     assert (ratio.measured, ratio.spread, ratio.asked) == (7, (0.5, 9), 6)
-    assert figures["rounds lost to Optuna"].measured == 1
-    assert figures["this project's lowest fid"].measured == 200
-    assert figures["its lowest fid after 1 min"].peers == {"Optuna": 900}
+    assert found["rounds lost to Optuna"].measured == 1
+    mean = found["geometric mean of these ratios, Optuna (spread: 95 % interval)"]
+    assert mean.measured == pytest.approx((9 * 0.5 * 7) ** (1 / 3))
+    assert mean.spread[0] < 0.5 < 9 < mean.spread[1]
+    assert found["this project's lowest fid"].measured == 200
+    assert found["its lowest fid after 1 min"].peers == {"Optuna": 900}
+
+
+def test_a_later_command_continues_the_rounds_of_an_earlier_one(tmp_path, monkeypatch):
+    ran = []
+    monkeypatch.setattr(in_full, "defaults_fid", lambda: 900.0)
+    monkeypatch.setattr(in_full, "course", lambda name, _: ran.append(name) or [(1.0, 100.0 + len(ran))])
+    store = Store(tmp_path / "searches.jsonl")
+    (earlier,) = figures(["Optuna"], 7, 1, store)
+    *_, later = figures(["Optuna"], 7, 2, store)
+    assert ran == [OURS, "Optuna"] * 2
+    assert (earlier[0].measured, later[0].measured) == (101, 102)
+    assert not store.read(minutes=10)
 
 
 def test_the_lowest_fid_is_the_lowest_up_to_a_time():
