@@ -26,13 +26,15 @@ from benchmarks.verdict.methods import Method, Model, PairedT, shipped_evidence
 from benchmarks.verdict.page import Shown
 from benchmarks.verdict.race import LOOKS, measure_race
 from benchmarks.verdict.scenarios import simulated
+from benchmarks.verdict.searches import FRESH_SEEDS, TRAININGS, measure_searches
 from sweeps.analysis.evidence import Kind
 
 OUTPUT = Path(__file__).parents[1] / "VERDICT.md"
 CONFIGURATIONS = 3
 SEEDS = (3, 5)
 RACED = (0, 2, 3, 4)
-"""The scenarios of ``--until-resolved``, by their place."""
+"""The scenarios of ``--until-resolved`` and of searches, by their place."""
+SEARCH_SEEDS = (1, 3)
 RACES = ((1.0, 1.0, 1.0), (1.0, 1.2, 3.5), (1.0, 2.0, 3.5))
 COLUMNS = ("noise of log fid", "method", "any, %", "gain, %")
 
@@ -83,10 +85,26 @@ def races(repetitions: int, _: Path) -> Iterator[Shown]:
     yield shown
 
 
+def searches(repetitions: int, _: Path) -> Iterator[Shown]:
+    """Yield the table of verdicts that follow a search with and without further seeds."""
+    shown = Shown(
+        f"Finalists of a search of {TRAININGS} trainings of equal configurations, {FRESH_SEEDS} fresh seeds",
+        ["noise of log fid", "seeds in the search", "any, %", "gain, %"],
+    )
+    scenarios = simulated(shipped_evidence(Kind.RECORDED).base)
+    for place in RACED:
+        for most_seeds in SEARCH_SEEDS:
+            found = measure_searches(scenarios[place], most_seeds, repetitions)
+            shares = (f"{100 * each.mean():.1f}" for each in (found.any_worse, found.gain))
+            shown.add(scenarios[place].name, f"at most {most_seeds}" if most_seeds > 1 else "1", *shares)
+    yield shown
+
+
 PARTS: dict[str, Callable[[int, Path], Iterator[Shown]]] = {
     "simulations": simulations,
     "resamples": resamples,
     "races": races,
+    "searches": searches,
 }
 
 

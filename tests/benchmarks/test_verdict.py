@@ -23,6 +23,7 @@ from benchmarks.verdict.measure import measure
 from benchmarks.verdict.methods import Model, PairedT
 from benchmarks.verdict.race import measure_race
 from benchmarks.verdict.scenarios import Dealt, Resampled, Simulated
+from benchmarks.verdict.searches import measure_searches
 from benchmarks.verdict.simulation import SIZES, judged_after_each_seed
 from sweeps.analysis.evidence import Kind, read
 from sweeps.analysis.seed_noise import Prior
@@ -149,3 +150,23 @@ def test_each_number_of_configurations_is_judged_after_each_seed():
     found = judged_after_each_seed(TRUE.draw(np.zeros((3, SIZES[-1])), 4, np.random.default_rng(0)), TRUE)
     assert {size: len(each) for size, each in found.items()} == dict.fromkeys(SIZES, 4)
     assert found[3][2].better.shape == (3, 3)
+
+
+@pytest.mark.parametrize("most_seeds", [1, 3])
+def test_finalists_of_a_search_among_equals_are_rarely_called_better(most_seeds):
+    found = measure_searches(SCENARIO, most_seeds, 40)
+    assert found.gain.shape == (40,)
+    assert found.gain.mean() < 0.15
+
+
+class Certain:
+    """Scores without noise: the mean of a configuration is its place, and the defaults are the worst."""
+
+    name = "certain"
+
+    def draw(self, means, n, n_seeds, _):
+        return np.tile(-np.arange(len(means), dtype=float)[:, None], (n, 1, n_seeds))
+
+
+def test_the_best_of_a_search_are_its_finalists():
+    assert measure_searches(Certain(), 3, 2).gain.all()
