@@ -87,6 +87,26 @@ REPLICATED = {
 }
 """The worlds of the digits with several seeds for each configuration."""
 
+GOOD_AVERAGED: tuple[Params, ...] = (
+    {"noise_dim": 64, "lr": 1e-3, "beta1": 0.4, "leaky_slope": 0.15, "beta2": 0.99, "ema_decay": 0.99},
+    {"noise_dim": 64, "lr": 1e-3, "beta1": 0.4, "leaky_slope": 0.15, "ema_decay": 0.99},
+    {"noise_dim": 31, "lr": 8.9e-4, "beta1": 0.4, "leaky_slope": 0.13, "ema_decay": 0.99},
+)
+AVERAGED = {
+    "mlp-lsgan-averaged": World(
+        "mnist-5k",
+        MLP | {"loss": "lsgan", "steps": 2400, "report_every": 300},
+        SPACE
+        | {
+            "lr": LogUniform(distribution="log_uniform_values", min=3e-4, max=3e-3),
+            "beta1": Uniform(min=0.0, max=0.6),
+            "ema_decay": Choice(values=[0.0, 0.99]),
+        },
+        ({}, *GOOD_AVERAGED),
+    )
+}
+"""The world of ``search_spaces/lsgan.yaml``."""
+
 CIFAR = {
     "cifar10-mlp-bce": World("cifar10", MLP | {"loss": "bce"}, SPACE, ({}, *GOOD_BCE), image_size=32),
     "cifar10-dcgan-bce": World("cifar10", DCGAN | {"loss": "bce"}, SPACE, ({}, *GOOD_DCGAN), image_size=32),
@@ -111,4 +131,4 @@ SPREAD = {
 }
 """The worlds with many configurations, each trained with one seed."""
 
-WORLDS = REPLICATED | CIFAR | SPREAD
+WORLDS = REPLICATED | AVERAGED | CIFAR | SPREAD
