@@ -88,7 +88,7 @@ class SeedScores:
         return cls(list(names), scores, on_scale, [kinds[n] for n in names], mean_seconds, scale, evidence)
 
     def without(self, barred: Flags) -> "SeedScores":
-        """Return the scores of the same configurations, some of which, ``(K,)``, cannot win."""
+        """Return the same scores; ``barred``, ``(K,)``, says which of the configurations cannot win."""
         return replace(self, on_scale=replace(self.on_scale, barred=barred))
 
     @cached_property
@@ -284,7 +284,7 @@ class ConfirmationResult:
         return verdicts
 
     def conclusion(self) -> str:
-        """Return which finalist is best and how surely, or why that is open, in one sentence."""
+        """Return a sentence: which finalist is best and how surely, or why the confirmation has no answer."""
         if not self.is_finished:
             return "not finished: gan-sweep resume continues it"
         if self.winner is None and self.has_infeasible:
@@ -321,7 +321,7 @@ class ConfirmationResult:
         return f"{words}, also compared at {before}" if before else words
 
     def _without_memory(self) -> str:
-        """Return the words for the finalists whose trainings all ran out of memory."""
+        """Return the end of a sentence on the finalists that ran out of memory on every seed."""
         names = [
             name
             for name, failures, ended in zip(
@@ -333,7 +333,7 @@ class ConfirmationResult:
         return ran.format(" and ".join(names)) if names else ""
 
     def remark(self) -> str | None:
-        """Return where the knowledge of the noise of seeds comes from, in a clause.
+        """Return a clause: where the knowledge of the noise of seeds comes from.
 
         Returns:
             The clause; None without a winner, or if replicas were recorded in the sweep's own setting.
@@ -342,7 +342,7 @@ class ConfirmationResult:
         return None if self.winner is None or kind is Kind.RECORDED else f"the noise of seeds is {kind.words}"
 
     def outlook(self) -> str | None:
-        """Return what more seeds would show of the nearest tied finalist, and what they cost, in a clause.
+        """Return a clause: the chance that more seeds separate the nearest tied finalist, and what they cost.
 
         Returns:
             The clause; None if nothing is tied, if nothing is known about the noise of seeds, or if

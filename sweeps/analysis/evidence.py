@@ -5,8 +5,7 @@ calibrates the limits by simulation. Three kinds of evidence exist:
 
 - ``recorded``: the recorded replicas have the metric, the kind of dataset, the extractor and the training
   loop of the sweep;
-- ``elsewhere``: the metric is fid, but the dataset, the extractor or the loop is another one; the prior is
-  wider;
+- ``elsewhere``: the metric is fid, but the dataset, the extractor or the loop differs; the prior is wider;
 - ``own``: another metric. Its deviations come from the sweep's own finalists, pooled.
 """
 

@@ -12,7 +12,7 @@ from sweeps.spec.constraints import Constraint
 
 
 def feasible_column(constraints: Sequence[Constraint], rows: Sequence[Mapping[str, Any]]) -> pd.Series:
-    """Return which trials meet all constraints, by trial; empty where that is unknown."""
+    """Return which trials meet all constraints, by trial; an empty cell means unknown."""
     index = [row["trial_id"] for row in rows]
     return pd.Series([is_feasible(constraints, row) for row in rows], index=index, dtype="boolean")
 

@@ -123,7 +123,7 @@ class Leaderboard:
         )
 
     def _looks(self, settings: Mapping[str, Any]) -> tuple[tuple[int, ...], bool]:
-        """Return the numbers of seeds after which finalists are compared, and whether until they differ.
+        """Return the numbers of seeds after which finalists are compared, and ``until_resolved``.
 
         If seeds were added to an earlier confirmation, the finalists had been compared before: the limits of
         the probabilities allow for all comparisons together.
@@ -241,7 +241,7 @@ class Leaderboard:
 
     @cached_property
     def feasible(self) -> pd.Series:
-        """Which trials meet all constraints of the sweep, by trial; empty where that is unknown."""
+        """Which trials meet all constraints of the sweep, by trial; an empty cell means unknown."""
         return feasible_column(self._constraints, self._record.trials if self._constraints else [])
 
     @cached_property
@@ -322,7 +322,7 @@ def ranks(scores: pd.Series, configurations: pd.Series | None = None) -> pd.Seri
 
 
 def pareto_front(frame: pd.DataFrame, objectives: Sequence[dict[str, str]]) -> pd.Series:
-    """Return which trials no other trial dominates; a trial that lacks a score is never among them.
+    """Return which trials no other trial dominates; a trial without a score is never among them.
 
     In the order of the scores, only a trial that is before another and on the front can dominate it.
     """

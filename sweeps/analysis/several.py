@@ -134,7 +134,7 @@ def _differences(sweeps: Sequence[Sweep]) -> list[str]:
 
 
 def _split_of(sweep: Sweep) -> str | None:
-    """Return the rule that chose the held-out images of a folder; None if it is not known or no folder."""
+    """Return the rule that chose the held-out images of a folder; None for other datasets and if unknown."""
     if not sweep.facts["spec"].get("dataset", "").startswith(FOLDER) or EXTRACTOR not in sweep.facts:
         return None
     return str(sweep.facts.get(IMAGES, {}).get("split", "by place"))

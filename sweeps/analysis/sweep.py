@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 
 class Sweep:
-    """A sweep, running or ended, as its record had it when it was loaded.
+    """A sweep, running or ended: the content of its record at the time of loading.
 
-    It needs neither Ray nor MLflow. :meth:`refresh` reads the record of a running sweep again.
+    A Sweep needs neither Ray nor MLflow. :meth:`refresh` reads the record of a running sweep again.
 
     Args:
         record: The record of the sweep.
@@ -73,7 +73,7 @@ class Sweep:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the record has of the whole sweep: ``spec``, ``status``, ``floors``, ``extractor``, ..."""
+        """The record's facts of the whole sweep: ``spec``, ``status``, ``floors``, ``extractor``, ..."""
         return self._record.facts
 
     @property
@@ -170,7 +170,7 @@ class Sweep:
             ``rank`` from 1, ``trial_id``, ``status``, the metric (``fid``), ``samples`` (the images that the
             score is measured on), ``floor`` (the score of as many real images), ``floor_images`` (their
             number, if there are fewer), ``gain`` over the seed tutorial's
-            defaults, ``step``, ``flags``, ``took_over`` (the trials whose states this trial continued, and at
+            defaults, ``step``, ``flags``, ``took_over`` (the trials that this trial took states from, and at
             which steps; only if any did), ``retries`` (how often it was trained again after its worker died;
             only if any was), ``is_baseline``, and a column for each searched parameter, empty for a trial
             without that parameter.
@@ -379,7 +379,7 @@ class Sweep:
         return row_scores(self._row(trial_id))
 
     def take_overs_of(self, trial_id: str) -> list[dict[str, Any]]:
-        """Return the trials whose states a trial continued, at which steps, and with which parameters.
+        """Return the trials that a trial took states from, at which steps, and with which parameters.
 
         Raises:
             UnknownTrialError: The sweep has no such trial.

@@ -234,8 +234,8 @@ def sync_command(
         bool,
         typer.Option(
             "--follow",
-            help="Upload while the sweep runs, until it ends. If its process dies, its runs are left as they"
-            " are: type the command again without --follow.",
+            help="Upload while the sweep runs, until it ends. If the sweep's process dies, MLflow shows its"
+            " runs as running: type the command again without --follow.",
         ),
     ] = False,
     background: Annotated[
@@ -243,7 +243,7 @@ def sync_command(
         typer.Option(
             "--background",
             help="Give way to training (niceness 15) and ignore SIGINT, SIGTERM and SIGHUP, as the process"
-            " does that a sweep starts.",
+            " that a sweep starts does.",
         ),
     ] = False,
     json_: Annotated[
@@ -252,12 +252,12 @@ def sync_command(
             "--json",
             help="Print a line of JSON whenever MLflow answers or does not: 'answers' counts its answers,"
             " 'failure' says why a part of the sweep is missing for now, 'study_failure' why Optuna's"
-            " study.db is, or null.",
+            " study.db is missing trials, or null.",
         ),
     ] = False,
     results: Results = RESULTS,
 ) -> None:
-    """Upload to MLflow what it is missing of a sweep, such as after its server was down."""
+    """Upload to MLflow what it is missing of a sweep, for example after its server was down."""
     from sweeps.record.reading import read_ledger
     from sweeps.tracking.progress import in_background, upload
     from sweeps.tracking.store import Store

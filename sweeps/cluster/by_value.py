@@ -45,7 +45,7 @@ def path_of(loop: "Loop") -> tuple[str, bool]:
 
     Raises:
         LoopError: ``loop`` is not a training loop.
-        SweepError: The loop holds what cannot be sent: an open file, for example.
+        SweepError: The loop uses an object that cannot be sent: an open file, for example.
     """
     from gan_core.loops.declaration import config_class, loop_name
 

@@ -96,7 +96,7 @@ def _is_alive(process: Process) -> bool:
 
 
 def _is_of_python(process: Process) -> bool:
-    """Return whether a process is one that Python's multiprocessing starts once and keeps, without a name."""
+    """Return whether a process is a helper of Python's multiprocessing, started once and then kept."""
     kept: list[Any] = [
         getattr(resource_tracker._resource_tracker, "_pid", None),  # noqa: SLF001
         getattr(forkserver._forkserver, "_forkserver_pid", None),  # noqa: SLF001

@@ -39,7 +39,7 @@ class Code:
     folders: tuple[Path, ...]
 
     def version(self) -> dict[str, Any]:
-        """Return what tells this code from changed code: the SHA-256 of each file, and the packages."""
+        """Return what identifies this version of the code: the SHA-256 of each file, and the packages."""
         hashes = {name: sha256(file.read_bytes()).hexdigest() for name, file in self.files.items()}
         return {"files": hashes, "packages": dict(self.packages)}
 

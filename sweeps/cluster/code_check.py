@@ -41,7 +41,7 @@ class CheckedCode:
         name: The import path of the loop, or the names of the components.
         device: The device of the check: ``cpu`` or ``cuda``.
         passed: What the code does right, each a sentence without its subject.
-        remarks: What it does without or probably does wrong, each a sentence.
+        remarks: What the code omits or probably does wrong, each a sentence.
         step_s: Seconds a training step; None if no step was timed.
         checkpoint_bytes: The size of a loop's part of a checkpoint; None for a loop without a state.
         keeps_best: Whether the final score is that of the best report; otherwise, of the last step.

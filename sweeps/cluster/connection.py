@@ -26,7 +26,7 @@ from sweeps.errors import SweepError
 from sweeps.spec.sections import Resources
 
 WORKER_SETTINGS = {"RAY_CHDIR_TO_TRIAL_DIR": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
-"""The second one hides all GPUs from a worker that has reserved none."""
+"""The second setting hides all GPUs from a worker that has reserved none."""
 
 SETTINGS = WORKER_SETTINGS | {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -37,7 +37,7 @@ SETTINGS = WORKER_SETTINGS | {
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",
     "RAY_idle_worker_killing_time_threshold_ms": "600000",
 }
-"""The last one keeps idle workers, which Ray ends after a second, until there are trials for them."""
+"""The last setting keeps idle workers until trials need them: by default, Ray ends them after a second."""
 
 PRELOADED = "RAY_preload_python_modules"
 TRIAL_MODULES = ("sweeps.cluster.trainable", "gan_core.training")

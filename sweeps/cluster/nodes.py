@@ -69,7 +69,7 @@ class Loaded(NamedTuple):
         measure: The images and the extractor, as facts of the sweep (``sweeps.record.comparability``).
         remarks: What users should know of the images.
         warnings: Why scores are less reliable than they look.
-        code_remarks: What users' code does without or probably does wrong.
+        code_remarks: What users' code omits or probably does wrong.
     """
 
     measure: dict[str, Any]

@@ -59,7 +59,7 @@ def without_monitors() -> Iterator[None]:
     """Let a Ray that starts in the block start neither its log reader nor its autoscaler.
 
     Nobody reads those logs, and a local Ray does not scale: without these processes workers start sooner. A
-    later Ray that starts them differently keeps them.
+    later version of Ray that starts these processes in another way keeps them.
     """
     with _replaced(Node, **{name: lambda _node: None for name in _MONITORS if name in vars(Node)}):
         yield
@@ -71,7 +71,8 @@ def trials_in_workers(variables: Mapping[str, str]) -> Iterator[None]:
 
     Tune asks for a runtime environment of its own, for which Ray starts new workers: without variables the
     trials run in the workers that Ray keeps ready. Tune also imports MLflow before the first trial, for usage
-    statistics that are off. If a later Tune has neither, trials only start later.
+    statistics that are off. If a later version of Tune lacks the patched names, nothing is patched: trials
+    only start later.
     """
     with ExitStack() as patches:
         with suppress(ImportError, AttributeError):

@@ -221,7 +221,7 @@ class GanTrainable(tune.Trainable):
     def _kept(self, report: "Report") -> dict[str, Content]:
         """Return the file of the best report's generator after the last report, if the sweep asks for it.
 
-        If the training loop yields no generator, it is the file of the loop's state.
+        If the training loop yields no generator, return the file of the loop's state.
         """
         from gan_core.generator import kept_bytes
         from gan_core.loop_generator import kept_state
@@ -243,7 +243,7 @@ class GanTrainable(tune.Trainable):
         return load_checkpoint(self._checkpoint)["loop"] if self._checkpoint.exists() else None
 
     def _context(self) -> dict[str, Any]:
-        """Return what each result says beside its scores: the node, new mishaps, and the last take-over."""
+        """Return what each result holds beside its scores: the node, new mishaps, and the last take-over."""
         mishaps, self._mishaps = self._mishaps, []
         donor = self._taken_over or {"trial_id": None, "step": None}
         return {
@@ -375,7 +375,7 @@ class GanTrainable(tune.Trainable):
 
         The processes that the loop leaves behind are ended, too. The trial has ended for the record. An
         exception of those blocks is therefore only printed. Blocks that take more than 10 seconds are
-        interrupted; if they go on nevertheless, this worker is ended.
+        interrupted; if they still run after that, this worker is ended.
 
         Returns:
             What the user should know: that the loop was interrupted.

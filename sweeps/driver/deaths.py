@@ -28,7 +28,7 @@ _GPU_ERROR = "CUDA error: "
 
 
 def error_of(trial: TuneTrial) -> Exception | None:
-    """Return the exception that a trial failed with; None if it was raised here or cannot be loaded.
+    """Return the exception that a trial failed with; None if this process raised it, or cannot load it.
 
     ``get_pickled_error`` looks in Tune's storage, to which Tune copies the exception only later.
     """

@@ -16,17 +16,17 @@ DIGIT_SHAPE = (1, 28, 28)
 FOLDER_SIZE, FOLDER_CHANNELS = 64, 3
 BYTES_A_REPORT = 20_000
 BYTES_A_PIXEL = 104
-"""A grid of 64 images, kept as PNG, and as PNG and WebP for MLflow: measured on digits."""
+"""Bytes per pixel of a sample grid, summed over its 64 images, as a PNG and in MLflow: measured on digits."""
 
 BYTES_A_TRIAL_OF_THE_RECORD = 20_000
-"""In the record, its copy and Optuna's study."""
+"""Bytes of a trial in the record, its copy and Optuna's study."""
 
 BYTES_OF_A_SWEEP = 20_000_000
-"""The report page, and MLflow's tables."""
+"""Bytes of the report page and MLflow's tables."""
 
 BYTES_OF_WEIGHTS = 6_000_000
 BYTES_OF_A_CHECKPOINT = 40_000_000
-"""Of the larger of the tutorial's networks, the MLP: its weights, and with the optimisers' state."""
+"""The size of the MLP, the larger of the tutorial's pairs, in a checkpoint: with the optimizers' state."""
 
 GENERATIONS = 3
 """Checkpoints of a running trial: the newest, the previous one, and the one being written."""

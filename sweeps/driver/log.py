@@ -34,7 +34,7 @@ class _Lines(logging.Formatter):
 class EventLog(logging.Handler):
     """Appends events to the log file of a sweep, and holds them in memory until the sweep has a folder.
 
-    A disk that is full costs the log its last lines; it is no error here.
+    If the disk is full, the log loses its last lines, without an error.
     """
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class _Shown(logging.Handler):
 def event_log(terminal: Terminal) -> Iterator[EventLog]:
     """Log for the block, also reports, and yield the log, which needs the folder of the sweep.
 
-    Handlers of the root logger get none of the events, as the terminal shows them.
+    Handlers of the root logger get none of the events, because the terminal shows them.
     """
     log = EventLog()
     handlers = [log, _Shown(terminal)] if terminal.is_verbose else [log]

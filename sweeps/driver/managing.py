@@ -33,7 +33,7 @@ def stop_sweep(folder: Path) -> Iterator[None]:
     """Send SIGINT to the process that runs a sweep, as Ctrl-C does, and yield until the process has ended.
 
     Raises:
-        SweepError: No process runs the sweep, its process is another machine's or another user's, or another
+        SweepError: No process runs the sweep, its process belongs to another machine or user, or another
             command holds the sweep's lock.
     """
     if not is_run(folder):

@@ -57,8 +57,8 @@ def prepare(
         terminal: Shows that the dataset is being loaded, and the progress.
         check: Called repeatedly while this function waits; an exception of it ends the wait.
         shares: Whether this machine loads the dataset for all nodes.
-        recorded_images: The images of the recorded scores, if there are any: nothing but the images is
-            loaded and checked if these are others, which the caller refuses.
+        recorded_images: The images of the recorded scores, if any. If the dataset has other images, nothing
+            else is loaded and checked, and the caller refuses the sweep.
 
     Raises:
         SweepError: The dataset cannot be loaded or scored, or the user's code breaks its contract.

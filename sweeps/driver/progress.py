@@ -40,7 +40,7 @@ class _Lines:
         self._printed, self._at = "", monotonic()
 
     def add(self, line: str) -> None:
-        """Print a line, unless it is too early or the line of before."""
+        """Print a line, unless it is too early or the line equals the previous one."""
         if line != self._printed and monotonic() - self._at >= SECONDS_BETWEEN_LINES:
             self._printed, self._at = line, monotonic()
             self._out(line)

@@ -72,7 +72,7 @@ class _Plan:
         earlier: What a new sweep takes from an earlier one, or None.
         searches: Whether there is anything left to search.
         change: What the command changes of an earlier sweep, as :class:`Ledger` takes it.
-        compared: The facts of the sweep that the new scores are compared with, under what the user asked for.
+        compared: What the user asked for, and the facts of the sweep that the new scores are compared with.
         record: The record that the plan rests on; None for a new sweep.
     """
 
@@ -210,7 +210,7 @@ def _continue(
     request: Request,
     change: Mapping[str, Any],
 ) -> Outcome:
-    """Continue the search where a past is given, and confirm where settings are given."""
+    """Continue the search if ``past`` is given, and confirm if ``confirm`` is given."""
     folder = record.folder
     store = Store.chosen(folder.parent, request.tracking_uri, record.facts.get("tracking_uri"))
     with running_lock(folder):

@@ -134,7 +134,7 @@ _REFERENCES = {"held-out": "held-out images", "train": "the training images"}
 
 
 def _accuracy(about: dict[str, Any]) -> str:
-    """Return how good the classifier is that the features are of, if they are a classifier's."""
+    """Return how good the classifier that computes the features is; nothing for other extractors."""
     if about["accuracy"] is None:
         return ""
     accuracy = Accuracy(**about["accuracy"])

@@ -50,7 +50,7 @@ def load_generator(
 
 
 def _check_samples(sweep: "Sweep", trial_id: str, generator: "LoopGenerator") -> None:
-    """Check that a rebuilt generator draws the samples of the report that its weights are of."""
+    """Check that a rebuilt generator draws the samples of the report that its weights come from."""
     import numpy as np
     from PIL import Image
 

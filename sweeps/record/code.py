@@ -46,7 +46,8 @@ def check_code(subject: str, folder: Path, facts: Mapping[str, Any], now: Mappin
     Args:
         subject: What the user asked for, for the message: ``resume mine``.
         folder: The sweep's folder.
-        facts: The facts of the sweep. The record of an earlier version has no code, which allows any.
+        facts: The facts of the sweep. The record of an earlier version names no code, so that any code is
+        accepted.
         now: The version of the code that new trials would be trained with.
 
     Raises:
@@ -77,7 +78,7 @@ def versions_in(row: Mapping[str, Any]) -> list[int]:
     """Return the numbers of the versions of the code that a trial was trained with, in their order.
 
     Args:
-        row: The trial's row of the record. There is no version without users' code, or in the record of an
+        row: The trial's row of the record. The list is empty without users' code, or for the record of an
             earlier version.
     """
     return [*dict.fromkeys(place["code"] for place in row["places"] if "code" in place)]

@@ -44,7 +44,7 @@ def check_comparable(subject: str, then: Mapping[str, Any], now: Mapping[str, An
         now: The facts of the new scores.
 
     Raises:
-        SweepError: They may not; the message names what differs, and says what to do.
+        SweepError: The scores are not comparable; the message names what differs, and says what to do.
     """
     check_split(subject, then, now.get(IMAGES))
     found = differences(then, now)
@@ -101,7 +101,7 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             found.append(f"the {name} {verbs[0]} {in_short(before)}, {verbs[1]} {in_short(after)}")
     before, after = (floors and floors.get("fid") for floors in known[FLOORS])
     if not all(known[IMAGES]) and before and after and not isclose(before, after, rel_tol=SAME_FLOOR):
-        found.append(f"the images are others: real images scored fid {before:.4g}, they score {after:.4g}")
+        found.append(f"the images differ: real images scored fid {before:.4g}, they score {after:.4g}")
     return found
 
 

@@ -86,7 +86,8 @@ def check_results(results: Path, name: str | None) -> None:
 
     Raises:
         SweepExistsError: The name is taken.
-        SweepError: The folder cannot be made or written, or no database URL allows a character of its path.
+        SweepError: The folder cannot be made or written, or its path has a character that database URLs
+        forbid.
     """
     if set(str(results.absolute())) & set("?#%"):
         raise SweepError(
@@ -101,13 +102,13 @@ def check_results(results: Path, name: str | None) -> None:
         )
     if name is not None and (results / name).exists() and not _is_left_over(results / name):
         raise SweepExistsError(
-            f"there is a sweep {name!r} in {results} already: type gan-sweep resume {name} to go on with it,"
+            f"there is a sweep {name!r} in {results} already: type gan-sweep resume {name} to continue it,"
             f" choose another --name, or leave --name out and the next free name is taken"
         )
 
 
 def _is_left_over(folder: Path) -> bool:
-    """Return whether a folder holds no more than a command that was killed before it made the record."""
+    """Return whether a folder holds only what a command wrote that was killed before it made the record."""
     names = {path.name for path in folder.rglob("*") if path.is_file()}
     return folder.is_dir() and names <= {"running.lock", "ledger.draft", "ledger.draft-journal", LOG_FILE}
 

@@ -229,7 +229,7 @@ class Ledger:
         return {"changes": [*facts.get("changes", []), {"at": time(), **new}]}
 
     def _times(self) -> dict[str, float | None]:
-        """Return since when the stage runs, and how long it had run when it last wrote its record."""
+        """Return when the stage first began, when it runs again since, and its running time before that."""
         facts, now = facts_in(self._connection), time()
         stage, earlier = Stage.SEARCH, facts
         if self._confirmation is not None:

@@ -47,7 +47,7 @@ class Record:
         return self.trials if stage is Stage.SEARCH else self.replicas
 
     def as_it_stands(self) -> "Record":
-        """Return the record; if the process that ran the sweep was killed, all that it ran is interrupted."""
+        """Return the record, with the sweep and its running trials interrupted if its process was killed."""
         if standing(self.facts) is not Status.RUNNING or is_run(self.folder):
             return self
         confirmation = self.facts.get("confirmation")
@@ -234,7 +234,7 @@ def run_key(facts: Mapping[str, Any]) -> str:
 
 
 def spec_in_effect(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the spec that a sweep began with, under what later commands changed of it."""
+    """Return the spec that a sweep began with, with the changes of later commands."""
     spec = dict(facts["spec"])
     for change in facts.get("changes", []):
         spec |= {key: value for key, value in change.items() if key in spec}

@@ -17,7 +17,7 @@ DENSE_TICKS_RATIO, DENSE_TICKS_RATIO_HORIZONTAL = 1e3, 50.0
 """The greatest such ratio for which an axis has room for ticks at 1, 2 and 5 of every decade."""
 
 MOST_TICKS = 8
-"""The greatest count whose axis has a tick at every whole number."""
+"""The greatest count for which an axis has a tick at every whole number."""
 
 MOST_SPANS_TO_FLOOR = 4
 """The greatest distance between the score of real images and the others, in units of their range."""

@@ -43,10 +43,10 @@ def ended_trials(
     earlier: Sequence[FrozenTrial] = (),
     constraints: Sequence[Constraint] = (),
 ) -> list[FrozenTrial]:
-    """Return every ended trial of a search as a sampler that reads the record is given it.
+    """Return every ended trial of a search in the form in which a sampler gets it from the record.
 
-    A trial outside of the space is left out: its sampler knows nothing of it. A configuration with several
-    seeds is one trial, with the mean over the seeds.
+    A trial outside of the space is left out, because a sampler of the space cannot represent it. A
+    configuration with several seeds is one trial, with the mean over the seeds.
 
     Args:
         space: The searched space.

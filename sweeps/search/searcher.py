@@ -136,7 +136,7 @@ class Search(OptunaSearch):
         return self._untried is not None and not self._untried
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """Return the next trial, as a mapping that :func:`trial_of` reads; FINISHED when there is none.
+        """Return the next trial, as a mapping that :func:`trial_of` reads; FINISHED if no trial is left.
 
         None means that Tune must ask again later: a trial that runs may have to be suggested again, or the
         sampler raised, and :meth:`check` stops the sweep.

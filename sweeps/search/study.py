@@ -26,7 +26,7 @@ from sweeps.spec.space import Space, fixed_values, searched_domains
 Goal = Literal["minimize", "maximize"]
 
 FAULTS = (OSError, RuntimeError, ValueError, KeyError, SQLAlchemyError, optuna.exceptions.OptunaError)
-"""What Optuna raises of a file that is locked, gone, damaged, of another version or not a study."""
+"""What Optuna raises if a file is locked, missing, damaged, written by another version, or not a study."""
 
 
 def bring_up(folder: Path) -> None:
@@ -70,7 +70,7 @@ def _is_brought_up(file: Path, directions: Sequence[Goal], trials: Sequence[Froz
 
 
 def _key(trial: FrozenTrial) -> tuple[Any, ...]:
-    """Return what tells a trial from all others.
+    """Return what identifies a trial.
 
     One that is trained again ends at another time, and a further seed changes the value.
     """

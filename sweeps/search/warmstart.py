@@ -155,7 +155,7 @@ def _best_points(spec: SweepSpec, sweep: Sweep, ranked: Sequence[str]) -> Iterat
     """Yield different points of the space from the best trials of a sweep, :data:`MOST_POINTS` at most.
 
     A value outside of the space is not used, and a parameter without a value has its default or the nearest
-    value of the space. A trial of which the space has no value yields no point.
+    value of the space. A trial without any value in the space yields no point.
     """
     found = spec.first_points()
     n = min(MOST_POINTS, ceil(BEST_SHARE * len(ranked)))
@@ -187,7 +187,7 @@ def _best_first(sweep: Sweep) -> list[str]:
 
 
 def _is_valid(spec: SweepSpec, point: Mapping[str, Scalar]) -> bool:
-    """Return whether a config does not refuse a point as a whole."""
+    """Return whether a config accepts a point as a whole."""
     try:
         spec.trial_config(point, 0)
     except ValidationError:

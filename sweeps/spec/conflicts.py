@@ -194,7 +194,7 @@ def _seeds_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
 
 
 def _point_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
-    """Yield the points that name a parameter that the file does not, or that lie outside the search space.
+    """Yield the points that name a parameter which the file lacks, or that lie outside the search space.
 
     The empty point is the baseline, which the sweep tries even if it lies outside.
     """

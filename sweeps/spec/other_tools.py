@@ -62,9 +62,9 @@ _OWN_KEYS = {key for kind in DOMAINS.values() for key in kind.model_fields}
 
 
 def foreign_search(name: str, parameter: object, known: Hyperparameters) -> str | None:
-    """Return what to type for the content of the parameter ``name`` if it is a search of another tool.
+    """Return what to type for the parameter ``name`` if its content has the search syntax of another tool.
 
-    Return None if it is not, and for an unknown parameter.
+    Return None for any other content, and for an unknown parameter.
     """
     here = name_here(name, known)
     if here not in known:

@@ -61,7 +61,7 @@ SETTINGS = (
         {"loss": "relativistic", "penalty": "none", **_ADAM_OF_DCGAN},
     ),
     PublishedSetting(
-        "R1: Mescheder et al., 2018, arXiv:1801.04406, whose RMSProp is Adam without momentum",
+        "R1: Mescheder et al., 2018, arXiv:1801.04406; its RMSProp is Adam without momentum",
         {
             "loss": "bce",
             "penalty": "r1",

@@ -1,4 +1,4 @@
-"""Find the range to type here for a range of another tool."""
+"""Translate other tools' ranges into the range to type here."""
 
 from dataclasses import dataclass
 from math import isfinite

@@ -1,4 +1,4 @@
-"""Find this package's name of another tool's parameter, key or value."""
+"""Translate other tools' names of parameters, keys and values into the names here."""
 
 import re
 from collections.abc import Iterable
@@ -154,7 +154,7 @@ def key_here(key: str) -> str | None:
 
 
 def name_here(name: str, known: Hyperparameters) -> str:
-    """Return this package's name of another tool's parameter: ``lr`` for ``optimizer.lr``.
+    """Translate another tool's name of a parameter into the name here: ``lr`` for ``optimizer.lr``.
 
     >>> from gan_core import TrialConfig
     >>> known = Hyperparameters(TrialConfig)

@@ -94,10 +94,10 @@ def answers(port: int) -> bool:
 
 
 def _free_port(ports: Sequence[int]) -> int:
-    """Return the first free port of these; 0 stands for any.
+    """Return the first free port of these; 0 means any free port.
 
     Raises:
-        SweepError: None of them is free.
+        SweepError: No port is free.
     """
     for port in ports:
         with socket.socket() as probe:

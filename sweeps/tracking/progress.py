@@ -16,7 +16,7 @@ from sweeps.tracking.store import Store
 from sweeps.tracking.sync import Progress, sync
 
 NICENESS = 15
-"""That of Ray's workers: training does not wait for MLflow."""
+"""The niceness of Ray's workers, so that training does not wait for MLflow."""
 
 
 def in_background() -> None:

@@ -1,4 +1,4 @@
-"""Which errors of MLflow are final."""
+"""Find out which errors of MLflow are final."""
 
 import errno
 from collections.abc import Iterator

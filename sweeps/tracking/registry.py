@@ -21,7 +21,7 @@ def register(
 
     Args:
         folder: The sweep's folder.
-        store: The store that has its runs.
+        store: The store with the sweep's runs.
         trial_id: The trial.
         exported: The folder that is registered.
         model: The registered model's name; it is created if necessary.

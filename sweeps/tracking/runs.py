@@ -133,7 +133,7 @@ class Runs:
             token = page.token or ""
 
     def _take_in(self, run: "MlflowRun") -> None:
-        """Keep the fuller one of two runs that stand for the same: a request that was never answered."""
+        """Keep the fuller of two runs of the same trial or sweep, which an unanswered request may cause."""
         trial_id, found = run.data.tags.get("trial_id"), Run.of(run)
         known = self.sweep if trial_id is None else self.trials.get(trial_id)
         if known:
@@ -145,7 +145,7 @@ class Runs:
             self.trials[trial_id] = found
 
     def delete_doubles(self) -> None:
-        """Delete the emptier one of two runs that stand for the same."""
+        """Delete the emptier of two runs of the same trial or sweep."""
         while self._doubles:
             self.client.delete_run(self._doubles.pop().run_id)
 

@@ -160,7 +160,7 @@ class TrialUploads:
             run.images_sent = run.images_sent if run.has_image_gaps else report["sequence"]
 
     def _send_image(self, run: Run, trial_id: str, report: Mapping[str, Any]) -> bool:
-        """Send the grid of a report, and return whether MLflow took it; a grid that was deleted is none."""
+        """Send the grid of a report, and return whether MLflow took it; True if the grid was deleted."""
         grid = samples_file(self._folder, trial_id, report["step"])
         if not grid.exists():
             return True

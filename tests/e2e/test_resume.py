@@ -173,7 +173,7 @@ def test_a_second_process_cannot_run_the_same_sweep(workplace):
             ["resume", "whole", "--time-budget", "soon"],
             "--time-budget soon: time_budget is 'soon': expected seconds",
         ),
-        (["spec.yaml", "--name", "whole"], "type gan-sweep resume whole to go on with it"),
+        (["spec.yaml", "--name", "whole"], "type gan-sweep resume whole to continue it"),
     ],
 )
 def test_faulty_arguments_of_resume_are_refused(workplace, whole, arguments, message):

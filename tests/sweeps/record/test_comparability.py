@@ -36,7 +36,7 @@ def test_without_images_in_the_record_the_scores_of_real_images_tell_them_apart(
     of_before = {"extractor": "sha256:689815b19c84", "floors": {"fid": 0.3}}
     assert differences(of_before, THEN | {"floors": {"fid": 0.3001}}) == []
     (found,) = differences(of_before, THEN | {"floors": {"fid": 9.4}})
-    assert found == "the images are others: real images scored fid 0.3, they score 9.4"
+    assert found == "the images differ: real images scored fid 0.3, they score 9.4"
 
 
 OF_A_FOLDER = {"spec": {"dataset": "folder:/photos"}, "extractor": "sha256:689815b19c84"}
