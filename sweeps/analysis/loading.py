@@ -8,7 +8,7 @@ import pandas as pd
 from sweeps.analysis.sweep import Sweep
 from sweeps.errors import SweepError
 from sweeps.record.layout import sweep_names
-from sweeps.record.reading import read_ledger, standing
+from sweeps.record.reading import overall_status, read_ledger
 from sweeps.words import RESULTS, format_time
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _listed(name: str, results: Path) -> dict[str, Any]:
     best, confirmation = summary["best"], summary["confirmation"]
     return {
         "sweep": name,
-        "status": standing(sweep.facts),
+        "status": overall_status(sweep.facts),
         "trials": sum(summary["trials"].values()),
         "metric": sweep.metric,
         "score": best and best[sweep.metric],
@@ -62,7 +62,7 @@ def load(name: str | list[str] | tuple[str, ...], results: Path | str = RESULTS)
         SweepError: A record is damaged, another version wrote it, or the sweeps cannot be compared.
     """
     if isinstance(name, str):
-        return Sweep(read_ledger(name, Path(results)).as_it_stands())
+        return Sweep(read_ledger(name, Path(results)).interrupted_if_killed())
     from sweeps.analysis.several import Sweeps
 
     return Sweeps([load(each, results) for each in dict.fromkeys(name)])

@@ -16,7 +16,7 @@ from sweeps.analysis.summary import summary_of
 from sweeps.errors import SweepError, UnknownTrialError, warn_deprecated
 from sweeps.record.code import versions_in
 from sweeps.record.layout import samples_file
-from sweeps.record.reading import Record, read_ledger, read_reports, standing
+from sweeps.record.reading import Record, overall_status, read_ledger, read_reports
 from sweeps.record.status import FAILURES, Stage, Status
 from sweeps.words import counted
 
@@ -49,7 +49,7 @@ class Sweep:
         n_trials = counted(len(self._record.trials), "trial")
         best = self.summary()["best"]
         score = f", best {self.metric} {best[self.metric]:.4g} ({best['trial_id']})" if best else ""
-        return f"<Sweep {self.name!r}: {standing(self.facts)}, {n_trials}{score}>"
+        return f"<Sweep {self.name!r}: {overall_status(self.facts)}, {n_trials}{score}>"
 
     def refresh(self) -> "Sweep":
         """Read the record again, and return this sweep: its tables then have the trials and reports of now.
@@ -58,7 +58,7 @@ class Sweep:
             UnknownSweepError: The sweep's folder is missing.
             SweepError: The record is damaged, or another version wrote it.
         """
-        self._use(read_ledger(self.name, self.folder.parent).as_it_stands())
+        self._use(read_ledger(self.name, self.folder.parent).interrupted_if_killed())
         return self
 
     @property

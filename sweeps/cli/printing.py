@@ -18,7 +18,7 @@ from sweeps.analysis.verdict import (
 )
 from sweeps.cli.table import print_table
 from sweeps.record.layout import report_file
-from sweeps.record.reading import standing
+from sweeps.record.reading import overall_status
 from sweeps.record.status import Stage, Status
 from sweeps.record.uploads import stores_showing_running
 from sweeps.record.yardstick import accuracy_of
@@ -63,7 +63,7 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
     if elsewhere:
         yield "MLflow", elsewhere
     commands = [f"rank {sweep.name}", *([] if elsewhere else [f"ui {sweep.name}"])]
-    if standing(sweep.facts) is Status.INTERRUPTED:
+    if overall_status(sweep.facts) is Status.INTERRUPTED:
         commands.insert(0, f"resume {sweep.name}")
     for label, command in zip(["next", "", ""], commands, strict=False):
         yield label, f"gan-sweep {command}{where}"
@@ -134,7 +134,7 @@ def _without_further_seeds(sweep: Sweep) -> str | None:
     asked = (sweep.facts["spec"].get("early_terminate") or {}).get("seeds", 1)
     if (
         asked == 1
-        or standing(sweep.facts) is not Status.COMPLETED
+        or overall_status(sweep.facts) is not Status.COMPLETED
         or len(first_trainings(sweep.trials)) < len(sweep.trials)
     ):
         return None

@@ -46,9 +46,9 @@ class Record:
         """Return the trials of a stage."""
         return self.trials if stage is Stage.SEARCH else self.replicas
 
-    def as_it_stands(self) -> "Record":
+    def interrupted_if_killed(self) -> "Record":
         """Return the record, with the sweep and its running trials interrupted if its process was killed."""
-        if standing(self.facts) is not Status.RUNNING or is_run(self.folder):
+        if overall_status(self.facts) is not Status.RUNNING or is_run(self.folder):
             return self
         confirmation = self.facts.get("confirmation")
         facts = _interrupted(self.facts) | (
@@ -241,7 +241,7 @@ def spec_in_effect(facts: Mapping[str, Any]) -> dict[str, Any]:
     return spec
 
 
-def standing(facts: Mapping[str, Any]) -> Status:
+def overall_status(facts: Mapping[str, Any]) -> Status:
     """Return the status of a sweep and its confirmation together."""
     statuses = [facts["status"], facts.get("confirmation", {}).get("status", Status.COMPLETED)]
     return next((s for s in (Status.RUNNING, Status.INTERRUPTED) if s in statuses), Status.COMPLETED)

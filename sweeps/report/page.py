@@ -9,7 +9,7 @@ from sweeps.analysis.verdict import number, verdict
 from sweeps.errors import SweepError
 from sweeps.record.files import write_atomically
 from sweeps.record.layout import report_file
-from sweeps.record.reading import spec_in_effect, standing
+from sweeps.record.reading import overall_status, spec_in_effect
 from sweeps.record.status import Status
 from sweeps.record.yardstick import accuracy_of
 from sweeps.report.contact_sheet import contact_sheet
@@ -156,7 +156,7 @@ def _commands(sweep: Sweep) -> list[tuple[str, str]]:
             ),
             *_confirming(sweep, where),
         ]
-    if standing(sweep.facts) is Status.INTERRUPTED:
+    if overall_status(sweep.facts) is Status.INTERRUPTED:
         commands.append((f"gan-sweep resume {sweep.name}{where}", "continues the interrupted sweep"))
     return commands
 

@@ -6,7 +6,7 @@ from time import monotonic, sleep
 
 from sweeps.errors import SweepError
 from sweeps.record.locks import is_run, uploads_lock
-from sweeps.record.reading import read_facts, standing
+from sweeps.record.reading import overall_status, read_facts
 from sweeps.record.status import Status
 from sweeps.tracking.mirror import Mirror
 from sweeps.tracking.store import Store
@@ -42,7 +42,7 @@ def follow(folder: Path, store: Store, notify: Callable[[Progress], None]) -> di
             is_done = follower.attempt(Mirror.catch_up)
             follower.update_study()
             _wait_while_running(folder, POLL_S if is_done else RETRY_S)
-        if standing(read_facts(folder)) is Status.RUNNING:
+        if overall_status(read_facts(folder)) is Status.RUNNING:
             follower.attempt(Mirror.catch_up)
             raise SweepError(
                 f"the process that ran {folder.name} did not end the sweep; to end its runs in MLflow:"

@@ -10,7 +10,7 @@ from typing import Any
 
 from sweeps.record.follower import Follower
 from sweeps.record.judging import constraints_of
-from sweeps.record.reading import read_facts, standing
+from sweeps.record.reading import overall_status, read_facts
 from sweeps.record.status import Status
 from sweeps.tracking.missing import Missing
 from sweeps.tracking.runs import Runs, experiment_of
@@ -79,7 +79,7 @@ class Mirror:
         while self._changed():
             self.catch_up()
         facts = read_facts(self._folder)
-        self._sweep_uploads(facts).conclude(self._now(standing(facts)))
+        self._sweep_uploads(facts).conclude(self._now(overall_status(facts)))
 
     def _sweep_uploads(self, facts: Mapping[str, Any]) -> SweepUploads:
         return SweepUploads(self._folder, self._store.kept, facts, self._runs, self.missing)

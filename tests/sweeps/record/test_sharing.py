@@ -30,7 +30,7 @@ os.setgid({nobody})
 os.setuid({nobody})
 warnings.simplefilter("error")
 for folder in map(Path, sys.argv[1:]):
-    record = read_ledger("tiny", folder).as_it_stands()
+    record = read_ledger("tiny", folder).interrupted_if_killed()
     try:
         with running_lock(folder / "tiny"):
             locked = "locked"
