@@ -125,6 +125,7 @@ def evidence(file: Path, repetitions: int) -> dict[str, Any]:
         "metric": METRIC,
         "datasets": [*DIGITS],
         "extractor": extractor,
+        "steps": [int(rows["steps"].min()), int(rows["steps"].max())],
         "configurations": len(scores),
         "replicas": int(scores.notna().sum().sum()),
         "configurations_like_finalists": len(used),

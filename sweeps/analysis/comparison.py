@@ -250,7 +250,7 @@ class Race:
         return bool(self.n_seeds and (self.is_futile or self.is_in.sum() == 1))
 
 
-def race(scores: Scores, evidence: Evidence, looks: tuple[int, ...]) -> Race:
+def race(scores: Scores, evidence: Evidence, looks: tuple[int, ...], taken: tuple[int, ...] = ()) -> Race:
     """Reject configurations significantly worse than the winner, at one number of seeds after another.
 
     The race pauses at the first number of seeds that a remaining configuration has not been trained on. It
@@ -262,6 +262,7 @@ def race(scores: Scores, evidence: Evidence, looks: tuple[int, ...]) -> Race:
         scores: The scores of the configurations.
         evidence: What is known about the noise of seeds.
         looks: The numbers of seeds at which configurations are compared, ascending, from 2.
+        taken: Smaller numbers of seeds at which they were compared before, and none was rejected.
     """
     everything = np.arange(len(scores.values))
     merged = compare(scores.of(everything, 0), evidence)
@@ -271,7 +272,7 @@ def race(scores: Scores, evidence: Evidence, looks: tuple[int, ...]) -> Race:
         has_all = scores.values.shape[1] >= look and scores.ended[left, :look].all()
         if so_far.is_resolved or not has_all:
             break
-        now = compare(scores.of(everything, look), evidence, looks)
+        now = compare(scores.of(everything, look), evidence, (*taken, *looks))
         if now.winner is None:
             break
         merged = _merged(so_far.comparison, now, so_far.is_in)

@@ -24,6 +24,7 @@ from sweeps.analysis.comparison import (
     gain,
     race,
 )
+from sweeps.analysis.contest import Contest
 from sweeps.analysis.evidence import Evidence, Kind
 from sweeps.analysis.rows import kind_of_failure, seconds_of
 from sweeps.analysis.seed_noise import chance_below, posterior
@@ -104,10 +105,11 @@ class SeedScores:
     def means(self) -> pd.DataFrame:
         """Return a row per configuration.
 
-        ``mean``, ``low``, ``high``: the mean over seeds that neither diverged nor are outliers, with its 95 %
-        interval, by the model of :mod:`sweeps.analysis.seed_noise`; of fid the geometric mean. ``seeds``: the
-        seeds with a score. ``failed``: the failures in words. ``failure_rate``, ``failure_low``,
-        ``failure_high``: the share of seeds that diverged or are outliers, with its 95 % interval.
+        ``mean``, ``mean_low``, ``mean_high``: the mean over seeds that neither diverged nor are outliers,
+        with its 95 % interval, by the model of :mod:`sweeps.analysis.seed_noise`; of fid the geometric mean.
+        ``seeds``: the seeds with a score. ``failed``: the failures in words. ``failure_rate``,
+        ``failure_low``, ``failure_high``: the share of seeds that diverged or are outliers, with its 95 %
+        interval.
         """
         found = self.estimates
         ends = np.sort(
@@ -119,8 +121,8 @@ class SeedScores:
         return pd.DataFrame(
             {
                 "mean": self.scale.from_scale(found.mean),
-                "low": ends[0],
-                "high": ends[1],
+                "mean_low": ends[0],
+                "mean_high": ends[1],
                 "seeds": self.on_scale.n,
                 "failed": [self._failures(index) for index in range(len(self.names))],
                 "failure_rate": failed / np.where(tried > 0, tried, np.nan),
@@ -153,24 +155,25 @@ class ConfirmationResult:
 
     Args:
         scores: The scores of the finalists over seeds.
-        looks: The numbers of seeds after which finalists are compared, or were before seeds were added.
-        until_resolved: Whether finalists significantly worse than the winner got no further seeds.
-        is_finished: Whether all seeds have been trained.
+        contest: After which numbers of seeds the finalists are compared, and whether they can be judged.
         defaults: The finalist with the defaults, or None if the defaults are no finalist.
     """
 
     scores: SeedScores
-    looks: tuple[int, ...]
-    until_resolved: bool
-    is_finished: bool
+    contest: Contest
     defaults: str | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the finalists can be judged."""
+        return self.contest.is_finished
 
     @cached_property
     def _race(self) -> Race:
-        scores, evidence = self.scores.on_scale, self.scores.evidence
-        if self.until_resolved:
-            return race(scores, evidence, self.looks)
-        compared = compare(scores, evidence, self.looks)
+        scores, evidence, contest = self.scores.on_scale, self.scores.evidence, self.contest
+        if contest.until_resolved:
+            return race(scores, evidence, contest.looks, contest.taken)
+        compared = compare(scores, evidence, contest.all_looks)
         return Race(compared, ~compared.is_worse & scores.can_win, scores.values.shape[1])
 
     @property
@@ -208,7 +211,26 @@ class ConfirmationResult:
         if one is None or self.defaults is None or one == self.defaults:
             return None
         place, of_defaults = names.index(one), names.index(self.defaults)
-        return gain(self.scores.on_scale, place, of_defaults, self.scores.evidence, self.looks)
+        return gain(self.scores.on_scale, place, of_defaults, self.scores.evidence, self.contest.all_looks)
+
+    def gains(self) -> pd.DataFrame:
+        """Return the gain of each finalist over the defaults: a ratio for fid, else a difference.
+
+        Returns:
+            By trial: ``gain``; ``gain_low`` and ``gain_high``, its 95 % interval; and
+            ``probability_of_no_gain``. Empty where unknown; the defaults have no interval.
+        """
+        scale, names, means = self.scores.scale, self.scores.names, self.scores.estimates.mean
+        of_defaults = np.nan if self.defaults is None else means[names.index(self.defaults)]
+        rows = []
+        for name, mean in zip(names, means, strict=True):
+            found = self.gain(name)
+            known = (of_defaults - mean, np.nan, np.nan)
+            known = known if found is None else (found.mean, found.low, found.high)
+            shown = [np.exp(each) if scale.is_logarithmic else each for each in known]
+            rows.append([*shown, np.nan if found is None else found.no_gain])
+        columns = ["gain", "gain_low", "gain_high", "probability_of_no_gain"]
+        return pd.DataFrame(rows, columns=columns, index=pd.Index(names, name="trial_id"))
 
     def are_worse(self, values: Array) -> Flags:
         """Return which single scores, on the scale, show a configuration to be worse than the winner."""
@@ -246,10 +268,10 @@ class ConfirmationResult:
         ``trial_id`` (of the search), ``verdict`` (winner, or leads so far if the
         confirmation is not finished; tie; worse; infeasible if it breaks a constraint on
         average over its seeds; failed if it diverged on more than half of its seeds, or has no score),
-        ``mean``, ``low``, ``high``, ``seeds``, ``failed``, the difference from the winner with its interval,
-        ``vs_winner``, ``vs_low``, ``vs_high`` (a ratio for fid, a difference for other metrics; in 95 % of
-        sweeps the intervals of all differences hold at once), ``expected_loss`` (by how much the finalist is
-        worse than the best one on average, on the same scale), and the columns ``failure_...`` of
+        ``mean``, ``mean_low``, ``mean_high``, ``seeds``, ``failed``, the difference from the winner with its
+        interval, ``vs_winner``, ``vs_low``, ``vs_high`` (a ratio for fid, a difference for other metrics; in
+        95 % of sweeps the intervals of all differences hold at once), ``expected_loss`` (by how much the
+        finalist is worse than the best one on average, on the same scale), and the columns ``failure_...`` of
         :meth:`SeedScores.means`.
         """
         compared, scale = self.comparison, self.scores.scale
@@ -285,6 +307,12 @@ class ConfirmationResult:
 
     def conclusion(self) -> str:
         """Return a sentence: which finalist is best and how surely, or why the confirmation has no answer."""
+        found = self._conclusion()
+        if not self.contest.is_continued:
+            return found
+        return f"{found}; a further confirmation is not finished: gan-sweep resume continues it"
+
+    def _conclusion(self) -> str:
         if not self.is_finished:
             return "not finished: gan-sweep resume continues it"
         if self.winner is None and self.has_infeasible:
@@ -305,19 +333,20 @@ class ConfirmationResult:
             failed = ", or has failed less often" if FAILED in verdicts else ""
             return f"{self.winner} is significantly better than every other finalist{that}{failed} {seeds}"
         sentence = f"{self.winner} is not significantly better than {' and '.join(tied)} {seeds}"
-        if not self.until_resolved or (n < self.looks[-1] and not self._race.is_futile):
+        most = self.contest.looks[-1]
+        if not self.contest.until_resolved or (n < most and not self._race.is_futile):
             return f"{sentence}; --until-resolved trains more seeds of tied finalists"
         if self._race.is_futile:
-            return f"{sentence}, and more seeds up to {self.looks[-1]} would hardly separate them"
-        return f"{sentence}, and --max-seeds allows no more than {self.looks[-1]}"
+            return f"{sentence}, and more seeds up to {most} would hardly separate them"
+        return f"{sentence}, and --max-seeds allows no more than {most}"
 
     def _seeds(self) -> str:
         """Return the words for the number of seeds that the comparison rests on."""
-        if self.until_resolved:
-            return counted(self._race.n_seeds, "seed")
         n = self.scores.on_scale.n[self.scores.on_scale.can_win]
         words = counted(int(n.max()), "seed") if n.min() == n.max() else f"{n.min()} to {n.max()} seeds"
-        before = " and ".join(map(str, self.looks[:-1]))
+        if self.contest.until_resolved:
+            words = counted(self._race.n_seeds, "seed")
+        before = " and ".join(map(str, self.contest.taken))
         return f"{words}, also compared at {before}" if before else words
 
     def _without_memory(self) -> str:
@@ -354,8 +383,8 @@ class ConfirmationResult:
             return None
         other = max(tied, key=lambda index: compared.difference[index])
         most = MOST_MORE_SEEDS
-        if self.until_resolved:
-            most = min(most, self.looks[-1] - self._race.n_seeds)
+        if self.contest.until_resolved:
+            most = min(most, self.contest.looks[-1] - self._race.n_seeds)
         if most < 1:
             return None
         chances = {more: compared.chance(other, more) for more in range(1, most + 1)}

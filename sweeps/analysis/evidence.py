@@ -10,6 +10,7 @@ calibrates the limits by simulation. Three kinds of evidence exist:
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -106,16 +107,19 @@ class Evidence:
         deviation = pooled_deviation(values)
         return None if not deviation > 0 else self.base.in_units_of(deviation)
 
-    def distance_of_two_seeds(self, values: Array) -> float | None:
+    def distance_of_two_seeds(self, values: Array, steps: Iterable[int]) -> float | None:
         """Return the median distance of the scores of two seeds of one configuration, on the scale.
 
         Args:
             values: ``(K, S)``, the scores of the sweep's own confirmed configurations.
+            steps: The numbers of steps of the sweep's trials. Recorded replicas count only for trials that
+                are as long as replicas are.
 
         Returns:
             The distance by the recorded replicas or, elsewhere, by ``values``; None without two seeds.
         """
-        if self.kind is Kind.RECORDED:
+        least, most = read()["steps"]
+        if self.kind is Kind.RECORDED and all(least <= each <= most for each in steps):
             return float(read()["distance_of_two_seeds"])
         deviation = pooled_deviation(values) if values.size else nan
         return None if isnan(deviation) else MEDIAN_DISTANCE * deviation

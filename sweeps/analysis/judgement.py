@@ -56,13 +56,19 @@ def judge(frames: Frames, leaderboard: Leaderboard, trial_id: str) -> Judgement:
     if confirmed is None:
         on_one = "each configuration was trained on one seed only"
         return Judgement(None, "no configuration was trained on fresh seeds" if frames.has_seeds else on_one)
-    if not confirmed.is_finished:
+    if not confirmed.is_finished or _is_in_training(frames, confirmed, trial_id):
         return Judgement(None, "the confirmation is not finished")
     if not {trial_id, defaults} <= set(frames.replicas["of"]):
         return _as_the_best_of_many(frames, confirmed, trial_id)
     if not {trial_id, defaults} <= set(confirmed.scores.names):
         confirmed = leaderboard.confirmation(scale, [trial_id, defaults]) or confirmed
     return _by_fresh_seeds(confirmed, trial_id, defaults)
+
+
+def _is_in_training(frames: Frames, confirmed: ConfirmationResult, trial_id: str) -> bool:
+    """Return whether only a confirmation that has not ended trains a trial's configuration."""
+    contest, last = confirmed.contest, frames.record.facts["confirmation"]
+    return contest.is_continued and trial_id in last["finalists"] and trial_id not in contest.finalists
 
 
 def _not_significant(reason: str) -> Judgement:

@@ -1,6 +1,6 @@
 """Rank the trials of a sweep: by the search, by its confirmation, and by several metrics at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +9,8 @@ import pandas as pd
 
 from sweeps.analysis.comparison import Flags
 from sweeps.analysis.configurations import Standings
-from sweeps.analysis.confirmation import LEADING, TIE, WINNER, ConfirmationResult, SeedScores
+from sweeps.analysis.confirmation import LEADING, TIE, UNKNOWN, WINNER, ConfirmationResult, SeedScores
+from sweeps.analysis.contest import Contest, contest_of
 from sweeps.analysis.evidence import Evidence, Setting
 from sweeps.analysis.feasibility import feasible_column, infeasible_over_seeds
 from sweeps.analysis.frames import Frames
@@ -22,7 +23,7 @@ from sweeps.record.status import FAILURES, Status
 from sweeps.record.yardstick import floors_of
 from sweeps.spec.constraints import in_words
 
-_OVER_SEEDS = ["mean", "low", "high", "seeds"]
+_OVER_SEEDS = ["mean", "mean_low", "mean_high", "seeds"]
 _IN_SEARCH = ["of", "mean_in_search", "seeds_in_search"]
 """Columns that are shown if the search trained configurations on further seeds."""
 _BY_CONFIGURATION = {"on_scale": True, "configuration": True, "is_further": True}
@@ -78,7 +79,7 @@ class Leaderboard:
         return frame.reindex(columns=list(dict.fromkeys(columns)))
 
     def of_confirmation(self, by: str | None = None, where: str | None = None) -> pd.DataFrame:
-        """Return the finalists: the columns of :meth:`ConfirmationResult.frame` and of the search.
+        """Return the finalists: :meth:`ConfirmationResult.frame`, ``gains`` and columns of the search.
 
         Raises:
             SweepError: The sweep is not confirmed, the metric is unknown, or the condition is invalid.
@@ -91,51 +92,45 @@ class Leaderboard:
         search = self.of_search(by).set_index("trial_id")
         final_samples = self._frames.trials.set_index("trial_id")["final_samples"]
         search = search.assign(**self._floors(final_samples, scale.metric))
-        columns = [scale.metric, "floor", "floor_images", "is_baseline", *self._frames.searched]
-        search = search[columns]
+        gains = result.gains()
+        columns = [
+            scale.metric,
+            "floor",
+            "floor_images",
+            *gains.columns,
+            "is_baseline",
+            *self._frames.searched,
+        ]
+        search = search.drop(columns="gain").join(gains)[columns]
         frame = result.frame().join(search, on="trial_id")
         frame = frame.rename(columns={scale.metric: f"{scale.metric}_in_search"})
         frame.insert(0, "rank", ranks(frame["mean"]))
-        defaults = frame["mean"][frame["is_baseline"]]
-        gain = scale.gain(frame["mean"].to_numpy(), defaults.iloc[0] if len(defaults) else np.nan)
-        frame.insert(list(frame.columns).index("floor_images") + 1, "gain", gain)
         return frame if where is None else frame[matching(frame, where)]
 
     def confirmation(self, scale: Scale, among: Sequence[str] | None = None) -> ConfirmationResult | None:
-        """Return the result of the last confirmation, on a scale and among some configurations.
+        """Return the result of the confirmations, on a scale and among some configurations.
+
+        :func:`sweeps.analysis.contest.contest_of` chooses which finalists are compared.
 
         Returns:
             The comparison of the configurations ``among``, by default of all finalists; None without a
             confirmation.
         """
-        facts = self._record.facts.get("confirmation")
-        if facts is None:
+        contest = self.contest
+        if contest is None:
             return None
-        looks, until_resolved = self._looks(facts["settings"])
-        names = among or facts["finalists"]
+        names = among or contest.finalists
         baselines = [row["trial_id"] for row in self._record.trials if row["is_baseline"]]
         return ConfirmationResult(
             self._seed_scores(names, scale).without(self._infeasible_over_seeds(names)),
-            looks,
-            until_resolved,
-            facts["status"] == Status.COMPLETED,
+            contest,
             next((name for name in baselines if name in names), None),
         )
 
-    def _looks(self, settings: Mapping[str, Any]) -> tuple[tuple[int, ...], bool]:
-        """Return the numbers of seeds after which finalists are compared, and ``until_resolved``.
-
-        If seeds were added to an earlier confirmation, the finalists had been compared before: the limits of
-        the probabilities allow for all comparisons together.
-        """
-        from sweeps.spec.sections import Confirm
-
-        last, facts = Confirm.model_validate(settings), self._record.facts
-        if last.until_resolved:
-            return last.looks, True
-        asked = [facts["spec"].get("confirm"), *(each.get("settings") for each in facts.get("changes", []))]
-        looks = {look for each in filter(None, asked) for look in Confirm.model_validate(each).looks}
-        return (*sorted(look for look in looks if look < last.seeds), last.seeds), False
+    @cached_property
+    def contest(self) -> Contest | None:
+        """The comparison of finalists that is the sweep's result; None without a confirmation."""
+        return contest_of(self._record)
 
     def seed_scores(self, scale: Scale) -> SeedScores:
         """Return the scores over seeds of every configuration that any confirmation trained."""
@@ -148,7 +143,8 @@ class Leaderboard:
 
     def noise(self, scale: Scale) -> float | None:
         """Return the median distance between two seeds of one configuration; None if it is unknown."""
-        return self.evidence(scale).distance_of_two_seeds(self.seed_scores(scale).on_scale.values)
+        steps = {row["config"].get("steps", 0) for row in self._record.trials}
+        return self.evidence(scale).distance_of_two_seeds(self.seed_scores(scale).on_scale.values, steps)
 
     def _infeasible_over_seeds(self, names: Sequence[str]) -> Flags:
         """Return which configurations break a constraint on average over fresh seeds: they cannot win."""
@@ -160,10 +156,10 @@ class Leaderboard:
         return SeedScores.from_rows(self._record.replicas, names, scale, self.evidence(scale))
 
     def finalists(self, top: int) -> list[dict[str, Any]]:
-        """Return the record's rows of the best configurations, and of the defaults.
+        """Return the record's rows of the best configurations, the defaults not counted, and of the defaults.
 
         Configurations that differ in their seed alone count as one. Trials that break a constraint are
-        left out.
+        left out. The defaults come last.
 
         Raises:
             UnknownTrialError: No trial has ended with a score yet, or none of them meets the constraints.
@@ -172,17 +168,19 @@ class Leaderboard:
         ranked = self.of_search()
         has_score = ranked["rank"].notna() & ranked["status"].isin([Status.COMPLETED, Status.PRUNED])
         can_win = ~ranked["trial_id"].isin(self.infeasible)
+        defaults = [row for row in rows.values() if row["is_baseline"]]
         found: list[dict[str, Any]] = []
         for trial_id in ranked["trial_id"][has_score & can_win]:
-            if len(found) < top and not any(same_but_for_the_seed(rows[trial_id], row) for row in found):
+            known = any(same_but_for_the_seed(rows[trial_id], row) for row in (*found, *defaults))
+            if len(found) < top and not known:
                 found.append(rows[trial_id])
-        if not found:
+        if not (has_score & can_win).any():
             name = self._record.folder.name
             if has_score.any():
                 met = in_words(self._constraints)
                 raise UnknownTrialError(f"no trial of the sweep {name} meets its constraints, {met}")
             raise UnknownTrialError(f"no trial of the sweep {name} has ended with a score yet")
-        return found + [row for row in rows.values() if row["is_baseline"] and row not in found]
+        return found + defaults
 
     def pareto(self, metrics: Sequence[str]) -> pd.DataFrame:
         """Return the trials that no other trial dominates in some metrics.
@@ -303,7 +301,8 @@ class Leaderboard:
             return tie
         configuration = frame["of"].fillna(frame["trial_id"])
         verdicts = configuration.map(result.frame().set_index("trial_id")["verdict"])
-        tie = tie.mask(verdicts.notna(), verdicts.isin([WINNER, LEADING, TIE]).astype("boolean"))
+        is_known = verdicts.notna() & (verdicts != UNKNOWN)
+        tie = tie.mask(is_known, verdicts.isin([WINNER, LEADING, TIE]).astype("boolean"))
         singles = frame[frame["has_final"] & verdicts.isna() & frame[scale.metric].notna()]
         values = scale.to_scale(singles[scale.metric].to_numpy(dtype=float))
         tie.loc[singles.index[result.are_worse(values)]] = False

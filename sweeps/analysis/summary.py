@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
-from math import exp
 from typing import Any
 
 import pandas as pd
@@ -112,15 +111,13 @@ def _gain_summary(
     """
     if result.winner is None or result.defaults is None:
         return None
-    gain, judged = result.gain(), judge(frames, leaderboard, result.winner)
-    is_ratio = result.scores.scale.is_logarithmic
-    ends = (None, None, None) if gain is None else (gain.mean, gain.low, gain.high)
-    mean, low, high = (exp(each) if is_ratio and each is not None else each for each in ends)
+    (gain,) = json_records(result.gains().loc[[result.winner]])
+    judged = judge(frames, leaderboard, result.winner)
     return {
-        "mean": mean,
-        "low": low,
-        "high": high,
-        "probability_of_no_gain": gain and gain.no_gain,
+        "mean": gain["gain"],
+        "low": gain["gain_low"],
+        "high": gain["gain_high"],
+        "probability_of_no_gain": gain["probability_of_no_gain"],
         "is_significant": judged.is_significant,
         "reason": judged.reason,
     }

@@ -155,15 +155,15 @@ class Sweep:
         """Return the trials by a metric, best first.
 
         Trials with a final score come before those without: fid depends on the number of samples. Trials
-        without a score come last, without a rank. A trial that diverged or crashed has no score, whatever it
+        without a score come last, without a rank. A trial that diverged or failed has no score, whatever it
         reported before.
 
         Args:
             by: The metric; by default the sweep's primary metric.
             top: The number of rows; by default all.
             stage: ``search``, or ``confirm`` for the finalists over fresh seeds: the columns of
-                :meth:`sweeps.analysis.confirmation.ConfirmationResult.frame`, with the search's score beside
-                them.
+                :meth:`sweeps.analysis.confirmation.ConfirmationResult.frame`, the search's score, and
+                :meth:`sweeps.analysis.confirmation.ConfirmationResult.gains`.
             where: A condition that trials must fulfil (:func:`sweeps.analysis.where.matching`).
 
         Returns:
@@ -187,10 +187,10 @@ class Sweep:
             (:mod:`sweeps.analysis.configurations`). The trials of one configuration follow one another and
             have one rank; ``of`` is the first of them, and empty in its own row.
 
-            If the sweep is confirmed, ``mean``, ``low`` and ``high`` (the 95 % interval of the mean) and
-            ``seeds`` are those of the fresh seeds. ``tie`` says whether a trial is not significantly worse
-            than the best: by the confirmation, or for a trial that was not in it, by the pooled spread over
-            seeds.
+            If the sweep is confirmed, ``mean``, ``mean_low`` and ``mean_high`` (the 95 % interval of the
+            mean) and ``seeds`` are those of the fresh seeds. ``tie`` says whether a trial is not
+            significantly worse than the best: by the confirmation, or for a trial that was not in it, by the
+            pooled spread over seeds.
 
         Raises:
             SweepError: The metric or the stage is unknown, or the condition is invalid.
@@ -216,7 +216,7 @@ class Sweep:
         return self._leaderboard.pareto(metrics or self.metrics)
 
     def finalists(self, top: int) -> list[dict[str, Any]]:
-        """Return the record's rows of the best configurations, and of the defaults.
+        """Return the record's rows of the best configurations, the defaults not counted, and of the defaults.
 
         Configurations that differ in their seed alone count as one.
 
@@ -228,7 +228,10 @@ class Sweep:
     def confirmed(
         self, by: str | None = None, among: Sequence[str] | None = None
     ) -> "ConfirmationResult | None":
-        """Return the result of the last confirmation; None without a confirmation.
+        """Return the result of the confirmations; None without a confirmation.
+
+        It is the last confirmation. If that has not ended, an earlier one that has ended remains the result
+        (:func:`sweeps.analysis.contest.contest_of`).
 
         Args:
             by: The metric; by default the sweep's primary metric.
@@ -249,7 +252,8 @@ class Sweep:
         """Return how far the scores of two seeds of one configuration typically lie apart, on the scale.
 
         It is known from recorded replicas if they have the metric, the kind of dataset, the extractor and the
-        training loop of this sweep, otherwise from this sweep's own confirmation.
+        training loop of this sweep, and its trials train as many steps as shorter and longer replicas.
+        Otherwise it is known from this sweep's own confirmation.
 
         Returns:
             The median distance; of fid that of the logarithms. None if it is unknown.

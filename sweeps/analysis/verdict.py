@@ -168,17 +168,17 @@ def gain_sentence(sweep: Sweep, confirmed: "ConfirmationResult", trial_id: str) 
 def gain_words(confirmed: "ConfirmationResult", trial_id: str) -> str:
     """Return by how much a finalist is better than the defaults, with the interval of that gain."""
     rows = {row["trial_id"]: row for _, row in confirmed.frame().iterrows()}
-    defaults, scale, gain = rows[str(confirmed.defaults)], confirmed.scores.scale, confirmed.gain(trial_id)
+    defaults, scale = rows[str(confirmed.defaults)], confirmed.scores.scale
+    gain = confirmed.gains().loc[trial_id]
     words = difference(rows[trial_id]["mean"], defaults["mean"], scale)
-    if gain is not None:
-        ends = np.exp([gain.low, gain.high]) if scale.is_logarithmic else [gain.low, gain.high]
-        words += f" (95\u00a0%: {ends[0]:.3g} to {ends[1]:.3g})"
+    if not pd.isna(gain["gain_low"]):
+        words += f" (95\u00a0%: {gain['gain_low']:.3g} to {gain['gain_high']:.3g})"
     return f"{words} than the {_estimate(defaults)} of the defaults"
 
 
 def _estimate(row: pd.Series) -> Estimate:
     """Return the mean of a configuration over seeds."""
-    return Estimate(row["mean"], None if pd.isna(row["low"]) else (row["low"], row["high"]))
+    return Estimate(row["mean"], None if pd.isna(row["mean_low"]) else (row["mean_low"], row["mean_high"]))
 
 
 def _real(floor: float | None, fewer: int | None) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from sweeps.analysis.search_scores import first_trainings
+from sweeps.analysis.further_seeds import without_further_seeds
 from sweeps.analysis.sweep import Sweep
 from sweeps.analysis.verdict import (
     MEAN,
@@ -56,6 +56,9 @@ def _summary_lines(outcome: "Outcome", results: Path) -> Iterator[tuple[str, str
         yield "bounds", _bounds_line(summary["constraints"])
     if best:
         yield from _score_lines(sweep, summary)
+    if line := without_further_seeds(sweep):
+        yield "seeds", line
+    if best:
         yield "samples", str(sweep.samples_file(best["trial_id"]))
     if report_file(sweep.folder).exists():
         yield "report", str(report_file(sweep.folder))
@@ -86,8 +89,6 @@ def _score_lines(sweep: Sweep, summary: dict[str, Any]) -> Iterator[tuple[str, s
     key = _score_key(sweep, best, summary["baseline"])
     shown = _score_in_words(best, key if key == MEAN else metric, metric)
     yield "best", f"{shown}  {best['trial_id']}  {params}"
-    if line := _without_further_seeds(sweep):
-        yield "seeds", line
     if luck := by_one_seed(sweep):
         yield "seeds", luck
     if summary["baseline"]:
@@ -127,21 +128,6 @@ def _score_in_words(row: dict[str, Any], key: str, metric: str) -> str:
     """Return a score as text; for an estimated mean, also its number of seeds."""
     mean = f" (estimated mean, {counted(row['seeds_in_search'], 'seed')})" if key == MEAN else ""
     return f"{metric} {row[key]:.4g}{mean}"
-
-
-def _without_further_seeds(sweep: Sweep) -> str | None:
-    """Return why a finished search that asks for further seeds has trained none; None for any other."""
-    asked = (sweep.facts["spec"].get("early_terminate") or {}).get("seeds", 1)
-    if (
-        asked == 1
-        or overall_status(sweep.facts) is not Status.COMPLETED
-        or len(first_trainings(sweep.trials)) < len(sweep.trials)
-    ):
-        return None
-    return (
-        "no configuration was trained on a further seed: none had completed its first training when the last"
-        " quarter of the trials began"
-    )
 
 
 def print_confirmation(sweep: Sweep, frame: pd.DataFrame, columns: Sequence[str] | None = None) -> None:
@@ -236,7 +222,9 @@ def _luck(sweep: "Sweep | Sweeps", by: str | None) -> str:
 def _with_gains(frame: pd.DataFrame, scale: "Scale") -> pd.DataFrame:
     """Return a leaderboard with its gains as text: a ratio, 2x, or a difference, +0.2."""
     template = "{:.4g}x" if scale.is_logarithmic else "{:+.4g}"
-    return frame.assign(gain=frame["gain"].map(template.format, na_action="ignore"))
+    columns = frame.columns.intersection(["gain", "gain_low", "gain_high"])
+    texts = {name: frame[name].map(template.format, na_action="ignore") for name in columns}
+    return frame.assign(**texts)
 
 
 def print_sweeps(frame: pd.DataFrame, results: Path, columns: Sequence[str] | None) -> None:

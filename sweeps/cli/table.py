@@ -18,7 +18,8 @@ GAP = 2
 LONGEST_TEXT = 40
 """The most characters of a cell on a terminal; names are never cut."""
 
-_HEADINGS = {"trial_id": "trial", "vs_winner": "vs winner", "vs_low": "low", "vs_high": "high"}
+_HEADINGS = {"trial_id": "trial"}
+_GAINS = {"gain", "gain_low", "gain_high"}
 _NAMES = {"sweep", "trial_id", "best", "confirmed"}
 _HIDDEN = {"floor", "floor_images", "is_baseline"}
 _LEAST_IMPORTANT = ("samples", "step", "retries", "took_over", "flags")
@@ -28,15 +29,19 @@ _STATUS_WORDS = {str(status): status.words for status in Status}
 def select_columns(frame: pd.DataFrame, names: str | None) -> list[str] | None:
     """Return the columns that ``--columns`` names, in its order; None if the option is not given.
 
+    A column has the name of the data (``trial_id``) or the heading of a table (``trial``).
+
     Raises:
         SweepError: A name is not a column; the message lists the columns.
     """
     if names is None:
         return None
-    chosen = [name.strip() for name in names.split(",")]
-    for name in chosen:
-        if name not in frame.columns:
+    by_heading = {_HEADINGS.get(name, name): name for name in frame.columns}
+    chosen = []
+    for name in map(str.strip, names.split(",")):
+        if name not in frame.columns and name not in by_heading:
             raise SweepError(f"--columns {name}: no such column; {allowed_and_closest(name, frame.columns)}")
+        chosen.append(by_heading.get(name, name))
     return list(dict.fromkeys(chosen))
 
 
@@ -97,7 +102,7 @@ def _column(name: str, values: "pd.Series[Any]", is_baseline: Sequence[bool], lo
     cells = ["-" if missing else _cell(name, value, bold) for value, missing, bold in rows]
     if longest is not None and name not in _NAMES:
         cells = [cell if len(cell) <= longest else f"{cell[: longest - 1]}…" for cell in cells]
-    return _Column(name, _HEADINGS.get(name, name), cells, is_number(values) or name == "gain")
+    return _Column(name, _HEADINGS.get(name, name), cells, is_number(values) or name in _GAINS)
 
 
 def _cell(column: str, value: object, is_baseline: bool) -> str:

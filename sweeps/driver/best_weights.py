@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.analysis.configurations import Estimates, Standings
+from sweeps.analysis.contest import finalists_in
 from sweeps.analysis.evidence import Evidence, Setting
 from sweeps.analysis.statistics import Scale
 from sweeps.record.judging import judged_metrics
@@ -32,8 +33,8 @@ class BestWeights:
     def __init__(self, folder: Path, spec: SweepSpec, past: Past) -> None:
         self._folder, self._spec = folder, spec
         self._keep = max(spec.keep, spec.confirm.top) if spec.keep and spec.confirm else spec.keep
-        confirmation = read_ledger(folder.name, folder.parent).facts.get("confirmation")
-        self._exempt: set[str] = set(confirmation["finalists"]) if confirmation and self._keep else set()
+        facts = read_ledger(folder.name, folder.parent).facts
+        self._exempt: set[str] = finalists_in(facts) if self._keep else set()
         self._metric = spec.metric[0].name
         self._standings = Standings(Scale(self._metric, less_is_better=spec.metric[0].goal == "minimize"))
         self._infeasible: set[str] = set()

@@ -22,6 +22,7 @@ from sweeps.driver.site import prepared_site, running_ray, storage_again
 from sweeps.errors import Fault, SpecError, SweepError
 from sweeps.record.comparability import IMAGES, check_comparable, check_split
 from sweeps.record.layout import check_results, create_sweep_folder
+from sweeps.record.ledger import Ledger
 from sweeps.record.locks import running_lock
 from sweeps.record.past import Past
 from sweeps.record.reading import Record, check_unchanged, read_ledger, spec_in_effect
@@ -177,7 +178,8 @@ def resume_sweep(name: str, request: Request, changes: Sequence[Override] = ()) 
 def confirm_sweep(name: str, options: Mapping[str, Any], request: Request) -> Outcome:
     """Train the best configurations of a sweep, and the defaults, again on fresh seeds.
 
-    What an earlier confirmation has trained is not trained again.
+    What an earlier confirmation has trained is not trained again. If nothing is left to train, Ray does not
+    start.
 
     Args:
         name: The sweep.
@@ -192,14 +194,36 @@ def confirm_sweep(name: str, options: Mapping[str, Any], request: Request) -> Ou
         SweepInterrupted: A signal came before anything was trained.
     """
     from sweeps.analysis.sweep import Sweep
+    from sweeps.search.trainings import Trainings
 
     record = read_ledger(name, request.results)
     content = spec_in_effect(record.facts) | {"time_budget": None}
     settings = confirm_settings(content.get("confirm"), options)
     spec = _valid_spec(name, content)
-    Sweep(record).finalists(settings.top)
+    finalists = [row["trial_id"] for row in Sweep(record).finalists(settings.top)]
     change = {"command": "confirm", "settings": settings.model_dump()}
+    trainings = Trainings(spec, settings, finalists, record.facts)
+    trainings.replay(record.replicas)
+    if next(trainings.needed(), None) is None:
+        return _confirm_without_training(record, settings, finalists, change)
     return _continue(record, spec, settings, None, request, change)
+
+
+def _confirm_without_training(
+    record: Record, settings: Confirm, finalists: list[str], change: Mapping[str, Any]
+) -> Outcome:
+    """Record a confirmation with all its trainings from earlier ones, unless it is a part of the last one."""
+    from sweeps.analysis.contest import begun, has_result_of
+    from sweeps.report.page import try_to_write_report
+
+    folder, failure = record.folder, None
+    if not has_result_of(record.facts, settings, finalists):
+        with disk_full_as_error(folder), running_lock(folder):
+            check_unchanged(record)
+            facts = begun(record.facts, settings, finalists)
+            Ledger(folder, record.facts["spec"], facts, change).close(Status.COMPLETED)
+            failure = try_to_write_report(folder)
+    return Outcome(_load(folder), None, out_of_time=False, confirms=True, report_failure=failure)
 
 
 def _continue(

@@ -14,7 +14,7 @@ import ray
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from sweeps.analysis.loading import load
+from sweeps.analysis.contest import begun
 from sweeps.analysis.sweep import Sweep
 from sweeps.cluster import nodes
 from sweeps.cluster.remote import on_each_node
@@ -173,10 +173,9 @@ class Session:
         names = [row["trial_id"] for row in finalists]
         past = Past.read(record, Stage.CONFIRM)
         ours = asked_for(past, settings, names)
-        facts = {"settings": settings.model_dump(), "finalists": names}
+        facts = begun(record.facts, settings, names)
         ledger = Ledger(self._folder, self._content, facts, self._change)
-        extractor = record.facts.get("extractor")
-        searcher = Confirmation(self._spec, settings, self._folder, finalists, past, extractor)
+        searcher = Confirmation(self._spec, settings, self._folder, finalists, past, record.facts)
         stage = _Stage(
             searcher=searcher,
             scheduler=FIFOScheduler(),
@@ -225,8 +224,10 @@ class Session:
             self._track()
             ledger.close(status)
             stage.searcher.close()
+            from sweeps.report.page import try_to_write_report
+
             display.say("Writing the report")
-            self.report_failure = _write_report(folder)
+            self.report_failure = try_to_write_report(folder)
         return status
 
     def _tune(self, stage: _Stage, recorder: Recorder) -> None:
@@ -319,17 +320,6 @@ class _StopChecks(tune.Callback):
 
     def on_trial_result(self, **_info: object) -> None:
         self._on_report()
-
-
-def _write_report(folder: Path) -> Exception | None:
-    """Write the report page, and return the exception that prevented it, or None: the sweep is safe."""
-    from sweeps.report.page import write_report
-
-    try:
-        write_report(load(folder.name, folder.parent))
-    except Exception as error:  # noqa: BLE001 - shown when the sweep ends
-        return error
-    return None
 
 
 def _rule(spec: SweepSpec) -> str:

@@ -175,7 +175,9 @@ def _of_seeds(sweep: Sweep, confirmed: dict[str, Any] | None) -> str:
     failed = f"; {confirmed['failed']}" if confirmed["failed"] else ""
     seeds = ", ".join(map(str, confirmed["training_seeds"]))
     between = (
-        "" if confirmed["low"] is None else f" (95 %: {confirmed['low']:.4g} to {confirmed['high']:.4g})"
+        ""
+        if confirmed["mean_low"] is None
+        else f" (95 %: {confirmed['mean_low']:.4g} to {confirmed['mean_high']:.4g})"
     )
     mean = "-" if confirmed["mean"] is None else f"{confirmed['mean']:.4g}"
     return (

@@ -157,7 +157,7 @@ def _confirmed(sweep: Sweep, trial_id: str) -> dict[str, Any] | None:
     if row is None:
         return None
     seeds = [int(seed) for seed in sweep.replicas["seed"][sweep.replicas["of"] == trial_id]]
-    kept = ("verdict", "mean", "low", "high", "seeds", "failed", "gain")
+    kept = ("verdict", "mean", "mean_low", "mean_high", "seeds", "failed", "gain")
     return {name: row[name] for name in kept} | {"training_seeds": seeds}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sweeps.analysis.loading import load
 from sweeps.analysis.sweep import Sweep
 from sweeps.analysis.verdict import number, verdict
 from sweeps.errors import SweepError
@@ -38,6 +39,15 @@ def write_report(sweep: Sweep, file: Path | None = None) -> Path:
     except OSError as error:
         raise SweepError(f"{target} cannot be written: {error.strerror}; type another: --out FILE") from None
     return target
+
+
+def try_to_write_report(folder: Path) -> Exception | None:
+    """Write the report page of an ended sweep, and return the exception that prevented it, or None."""
+    try:
+        write_report(load(folder.name, folder.parent))
+    except Exception as error:  # noqa: BLE001 - the sweep is safe; shown when the command ends
+        return error
+    return None
 
 
 def render(sweep: Sweep) -> str:

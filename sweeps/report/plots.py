@@ -240,7 +240,7 @@ def confirmation(replicas: pd.DataFrame, ranked: pd.DataFrame, metric: str = "fi
     trained = replicas[replicas["of"].isin(places)]
     trained = trained.assign(place=trained["of"].map(places)).sort_values(["seed", "place"])
     scored = trained[trained["status"] == Status.COMPLETED]
-    shown = pd.concat([scored[metric], ranked["low"], ranked["high"]]).astype(float)
+    shown = pd.concat([scored[metric], ranked["mean_low"], ranked["mean_high"]]).astype(float)
     floor = ranked["floor"].iloc[0] if len(ranked) else np.nan
     shows_floor = floor_fits(floor, shown)
     if shows_floor:

@@ -74,12 +74,16 @@ def _finalist(row: dict[Any, Any], scale: "Scale") -> dict[str, str]:
         "trial": f"{row['trial_id']} (defaults)" if row["is_baseline"] else row["trial_id"],
         "verdict": row["verdict"],
         "mean": _score(row["mean"]),
-        "interval": "" if pd.isna(row["low"]) else f"{number(row['low'])} to {number(row['high'])}",
+        "interval": _between(row["mean_low"], row["mean_high"]),
         "seeds": str(row["seeds"]),
         "failed": row["failed"],
         "difference": "" if row["verdict"] in {WINNER, LEADING} or pd.isna(row["vs_winner"]) else difference,
         "searched": _score(row[f"{scale.metric}_in_search"]),
     }
+
+
+def _between(low: float, high: float) -> str:
+    return "" if pd.isna(low) else f"{number(low)} to {number(high)}"
 
 
 def _score(value: float) -> str:
@@ -109,7 +113,7 @@ def trial_table(sweep: Sweep) -> Table:
     )
     frame["status"] = frame["status"].map(lambda status: Status(status).words)
     frame = frame.drop(
-        columns=["is_baseline", "floor", "floor_images", "low", "high", "seeds"], errors="ignore"
+        columns=["is_baseline", "floor", "floor_images", "mean_low", "mean_high", "seeds"], errors="ignore"
     )
     frame = frame.rename(columns={"trial_id": "trial", "mean": "mean over fresh seeds"})
     rows = [

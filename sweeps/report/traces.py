@@ -82,8 +82,8 @@ def add_means(figure: go.Figure, ranked: pd.DataFrame, metric: str) -> None:
         name="mean, 95\u00a0% interval",
         marker={"color": GREEN, "size": 10, "symbol": "diamond"},
         error_x={
-            "array": ranked["high"].to_numpy(dtype=float) - means,
-            "arrayminus": means - ranked["low"].to_numpy(dtype=float),
+            "array": ranked["mean_high"].to_numpy(dtype=float) - means,
+            "arrayminus": means - ranked["mean_low"].to_numpy(dtype=float),
             "color": GREEN,
             "thickness": 2,
             "width": 5,

@@ -4,18 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ray.tune.search.searcher import Searcher
 
-from sweeps.analysis.comparison import Scores, race
-from sweeps.analysis.evidence import Evidence, Setting
-from sweeps.analysis.feasibility import infeasible_over_seeds
-from sweeps.analysis.statistics import Scale
-from sweeps.record.judging import judged_metrics
+from sweeps.analysis.contest import replica_id
 from sweeps.record.past import Past
 from sweeps.record.status import Stage, Status
 from sweeps.record.trial import Trial
 from sweeps.search.suggestion import metrics_of, status_of, suggestion
+from sweeps.search.trainings import Trainings
 from sweeps.spec.model import SweepSpec
 from sweeps.spec.sections import Confirm
 
@@ -23,8 +19,7 @@ from sweeps.spec.sections import Confirm
 class Confirmation(Searcher):
     """Suggests the finalists' trainings to Ray Tune: all finalists on the same seeds, seed by seed.
 
-    With ``until_resolved``, finalists that are not yet significantly worse than the best are trained on
-    further seeds (:func:`sweeps.analysis.comparison.race`).
+    :class:`sweeps.search.trainings.Trainings` chooses them.
 
     Args:
         spec: The sweep.
@@ -32,8 +27,7 @@ class Confirmation(Searcher):
         folder: The sweep's folder.
         finalists: Rows of the record: the trials of the search with the configurations to train.
         past: The trainings of an earlier confirmation, of these and other configurations.
-        extractor: The SHA-256 of the extractor, if it is known. The evidence on the noise of seeds depends
-            on it.
+        facts: The record's facts of the sweep.
     """
 
     def __init__(
@@ -43,30 +37,23 @@ class Confirmation(Searcher):
         folder: Path,
         finalists: Sequence[dict[str, Any]],
         past: Past,
-        extractor: str | None = None,
+        facts: Mapping[str, Any],
     ) -> None:
         super().__init__()
         self._spec = spec
-        self._looks = settings.looks
-        self._until_resolved = settings.until_resolved
         self._folder = folder
         self._finalists = {row["trial_id"]: row for row in finalists}
         self._past = past
         self._unfinished = {trial.trial_id: trial for trial in past.unfinished}
-        metric = spec.metric[0]
-        self._scale = Scale(metric.name, less_is_better=metric.goal == "minimize")
-        self._evidence = Evidence.on(self._scale, Setting(spec.dataset, extractor, spec.train))
+        self._trainings = Trainings(spec, settings, list(self._finalists), facts)
+        self._trainings.replay(past.rows)
         self._number = past.n_suggested
         self._running: dict[str, Trial] = {}
-        ended = [row for row in past.rows if row["trial_id"] not in self._unfinished]
-        self._scores = {row["trial_id"]: row["final"] and row["final"][metric.name] for row in ended}
-        self._diverged = {row["trial_id"] for row in ended if row["status"] == Status.DIVERGED}
-        self._judged = {row["trial_id"]: judged_metrics(row) for row in ended if row["final"]}
 
     @property
     def most_trials(self) -> int:
         """The largest possible number of trainings, including those of an earlier confirmation."""
-        return len(self._finalists) * self._looks[-1]
+        return self._trainings.most
 
     @property
     def exhausted(self) -> bool:
@@ -96,13 +83,12 @@ class Confirmation(Searcher):
         if error:
             return
         trial = self._running.pop(trial_id)
-        is_scored = result and status_of(result) is Status.COMPLETED
-        score = result[f"final/{self._spec.metric[0].name}"] if result and is_scored else None
-        self._scores[trial.trial_id] = score
-        if result and is_scored:
-            self._judged[trial.trial_id] = metrics_of(result)
-        if result and status_of(result) is Status.DIVERGED:
-            self._diverged.add(trial.trial_id)
+        status = status_of(result) if result else None
+        if result and status is Status.COMPLETED:
+            score = result[f"final/{self._spec.metric[0].name}"]
+            self._trainings.end(trial.trial_id, score, metrics_of(result))
+        else:
+            self._trainings.end(trial.trial_id, has_diverged=status is Status.DIVERGED)
 
     def retry(self, trial_id: str, past: Past) -> None:
         """Suggest a failed training again; it resumes from the last report in ``past``."""
@@ -112,7 +98,7 @@ class Confirmation(Searcher):
 
     def give_up(self, trial_id: str) -> None:
         """Record that a training has failed for good."""
-        self._scores[self._running.pop(trial_id).trial_id] = None
+        self._trainings.end(self._running.pop(trial_id).trial_id)
 
     def save(self, checkpoint_path: str) -> None:
         """Save nothing: a sweep resumes from its record."""
@@ -122,34 +108,8 @@ class Confirmation(Searcher):
 
     def _open(self) -> Iterator[Trial]:
         """Yield the trainings that are wanted so far and have not ended."""
-        n_seeds, of_these = self._wanted()
-        for place in range(n_seeds):
-            for of in of_these:
-                trial_id = replica_id(of, place)
-                if trial_id not in self._scores:
-                    yield self._unfinished.get(trial_id) or self._new(of, place)
-
-    def _wanted(self) -> tuple[int, list[str]]:
-        """Return how many seeds are wanted so far, and for which finalists."""
-        names = list(self._finalists)
-        if not self._until_resolved:
-            return self._looks[0], names
-        so_far = race(self._so_far(names), self._evidence, self._looks)
-        if so_far.is_resolved:
-            return so_far.n_seeds, []
-        later = [look for look in self._looks if look > so_far.n_seeds]
-        left = [name for name, is_in in zip(names, so_far.is_in, strict=True) if is_in]
-        return (later[0] if later else so_far.n_seeds), left
-
-    def _so_far(self, names: Sequence[str]) -> Scores:
-        """Return the scores of the finalists on the scale."""
-        replicas = [[replica_id(of, place) for place in range(self._looks[-1])] for of in names]
-        scores = np.array([[self._scores.get(each) for each in row] for row in replicas], dtype=float)
-        ended = np.array([[each in self._scores for each in row] for row in replicas])
-        diverged = np.array([[each in self._diverged for each in row] for row in replicas])
-        judged = [[self._judged[each] for each in row if each in self._judged] for row in replicas]
-        barred = infeasible_over_seeds(self._spec.parsed_constraints, judged)
-        return Scores(self._scale.to_scale(scores), diverged, ended, barred)
+        for of, place in self._trainings.needed():
+            yield self._unfinished.get(replica_id(of, place)) or self._new(of, place)
 
     def _new(self, of: str, place: int) -> Trial:
         found = self._finalists[of]
@@ -173,12 +133,3 @@ def asked_for(past: Past, settings: Confirm, finalists: Sequence[str]) -> Past:
     """
     names = {replica_id(of, place) for of in finalists for place in range(settings.looks[-1])}
     return Past([row for row in past.rows if row["trial_id"] in names], past.reports)
-
-
-def replica_id(of: str, place: int) -> str:
-    """Return the name of a confirmation's training.
-
-    >>> replica_id("lsgan-0007", 0)
-    'lsgan-0007-seed1'
-    """
-    return f"{of}-seed{place + 1}"

@@ -161,7 +161,8 @@ class Confirm(StrictModel):
         3,
         ge=1,
         le=100,
-        description="Number of finalists: the best configurations, besides the defaults.",
+        description="The number of best configurations to train again. The defaults are trained, too, and not"
+        " counted among them.",
     )
     seeds: int = Field(
         3, ge=2, le=1000, description="Fresh seeds of every finalist; all finalists have the same seeds."

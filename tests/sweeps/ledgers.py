@@ -9,6 +9,7 @@ from PIL import Image
 import gan_core
 import sweeps
 from gan_core.architectures import architectures
+from sweeps.analysis.contest import begun
 from sweeps.record.layout import create_sweep_folder, samples_file, weights_file
 from sweeps.record.ledger import Ledger
 from sweeps.record.locks import running_lock
@@ -108,13 +109,16 @@ def scores_of(number, index):
 
 
 def write_confirmation(folder, scores, status=Status.COMPLETED, **settings):
-    """Write a confirmation and return the sweep.
+    """Write a confirmation, also after an earlier one, and return the sweep.
 
     ``scores`` has, by trial and seed, a score, a failure, or a failure and its reason.
     """
-    seeds = max(map(len, scores.values()))
-    facts = {"settings": Confirm(**{"seeds": seeds} | settings).model_dump(), "finalists": list(scores)}
-    ledger, number = Ledger(folder, read_ledger(folder.name, folder.parent).facts["spec"], facts), 0
+    seeds = max(2, *map(len, scores.values()))
+    record = read_ledger(folder.name, folder.parent)
+    asked = Confirm(**{"seeds": seeds} | settings)
+    change = {"command": "confirm", "settings": asked.model_dump()}
+    ledger = Ledger(folder, record.facts["spec"], begun(record.facts, asked, list(scores)), change)
+    number = len(record.replicas)
     for place in range(seeds):
         for of in scores:
             if place >= len(scores[of]):
@@ -143,7 +147,7 @@ def write_generator(folder, trial_id, **params):
 CONFIG = {"steps": 10, "eval_samples": 200, "final_samples": 1000, "loss": "bce"}
 
 
-def write_search(results, *fids, name="tiny", spec=None, facts=None, further=()):
+def write_search(results, *fids, name="tiny", spec=None, facts=None, further=(), steps=10):
     """Write a sweep with a completed trial for each fid; the first trial is the baseline.
 
     ``further`` has the number of a trial and a fid, or None if it diverged, of each further seed.
@@ -154,7 +158,8 @@ def write_search(results, *fids, name="tiny", spec=None, facts=None, further=())
     for number, fid in enumerate(fids):
         params = {"lr": 0.1 * (number + 1)}
         trial_id = f"{name}-{number:04d}"
-        ledger.start(Trial(trial_id, number, params, CONFIG | params | {"seed": number}, number == 0))
+        config = CONFIG | params | {"seed": number, "steps": steps}
+        ledger.start(Trial(trial_id, number, params, config, number == 0))
         ledger.report(trial_id, 10, {"fid": fid, "kid": fid / 10}, fid)
         ledger.end(trial_id, Status.COMPLETED, final={"fid": fid + 1, "kid": fid / 10})
     for number, (of, fid) in enumerate(further, len(fids)):

@@ -37,7 +37,7 @@ def test_replicas_are_evidence_for_their_own_metric_images_extractor_and_loop(ot
     elsewhere = Evidence.on(FID, replace(DIGITS, **other))
     assert elsewhere.kind is Kind.ELSEWHERE
     assert elsewhere.base.omega > RECORDED.base.omega
-    assert elsewhere.distance_of_two_seeds(np.empty((0, 0))) is None
+    assert elsewhere.distance_of_two_seeds(np.empty((0, 0)), {160}) is None
     assert Evidence.on(KID, DIGITS).kind is Kind.OWN
 
 

@@ -8,10 +8,13 @@ import pytest
 import sweeps
 from sweeps.analysis.configurations import Standings
 from sweeps.analysis.evidence import Evidence, Setting, read
+from sweeps.analysis.further_seeds import without_further_seeds
 from sweeps.analysis.statistics import Scale
 from sweeps.analysis.verdict import verdict
 from sweeps.cli.printing import print_leaderboard, print_summary
-from tests.sweeps.ledgers import write_confirmation, write_search
+from sweeps.record.ledger import Ledger
+from sweeps.record.status import Status
+from tests.sweeps.ledgers import write_confirmation, write_search, write_sweep
 
 FIDS = (400.0, 90.0, 105.0, 300.0, 350.0)
 FURTHER = ((1, 190.0), (2, 108.0), (2, 104.0), (1, 200.0), (3, None))
@@ -84,10 +87,35 @@ def test_the_printed_summary_compares_estimated_means_and_calls_them_so(tmp_path
     assert re.search(r"^defaults +fid [\d.]+ \(estimated mean, 2 seeds\)", printed, re.MULTILINE)
 
 
-def test_a_search_that_could_train_no_further_seed_says_so(tmp_path, capsys):
-    write_search(tmp_path, *FIDS, spec={"early_terminate": {"seeds": 3}})
+SPACE = {"parameters": {"lr": {"min": 0.01, "max": 0.09}}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ({"trials": 5}, "no trial had been trained to its last step when the last trial began"),
+        ({"trials": 3}, "a quarter of 3 trials is less than one"),
+        ({"trials": 5, "constraints": ["kid <= 1"]}, "no trial that was trained to its last step meets"),
+        (
+            SPACE | {"trials": 5, "points": [{"lr": 0.01 * number} for number in range(1, 5)]},
+            "the points to try first leave no trial for it",
+        ),
+    ],
+)
+def test_a_search_that_could_train_no_further_seed_says_why(tmp_path, capsys, spec, reason):
+    write_search(tmp_path, *FIDS, spec=spec | {"early_terminate": {"seeds": 3}})
     print_summary(SimpleNamespace(sweep=sweeps.load("tiny", tmp_path)), tmp_path)
-    assert "no configuration was trained on a further seed" in capsys.readouterr().out
+    assert f"no configuration was trained on a further seed: {reason}" in capsys.readouterr().out
+
+
+def test_a_search_without_a_whole_training_says_so(tmp_path):
+    folder = write_sweep(tmp_path, statuses=[Status.PRUNED, Status.DIVERGED])
+    ledger = Ledger(folder, {})
+    ledger.describe({"spec": sweeps.load("tiny", tmp_path).facts["spec"] | {"early_terminate": {"seeds": 2}}})
+    ledger.close(Status.COMPLETED)
+    assert without_further_seeds(sweeps.load("tiny", tmp_path)) == (
+        "no configuration was trained on a further seed: no trial was trained to its last step"
+    )
 
 
 def test_finalists_are_the_best_by_means_each_once(sweep):

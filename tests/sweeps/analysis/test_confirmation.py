@@ -25,8 +25,8 @@ def test_the_finalists_have_means_differences_verdicts_and_the_score_of_the_sear
     assert frame.index.tolist() == ["tiny-0002", "tiny-0001", "tiny-0000"]
     assert frame["verdict"].tolist() == ["winner", "tie", "worse"]
     assert frame["mean"]["tiny-0001"] == pytest.approx(np.prod(scores["tiny-0001"]) ** 0.25, rel=0.01)
-    assert (frame["low"] < frame["mean"]).all()
-    assert (frame["mean"] < frame["high"]).all()
+    assert (frame["mean_low"] < frame["mean"]).all()
+    assert (frame["mean"] < frame["mean_high"]).all()
     assert frame["vs_winner"]["tiny-0000"] == pytest.approx(
         frame["mean"]["tiny-0000"] / frame["mean"].iloc[0]
     )
@@ -80,6 +80,23 @@ def test_the_six_scores_that_three_seeds_gave_show_a_gain(tmp_path):
     assert gain["mean"] == pytest.approx(3.46, rel=0.01)
     assert 1.9 < gain["low"] < 2.3 < 5 < gain["high"] < 6.2
     assert gain["probability_of_no_gain"] < 0.001
+
+
+def test_each_format_has_the_gain_over_the_defaults_with_its_interval_and_probability(tmp_path):
+    folder = write_search(tmp_path, 400.0, 100.0, 110.0)
+    scores = {"tiny-0001": [100.0, 101.0], "tiny-0002": [200.0, 210.0], "tiny-0000": [400.0, 410.0]}
+    sweep = write_confirmation(folder, scores)
+    frame = sweep.rank(stage="confirm").set_index("trial_id")
+    gain, row = sweep.summary()["confirmation"]["gain"], frame.loc["tiny-0001"]
+    assert [row[name] for name in ("gain", "gain_low", "gain_high", "probability_of_no_gain")] == [
+        gain[name] for name in ("mean", "low", "high", "probability_of_no_gain")
+    ]
+    assert row["gain_low"] < row["gain"] < row["gain_high"]
+    assert frame["gain"]["tiny-0000"] == 1
+    assert frame[["gain_low", "probability_of_no_gain"]].loc["tiny-0000"].isna().all()
+    kid = sweep.rank(by="kid", stage="confirm").set_index("trial_id")
+    assert kid["gain"]["tiny-0001"] == pytest.approx(-304.5, abs=0.1)
+    assert kid["gain_low"]["tiny-0001"] < kid["gain"]["tiny-0001"] < kid["gain_high"]["tiny-0001"]
 
 
 def test_an_outlier_among_seeds_is_named_and_hardly_moves_the_mean(tmp_path):
@@ -215,6 +232,14 @@ def test_the_finalists_are_the_best_configurations_and_the_defaults(tmp_path):
     assert len(sweep.finalists(10)) == 4
 
 
+def test_the_defaults_are_a_finalist_beside_the_best_also_if_the_search_ranks_them_first(tmp_path):
+    write_search(tmp_path, 90.0, 100.0, 110.0, 104.0)
+    sweep = sweeps.load("tiny", tmp_path)
+    assert [row["trial_id"] for row in sweep.finalists(2)] == ["tiny-0001", "tiny-0003", "tiny-0000"]
+    write_search(tmp_path / "alone", 90.0)
+    assert [row["trial_id"] for row in sweeps.load("tiny", tmp_path / "alone").finalists(2)] == ["tiny-0000"]
+
+
 def test_a_sweep_without_a_confirmation_has_no_finalists_to_rank(tmp_path):
     write_search(tmp_path, 400.0)
     with pytest.raises(SweepError, match="type gan-sweep confirm tiny"):
@@ -228,7 +253,7 @@ def test_another_metric_has_its_own_winner(tmp_path):
     assert frame["trial_id"].tolist() == ["tiny-0000", "tiny-0001"]
     assert frame["vs_winner"].tolist() == pytest.approx([0.0, 300.0], abs=0.1)
     assert frame["mean"].tolist() == pytest.approx([-405.0, -105.0], abs=0.1)
-    assert (frame["low"] < frame["mean"]).all()
+    assert (frame["mean_low"] < frame["mean"]).all()
 
 
 def test_a_confirmation_with_added_seeds_allows_for_the_earlier_comparison(tmp_path):
@@ -243,7 +268,7 @@ def test_a_confirmation_with_added_seeds_allows_for_the_earlier_comparison(tmp_p
     ledger.describe({"changes": [{"command": "confirm", "settings": {"seeds": 3}}]})
     ledger.close(Status.COMPLETED)
     added = once.refresh().confirmed()
-    assert added.looks == (3, 5)
+    assert added.contest.all_looks == (3, 5)
     assert added.comparison.limit < limit
     assert added.conclusion().endswith(" (5 seeds, also compared at 3, 95 %)")
 

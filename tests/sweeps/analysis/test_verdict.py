@@ -198,8 +198,10 @@ def test_the_best_of_equal_trials_is_called_better_in_few_sweeps():
         assert np.mean(np.array(luck) < 0.05) <= 0.07
 
 
-def test_recorded_replicas_say_by_how_much_a_second_seed_moves_a_score(tmp_path):
-    folder = write_search(tmp_path, 400.0, 100.0)
+def test_recorded_replicas_say_by_how_much_a_second_seed_moves_a_score_of_as_many_steps(tmp_path):
+    folder = write_search(tmp_path, 400.0, 100.0, steps=1600)
+    longer = write_search(tmp_path / "b", 400.0, 100.0, steps=1601, facts={"extractor": read()["extractor"]})
+    assert "second seed" not in verdict(sweeps.load("tiny", longer.parent))
     ledger = Ledger(folder, sweeps.load("tiny", tmp_path).facts["spec"])
     ledger.describe({"extractor": read()["extractor"]})
     ledger.close(Status.COMPLETED)
@@ -207,7 +209,7 @@ def test_recorded_replicas_say_by_how_much_a_second_seed_moves_a_score(tmp_path)
 
 
 def test_a_search_is_said_to_be_ranked_by_one_training_each(tmp_path, capsys):
-    folder = write_search(tmp_path, 400.0, 100.0, facts={"extractor": read()["extractor"]})
+    folder = write_search(tmp_path, 400.0, 100.0, steps=160, facts={"extractor": read()["extractor"]})
     sweep = sweeps.load("tiny", tmp_path)
     said = r"tiny-0001 is the best of 2 scored trials by one training each; a second seed moves .* \d+ %"
     assert re.fullmatch(said, by_one_seed(sweep))

@@ -115,6 +115,12 @@ def test_a_leaderboard_prints_a_hundred_trials_unless_top_asks_for_more(tmp_path
 
 
 def test_columns_are_chosen_in_every_format(results):
+    assert typed(
+        results, "rank", "tiny", "--top", 1, "--columns", "trial", "--format", "csv"
+    ).splitlines() == [
+        "trial_id",
+        "tiny-0008",
+    ]
     options = ["rank", "tiny", "--top", 2, "--columns", "fid, trial_id"]
     assert typed(results, *options, "--format", "csv").splitlines()[::2] == [
         "fid,trial_id",

@@ -1,23 +1,23 @@
 import pytest
 
 from sweeps.driver.best_weights import BestWeights
-from sweeps.driver.session import _write_report
 from sweeps.errors import SweepError
 from sweeps.record.layout import weights_file
 from sweeps.record.ledger import Ledger
 from sweeps.record.past import Past
 from sweeps.record.reading import read_ledger
 from sweeps.record.status import Status
+from sweeps.report.page import try_to_write_report
 from sweeps.spec.model import SweepSpec
 from tests.sweeps.ledgers import write_search, write_sweep
 
 
 def test_a_report_page_that_cannot_be_written_is_no_error_of_the_sweeps(tmp_path):
     folder = write_sweep(tmp_path)
-    assert _write_report(folder) is None
+    assert try_to_write_report(folder) is None
     (folder / "report.html").unlink()
     (folder / "report.html").mkdir()
-    assert isinstance(_write_report(folder), SweepError)
+    assert isinstance(try_to_write_report(folder), SweepError)
 
 
 def kept_of(results, *, confirmed=(), later=(), **spec):

@@ -152,10 +152,10 @@ def test_an_interval_below_zero_has_a_linear_axis(tmp_path):
     folder = write_search(tmp_path, 1.0, 0.1)
     sweep = write_confirmation(folder, {"tiny-0001": [-0.001, -0.02], "tiny-0000": [-0.1, -0.2]})
     ranked = sweep.rank("kid", stage="confirm")
-    assert ranked["low"].min() < 0 < sweep.replicas["kid"].min()
+    assert ranked["mean_low"].min() < 0 < sweep.replicas["kid"].min()
     figure = plots.confirmation(sweep.replicas, ranked, "kid")
     assert figure.layout.xaxis.type == "linear"
-    assert figure.layout.xaxis.range[0] < ranked["low"].min()
+    assert figure.layout.xaxis.range[0] < ranked["mean_low"].min()
 
 
 @pytest.mark.parametrize("metrics", [("fid", "recall"), ("recall", "fid")])

@@ -32,9 +32,10 @@ class Trainer:
         self.trained = []
 
     def confirmation(self):
-        past = Past.read(read_ledger(self.folder.name, self.folder.parent), Stage.CONFIRM)
+        record = read_ledger(self.folder.name, self.folder.parent)
+        past = Past.read(record, Stage.CONFIRM)
         rows = [finalist(number, name) for number, name in enumerate(FINALISTS)]
-        return Confirmation(self.spec, self.settings, self.folder, rows, past)
+        return Confirmation(self.spec, self.settings, self.folder, rows, past, record.facts)
 
     def run(self, most=1000):
         ledger = Ledger(self.folder, {}, {"settings": {}, "finalists": list(FINALISTS)})
