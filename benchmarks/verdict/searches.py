@@ -54,10 +54,10 @@ def _order(scores: Array, further: int) -> list[int]:
     for name, fid in zip(names, fids[:, 0], strict=True):
         standings.add(name, name, float(fid), has_diverged=False)
     for _ in range(further):
-        name = next_configuration(standings.estimates(evidence), started, scores.shape[1])
-        if name is None:
+        chosen = next_configuration(standings.estimates(evidence), started, scores.shape[1])
+        if chosen is None:
             break
-        score = float(fids[int(name), started[name]])
-        standings.add(name, f"{name}-{started[name]}", score, has_diverged=False)
-        started[name] += 1
+        score = float(fids[int(chosen), started[chosen]])
+        standings.add(chosen, f"{chosen}-{started[chosen]}", score, has_diverged=False)
+        started[chosen] += 1
     return standings.estimates(evidence).order
