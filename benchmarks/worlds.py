@@ -100,12 +100,12 @@ AVERAGED = {
         | {
             "lr": LogUniform(distribution="log_uniform_values", min=3e-4, max=3e-3),
             "beta1": Uniform(min=0.0, max=0.6),
-            "ema_decay": Choice(values=[0.0, 0.99]),
+            "ema_decay": Choice(values=[0.0, 0.9, 0.99, 0.999]),
         },
         ({}, *GOOD_AVERAGED),
     )
 }
-"""The world of ``search_spaces/lsgan.yaml``."""
+"""The world of ``search_spaces/lsgan.yaml``; ``ema_decay`` also has the value of the defaults, 0."""
 
 CIFAR = {
     "cifar10-mlp-bce": World("cifar10", MLP | {"loss": "bce"}, SPACE, ({}, *GOOD_BCE), image_size=32),
