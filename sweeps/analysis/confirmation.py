@@ -343,10 +343,11 @@ class ConfirmationResult:
     def _seeds(self) -> str:
         """Return the words for the number of seeds that the comparison rests on."""
         n = self.scores.on_scale.n[self.scores.on_scale.can_win]
-        words = counted(int(n.max()), "seed") if n.min() == n.max() else f"{n.min()} to {n.max()} seeds"
+        least, most = int(n.min()), int(n.max())
         if self.contest.until_resolved:
-            words = counted(self._race.n_seeds, "seed")
-        before = " and ".join(map(str, self.contest.taken))
+            least = most = self._race.n_seeds
+        words = counted(most, "seed") if least == most else f"{least} to {most} seeds"
+        before = " and ".join(str(look) for look in self.contest.taken if look < most)
         return f"{words}, also compared at {before}" if before else words
 
     def _without_memory(self) -> str:

@@ -57,10 +57,13 @@ def contest_of(record: Record) -> Contest | None:
         return _contest(record, settings, finalists, settings.seeds, is_finished=is_finished)
     before, known = _asked(facts[FINISHED])
     together = list(dict.fromkeys([*known, *finalists]))
+    has_more_seeds = max(_n_seeds(record, known).values()) > before.seeds
+    n_seeds = max(before.seeds, settings.seeds) if has_more_seeds else before.seeds
     least = settings.seeds if settings.until_resolved else min(before.seeds, settings.seeds)
-    if all(n >= least for n in _n_seeds(record, together).values()):
-        return _contest(record, settings, together, settings.seeds, is_continued=True)
-    return _contest(record, before, known, max(before.seeds, settings.seeds), is_continued=True)
+    can_be_judged = all(n >= least for n in _n_seeds(record, together).values())
+    if can_be_judged and (has_more_seeds or set(together) > set(known)):
+        return _contest(record, settings, together, n_seeds, is_continued=True)
+    return _contest(record, before, known, n_seeds, is_continued=True)
 
 
 def _contest(
@@ -69,7 +72,7 @@ def _contest(
     """Return the comparison of finalists; one of a fixed number of seeds allows for ``n_seeds`` at least."""
     looks = settings.looks
     if not settings.until_resolved:
-        looks = (max(n_seeds, *_n_seeds(record, finalists).values()),)
+        looks = (max([n_seeds, *_n_seeds(record, finalists).values()]),)
     taken = looks_taken(record.facts, looks[0])
     return Contest(finalists, looks, taken, settings.until_resolved, **state)
 

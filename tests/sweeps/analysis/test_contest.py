@@ -66,6 +66,15 @@ def test_a_cut_confirmation_leaves_the_finished_result_in_every_view(tmp_path):
     assert after.summary()["confirmation"]["status"] == "interrupted"
 
 
+@pytest.mark.parametrize("settings", [{"seeds": 5}, {"seeds": 3, "until_resolved": True}])
+def test_a_confirmation_that_is_stopped_before_its_first_seed_changes_no_verdict(tmp_path, settings):
+    before, after = cut(tmp_path, {}, **settings)
+    assert after.rank(stage="confirm").equals(before.rank(stage="confirm"))
+    assert after.judge("tiny-0001") == before.judge("tiny-0001")
+    assert after.confirmed().conclusion().startswith(before.confirmed().conclusion())
+    assert after.confirmed().comparison.limit == before.confirmed().comparison.limit
+
+
 def test_seeds_of_a_cut_confirmation_count_for_the_finalists_of_the_finished_one(tmp_path):
     more = {"tiny-0001": [*FINISHED["tiny-0001"], 400.0], "tiny-0002": [20.0]}
     _, after = cut(tmp_path, more, seeds=5)
