@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sweeps.analysis.search_scores import first_trainings
 from sweeps.analysis.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def contact_sheet(sweep: Sweep) -> ContactSheet:
 
 
 def _trials_shown(sweep: Sweep) -> list[str]:
-    ranked = sweep.rank().query("rank.notna()")
+    ranked = first_trainings(sweep.rank().query("rank.notna()"))
     defaults = ranked.loc[ranked["is_baseline"], "trial_id"].tolist()
     best = [trial_id for trial_id in ranked["trial_id"] if trial_id not in defaults]
     return [*best[:MOST_TRIALS], *defaults]

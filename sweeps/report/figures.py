@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from sweeps.analysis.search_scores import first_trainings, is_scored
 from sweeps.analysis.sweep import Sweep
 from sweeps.record.status import Stage
 from sweeps.words import counted
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 MOST_CURVES = 200
 MOST_REPORTS_OF_A_CURVE = 100
 """The most learning curves, and the most reports of each: more would make the page too large."""
+
+LEAST_TRIALS_FOR_IMPORTANCES = 3
+DIMENSION_PX, LETTER_PX = 90, 8
+"""The least width of an axis of parallel coordinates, and of a letter of its name."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,19 @@ class Plot:
     figure: "go.Figure"
     caption: str
 
+    @property
+    def is_slice(self) -> bool:
+        """Whether the figure shows the scores by one parameter."""
+        return self.name.startswith("slice-")
+
+    @property
+    def least_width(self) -> int | None:
+        """The least width in pixels at which the names of parallel axes do not overlap, else None."""
+        if self.name != "parallel":
+            return None
+        names = [str(dimension.label) for dimension in self.figure.data[0].dimensions]
+        return max(DIMENSION_PX, LETTER_PX * max(map(len, names))) * len(names) + 100
+
 
 def plots_of(sweep: Sweep) -> list[Plot]:
     """Return the plots of a sweep's report: those with data."""
@@ -43,11 +61,17 @@ def plots_of(sweep: Sweep) -> list[Plot]:
     if sweep.history.empty:
         return []
     shown, history = _thinned(sweep)
+    ranked = sweep.rank()
+    best = str(ranked["trial_id"].iloc[0]) if ranked["rank"].notna().any() else None
     drawn = [
-        Plot("history", plots.history(trials, metric), _HISTORY),
-        Plot("curves", plots.learning_curves(shown, history, metric), _curves_caption(trials, shown)),
+        Plot("history", plots.history(trials, metric), _history_caption(sweep)),
+        Plot(
+            "curves",
+            plots.learning_curves(shown, history, metric, best=best),
+            _curves_caption(trials, shown),
+        ),
     ]
-    if not sweep.rank()["rank"].notna().any():
+    if best is None:
         return drawn
     if len(sweep.replicas):
         ranked = sweep.rank(stage=Stage.CONFIRM)
@@ -67,9 +91,15 @@ def _comparisons(sweep: Sweep) -> list[Plot]:
         Plot(f"pareto-{x}-{y}", plots.pareto(trials, sweep.pareto(x, y), (x, y)), _PARETO)
         for x, y in combinations(sweep.metrics, 2)
     ]
+    scored = first_trainings(trials[is_scored(trials, metric)])
+    differing = [name for name in searched if scored[name].nunique(dropna=False) > 1]
+    if len(differing) > 1:
+        parallel = plots.parallel_coordinates(trials, searched, metric, logarithmic=log)
+        drawn.append(Plot("parallel", parallel, _PARALLEL))
+    if len(differing) > 1 and len(scored) >= max(LEAST_TRIALS_FOR_IMPORTANCES, len(searched)):
+        importances = plots.importances(trials, searched, metric, logarithmic=log)
+        drawn.append(Plot("importances", importances, _IMPORTANCES))
     drawn += [
-        Plot("parallel", plots.parallel_coordinates(trials, searched, metric, logarithmic=log), _PARALLEL),
-        Plot("importances", plots.importances(trials, searched, metric, logarithmic=log), _IMPORTANCES),
         Plot("cost-steps", plots.cost(trials, metric, "steps"), _COST),
         Plot("cost-seconds", plots.cost(trials, metric, "seconds"), _COST),
     ]
@@ -83,6 +113,10 @@ def _comparisons(sweep: Sweep) -> list[Plot]:
 _HISTORY = (
     "In the order of suggestions, each trial with its best score. Trials that diverged or failed have no"
     " score: they are crosses at the upper edge."
+)
+_FURTHER_SEEDS = (
+    " Triangles are further seeds of a configuration: they have the place of its first trial, a line joins"
+    " them to it, and the best score so far leaves them out."
 )
 _PARALLEL = (
     "One line per trial with a score. Drag along an axis to select lines. A trial without the parameter"
@@ -113,6 +147,10 @@ def _curves_caption(trials: pd.DataFrame, shown: pd.DataFrame) -> str:
     return f"The score of every report. Trials stopped early are faded.{some}"
 
 
+def _history_caption(sweep: Sweep) -> str:
+    return f"{_HISTORY}{_FURTHER_SEEDS if sweep.has_seeds else ''}"
+
+
 def _thinned(sweep: Sweep) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the trials with learning curves on the page, and an evenly spaced part of their reports."""
     best = sweep.rank(top=MOST_CURVES)
@@ -131,5 +169,7 @@ def as_page_json(figure: "go.Figure") -> Mapping[str, Any]:
     layout = {key: value for key, value in parts["layout"].items() if key not in {"template", "title"}}
     if layout.get("showlegend") is False:
         layout["margin"] = {"l": 56, "r": 16, "t": 12, "b": 48}
-    layout.setdefault("margin", {"t": 48})
+    layout["margin"] = {"t": 48} | layout.get("margin", {})
+    if any(trace["type"] == "parcoords" for trace in parts["data"]):
+        layout["margin"]["t"] = 52
     return {"data": parts["data"], "layout": layout}

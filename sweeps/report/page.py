@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.analysis.loading import load
+from sweeps.analysis.search_scores import first_trainings
 from sweeps.analysis.sweep import Sweep
 from sweeps.analysis.verdict import number, verdict
 from sweeps.errors import SweepError
@@ -94,6 +95,10 @@ def _facts(sweep: Sweep) -> list[str]:
     """Return the facts under the sweep's name: trials by status, dataset, duration and date."""
     spec, summary = sweep.facts["spec"], sweep.summary()
     facts = [counted(len(sweep.trials), "trial")]
+    if sweep.has_seeds:
+        n_configurations = len(first_trainings(sweep.trials))
+        further = counted(len(sweep.trials) - n_configurations, "further seed")
+        facts = [f"{facts[0]}: {counted(n_configurations, 'configuration')} and {further}"]
     facts += [
         f"{count} {Status(status).words}" for status, count in summary["trials"].items() if len(sweep.trials)
     ]

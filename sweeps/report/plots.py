@@ -3,7 +3,8 @@
 The functions take the frames :attr:`sweeps.Sweep.trials` and :attr:`sweeps.Sweep.history`. Trials are
 compared by the score that the search uses (``search_fid``), because it rests on equally many samples in all
 trials. A trial that was stopped early counts with its best score so far. A trial that diverged or failed has
-no score: it is a cross at the edge.
+no score: it is a cross at the edge. A further seed of a configuration is a triangle, joined by a line to the
+first trial of the configuration. It does not count for the best score.
 
 >>> sweep = sweeps.load("lsgan")  # doctest: +SKIP
 >>> plots.parallel_coordinates(sweep.trials, sweep.searched).show()  # doctest: +SKIP
@@ -17,21 +18,21 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from sweeps.analysis.best_of_k import expected_best_of
-from sweeps.analysis.columns import is_number
 from sweeps.analysis.importances import parameter_importances
-from sweeps.analysis.search_scores import is_scored, less_is_better, score_of
+from sweeps.analysis.search_scores import first_trainings, is_scored, less_is_better, score_of
 from sweeps.record.status import FAILURES, Status
 from sweeps.report.axes import (
     axis_positions,
     axis_range,
     axis_scale,
+    categories_of,
     count_tick_step,
     floor_fits,
     horizontal_axis_scale,
     needs_log_axis,
     parallel_dimension,
 )
-from sweeps.report.labels import configuration_label, plot_text, trial_kinds
+from sweeps.report.labels import configuration_label, configuration_of, plot_text, trial_kinds
 from sweeps.report.style import BEST_TO_WORST, BLUE, COLORWAY, GREEN, STYLES, template
 from sweeps.report.traces import (
     add_band,
@@ -42,39 +43,53 @@ from sweeps.report.traces import (
     add_points,
     add_seeds,
     add_trials,
+    note_floor,
 )
 
 
 def history(trials: pd.DataFrame, metric: str = "fid") -> go.Figure:
-    """Plot the score of each trial in the order of suggestions, and the best score so far."""
+    """Plot the score of each trial in the order of suggestions, and the best score so far.
+
+    The further seeds of a configuration have the place of its first trial.
+    """
     figure = _figure("Score of every trial, and the best so far", "trial", metric, score_of(trials, metric))
-    frame = trials.assign(number=range(len(trials)))
-    scored = frame[is_scored(trials, metric)]
+    places = pd.Series(range(len(trials)), index=trials["trial_id"], dtype=float)
+    own = pd.Series(places.to_numpy(), index=trials.index)
+    frame = trials.assign(trial=configuration_of(trials).map(places).fillna(own).astype(int))
+    scored = first_trainings(frame[is_scored(trials, metric)])
     best = _best_so_far(score_of(scored, metric), metric)
     figure.add_scatter(
-        x=scored["number"].to_numpy(),
+        x=scored["trial"].to_numpy(),
         y=best.to_numpy(),
         mode="lines",
         name="best so far",
         line={"color": GREEN, "width": 2, "shape": "hv"},
         hoverinfo="skip",
     )
-    add_trials(figure, frame, "number", metric)
+    add_trials(figure, frame, "trial", metric)
     figure.update_xaxes(dtick=count_tick_step(len(frame)))
     return figure
 
 
-def learning_curves(trials: pd.DataFrame, history: pd.DataFrame, metric: str = "fid") -> go.Figure:
+def learning_curves(
+    trials: pd.DataFrame, history: pd.DataFrame, metric: str = "fid", *, best: str | None = None
+) -> go.Figure:
     """Plot the score of every report by step, a line per trial; stopped trials are faded.
 
     A take-over of another trial's state breaks the line: the trial reports again from an earlier step.
+
+    Args:
+        trials: One row per trial.
+        history: One row per report.
+        metric: The metric of the scores.
+        best: The trial that stands out; by default the completed trial with the best score.
     """
     values = history[metric] if metric in history else pd.Series(dtype=float)
     figure = _figure("Learning curves", "step", metric, values)
     curves_of: dict[str, list[pd.DataFrame]] = {}
     for (trial_id, _), reports in history.groupby(["trial_id", "lineage"], sort=False):
         curves_of.setdefault(str(trial_id), []).append(reports)
-    best = _best_trial(trials, metric)
+    best = best or _best_trial(trials, metric)
     kinds = trial_kinds(trials)
     for kind, style in STYLES.items():
         curves = [
@@ -85,7 +100,7 @@ def learning_curves(trials: pd.DataFrame, history: pd.DataFrame, metric: str = "
         ]
         if curves:
             add_curves(figure, curves, metric, kind, style)
-    if best is not None:
+    if best in curves_of:
         add_curves(figure, curves_of[best], metric, "best", {"color": GREEN, "opacity": 1.0}, width=3.0)
     return figure
 
@@ -99,7 +114,8 @@ def parallel_coordinates(
 ) -> go.Figure:
     """Plot the trials with a score as lines across the parameters, coloured by the score.
 
-    A trial without a parameter crosses the parameter's axis at its foot. Drag along an axis to select trials.
+    Further seeds of a configuration are left out. A trial without a parameter crosses the parameter's axis at
+    its foot. Drag along an axis to select trials.
 
     Args:
         trials: One row per trial.
@@ -107,15 +123,17 @@ def parallel_coordinates(
         metric: The metric of the scores.
         logarithmic: The parameters with logarithmic axes.
     """
-    scored = trials[is_scored(trials, metric)]
+    scored = first_trainings(trials[is_scored(trials, metric)])
     scores = score_of(scored, metric)
-    position, ticks = axis_positions(scores, log=needs_log_axis(scores))
+    is_log = needs_log_axis(scores, metric)
+    position, ticks = axis_positions(scores, log=is_log)
     differing = [name for name in parameters if scored[name].nunique(dropna=False) > 1]
     dimensions = [parallel_dimension(name, scored[name], log=name in logarithmic) for name in differing]
-    dimensions.append(parallel_dimension(metric, scores, log=needs_log_axis(scores)))
+    dimensions.append(parallel_dimension(metric, scores, log=is_log))
     longest = max((len(str(text)) for text in dimensions[0].get("ticktext", [])), default=0)
     figure = go.Figure(layout={"template": template(), "title": {"text": "Parallel coordinates"}})
-    figure.update_layout(margin={"l": 40 + 6 * longest, "r": 24, "t": 84, "b": 24})
+    left = max(40 + 7 * longest, 4 * len(str(dimensions[0]["label"])))
+    figure.update_layout(margin={"l": left, "r": 24, "t": 84, "b": 24})
     figure.add_parcoords(
         dimensions=dimensions,
         line={
@@ -165,14 +183,13 @@ def parameter_slice(
     """
     frame = trials[trials[parameter].notna()]
     figure = _figure(parameter, parameter, metric, score_of(trials, metric))
-    values = frame[parameter]
-    if is_number(values):
+    values, categories = frame[parameter], categories_of(first_trainings(frame)[parameter])
+    if categories is None:
         figure.update_xaxes(horizontal_axis_scale(values, log=log))
     else:
         frame = frame.assign(**{parameter: values.map(plot_text)})
-        figure.update_xaxes(
-            type="category", categoryorder="array", categoryarray=sorted(set(frame[parameter]))
-        )
+        order = [plot_text(value) for value in categories]
+        figure.update_xaxes(type="category", categoryorder="array", categoryarray=order)
     add_trials(figure, frame, parameter, metric)
     figure.update_layout(showlegend=False)
     return figure
@@ -188,8 +205,9 @@ def cost(trials: pd.DataFrame, metric: str = "fid", by: Literal["steps", "second
     """
     column = {"steps": "step", "seconds": "seconds"}[by]
     frame = trials[trials[column].notna()]
-    figure = _figure(f"Score by {by}", by, metric, score_of(trials, metric))
-    by_cost = score_of(frame, metric).dropna().groupby(frame[column])
+    title = {"steps": "training steps", "seconds": "training time (s)"}[by]
+    figure = _figure(f"Score by {by}", title, metric, score_of(trials, metric))
+    by_cost = score_of(first_trainings(frame), metric).dropna().groupby(frame[column])
     best = _best_so_far(by_cost.min() if less_is_better(metric) else by_cost.max(), metric)
     figure.add_scatter(
         x=best.index.to_numpy(dtype=float),
@@ -228,8 +246,8 @@ def confirmation(replicas: pd.DataFrame, ranked: pd.DataFrame, metric: str = "fi
     """Plot the scores of each finalist over fresh seeds, with the mean and its 95 % interval below them.
 
     A line joins the scores of one seed, because configurations are compared seed by seed. A training that
-    failed has no score: it is a cross at the right edge. The score of real images is drawn if the other
-    scores remain apart on an axis that includes it.
+    failed has no score: it is a cross at the right edge. The score of real images is a line if the axis has
+    room for it beside the other scores. Otherwise it is written at the edge behind which it lies.
 
     Args:
         replicas: One row per training: :attr:`sweeps.Sweep.replicas`.
@@ -242,10 +260,10 @@ def confirmation(replicas: pd.DataFrame, ranked: pd.DataFrame, metric: str = "fi
     scored = trained[trained["status"] == Status.COMPLETED]
     shown = pd.concat([scored[metric], ranked["mean_low"], ranked["mean_high"]]).astype(float)
     floor = ranked["floor"].iloc[0] if len(ranked) else np.nan
-    shows_floor = floor_fits(floor, shown)
+    is_log = needs_log_axis(shown, metric)
+    shows_floor = floor_fits(floor, shown, log=is_log)
     if shows_floor:
         shown = pd.concat([shown, pd.Series([floor])])
-    is_log = needs_log_axis(scored[metric]) and bool(shown.min() > 0)
     figure = go.Figure(layout={"template": template(), "title": {"text": "Scores on fresh seeds"}})
     figure.update_xaxes(
         title={"text": metric}, exponentformat="none", **horizontal_axis_scale(shown, log=is_log)
@@ -261,7 +279,10 @@ def confirmation(replicas: pd.DataFrame, ranked: pd.DataFrame, metric: str = "fi
     add_seeds(figure, scored, metric)
     add_means(figure, ranked, metric)
     add_failed_seeds(figure, trained[trained["status"].isin(FAILURES)])
-    add_floor(figure, floor, len(ranked), is_shown=shows_floor)
+    if shows_floor:
+        add_floor(figure, floor, len(ranked))
+    elif not pd.isna(floor):
+        note_floor(figure, floor, is_below=bool(floor < shown.min()))
     return figure
 
 
@@ -278,7 +299,7 @@ def pareto(trials: pd.DataFrame, front: pd.DataFrame, metrics: tuple[str, str]) 
     x, y = metrics
     frame = trials[~trials["status"].isin(FAILURES)].dropna(subset=[x, y])
     figure = _figure(f"{x} against {y}", x, y, frame[y])
-    figure.update_xaxes(horizontal_axis_scale(frame[x], log=needs_log_axis(frame[x])))
+    figure.update_xaxes(horizontal_axis_scale(frame[x], log=needs_log_axis(frame[x], x)))
     ordered = front.sort_values(x)
     figure.add_scatter(
         x=ordered[x].to_numpy(),
@@ -293,7 +314,7 @@ def pareto(trials: pd.DataFrame, front: pd.DataFrame, metrics: tuple[str, str]) 
     for kind, style in STYLES.items():
         chosen = frame[kinds == kind]
         if len(chosen):
-            add_points(figure, chosen, x, chosen[y], kind, style, f"{plot_text(y)} %{{y:.4g}}")
+            add_points(figure, chosen, x, chosen[y], kind, style, f"{plot_text(y)} %{{y:,.4~r}}")
     return figure
 
 
@@ -302,7 +323,7 @@ def _figure(title: str, x: str, y: str, scores: pd.Series) -> go.Figure:
     figure = go.Figure(layout={"template": template(), "title": {"text": title}})
     figure.update_xaxes(title={"text": x}, exponentformat="none")
     figure.update_yaxes(
-        title={"text": y}, exponentformat="none", **axis_scale(scores, log=needs_log_axis(scores))
+        title={"text": y}, exponentformat="none", **axis_scale(scores, log=needs_log_axis(scores, y))
     )
     figure.update_layout(
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True, "type": "linear"}
@@ -312,7 +333,7 @@ def _figure(title: str, x: str, y: str, scores: pd.Series) -> go.Figure:
 
 def _best_trial(trials: pd.DataFrame, metric: str) -> str | None:
     """Return the best completed trial or, without one, the best of all trials."""
-    scored = trials[is_scored(trials, metric)]
+    scored = first_trainings(trials[is_scored(trials, metric)])
     completed = scored[scored["status"] == Status.COMPLETED]
     among = completed if len(completed) else scored
     if among.empty:

@@ -7,9 +7,11 @@ import plotly.graph_objects as go
 from sweeps.record.status import Status
 
 DEFAULTS = "defaults"
+FURTHER_SEED = "further seed"
 
 BLUE, ORANGE, GREEN, RED, GREY = "#3b82f6", "#cf7520", "#159a76", "#d6455d", "#8b93a1"
-COLORWAY = [BLUE, ORANGE, GREEN, RED, "#8b6fd8", "#9a8327", "#c2559d", "#4b8fa8"]
+VIOLET = "#8b6fd8"
+COLORWAY = [BLUE, ORANGE, GREEN, RED, VIOLET, "#9a8327", "#c2559d", "#4b8fa8"]
 BEST_TO_WORST = [GREEN, "#5b93b0", "#9a8aa6", ORANGE]
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 
@@ -17,6 +19,7 @@ STYLES: dict[str, dict[str, Any]] = {
     Status.PRUNED.words: {"color": GREY, "symbol": "circle-open", "opacity": 0.75},
     Status.INTERRUPTED.words: {"color": GREY, "symbol": "square-open", "opacity": 0.75},
     Status.RUNNING.words: {"color": BLUE, "symbol": "circle-open", "opacity": 1.0},
+    FURTHER_SEED: {"color": VIOLET, "symbol": "triangle-up", "opacity": 1.0},
     Status.COMPLETED.words: {"color": BLUE, "symbol": "circle", "opacity": 1.0},
     DEFAULTS: {"color": ORANGE, "symbol": "diamond", "opacity": 1.0},
     Status.DIVERGED.words: {"color": RED, "symbol": "x", "opacity": 1.0},
@@ -37,6 +40,7 @@ def template(*, dark: bool = False) -> go.layout.Template:
         "zeroline": False,
         "automargin": True,
         "ticklabelstandoff": 4,
+        "separatethousands": True,
         "title": {"standoff": 10},
     }
     return go.layout.Template(
@@ -69,9 +73,9 @@ def template(*, dark: bool = False) -> go.layout.Template:
         data={
             "parcoords": [
                 {
-                    "labelfont": {"color": ink},
-                    "tickfont": {"color": ink},
-                    "rangefont": {"color": "rgba(0,0,0,0)"},
+                    "labelfont": {"color": ink, "size": 13},
+                    "tickfont": {"color": ink, "size": 12},
+                    "rangefont": {"color": "rgba(0,0,0,0)", "size": 12},
                 }
             ]
         },

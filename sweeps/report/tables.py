@@ -98,11 +98,31 @@ class Table:
         columns: The name of each column, and whether it holds numbers.
         rows: The cells of each row: their text, and the value to sort by, None for an empty cell.
         left_out: The number of trials that are not in the table.
+        has_several_samples: Whether some scores rest on more samples than others.
     """
 
     columns: list[tuple[str, bool]]
     rows: list[list[tuple[str, Any]]]
     left_out: int
+    has_several_samples: bool
+
+    @property
+    def wraps(self) -> list[bool]:
+        """Whether the cells of each column have long texts, in lines."""
+        return [name in _WITH_LONG_TEXTS for name, _ in self.columns]
+
+
+_WITH_LONG_TEXTS = ("flags", "took_over", "reason")
+_HEADINGS = {
+    "trial_id": "trial",
+    "of": "further seed of",
+    "mean_in_search": "mean over search seeds",
+    "seeds_in_search": "search seeds",
+    "mean": "mean over fresh seeds",
+}
+_RESULTS = ("samples", "gain", "step", "mean", "mean_in_search")
+_LEFT_OUT_IF_EMPTY = ("flags", "reason")
+"""The last columns: they have long texts, or none at all."""
 
 
 def trial_table(sweep: Sweep) -> Table:
@@ -115,13 +135,29 @@ def trial_table(sweep: Sweep) -> Table:
     frame = frame.drop(
         columns=["is_baseline", "floor", "floor_images", "mean_low", "mean_high", "seeds"], errors="ignore"
     )
-    frame = frame.rename(columns={"trial_id": "trial", "mean": "mean over fresh seeds"})
+    empty = [name for name in _LEFT_OUT_IF_EMPTY if name in frame and not frame[name].fillna("").any()]
+    frame = frame.drop(columns=empty)
+    frame = frame[sorted(frame.columns, key=lambda name: name in _LEFT_OUT_IF_EMPTY)]
+    results = {*sweep.metrics, *_RESULTS}
     rows = [
-        [(cell(value), None if pd.isna(value) else value) for value in row]
-        for row in frame.head(MOST_ROWS).itertuples(index=False)
+        [
+            (_result(value) if name in results else cell(value), None if pd.isna(value) else value)
+            for name, value in row.items()
+        ]
+        for row in frame.head(MOST_ROWS).to_dict("records")
     ]
-    columns = [(str(name), _is_numeric(values)) for name, values in frame.items()]
-    return Table(columns, rows, len(frame) - len(rows))
+    gain = {"gain": "gain (times)"} if sweep.scale().is_logarithmic else {}
+    columns = [
+        (str((_HEADINGS | gain).get(str(name), name)), _is_numeric(values)) for name, values in frame.items()
+    ]
+    return Table(columns, rows, len(frame) - len(rows), bool(frame["samples"].nunique() > 1))
+
+
+def _result(value: object) -> str:
+    """Return a result as the text of a cell; unlike parameters, results have separators of thousands."""
+    if isinstance(value, float) and not pd.isna(value):
+        return f"{value:,.0f}" if value.is_integer() else number(value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else cell(value)
 
 
 def _is_numeric(values: pd.Series) -> bool:

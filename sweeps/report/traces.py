@@ -8,17 +8,25 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from sweeps.analysis.search_scores import score_of
+from sweeps.analysis.verdict import number
 from sweeps.record.status import FAILURES, Status
-from sweeps.report.labels import hover_label, plot_text, trial_kinds
-from sweeps.report.style import BLUE, GREEN, GREY, LONE_POINT_PX, ORANGE, RED, STYLES
+from sweeps.report.labels import configuration_of, hover_label, is_further_seed, plot_text, trial_kinds
+from sweeps.report.style import BLUE, GREEN, GREY, LONE_POINT_PX, ORANGE, RED, STYLES, VIOLET
+
+_X, _Y = "%{x:,.4~r}", "%{y:,.4~r}"
+"""The coordinates of a point in its hover text: four digits, without an exponent."""
 
 FAILED_SEED_SHARE = 0.05
 """The share of a plot's width for each failed training of a finalist."""
 
 
 def add_trials(figure: go.Figure, frame: pd.DataFrame, x: str, metric: str) -> None:
-    """Add a point per trial, a trace per kind of trial; failed trials are crosses at the upper edge."""
+    """Add a point per trial, a trace per kind of trial; failed trials are crosses at the upper edge.
+
+    A line joins the further seeds of a configuration to its first trial.
+    """
     kinds, scores = trial_kinds(frame), score_of(frame, metric)
+    _add_seed_lines(figure, frame.assign(score=scores), x)
     for kind, style in STYLES.items():
         failed = kind in {status.words for status in FAILURES}
         chosen = frame[(kinds == kind) & (failed | scores.notna())]
@@ -28,7 +36,26 @@ def add_trials(figure: go.Figure, frame: pd.DataFrame, x: str, metric: str) -> N
             edge = pd.Series(0.98, index=chosen.index)
             add_points(figure, chosen, x, edge, f"{kind}: no score", style, "no score", yaxis="y2")
         else:
-            add_points(figure, chosen, x, scores[chosen.index], kind, style, f"{metric} %{{y:.4g}}")
+            add_points(figure, chosen, x, scores[chosen.index], kind, style, f"{plot_text(metric)} {_Y}")
+
+
+def _add_seed_lines(figure: go.Figure, frame: pd.DataFrame, x: str) -> None:
+    """Add a line from each further seed to the first trial of its configuration: one trace with gaps."""
+    if not is_further_seed(frame).any():
+        return
+    firsts = frame.set_index("trial_id").reindex(configuration_of(frame)).set_index(frame.index)
+    seeds = is_further_seed(frame) & frame["score"].notna() & firsts["score"].notna()
+    ends = zip(frame.loc[seeds, [x, "score"]].values, firsts.loc[seeds, [x, "score"]].values, strict=True)
+    points = [point for seed, first in ends for point in (first, seed, (None, None))]
+    figure.add_scatter(
+        x=[place for place, _ in points],
+        y=[score for _, score in points],
+        mode="lines",
+        name="seeds of one configuration",
+        line={"color": VIOLET, "width": 2},
+        hoverinfo="skip",
+        showlegend=False,
+    )
 
 
 def add_points(
@@ -50,8 +77,10 @@ def add_points(
         cliponaxis=False,
         name=name,
         marker={"size": 8, **style, "line": {"width": 1.5, "color": style["color"]}},
-        text=[hover_label(row) for row in trials[["trial_id", "reason"]].to_dict("records")],
-        hovertemplate=f"%{{text}}<br>{plot_text(x)} %{{x}}<br>{score}<extra></extra>",
+        text=[
+            f"{hover_label(row)}<br>{plot_text(x)} {plot_text(row[x])}" for row in trials.to_dict("records")
+        ],
+        hovertemplate=f"%{{text}}<br>{score}<extra></extra>",
     )
 
 
@@ -68,7 +97,7 @@ def add_seeds(figure: go.Figure, scored: pd.DataFrame, metric: str) -> None:
         line={"color": GREY, "width": 1},
         marker={"color": BLUE, "size": 7},
         text=[f"{plot_text(row.trial_id)}<br>seed {row.seed}" for row in joined.itertuples()],
-        hovertemplate=f"%{{text}}<br>{metric} %{{x:.4g}}<extra></extra>",
+        hovertemplate=f"%{{text}}<br>{plot_text(metric)} {_X}<extra></extra>",
     )
 
 
@@ -89,7 +118,7 @@ def add_means(figure: go.Figure, ranked: pd.DataFrame, metric: str) -> None:
             "width": 5,
         },
         text=[plot_text(name) for name in ranked["trial_id"]],
-        hovertemplate=f"%{{text}}<br>mean {metric} %{{x:.4g}}<extra></extra>",
+        hovertemplate=f"%{{text}}<br>mean {plot_text(metric)} {_X}<extra></extra>",
     )
 
 
@@ -115,17 +144,26 @@ def add_failed_seeds(figure: go.Figure, failed: pd.DataFrame) -> None:
     )
 
 
-def add_floor(figure: go.Figure, floor: float, n_rows: int, *, is_shown: bool) -> None:
-    """Add the score of real images as a line or, if it is too far away, to the legend only."""
-    if pd.isna(floor):
-        return
+def add_floor(figure: go.Figure, floor: float, n_rows: int) -> None:
+    """Add the score of real images to a confirmation as a line across its rows."""
     figure.add_scatter(
-        x=[floor if is_shown else None] * 2,
+        x=[floor] * 2,
         y=[-0.6, n_rows - 0.4],
         mode="lines",
-        name=f"real images: {floor:.4g}{'' if is_shown else ' (outside the axis)'}",
+        name=f"real images: {number(floor)}",
         line={"color": ORANGE, "width": 2, "dash": "dash"},
-        hovertemplate="real images %{x:.4g}<extra></extra>",
+        hovertemplate=f"real images {_X}<extra></extra>",
+    )
+
+
+def note_floor(figure: go.Figure, floor: float, *, is_below: bool) -> None:
+    """Write the score of real images at the edge of the axis behind which it lies."""
+    words = f"real images: {number(floor)}, outside the axis"
+    edge = {"x": 0, "xanchor": "left", "text": f"\u2190 {words}"}
+    if not is_below:
+        edge = {"x": 1, "xanchor": "right", "text": f"{words} \u2192"}
+    figure.add_annotation(
+        **edge, xref="x domain", y=1, yref="y domain", yanchor="top", showarrow=False, font={"size": 12}
     )
 
 
@@ -155,7 +193,7 @@ def add_curves(
             "dash": "dot" if style.get("symbol") == "x" else "solid",
         },
         text=joined["trial_id"].tolist(),
-        hovertemplate=f"%{{text}}<br>step %{{x}}<br>{metric} %{{y:.4g}}<extra></extra>",
+        hovertemplate=f"%{{text}}<br>step %{{x}}<br>{plot_text(metric)} {_Y}<extra></extra>",
     )
 
 
@@ -181,5 +219,5 @@ def add_band(figure: go.Figure, expected: pd.DataFrame, name: str, color: str, d
         name=name,
         legendgroup=name,
         line={"color": color, "width": 2, "dash": dash},
-        hovertemplate=f"{name}<br>%{{x}} trials<br>%{{y:.4g}}<extra></extra>",
+        hovertemplate=f"{name}<br>%{{x}} trials<br>{_Y}<extra></extra>",
     )

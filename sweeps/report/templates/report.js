@@ -1,7 +1,8 @@
 "use strict";
 
 const { figures, templates } = JSON.parse(document.getElementById("figures").textContent);
-const dark = matchMedia("(prefers-color-scheme: dark)");
+const dark = matchMedia("screen and (prefers-color-scheme: dark)");
+const PAPER_PX = 640;
 const isTouched = matchMedia("(pointer: coarse)").matches;
 
 function template() {
@@ -15,6 +16,17 @@ function drawPlots() {
   }
   dark.addEventListener("change", () => {
     for (const name of Object.keys(figures)) Plotly.relayout(`plot-${name}`, { template: template() });
+  });
+  addEventListener("beforeprint", () => {
+    for (const plot of document.querySelectorAll(".plot")) {
+      const width = plot.closest(".slices") ? PAPER_PX / 2 - 20 : PAPER_PX;
+      Plotly.relayout(plot, { autosize: false, width, height: plot.clientHeight });
+    }
+  });
+  addEventListener("afterprint", () => {
+    for (const plot of document.querySelectorAll(".plot")) {
+      Plotly.relayout(plot, { width: null, height: null, autosize: true });
+    }
   });
 }
 

@@ -21,7 +21,7 @@ from sweeps.report.page import render, write_report
 from sweeps.report.tables import MOST_ROWS
 from sweeps.spec.reading import load_spec
 from sweeps.spec.yaml_text import spec_as_yaml
-from tests.sweeps.ledgers import HOSTILE, SPEC, STATUSES, write_confirmation, write_sweep
+from tests.sweeps.ledgers import HOSTILE, SPEC, STATUSES, write_confirmation, write_search, write_sweep
 
 COMMAND = Path(sys.executable).with_name("gan-sweep")
 SPACES = Path(__file__).parents[3] / "search_spaces"
@@ -150,6 +150,30 @@ def test_plots_without_data_are_left_out(results, tmp_path):
     ]
     write_sweep(tmp_path, statuses=[])
     assert plots_of(sweeps.load("tiny", tmp_path)) == []
+
+
+def test_comparisons_that_would_mean_nothing_are_left_out(tmp_path):
+    comparisons = {"parallel", "importances"}
+    lr = {"parameters": {"lr": {"distribution": "log_uniform_values", "min": 0.01, "max": 1.0}}}
+    write_search(tmp_path, *range(10, 20), name="one", spec=SPEC | lr)
+    write_sweep(tmp_path, statuses=[Status.COMPLETED, Status.PRUNED, Status.COMPLETED])
+    for name, expected in (("one", set()), ("tiny", {"parallel"})):
+        sweep = sweeps.load(name, tmp_path)
+        assert comparisons & {plot.name for plot in plots_of(sweep)} == expected
+        assert '<div class="plots without-importances">' in render(sweep)
+
+
+def test_a_page_counts_further_seeds_apart(tmp_path):
+    write_search(tmp_path, 100.0, 80.0, 300.0, further=[(1, 90.0), (1, 60.0)])
+    sweep = sweeps.load("tiny", tmp_path)
+    page = render(sweep)
+    assert "<li>5 trials: 3 configurations and 2 further seeds</li>" in page
+    assert "Triangles are further seeds of a configuration" in page
+    headings = re.findall(r'<th scope="col"[^>]*><button type="button">(.*?)</button>', page)
+    assert {"further seed of", "mean over search seeds", "search seeds"} <= {*headings}
+    assert {"flags", "reason"}.isdisjoint(headings)
+    assert [row.trial_id for row in contact_sheet(sweep).rows] == ["tiny-0001", "tiny-0002", "tiny-0000"]
+    assert 'id="samples"' not in page
 
 
 @pytest.mark.parametrize("space", sorted(path.stem for path in SPACES.glob("*.yaml")))

@@ -1,10 +1,12 @@
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 import sweeps
 from sweeps.record.status import Status
 from sweeps.report import plots
+from sweeps.report.traces import note_floor
 from tests.sweeps.ledgers import scores_of, write_confirmation, write_search, write_sweep
 
 
@@ -78,6 +80,69 @@ def test_an_axis_is_logarithmic_if_the_scores_span_a_decade(sweep):
     assert sweep.logarithmic == ["lr", "penalty_weight"]
 
 
+def test_a_logarithmic_axis_has_round_numbers_as_ticks():
+    trials = pd.DataFrame(
+        {
+            "trial_id": list("abcdefg"),
+            "status": "completed",
+            "is_baseline": False,
+            "reason": None,
+            "search_fid": [210.0, 600.0, 1000.0, 1500.0, 1600.0, 1900.0, 2074.0],
+            "lr": [0.00009999, 0.0003, 0.001, 0.002, 0.003, 0.004, 0.0101],
+        }
+    )
+    figure = plots.parameter_slice(trials, "lr", log=True)
+    assert (figure.layout.xaxis.type, figure.layout.yaxis.type) == ("log", "log")
+    assert figure.layout.yaxis.ticktext == ("200", "500", "1,000", "2,000")
+    assert figure.layout.xaxis.ticktext == ("1e-4", "3e-4", "1e-3", "3e-3", "1e-2")
+    close = plots.parameter_slice(trials[trials["lr"].between(0.002, 0.004)], "lr", log=True)
+    assert (close.layout.xaxis.type, close.layout.yaxis.type) == ("linear", "linear")
+
+
+def test_scores_that_should_be_high_have_a_linear_axis(tmp_path):
+    write_sweep(tmp_path, metrics=("recall",))
+    trials = sweeps.load("tiny", tmp_path).trials.assign(search_recall=np.geomspace(0.01, 0.9, 10))
+    assert plots.history(trials, "recall").layout.yaxis.type == "linear"
+
+
+def test_numbers_from_a_list_are_the_only_ticks_of_their_axis(sweep):
+    trials = sweep.trials.assign(beta2=[0.99, 0.999] * 5)
+    axis = plots.parameter_slice(trials, "beta2").layout.xaxis
+    assert (axis.type, axis.categoryarray) == ("category", ("0.99", "0.999"))
+    (lines,) = plots.parallel_coordinates(trials, ["lr", "beta2"]).data
+    assert lines.dimensions[1].ticktext == ("0.99", "0.999")
+
+
+@pytest.fixture(scope="module")
+def with_seeds(tmp_path_factory):
+    """Return a sweep of three configurations: the second has two further seeds, the third a diverged one."""
+    further = [(1, 90.0), (1, 60.0), (2, None)]
+    write_search(tmp_path_factory.getbasetemp(), 100.0, 80.0, 300.0, name="seeds", further=further)
+    return sweeps.load("seeds", tmp_path_factory.getbasetemp())
+
+
+def test_further_seeds_are_marked_and_joined_to_their_configuration(with_seeds):
+    figure = plots.history(with_seeds.trials)
+    seeds = trace(figure, "further seed")
+    assert (list(seeds.x), list(seeds.y), seeds.marker.symbol) == ([1, 1], [90.0, 60.0], "triangle-up")
+    assert "seeds-0003<br>a further seed of seeds-0001<br>trial 1" in seeds.text
+    line = trace(figure, "seeds of one configuration")
+    assert list(line.y) == [80.0, 90.0, None, 80.0, 60.0, None]
+    assert list(line.x) == [1, 1, None] * 2
+    assert list(trace(figure, "completed").x) == [1, 2]
+    assert list(trace(figure, "diverged: no score").x) == [2]
+
+
+def test_further_seeds_do_not_count_for_the_best_score(with_seeds):
+    assert list(trace(plots.history(with_seeds.trials), "best so far").y) == [100.0, 80.0, 80.0]
+    assert min(trace(plots.cost(with_seeds.trials), "best at this cost").y) == 80.0
+    (lines,) = plots.parallel_coordinates(with_seeds.trials, ["lr"]).data
+    assert len(lines.dimensions[0]["values"]) == 3
+    curves = plots.learning_curves(with_seeds.trials, with_seeds.history)
+    assert set(trace(curves, "further seed").text) == {"seeds-0003", "seeds-0004", ""}
+    assert set(trace(curves, "best").text) == {"seeds-0001"}
+
+
 def test_parallel_coordinates_have_a_line_per_scored_trial_and_a_foot_for_missing_values(sweep):
     (lines,) = plots.parallel_coordinates(sweep.trials, sweep.searched, logarithmic=sweep.logarithmic).data
     axes = {axis.label: axis for axis in lines.dimensions}
@@ -135,17 +200,34 @@ def test_a_confirmation_has_a_dot_per_training_a_line_per_seed_and_a_mean_with_i
 
 
 @pytest.mark.parametrize(
-    ("scores", "name", "place"),
+    ("scores", "is_line"),
     [
-        ([40.0, 60.0], "real images: 7.1", 7.1),
-        ([400.0, 400.1] * 8, "real images: 7.1 (outside the axis)", None),
+        ({"t8": [40.0, 60.0]}, True),
+        ({"t8": [400.0, 400.1] * 8}, False),
+        ({"t8": [200.0, 210.0, 260.0], "t0": [900.0, 1100.0, 1300.0]}, False),
     ],
 )
-def test_real_images_are_drawn_if_the_scores_remain_apart(tmp_path, scores, name, place):
-    figure = confirmation(tmp_path, t8=scores)
-    assert trace(figure, name).x[0] == place
+def test_real_images_are_a_line_if_it_leaves_room_for_the_scores_and_else_a_note(tmp_path, scores, is_line):
+    figure = confirmation(tmp_path, **scores)
     low, high = figure.layout.xaxis.range
-    assert low < (place or min(scores)) < max(scores) < high
+    if figure.layout.xaxis.type == "log":
+        low, high = 10**low, 10**high
+    shown = [score for of in scores.values() for score in of]
+    assert low < min(shown) < max(shown) < high
+    notes = [note.text for note in figure.layout.annotations]
+    if is_line:
+        assert low < trace(figure, "real images: 7.1").x[0]
+        assert notes == []
+    else:
+        assert low > 7.1
+        assert notes == ["\u2190 real images: 7.1, outside the axis"]
+
+
+def test_real_images_above_the_axis_are_noted_at_its_right_edge():
+    figure = go.Figure()
+    note_floor(figure, 0.9, is_below=False)
+    (note,) = figure.layout.annotations
+    assert (note.text, note.x, note.xanchor) == ("real images: 0.9, outside the axis \u2192", 1, "right")
 
 
 def test_an_interval_below_zero_has_a_linear_axis(tmp_path):

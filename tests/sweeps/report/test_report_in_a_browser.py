@@ -12,6 +12,9 @@ pytestmark = pytest.mark.browser
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 DESK = {"viewport": {"width": 1280, "height": 900}}
+A4_PX = 718
+"""The width of A4 paper without its margins."""
+
 SWEEPS = {
     "tiny": {},
     "two": {"metrics": ("recall", "fid")},
@@ -137,6 +140,33 @@ def test_a_phone_scrolls_only_vertically(opened, name):
     page = opened(name, **PHONE)
     width, inner = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert width == inner == 390
+
+
+def test_no_text_is_too_small_to_read(opened):
+    sizes = opened("confirmed").evaluate(
+        "[...document.querySelectorAll('body :not(script, style)')]"
+        ".filter((each) => [...each.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))"
+        ".map((each) => parseFloat(getComputedStyle(each).fontSize))"
+    )
+    assert min(sizes) >= 12
+
+
+def test_printed_plots_are_as_wide_as_the_paper_and_the_screen_gets_its_own_again(opened):
+    page = opened("confirmed")
+    width = "document.querySelector('#plot-history .main-svg').getBoundingClientRect().width"
+    on_screen = page.evaluate(width)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": A4_PX, "height": 1000})
+    page.wait_for_timeout(300)
+    assert page.evaluate(width) <= A4_PX
+    assert page.evaluate("document.documentElement.scrollWidth") <= A4_PX
+    assert not page.locator("#filter").is_visible()
+    page.emulate_media(media="screen")
+    page.set_viewport_size(DESK["viewport"])
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.wait_for_timeout(300)
+    assert page.evaluate(width) == on_screen
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
