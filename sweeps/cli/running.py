@@ -31,7 +31,6 @@ from sweeps.cli.options import (
 from sweeps.words import RESULTS, counted, json_text, results_option
 
 if TYPE_CHECKING:
-    from sweeps.driver.progress import Terminal
     from sweeps.driver.request import Request
     from sweeps.driver.runner import Outcome
     from sweeps.spec.model import SweepSpec
@@ -92,7 +91,7 @@ def run_command(
                 print(sentence, file=sys.stderr)
         _show(checked, json_=json_)
         return
-    request = _request(results, tracking_uri, address, storage, _terminal(quiet=quiet, verbose=verbose))
+    request = _request(results, tracking_uri, address, storage, quiet=quiet, verbose=verbose)
     with _training():
         outcome = execute(checked, request, name=name, warm_start=warm_start)
     _conclude(outcome, results, json_=json_, strict=strict)
@@ -120,8 +119,9 @@ def resume_command(
     from sweeps.driver.runner import resume_sweep
 
     changes = _overrides(set_, {"trials": trials, "time_budget": time_budget})
-    terminal = _terminal(quiet=quiet, verbose=verbose)
-    request = _request(results, tracking_uri, address, storage, terminal, changed_code=changed_code)
+    request = _request(
+        results, tracking_uri, address, storage, quiet=quiet, verbose=verbose, changed_code=changed_code
+    )
     with _training():
         outcome = resume_sweep(name, request, changes)
     _conclude(outcome, results, json_=json_, strict=strict)
@@ -151,7 +151,7 @@ def check_command(
     from sweeps.driver.checking import check_users_code, lines
 
     checked = _checked(spec, set_, {})
-    request = _request(RESULTS, None, address, None, _terminal(quiet=quiet, verbose=False))
+    request = _request(RESULTS, None, address, None, quiet=quiet, verbose=False)
     with _training():
         found = check_users_code(checked, request)
     if json_:
@@ -189,8 +189,9 @@ def confirm_command(
     from sweeps.driver.runner import confirm_sweep
 
     options = {"top": top, "seeds": seeds, "until_resolved": until_resolved or None, "max_seeds": max_seeds}
-    terminal = _terminal(quiet=quiet, verbose=verbose)
-    request = _request(results, tracking_uri, address, storage, terminal, changed_code=changed_code)
+    request = _request(
+        results, tracking_uri, address, storage, quiet=quiet, verbose=verbose, changed_code=changed_code
+    )
     before = _ended_replicas(name, results)
     with _training():
         outcome = confirm_sweep(name, options, request)
@@ -252,21 +253,18 @@ def _request(
     tracking_uri: str | None,
     address: str | None,
     storage: str | None,
-    terminal: "Terminal",
     *,
+    quiet: bool,
+    verbose: bool,
     changed_code: bool = False,
 ) -> "Request":
-    from sweeps.driver.request import Request
-
-    return Request(results, tracking_uri, address, storage, terminal, changed_code=changed_code)
-
-
-def _terminal(*, quiet: bool, verbose: bool) -> "Terminal":
     from rich.console import Console
 
     from sweeps.driver.progress import Terminal
+    from sweeps.driver.request import Request
 
-    return Terminal(Console(stderr=True), quiet, verbose)
+    terminal = Terminal(Console(stderr=True), quiet, verbose)
+    return Request(results, tracking_uri, address, storage, terminal, changed_code=changed_code)
 
 
 def _overrides(settings: list[str] | None, options: dict[str, Any]) -> "list[Override]":
