@@ -10,6 +10,7 @@ from sweeps.spec.model import SweepSpec
 
 if TYPE_CHECKING:
     from gan_core.architectures import ImageShape
+    from gan_core.loops.speed import LoopSpeed
 
 WARM_STEPS, TIMED_SECONDS = 2, 2.0
 TIMED_IMAGES = 250
@@ -22,16 +23,21 @@ class Cost:
     """The time of a trial at the baseline.
 
     Args:
-        step_s: Seconds a step.
-        image_s: Estimated seconds to generate and score one image, among many.
+        speed: How fast the training takes steps and generates images.
+        score_s: Estimated seconds to score one generated image, among many.
     """
 
-    step_s: float
-    image_s: float
+    speed: "LoopSpeed"
+    score_s: float
+
+    @property
+    def image_s(self) -> float:
+        """Estimated seconds to generate and score one image, among many."""
+        return self.speed.image_s + self.score_s
 
     def seconds(self, config: LoopConfig, steps: float) -> float:
         """Return the seconds of ``steps`` steps and their reports."""
-        return steps * (self.step_s + self.image_s * config.eval_samples / config.report_every)
+        return steps * (self.speed.step_s + self.image_s * config.eval_samples / config.report_every)
 
     def whole(self, config: LoopConfig) -> float:
         """Return the seconds of a trial that is trained to its end, with its final score."""
@@ -54,17 +60,18 @@ def cost_of(spec: SweepSpec, config: LoopConfig, shape: "ImageShape", device: st
 
     torch.set_num_threads(spec.resources.cpu)
     if isinstance(config, TrialConfig):
-        step_s, image_s = _of_trainer(config, shape, device)
+        speed = _of_trainer(config, shape, device)
     else:
-        step_s, image_s = _of_loop(spec, config, device)
-    return Cost(step_s, image_s + SCORES_OVER_FEATURES * _feature_seconds(shape, device))
+        speed = _of_loop(spec, config, device)
+    return Cost(speed, SCORES_OVER_FEATURES * _feature_seconds(shape, device))
 
 
-def _of_trainer(config: TrialConfig, shape: "ImageShape", device: str) -> tuple[float, float]:
-    """Time gan_core's own training on random images: return the seconds a step, and a generated image."""
+def _of_trainer(config: TrialConfig, shape: "ImageShape", device: str) -> "LoopSpeed":
+    """Time gan_core's own training on random images."""
     import torch
 
     from gan_core import Trainer
+    from gan_core.loops.speed import LoopSpeed
     from gan_core.noise import draw_noise, rng_for
 
     trainer, rng = Trainer(config, shape, device), rng_for("preview", device=device)
@@ -83,17 +90,16 @@ def _of_trainer(config: TrialConfig, shape: "ImageShape", device: str) -> tuple[
         steps += 1
     step_s = (perf_counter() - started) / steps
     noise = draw_noise(config, config.eval_samples, rng)
-    return step_s, _seconds(lambda: trainer.generate(noise)) / config.eval_samples
+    return LoopSpeed(step_s, _seconds(lambda: trainer.generate(noise)) / config.eval_samples)
 
 
-def _of_loop(spec: SweepSpec, config: LoopConfig, device: str) -> tuple[float, float]:
-    """Time a user's training loop on the dataset: return the seconds a step, and a generated image."""
+def _of_loop(spec: SweepSpec, config: LoopConfig, device: str) -> "LoopSpeed":
+    """Time a user's training loop on the dataset."""
     from gan_core import load_dataset
     from gan_core.hyperparameters import named_loop
     from gan_core.loops.speed import loop_speed
 
-    speed = loop_speed(named_loop(spec.train), load_dataset(**spec.data), config, device, TIMED_SECONDS)
-    return speed.step_s, speed.image_s
+    return loop_speed(named_loop(spec.train), load_dataset(**spec.data), config, device, TIMED_SECONDS)
 
 
 def _feature_seconds(shape: "ImageShape", device: str) -> float:

@@ -238,7 +238,7 @@ def _time(spec: SweepSpec) -> Iterator[str]:
     if spec.time_budget is not None:
         estimate += f"; the time budget ends it after {duration(spec.time_budget)}"
     start = f", beside about {START_S:.0f} s to start and to end" if in_all < SHORT_S else ""
-    yield f"time      {estimate}{start}: {1 / cost.step_s:.1f} steps/s now"
+    yield f"time      {estimate}{start}: {1 / cost.speed.step_s:.1f} steps/s now"
 
 
 def _memory(spec: SweepSpec) -> Iterator[str]:
