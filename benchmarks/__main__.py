@@ -7,7 +7,6 @@ The command writes ``benchmarks/RESULTS.md``, and exits with 1 if any figure mis
 """
 
 import argparse
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
@@ -16,7 +15,7 @@ from time import monotonic
 
 from rich.console import Console
 
-from benchmarks.figures import Figure, page
+from benchmarks.figures import Figure, conclude_page
 from sweeps.driver.environment import environment
 from sweeps.words import duration
 
@@ -82,14 +81,9 @@ def main() -> None:
     asked = parser.parse_args()
     if unknown := set(asked.names) - set(SIZES):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(SIZES)}")
-    output, figures, text = asked.output or (None if asked.quick else OUTPUT), {}, ""
-    where = environment()
-    for figures in measure(asked.names, QUICK if asked.quick else SIZES):
-        text = page(figures, command(figures), where)
-        if output:
-            output.write_text(text, encoding="utf-8")
-    print(output or text)  # noqa: T201 - a command
-    sys.exit(not all(figure.is_reached for each in figures.values() for figure in each))
+    output = asked.output or (None if asked.quick else OUTPUT)
+    measured = measure(asked.names, QUICK if asked.quick else SIZES)
+    conclude_page(measured, command, environment(), output)
 
 
 if __name__ == "__main__":

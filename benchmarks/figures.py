@@ -1,8 +1,9 @@
 """Represent measured figures, with their targets and those of peers, and show them."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 
 from rich.console import Console
@@ -65,6 +66,30 @@ def page(figures: Mapping[str, Sequence[Figure]], command: str, environment: Map
         parts += ["", f"## {name}", "", _row(COLUMNS), _row(["---"] * len(COLUMNS))]
         parts += [_row(figure.cells) for figure in each]
     return "\n".join([*parts, ""])
+
+
+def conclude_page(
+    parts: Iterable[Mapping[str, Sequence[Figure]]],
+    command: Callable[[Mapping[str, Sequence[Figure]]], str],
+    environment: Mapping[str, str],
+    output: Path | None,
+) -> None:
+    """Write a page anew after each part of the figures, and exit with 1 if any misses its target.
+
+    Args:
+        parts: All figures so far, after each part.
+        command: Returns the command that measures these figures.
+        environment: The machine and the versions.
+        output: The file of the page; None prints the page.
+    """
+    figures: Mapping[str, Sequence[Figure]] = {}
+    text = ""
+    for figures in parts:
+        text = page(figures, command(figures), environment)
+        if output:
+            output.write_text(text, encoding="utf-8")
+    print(output or text)  # noqa: T201 - a command
+    sys.exit(not all(figure.is_reached for each in figures.values() for figure in each))
 
 
 def _row(cells: Sequence[str]) -> str:

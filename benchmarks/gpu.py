@@ -19,7 +19,7 @@ import torch
 from rich.console import Console
 
 import sweeps
-from benchmarks.figures import Figure, page
+from benchmarks.figures import Figure, conclude_page
 from benchmarks.loops import DIGITS, Speed, Workload, speeds
 from benchmarks.step import BATCH_SIZE, TUTORIAL
 from gan_core import TrialConfig
@@ -236,13 +236,8 @@ def main() -> None:
         parser.error("torch sees no CUDA GPU: type --device cpu --quick to run the same code without one")
     plan = Plan.quick(asked.device) if asked.quick else Plan(asked.device)
     output = asked.output or (OUTPUT if asked.device == "cuda" and not asked.quick else None)
-    where, command, figures, text = described(asked.device), " ".join(sys.argv[1:]), {}, ""
-    for figures in measure(plan):
-        text = page(figures, f"python -m benchmarks.gpu {command}".strip(), where)
-        if output:
-            output.write_text(text, encoding="utf-8")
-    print(output or text)  # noqa: T201 - a command
-    sys.exit(not all(figure.is_reached for each in figures.values() for figure in each))
+    command = " ".join(["python -m benchmarks.gpu", *sys.argv[1:]])
+    conclude_page(measure(plan), lambda _figures: command, described(asked.device), output)
 
 
 if __name__ == "__main__":
