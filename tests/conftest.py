@@ -16,6 +16,14 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 """Ray's workers import the trainables of tests, and never from the current folder."""
 
 
+@pytest.fixture
+def cache(tmp_path_factory, monkeypatch):
+    """Return a cache directory of the test's own."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("GAN_SWEEP_CACHE", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def browser_file():
     """Return the path of a browser. Without one, CI fails and a developer's tests are skipped."""

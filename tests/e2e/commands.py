@@ -18,9 +18,11 @@ from tests.servers import make_tables
 COMMAND = Path(sys.executable).with_name("gan-sweep")
 
 
-def workplace_in(tmp_path_factory):
-    """Return a folder for sweeps; MLflow's database is there with its tables, which take seconds to make."""
+def workplace_in(tmp_path_factory, **specs):
+    """Return a folder with search-space files, by name, and MLflow's tables, which take seconds to make."""
     folder = tmp_path_factory.mktemp("workplace")
+    for name, text in specs.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     (folder / "results").mkdir()
     make_tables(folder / "results" / "mlflow.db")
     return folder

@@ -26,8 +26,7 @@ early_terminate: {type: none}
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
     """Return a workplace with a sweep of 60 photos, of which ten have changed since."""
-    folder = workplace_in(tmp_path_factory)
-    (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
+    folder = workplace_in(tmp_path_factory, spec=SPEC)
     paint(folder / "photos", range(30), 60)
     assert gan_sweep("spec.yaml", "--quiet", cwd=folder).returncode == 0
     paint(folder / "photos", range(5), 100)

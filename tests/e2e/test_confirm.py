@@ -45,8 +45,7 @@ def replicas(workplace):
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
     """A folder with a sweep that was interrupted during its confirmation."""
-    folder = workplace_in(tmp_path_factory)
-    (folder / "spec.yaml").write_text(SPEC, encoding="utf-8")
+    folder = workplace_in(tmp_path_factory, spec=SPEC)
     with subprocess.Popen([COMMAND, "spec.yaml", "--quiet"], cwd=folder) as process:
         deadline = time.monotonic() + 200
         while len(replicas(folder)) == 0 or replicas(folder)["step"].max() < 20:

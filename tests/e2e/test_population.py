@@ -35,9 +35,7 @@ resources: {{cpu: {os.cpu_count()}}}
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    folder = workplace_in(tmp_path_factory)
-    (folder / "spec.yaml").write_text(POPULATION, encoding="utf-8")
-    return folder
+    return workplace_in(tmp_path_factory, spec=POPULATION)
 
 
 @pytest.fixture(scope="module")

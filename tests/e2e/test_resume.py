@@ -39,9 +39,7 @@ resources: {{cpu: {os.cpu_count()}}}
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    folder = workplace_in(tmp_path_factory)
-    (folder / "spec.yaml").write_text(ONE_AT_A_TIME, encoding="utf-8")
-    return folder
+    return workplace_in(tmp_path_factory, spec=ONE_AT_A_TIME)
 
 
 @pytest.fixture(scope="module")

@@ -29,9 +29,7 @@ early_terminate: {type: none}
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    folder = workplace_in(tmp_path_factory)
-    (folder / "grid.yaml").write_text(GRID, encoding="utf-8")
-    return folder
+    return workplace_in(tmp_path_factory, grid=GRID)
 
 
 @pytest.fixture(scope="module")

@@ -28,8 +28,7 @@ resources: {{cpu: {os.cpu_count()}}}
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    folder = workplace_in(tmp_path_factory)
-    (folder / "spec.yaml").write_text(SEEDS, encoding="utf-8")
+    folder = workplace_in(tmp_path_factory, spec=SEEDS)
     done = gan_sweep("spec.yaml", "--quiet", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     return folder

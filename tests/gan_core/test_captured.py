@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from gan_core import Trainer, TrainingDiverged, TrialConfig, train
-from gan_core.architectures import Architecture, architectures
+from gan_core.architectures import architectures
 from gan_core.checkpoint import load_checkpoint
 from gan_core.losses import losses
 from gan_core.noise import draw_noise, rng_for
 from gan_core.penalties import penalties
 from tests.gan_core.eager_graph import eager_graphs
+from tests.gan_core.small_layers import Reads, pair_with
 
 SHAPE, STEPS = (1, 16, 16), 5
 REPLAYED = [*["rehearse"] * 3, "capture", *["replay"] * 2]
@@ -134,11 +135,6 @@ def test_a_divergence_names_the_step_of_a_replay():
         trainer.step(torch.full((4, *SHAPE), nan), torch.zeros(4, 8))
 
 
-class Reads(torch.nn.Module):
-    def forward(self, images):
-        return images * 2 if images.mean() > 5 else images
-
-
 class Rebinds(torch.nn.Module):
     def __init__(self):
         super().__init__()
@@ -162,20 +158,6 @@ class DrawsFromPython(torch.nn.Module):
 class DrawsFromTorch(torch.nn.Module):
     def forward(self, images):
         return images + torch.randn_like(images)
-
-
-def pair_with(layer):
-    """Return an architecture with a layer of this kind before the discriminator."""
-
-    class Pair(Architecture):
-        independent_rows = True
-        generator = staticmethod(architectures.get("mlp").generator)
-
-        @staticmethod
-        def discriminator(config, image_shape):
-            return torch.nn.Sequential(layer(), architectures.get("mlp").discriminator(config, image_shape))
-
-    return Pair
 
 
 ReadsPair, RebindsPair, NumpyPair, PythonPair, TorchPair = map(

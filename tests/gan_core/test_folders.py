@@ -20,12 +20,7 @@ from gan_core.errors import DatasetError, ExtractorUnavailableError
 load_small = partial(load_dataset, image_size=8)
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory, monkeypatch):
-    """Return a cache directory of each test's own."""
-    folder = tmp_path_factory.mktemp("cache")
-    monkeypatch.setenv("GAN_SWEEP_CACHE", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture

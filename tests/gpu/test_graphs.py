@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from gan_core import Trainer, TrialConfig, train
-from gan_core.architectures import Architecture, architectures
+from gan_core.architectures import architectures
 from gan_core.losses import losses
 from gan_core.noise import draw_noise, rng_for
 from gan_core.penalties import penalties
+from tests.gan_core.small_layers import Reads, pair_with
 from tests.gpu.devices import NEEDS_GPU, on_each_device
 
 SHAPE, STEPS = (1, 28, 28), 12
@@ -83,37 +84,22 @@ def test_a_training_resumes_with_and_without_graphs(tmp_path, digits, evaluator_
         assert resumed.metrics[name] == pytest.approx(unbroken.metrics[name], rel=0.02)
 
 
-class Reads(torch.nn.Module):
-    def forward(self, images):
-        return images * 2 if images.mean() > 5 else images
-
-
 class CopiesFromCpu(torch.nn.Module):
     def forward(self, images):
         return images * torch.tensor([2.0]).to(images.device)
-
-
-def pair_with(layer):
-    class Pair(Architecture):
-        independent_rows = True
-        generator = staticmethod(architectures.get("mlp").generator)
-
-        @staticmethod
-        def discriminator(config, image_shape):
-            return torch.nn.Sequential(layer(), architectures.get("mlp").discriminator(config, image_shape))
-
-    return Pair
 
 
 ReadsPair, CopiesPair = map(pair_with, (Reads, CopiesFromCpu))
 
 
 @pytest.mark.parametrize("device", [pytest.param("cuda", marks=NEEDS_GPU)])
-@pytest.mark.parametrize("name", ["ReadsPair", "CopiesPair"])
-def test_a_component_that_waits_for_the_gpu_trains_without_a_graph(device, name):
+@pytest.mark.parametrize(
+    ("name", "file"), [("ReadsPair", "small_layers.py"), ("CopiesPair", "test_graphs.py")]
+)
+def test_a_component_that_waits_for_the_gpu_trains_without_a_graph(device, name, file):
     config = TrialConfig(architecture=f"{__name__}:{name}", penalty="dragan", precision="fp32")
     plain, captured, _, trainer = plain_and_captured(config, device)
-    assert trainer.fallback.startswith("cuda_graphs: test_graphs.py, line ")
+    assert trainer.fallback.startswith(f"cuda_graphs: {file}, line ")
     torch.testing.assert_close(captured, plain, **TOLERANCE)
 
 

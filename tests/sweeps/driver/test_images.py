@@ -12,12 +12,7 @@ from sweeps.driver.preview import as_json, print_preview
 from sweeps.spec.reading import load_spec
 from tests.sweeps.specs import GOOD, write
 
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory, monkeypatch):
-    folder = tmp_path_factory.mktemp("cache")
-    monkeypatch.setenv("GAN_SWEEP_CACHE", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture
