@@ -144,7 +144,8 @@ _BUDGET = (
 def _curves_caption(trials: pd.DataFrame, shown: pd.DataFrame) -> str:
     all_ = counted(len(trials), "trial")
     some = "" if len(shown) == len(trials) else f" The best {MOST_CURVES} of {all_}, and the defaults."
-    return f"The score of every report. Trials stopped early are faded.{some}"
+    thick = "The thick line is the best trial of the search."
+    return f"The score of every report. {thick} Trials stopped early are faded.{some}"
 
 
 def _history_caption(sweep: Sweep) -> str:

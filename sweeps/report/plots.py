@@ -43,7 +43,6 @@ from sweeps.report.traces import (
     add_points,
     add_seeds,
     add_trials,
-    note_floor,
 )
 
 
@@ -86,6 +85,8 @@ def learning_curves(
     """
     values = history[metric] if metric in history else pd.Series(dtype=float)
     figure = _figure("Learning curves", "step", metric, values)
+    if history["step"].nunique() == 1:
+        figure.update_xaxes(tickvals=history["step"].unique())
     curves_of: dict[str, list[pd.DataFrame]] = {}
     for (trial_id, _), reports in history.groupby(["trial_id", "lineage"], sort=False):
         curves_of.setdefault(str(trial_id), []).append(reports)
@@ -238,7 +239,7 @@ def budget(trials: pd.DataFrame, by: str = "loss", metric: str = "fid") -> go.Fi
         if is_scored(group, metric).any():
             color, dash = COLORWAY[index % len(COLORWAY)], ("solid", "dash")[index // len(COLORWAY) % 2]
             add_band(figure, expected_best_of(group, metric), plot_text(value), color, dash)
-    figure.update_xaxes(rangemode="tozero", dtick=count_tick_step(len(trials)))
+    figure.update_xaxes(dtick=count_tick_step(len(trials)))
     return figure
 
 
@@ -261,8 +262,7 @@ def confirmation(replicas: pd.DataFrame, ranked: pd.DataFrame, metric: str = "fi
     shown = pd.concat([scored[metric], ranked["mean_low"], ranked["mean_high"]]).astype(float)
     floor = ranked["floor"].iloc[0] if len(ranked) else np.nan
     is_log = needs_log_axis(shown, metric)
-    shows_floor = floor_fits(floor, shown, log=is_log)
-    if shows_floor:
+    if floor_fits(floor, shown, log=is_log):
         shown = pd.concat([shown, pd.Series([floor])])
     figure = go.Figure(layout={"template": template(), "title": {"text": "Scores on fresh seeds"}})
     figure.update_xaxes(
@@ -279,10 +279,7 @@ def confirmation(replicas: pd.DataFrame, ranked: pd.DataFrame, metric: str = "fi
     add_seeds(figure, scored, metric)
     add_means(figure, ranked, metric)
     add_failed_seeds(figure, trained[trained["status"].isin(FAILURES)])
-    if shows_floor:
-        add_floor(figure, floor, len(ranked))
-    elif not pd.isna(floor):
-        note_floor(figure, floor, is_below=bool(floor < shown.min()))
+    add_floor(figure, floor, shown, len(ranked))
     return figure
 
 

@@ -144,8 +144,20 @@ def add_failed_seeds(figure: go.Figure, failed: pd.DataFrame) -> None:
     )
 
 
-def add_floor(figure: go.Figure, floor: float, n_rows: int) -> None:
-    """Add the score of real images to a confirmation as a line across its rows."""
+def add_floor(figure: go.Figure, floor: float, shown: pd.Series, n_rows: int) -> None:
+    """Add the score of real images to a confirmation: a line across its rows, or a note at the edge.
+
+    Args:
+        figure: The figure.
+        floor: The score of real images; NaN if it is unknown.
+        shown: The numbers that the axis includes.
+        n_rows: The number of finalists.
+    """
+    if pd.isna(floor):
+        return
+    if not shown.min() <= floor <= shown.max():
+        _note_floor(figure, floor, is_below=bool(floor < shown.min()))
+        return
     figure.add_scatter(
         x=[floor] * 2,
         y=[-0.6, n_rows - 0.4],
@@ -156,7 +168,7 @@ def add_floor(figure: go.Figure, floor: float, n_rows: int) -> None:
     )
 
 
-def note_floor(figure: go.Figure, floor: float, *, is_below: bool) -> None:
+def _note_floor(figure: go.Figure, floor: float, *, is_below: bool) -> None:
     """Write the score of real images at the edge of the axis behind which it lies."""
     words = f"real images: {number(floor)}, outside the axis"
     edge = {"x": 0, "xanchor": "left", "text": f"\u2190 {words}"}

@@ -6,7 +6,7 @@ import pytest
 import sweeps
 from sweeps.record.status import Status
 from sweeps.report import plots
-from sweeps.report.traces import note_floor
+from sweeps.report.traces import add_floor
 from tests.sweeps.ledgers import scores_of, write_confirmation, write_search, write_sweep
 
 
@@ -72,6 +72,11 @@ def test_a_take_over_breaks_a_learning_curve(sweep):
     figure = plots.learning_curves(sweep.trials, both)
     for name in ("completed", "best"):
         assert list(np.nan_to_num(trace(figure, name).x)) == [100, 200, 300, 400, 0, 200]
+
+
+def test_a_single_step_is_the_only_tick_of_its_axis(sweep):
+    reports = sweep.history[sweep.history["step"] == 100]
+    assert plots.learning_curves(sweep.trials, reports).layout.xaxis.tickvals == (100,)
 
 
 def test_an_axis_is_logarithmic_if_the_scores_span_a_decade(sweep):
@@ -225,7 +230,7 @@ def test_real_images_are_a_line_if_it_leaves_room_for_the_scores_and_else_a_note
 
 def test_real_images_above_the_axis_are_noted_at_its_right_edge():
     figure = go.Figure()
-    note_floor(figure, 0.9, is_below=False)
+    add_floor(figure, 0.9, pd.Series([0.1, 0.2]), n_rows=1)
     (note,) = figure.layout.annotations
     assert (note.text, note.x, note.xanchor) == ("real images: 0.9, outside the axis \u2192", 1, "right")
 
