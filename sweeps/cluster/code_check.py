@@ -194,8 +194,10 @@ def as_a_trial(resources: Mapping[str, float], import_folders: list[str] | None)
     import torch
 
     from sweeps.cluster.devices import worker_device
+    from sweeps.cluster.ending_signals import ignore_ending_signals
     from sweeps.cluster.shipping import use_import_folders
 
+    ignore_ending_signals()
     use_import_folders(import_folders)
     torch.set_num_threads(int(resources["cpu"]))
     return worker_device(resources["gpu"])

@@ -18,7 +18,15 @@ from ray.exceptions import RayError
 import gan_core
 from gan_core.errors import in_one_line
 from sweeps.cluster.code import Code
-from sweeps.cluster.patches import environment, isolated_job, on_loopback, trials_in_workers, without_monitors
+from sweeps.cluster.ending_signals import ending_signals_blocked
+from sweeps.cluster.patches import (
+    ended_without_signals,
+    environment,
+    isolated_job,
+    on_loopback,
+    trials_in_workers,
+    without_monitors,
+)
 from sweeps.cluster.resources import n_visible_gpus
 from sweeps.cluster.shipping import packed
 from sweeps.cluster.temporary import ray_folder
@@ -61,7 +69,7 @@ def local_ray(resources: Resources) -> Iterator[None]:
     modules = {PRELOADED: ",".join(TRIAL_MODULES) if preloads else ""}
     with ray_folder() as folder, environment(SETTINGS | modules | _token()):
         try:
-            with on_loopback(), without_monitors():
+            with on_loopback(), without_monitors(), ending_signals_blocked():
                 ray.init(
                     address="local",
                     num_gpus=n_visible_gpus(),
@@ -75,7 +83,8 @@ def local_ray(resources: Resources) -> Iterator[None]:
             with trials_in_workers({}):
                 yield
         finally:
-            ray.shutdown()
+            with ended_without_signals():
+                ray.shutdown()
 
 
 def _token() -> dict[str, str]:

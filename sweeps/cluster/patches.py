@@ -2,15 +2,20 @@
 
 import logging
 import os
+import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from ray._private import ray_constants
 from ray._private.node import Node
+from ray.exceptions import RayError
 from ray.job_config import JobConfig
 
 _MONITORS = ("start_log_monitor", "start_monitor")
+
+SECONDS_TO_END = 3.0
+"""How long Ray's processes may take to end on a request; then they are killed."""
 
 
 @contextmanager
@@ -63,6 +68,32 @@ def without_monitors() -> Iterator[None]:
     """
     with _replaced(Node, **{name: lambda _node: None for name in _MONITORS if name in vars(Node)}):
         yield
+
+
+@contextmanager
+def ended_without_signals() -> Iterator[None]:
+    """Let a Ray that shuts down in the block end although its processes block SIGTERM.
+
+    Ray would send SIGTERM to each process and wait for a second. Instead, the raylet ends on a request, and
+    ends the workers. The processes that are left are killed.
+    """
+    kill = Node.kill_all_processes
+
+    def end(node: Node, **options: bool) -> None:
+        _end_raylet(node)
+        kill(node, **(options | {"allow_graceful": False}))
+
+    with _replaced(Node, kill_all_processes=end):
+        yield
+
+
+def _end_raylet(node: Node) -> None:
+    """Ask the raylet of a local Ray to end, and wait for its end, for a few seconds at most."""
+    started = node.all_processes.get(ray_constants.PROCESS_TYPE_RAYLET, ())
+    with suppress(RayError, RuntimeError, subprocess.TimeoutExpired):
+        for each in started:
+            node.get_gcs_client().drain_nodes([bytes.fromhex(node.node_id)], timeout=SECONDS_TO_END)
+            each.process.wait(SECONDS_TO_END)
 
 
 @contextmanager

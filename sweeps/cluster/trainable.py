@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray import tune
 
+from sweeps.cluster.ending_signals import ignore_ending_signals
 from sweeps.cluster.timeouts import LoopStuck, ended_after, loop_ending
 from sweeps.cluster.worker_log import mark_start
 
@@ -80,6 +81,7 @@ class GanTrainable(tune.Trainable):
         from sweeps.cluster.devices import worker_device
         from sweeps.cluster.shipping import use_import_folders
 
+        ignore_ending_signals()
         keep_freed_memory()
         use_import_folders(config["import_folders"])
         torch.set_num_threads(config["cpu"])

@@ -61,6 +61,8 @@ class Recorder(tune.Callback):
         storage: Where the states of unfinished trials are kept; None for the sweep's folder.
         on_report: Called after each report has been recorded.
         code: The versions of the code that trials are trained with.
+        is_stopped: Returns whether a signal has stopped the sweep. The signal may also have ended processes
+            of a trial's training loop: no trial is blamed for what fails afterwards.
 
     Attributes:
         ended: The number of trials that have ended, those of earlier runs included.
@@ -77,12 +79,14 @@ class Recorder(tune.Callback):
         storage: Storage | None = None,
         on_report: OnReport | None = None,
         code: CodeVersions | None = None,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._logs = WorkerLogs(ledger.folder)
         self._weights = BestWeights(ledger.folder, spec, past)
         self._storage = storage
         self._on_report = on_report
         self._code = code
+        self._is_stopped = is_stopped
         self._searcher = searcher
         self._train = spec.train
         self._retries, self._timeout = spec.retries, spec.trial_timeout
@@ -234,7 +238,7 @@ class Recorder(tune.Callback):
 
     def on_trial_error(self, trial: TuneTrial, **_info: object) -> None:
         """Retry a trial after its worker died; else record that the trial crashed."""
-        if self.fault is None:
+        if self.fault is None and not self._is_stopped():
             with self._remembering_faults():
                 self._record_failure(trial)
 

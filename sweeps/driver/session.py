@@ -202,7 +202,7 @@ class Session:
         display = Display(self._terminal, folder.name, stage.n_trials, metric, stage.past, constraints)
         with display:
             shared = ledger, display, stage.searcher, self._spec, stage.past, storage, self._on_report
-            recorder = Recorder(*shared, CodeVersions(ledger, self._site.code))
+            recorder = Recorder(*shared, CodeVersions(ledger, self._site.code), self._is_stopped)
             for remark in stage.remarks:
                 display.say(remark)
             display.say(stage.rule)

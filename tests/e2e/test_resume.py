@@ -98,6 +98,39 @@ def test_a_checkpoint_with_other_hyperparameters_falls_back_to_the_previous_one(
     assert reason in mishap["reason"]
 
 
+def test_a_signal_to_all_processes_stops_a_sweep_in_order(workplace):
+    with started("ended", workplace, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as driver:
+        os.killpg(driver.pid, signal.SIGTERM)
+        shown, errors = driver.communicate(timeout=120)
+    assert driver.returncode == 128 + signal.SIGTERM
+    assert "gan-sweep resume ended" in shown
+    assert "GCS" not in errors
+    statuses = {row["status"] for row in read_ledger("ended", workplace / "results").trials}
+    assert statuses <= {"completed", "pruned", "interrupted"}
+    assert "interrupted" in statuses
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_killed_while_a_signal_stops_it_resumes(workplace, whole):
+    with started("twofold", workplace) as driver:
+        os.killpg(driver.pid, signal.SIGTERM)
+        time.sleep(0.2)
+        os.killpg(driver.pid, signal.SIGKILL)
+    done = gan_sweep("resume", "twofold", "--quiet", cwd=workplace)
+    assert done.returncode == 0, done.stderr
+    assert board(workplace, "twofold") == whole
+
+
+def started(name, workplace, **options):
+    """Start a sweep in a process group of its own, and return its process after the first report."""
+    command = [COMMAND, "spec.yaml", "--name", name]
+    process = subprocess.Popen(command, cwd=workplace, start_new_session=True, **options)
+    while n_reports(workplace, name) == 0:
+        assert process.poll() is None
+        time.sleep(0.05)
+    return process
+
+
 def trained_again(before, after):
     """Return the trial and step of each report that was made twice: its speed differs."""
     speeds, since = (each.set_index(["trial_id", "step"])["images_per_s"] for each in (before, after))

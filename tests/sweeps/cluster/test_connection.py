@@ -2,12 +2,15 @@ import ast
 import inspect
 import os
 import pickle
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import NamedTuple
 from unittest.mock import patch
 
@@ -19,6 +22,7 @@ from ray.tune import Trainable
 
 from sweeps.cluster import connection, nodes
 from sweeps.cluster import resources as of_nodes
+from sweeps.cluster.ending_signals import ignore_ending_signals
 from sweeps.cluster.storage import Storage
 from sweeps.cluster.trainable import Content
 from sweeps.errors import SweepError
@@ -124,16 +128,38 @@ def test_a_node_that_does_not_see_the_storage_is_a_fault(tmp_path):
 
 
 class Started(NamedTuple):
-    """What a local Ray has started: each process with its addresses, and what its workers see of two GPUs."""
+    """What a local Ray has started, and what was seen of it.
+
+    Args:
+        processes: Each process with its addresses.
+        gpus: What its workers see of two GPUs.
+        survived: Whether all processes survived SIGTERM and SIGHUP.
+        children: The exit codes of processes that a worker has terminated.
+        left: The processes that were left after the end of this Ray.
+    """
 
     processes: list[tuple[str, set[str]]]
     gpus: list[str]
+    survived: bool
+    children: list[int]
+    left: list[str]
 
 
 @ray.remote(num_cpus=0)
 class Worker:
     def gpus(self):
+        ignore_ending_signals()
         return os.environ["CUDA_VISIBLE_DEVICES"]
+
+    def exit_codes_of_terminated_children(self):
+        """Return the exit codes of a started and of a forked process after SIGTERM."""
+        started = subprocess.Popen(["sleep", "60"])
+        forked = get_context("fork").Process(target=sleep, args=[60])
+        forked.start()
+        started.terminate()
+        forked.terminate()
+        forked.join(10)
+        return [started.wait(10), forked.exitcode]
 
 
 @pytest.fixture(scope="module")
@@ -143,11 +169,14 @@ def of_local_ray() -> Started:
         workers = [Worker.options(num_gpus=gpus).remote() for gpus in (0.5, 0.5, 1, 0)]
         gpus = ray.get([worker.gpus.remote() for worker in workers])
         ours = psutil.Process()
-        processes = [
-            (" ".join(process.cmdline()), set(_listening(process)))
-            for process in (ours, *ours.children(recursive=True))
-        ]
-        return Started(processes, gpus)
+        of_ray = ours.children(recursive=True)
+        processes = [(" ".join(process.cmdline()), set(_listening(process))) for process in (ours, *of_ray)]
+        for process, number in product(of_ray, (signal.SIGHUP, signal.SIGTERM)):
+            process.send_signal(number)
+        children = ray.get(workers[0].exit_codes_of_terminated_children.remote())
+        survived = all(process.status() != psutil.STATUS_ZOMBIE for process in of_ray)
+    _, left = psutil.wait_procs(of_ray, timeout=20)
+    return Started(processes, gpus, survived, children, [str(process) for process in left])
 
 
 @pytest.fixture
@@ -201,6 +230,15 @@ def test_a_local_ray_has_no_log_reader_and_no_autoscaler(started):
     assert any("gcs_server" in command for command in commands)
     assert not [command for command in commands if "monitor.py" in command]
     assert Node.start_monitor.__name__ == "start_monitor"
+
+
+def test_a_signal_to_all_processes_leaves_the_end_of_a_local_ray_to_its_driver(of_local_ray):
+    assert of_local_ray.survived
+    assert of_local_ray.left == []
+
+
+def test_a_worker_terminates_the_processes_that_it_has_started(of_local_ray):
+    assert of_local_ray.children == [-signal.SIGTERM, -signal.SIGTERM]
 
 
 STARTS = """

@@ -105,6 +105,16 @@ def test_a_trial_that_waits_for_its_retry_when_the_sweep_stops_is_interrupted(re
     assert (row["status"], [mishap["kind"] for mishap in row["mishaps"]]) == ("interrupted", ["death"])
 
 
+def test_a_trial_that_fails_after_a_signal_has_stopped_the_sweep_is_interrupted(recorder, tmp_path):
+    trial = TuneTrial(tmp_path)
+    recorder.on_trial_start(trial)
+    recorder._is_stopped = lambda: True
+    recorder.on_trial_error(trial)
+    recorder.close(Status.INTERRUPTED)
+    (row,) = read_ledger("tiny", tmp_path).trials
+    assert (row["status"], row["mishaps"]) == ("interrupted", [])
+
+
 def test_what_ends_after_the_disk_was_full_is_not_recorded_as_complete(recorder, tmp_path):
     trial = TuneTrial(tmp_path)
     trial.last_result = {"status": "completed", "final": {"fid": 1.0}}
