@@ -153,7 +153,7 @@ def add_floor(figure: go.Figure, floor: float, shown: pd.Series, n_rows: int) ->
         shown: The numbers that the axis includes.
         n_rows: The number of finalists.
     """
-    if pd.isna(floor):
+    if pd.isna(floor) or shown.dropna().empty:
         return
     if not shown.min() <= floor <= shown.max():
         _note_floor(figure, floor, is_below=bool(floor < shown.min()))
