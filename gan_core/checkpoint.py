@@ -51,7 +51,7 @@ def previous_checkpoint(file: Path) -> Path:
 def load_latest_checkpoint(
     file: Path, device: torch.device | str, on_damage: Callable[[str], object]
 ) -> dict[str, Any] | None:
-    """Load the latest checkpoint that is not corrupted; return None if there is none.
+    """Load the latest checkpoint that is not corrupted; return None without such a checkpoint.
 
     Args:
         file: The file that :func:`save_checkpoint` wrote.

@@ -70,7 +70,7 @@ def keep_freed_memory() -> bool:
 
     Every step allocates its gradients. By default, glibc returns blocks of that size to the system and
     faults the pages in again: a fifth of an MLP step on a CPU in mixed precision. The setting affects the
-    whole process, so call it only in a process that does nothing but train.
+    whole process, so call this function only in a process that only trains.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -9,7 +9,7 @@
         ├── SweepExistsError       the results folder has a sweep of this name already
         ├── DamagedRecordError     the record of a sweep is damaged
         ├── UnknownSweepError      the results folder has no sweep of this name
-        └── UnknownTrialError      the sweep has no trial of this name, or none that fits the request
+        └── UnknownTrialError      the sweep has no trial of this name, or no trial that fits the request
     UserWarning
     └── DamagedLedgerWarning       the record is damaged; reading falls back to its copy
     KeyboardInterrupt

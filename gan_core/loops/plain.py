@@ -11,7 +11,7 @@ _SEQUENCES, _MAPPINGS, _KEYS = (list, tuple), (dict, OrderedDict), (bool, int, f
 
 
 def unsupported(value: object, path: str) -> str | None:
-    """Return the path and type of the first part that a checkpoint cannot hold; None if there is none.
+    """Return the path and type of the first part that a checkpoint cannot hold; None if all parts fit.
 
     A checkpoint holds tensors, numbers, text, None, and tuples, lists and dicts of them.
 

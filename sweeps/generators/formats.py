@@ -37,7 +37,7 @@ class ModelFormat(StrEnum):
         """Return the format of this name.
 
         Raises:
-            SweepError: There is none; the message lists the names.
+            SweepError: No format has this name; the message lists the names.
         """
         if name == "torchscript":
             raise SweepError(

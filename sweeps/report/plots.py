@@ -81,7 +81,7 @@ def learning_curves(
         trials: One row per trial.
         history: One row per report.
         metric: The metric of the scores.
-        best: The trial that stands out; by default the completed trial with the best score.
+        best: The trial to emphasise; by default the completed trial with the best score.
     """
     values = history[metric] if metric in history else pd.Series(dtype=float)
     figure = _figure("Learning curves", "step", metric, values)

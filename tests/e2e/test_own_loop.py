@@ -165,7 +165,7 @@ def changed(finished, workplace):
     (workplace / "late.py").write_text(LATE, encoding="utf-8")
 
 
-def test_a_sweep_with_changed_code_goes_on_only_if_the_user_accepts_it(changed):
+def test_a_sweep_with_changed_code_resumes_only_if_the_user_accepts_it(changed):
     copy = changed / "results" / "changed"
     copytree(changed / "results" / "mine", copy)
     more = ("resume", "changed", "--trials", 4, "--allow-imports")

@@ -10,7 +10,7 @@ def test_a_sign_must_be_seen_three_times_running():
         assert watch.raised == ({"collapse": 40} if step >= 6 else {})
 
 
-def test_its_state_goes_on_where_it_was():
+def test_a_restored_watch_continues_its_count():
     watch, resumed = FlagWatch(), FlagWatch()
     watch.update(10, {"collapse": True})
     watch.update(20, {"collapse": True})

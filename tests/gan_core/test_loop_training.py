@@ -153,7 +153,7 @@ def test_without_a_generator_the_last_state_is_scored(digits, evaluator):
     assert last.final != kept.final
 
 
-def test_what_a_loop_and_its_config_lack_is_said_in_a_sentence(tmp_path, digits, evaluator):
+def test_faults_of_a_loop_and_its_config_are_reported_in_a_sentence(tmp_path, digits, evaluator):
     with pytest.raises(LoopError, match="takes a Config, and config is a TrialConfig: pass a Config"):
         next(train(TrialConfig(**SMALL), digits, evaluator, loop=moments))
     with pytest.raises(LoopError, match=r":moments have no images_per_s: their metrics are loss"):

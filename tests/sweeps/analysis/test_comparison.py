@@ -42,7 +42,7 @@ def test_replicas_are_evidence_for_their_own_metric_images_extractor_and_loop(ot
 
 
 @pytest.mark.parametrize("evidence", [RECORDED, Evidence.on(FID, ELSEWHERE), Evidence.on(KID, ELSEWHERE)])
-def test_equal_configurations_are_seldom_told_apart(evidence):
+def test_equal_configurations_are_seldom_called_different(evidence):
     found = [compare(each, evidence) for each in sweeps(150, [0.0, 0.0, 0.0], 3)]
     assert np.mean([each.is_worse.any() for each in found]) <= 0.1
 

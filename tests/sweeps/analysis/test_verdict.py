@@ -208,7 +208,7 @@ def test_recorded_replicas_say_by_how_much_a_second_seed_moves_a_score_of_as_man
     assert re.search(r"; a second seed moves a score by about \d+ %", verdict(sweeps.load("tiny", tmp_path)))
 
 
-def test_a_search_is_said_to_be_ranked_by_one_training_each(tmp_path, capsys):
+def test_the_verdict_of_a_search_names_its_one_training_per_trial(tmp_path, capsys):
     folder = write_search(tmp_path, 400.0, 100.0, steps=160, facts={"extractor": read()["extractor"]})
     sweep = sweeps.load("tiny", tmp_path)
     said = r"tiny-0001 is the best of 2 scored trials by one training each; a second seed moves .* \d+ %"

@@ -37,7 +37,7 @@ def closed(tmp_path, monkeypatch):
         GOOD + "  beta2: {values: [0.9, 0.99], when: {loss: 'evil_module:Loss'}}\n",
     ],
 )
-def test_a_file_that_names_code_is_refused_and_told_what_to_type(tmp_path, text):
+def test_a_file_that_names_code_is_refused_with_what_to_type(tmp_path, text):
     with pytest.raises(SpecError, match=r"evil_module:\w+ names code, .* add --allow-imports"):
         load_spec(write(tmp_path, text))
 
@@ -57,7 +57,7 @@ def test_the_option_allows_it(tmp_path):
     allow_imports(False)
 
 
-def test_in_python_a_run_imports_where_it_is_said(tmp_path):
+def test_in_python_a_run_imports_if_allowed(tmp_path):
     file = write(tmp_path, OF_DATA)
     with pytest.raises(SpecError, match="names code"):
         sweeps.run(file, results=tmp_path)

@@ -78,7 +78,7 @@ def test_defaults_outside_the_space_take_a_trial_of_their_own(tmp_path, trials, 
     assert spec.max_trials == most
 
 
-def test_a_fault_is_told_as_a_run_would(tmp_path):
+def test_a_fault_is_reported_as_by_a_run(tmp_path):
     write(tmp_path, "name: tiny\n")
     done = run("preview", "spec.yaml", folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
@@ -139,7 +139,7 @@ def test_trials_share_the_gpus_and_cores_of_the_machine(tmp_path, monkeypatch, g
     assert f"{slots} trials on {where}" == f"{line} of this machine"
 
 
-def test_the_confirmations_time_is_told(tmp_path):
+def test_the_time_of_the_confirmation_is_estimated(tmp_path):
     spec = load_spec(write(tmp_path, f"{GOOD}confirm: {{top: 1, seeds: 2, until_resolved: true}}\n"))
     assert re.search(r", and \d+ \S+ up to \d+ \S+ more for the confirmation[:,] ", printed(spec, timed=True))
 

@@ -56,7 +56,7 @@ def test_markup_in_a_reason_is_escaped_in_a_figure(sweep):
     assert "<script>" not in crosses.text[0]
 
 
-def test_the_curves_of_stopped_trials_are_faded_and_the_best_stands_out(sweep):
+def test_the_curves_of_stopped_trials_are_faded_and_the_best_is_emphasised(sweep):
     figure = plots.learning_curves(sweep.trials, sweep.history)
     assert trace(figure, "stopped early").opacity < trace(figure, "completed").opacity == 1
     best = trace(figure, "best")

@@ -83,7 +83,7 @@ def test_every_finalist_is_trained_on_the_same_seeds_from_the_same_configuration
     assert trained.trained[0].trial_id == "tiny-0002-seed1"
 
 
-def test_stopped_it_goes_on_with_what_was_running_and_what_is_missing(trainer):
+def test_a_stopped_confirmation_resumes_running_and_missing_trainings(trainer):
     first = trainer(seeds=2)
     first.run(most=3)
     second = trainer(seeds=3)

@@ -57,7 +57,7 @@ def test_the_baseline_is_never_stopped_and_a_bad_trial_is(spec):
     assert (stopped[4] is None) == (spec.early_terminate.type == "none")
 
 
-def test_one_that_is_told_of_an_earlier_run_decides_as_the_one_that_saw_it(spec):
+def test_a_scheduler_with_a_replayed_run_decides_as_the_one_that_saw_it(spec):
     unbroken = scheduler(spec, Past([], {}))
     before = decisions(unbroken, range(3))
     after = decisions(unbroken, [3, 4])

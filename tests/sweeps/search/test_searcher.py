@@ -50,7 +50,7 @@ def test_no_more_is_suggested_than_was_asked_for(make_search):
     assert search.suggest("e") == Searcher.FINISHED
 
 
-def test_a_baseline_outside_of_the_space_is_tried_and_not_told_to_the_sampler(make_search):
+def test_a_baseline_outside_of_the_space_is_tried_and_not_given_to_the_sampler(make_search):
     search = make_search(GOOD.replace("values: [bce, lsgan]", "values: [lsgan, hinge]"))
     assert trial_of(search.suggest("a")).params["loss"] == "bce"
     search.on_trial_complete(trial_id="a", result=result("completed", 5.0))
@@ -83,7 +83,7 @@ def test_one_seed_suggests_the_same(make_search):
     assert len({str(suggestion["params"]) for suggestion in suggested[0]}) == 5
 
 
-def test_the_sampler_is_told_the_truth(make_search, tmp_path):
+def test_the_sampler_gets_trials_in_their_true_final_states(make_search, tmp_path):
     search = make_search()
     for tune_id in "abcde":
         search.suggest(tune_id)
@@ -112,7 +112,7 @@ def test_a_first_trial_that_diverges_waits_for_a_score_to_be_no_better_than(make
     assert sorted(trial.value for trial in study_trials(search)) == [70.0, 70.0]
 
 
-def test_where_all_diverged_they_are_told_a_finite_score(make_search, tmp_path):
+def test_if_all_trials_diverged_the_sampler_gets_a_finite_score(make_search, tmp_path):
     search = make_search()
     search.suggest("a")
     search.on_trial_complete(trial_id="a", result=result("diverged", reason="g_loss is inf at step 1"))
@@ -158,7 +158,7 @@ def test_every_method_suggests_within_the_space_and_repeats_itself(make_search, 
     assert {"beta2" in params for params in suggested[0]} == {True, False}
 
 
-def test_several_metrics_are_all_told(make_search, tmp_path):
+def test_the_sampler_gets_every_metric(make_search, tmp_path):
     search = make_search("metric: [fid, images_per_s]\nmethod: nsga2\n" + GOOD)
     for tune_id in "abc":
         search.suggest(tune_id)
@@ -171,7 +171,7 @@ def test_several_metrics_are_all_told(make_search, tmp_path):
     assert [trials[0].values, trials[2].values] == [[50.0, 900.0], [50.0, 0.0]]
 
 
-def test_a_resumed_search_knows_what_was_told_and_what_is_left_of_its_points(make_search, tmp_path):
+def test_a_resumed_search_knows_its_scores_and_its_untried_points(make_search, tmp_path):
     text = GOOD + "points: [{}, {lr: 0.002}, {lr: 0.003}]\n"
     search = make_search(text)
     first, second = (trial_of(search.suggest(tune_id)) for tune_id in "ab")
@@ -274,7 +274,7 @@ ROUNDED = """\
 """
 
 
-def test_what_was_rounded_is_told_again_as_it_was_drawn(make_search, tmp_path):
+def test_rounded_values_are_replayed_as_they_were_drawn(make_search, tmp_path):
     search, rows = make_search(GOOD + ROUNDED), []
     for number in range(14):
         trial = trial_of(search.suggest(str(number)))
