@@ -276,7 +276,7 @@ def _errors_named(who: str) -> Iterator[None]:
     """Re-raise any exception of the block as a ContractError that names its source."""
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ContractError(f"{who} raised {in_one_line(error)}") from error
 
 

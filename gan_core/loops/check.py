@@ -42,12 +42,14 @@ class LoopCheck:
         checkpoint_bytes: The size of the loop's part of a checkpoint: its state, and the generator's weights
             at the best report. None if the loop yields no state.
         keeps_best: Whether the loop yields a generator, so that the final score is that of its best report.
+        metrics: The names of the loop's own metrics.
     """
 
     passed: tuple[str, ...]
     remarks: tuple[str, ...]
     checkpoint_bytes: int | None
     keeps_best: bool
+    metrics: tuple[str, ...] = ()
 
     @property
     def resumes(self) -> bool:
@@ -127,6 +129,7 @@ class _Check:
         self._compare = Comparison(device)
         self._passed: list[str] = []
         self._size: int | None = None
+        self._metrics: tuple[str, ...] = ()
 
     def run(self) -> LoopCheck:
         first, second, from_weights = self._whole_run()
@@ -137,7 +140,8 @@ class _Check:
         if first.state is not None:
             self._check_restart(first, second)
         remarks = [remark for remark in (self._range_remark(first), self._state_remark(first)) if remark]
-        return LoopCheck(tuple(self._passed), tuple(remarks), self._size, first.weights is not None)
+        keeps_best = first.weights is not None
+        return LoopCheck(tuple(self._passed), tuple(remarks), self._size, keeps_best, self._metrics)
 
     def _whole_run(self) -> tuple[Observed, Observed, Tensor | None]:
         """Run the loop to its end.
@@ -240,7 +244,9 @@ class _Check:
         """Run to the next report, and return a copy of what it shows."""
         self._advance(run)
         self._on_progress(f"drawing samples of {self._name} at step {run.step}")
-        metrics = {name: value for name, value in run.metrics().items() if not name.endswith("_s")}
+        every = run.metrics()
+        self._metrics = tuple(dict.fromkeys((*self._metrics, *every)))
+        metrics = {name: value for name, value in every.items() if not name.endswith("_s")}
         for name, value in metrics.items():
             if not isfinite(value):
                 raise LoopError(

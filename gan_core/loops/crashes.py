@@ -10,7 +10,7 @@ from gan_core.loops.declaration import Loop, location, loop_name
 
 @contextmanager
 def crashes_named(loop: Loop, when: str = "") -> Iterator[None]:
-    """Raise an exception of the loop's own as a LoopError that names the loop and its line.
+    """Raise an exception of the loop's own, or its ``sys.exit()``, as a LoopError that names loop and line.
 
     Args:
         loop: The training loop that runs inside the block.
@@ -20,7 +20,7 @@ def crashes_named(loop: Loop, when: str = "") -> Iterator[None]:
         yield
     except GanCoreError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         where, function = location(loop, error), _function(error)
         who = f"{loop_name(loop)}: {function}" if function else loop_name(loop)
         place = f" ({where})" if where else ""
@@ -42,7 +42,7 @@ def drawn(
     return draw(*arguments)
 
 
-def _function(error: Exception) -> str:
+def _function(error: BaseException) -> str:
     """Return the snapshot's function that raised an exception; an empty string if the loop itself did."""
     frames = (frame for frame, _ in walk_tb(error.__traceback__))
     return next((str(each.f_locals["function"]) for each in frames if each.f_code is drawn.__code__), "")

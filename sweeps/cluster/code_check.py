@@ -21,11 +21,13 @@ class UsersCode(NamedTuple):
             A worker makes the config of them, because it cannot unpickle one before it may import the module.
         timeout: Seconds after which a part of the check that does not end is ended with its worker; None for
             no end.
+        constraints: The sweep's constraints on metrics, as typed.
     """
 
     configs: "list[LoopConfig]"
     loop: tuple[str, dict[str, Any]] | None = None
     timeout: float | None = None
+    constraints: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -90,7 +92,7 @@ def check_code(
 
         found = _check_components(code, images, device, progress)
         if code.loop:
-            found.append(_check_loop(*code.loop, images, device, progress, timed=timed))
+            found.append(_check_loop(code, images, device, progress, timed=timed))
     return found
 
 
@@ -120,25 +122,33 @@ def _named(config: Any) -> str:  # noqa: ANN401 - a config that names components
 
 
 def _check_loop(
-    train: str,
-    hyperparameters: Mapping[str, Any],
+    code: UsersCode,
     images: "ImageDataset",
     device: str,
     on_progress: OnProgress,
     *,
     timed: bool,
 ) -> CheckedCode:
-    """Check a training loop; the warnings about the file already name a loop that takes no state."""
+    """Check a training loop; the warnings about the file already name a loop that takes no state.
+
+    Raises:
+        LoopError: The loop fails its check, or does not report a metric of a constraint.
+    """
     from gan_core import check_loop
+    from gan_core.errors import LoopError
     from gan_core.hyperparameters import config_of, named_loop
     from gan_core.loops.check import no_state
     from gan_core.loops.declaration import loop_name, takes_state
     from gan_core.loops.speed import loop_speed
+    from sweeps.spec.constraints import parsed, unreported
 
+    train, hyperparameters = code.loop or ("", {})
     config, loop = config_of(train).model_validate(hyperparameters), named_loop(train)
     name = loop_name(loop)
     on_progress(f"checking {name}")
     found = check_loop(loop, images, config, device, on_progress)
+    if message := unreported(parsed(code.constraints), found.metrics):
+        raise LoopError(f"{name}: {message}")
     known = set() if takes_state(loop) else {no_state(name)}
     remarks = tuple(remark for remark in found.remarks if remark not in known)
     step_s = None

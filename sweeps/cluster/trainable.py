@@ -124,6 +124,8 @@ class GanTrainable(tune.Trainable):
                 report = self._next_report()
         except TrainingDiverged as divergence:
             return self._diverged(str(divergence))
+        except SystemExit as error:
+            raise RuntimeError(f"the training loop called sys.exit({_code_of(error)})") from error
         if unscored := _not_finite(report.metrics) + _not_finite(report.final or {}):
             return self._diverged(f"{', '.join(unscored)} is not finite at step {report.step}")
         if not self._best or self._is_better(report.metrics):
@@ -391,12 +393,17 @@ class GanTrainable(tune.Trainable):
                 reports.close()
         except LoopStuck as stuck:
             mishaps = [str(stuck)]
-        except Exception:  # noqa: BLE001 - the code is a user's
+        except (Exception, SystemExit):  # noqa: BLE001 - the code is a user's
             traceback.print_exc()
         del reports
         if self._children:
             self._children.end_later_ones()
         return mishaps
+
+
+def _code_of(error: SystemExit) -> str:
+    """Return the argument of ``sys.exit`` as typed; nothing without one."""
+    return "" if error.code is None else repr(error.code)
 
 
 def _not_finite(metrics: Mapping[str, float]) -> list[str]:

@@ -82,7 +82,7 @@ def prepare(
 def users_code(spec: SweepSpec) -> UsersCode:
     """Return what to check of users' code: combinations of components, and the loop at the baseline."""
     loop = (spec.train, spec.trial_values(spec.baseline, 0)) if spec.train else None
-    return UsersCode(_with_users_components(spec), loop, spec.trial_timeout)
+    return UsersCode(_with_users_components(spec), loop, spec.trial_timeout, tuple(spec.constraints))
 
 
 def _with_users_components(spec: SweepSpec) -> list[LoopConfig]:

@@ -53,6 +53,7 @@ def print_preview(spec: SweepSpec, console: Console, *, timed: bool = True) -> N
         console.print(_table("Tried first", spec, spec.first_points()))
     console.print(_table("Drawn at random", spec, sample_configurations(spec, EXAMPLES)))
     for line in (
+        *_examples_note(spec),
         *_size(spec),
         *_further_seeds(spec),
         *_confirmation(spec),
@@ -128,6 +129,12 @@ def _table(title: str, spec: SweepSpec, points: list[dict[str, Scalar]]) -> Tabl
     for params in points:
         table.add_row(*(_cell(params.get(name)) for name in spec.searched))
     return table
+
+
+def _examples_note(spec: SweepSpec) -> Iterator[str]:
+    """Yield that a user's own sampler draws other configurations than the examples."""
+    if is_import_path(spec.method):
+        yield f"examples  drawn at random: {spec.method} may suggest others"
 
 
 def _cell(value: Scalar | None) -> str:

@@ -9,8 +9,6 @@ from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
 
 from gan_core.accuracy import Accuracy
-from gan_core.errors import allowed_and_closest
-from gan_core.metric_names import SCORE_NAMES
 from sweeps.cluster.storage import Storage
 from sweeps.cluster.timeouts import has_timed_out, stuck_loop
 from sweeps.driver.best_weights import BestWeights
@@ -39,7 +37,7 @@ from sweeps.record.trial import Trial
 from sweeps.search.confirmation import Confirmation
 from sweeps.search.searcher import Search
 from sweeps.search.suggestion import metrics_of, status_of, trial_of
-from sweeps.spec.constraints import are_met
+from sweeps.spec.constraints import are_met, unreported
 from sweeps.spec.model import SweepSpec
 
 
@@ -206,14 +204,8 @@ class Recorder(tune.Callback):
         Raises:
             SweepError: It does not report one of them.
         """
-        for constraint in self._constraints:
-            known = [*metrics, *(SCORE_NAMES - metrics.keys())]
-            if constraint.metric not in known:
-                allowed = allowed_and_closest(constraint.metric, known)
-                raise SweepError(
-                    f"constraints: {constraint}: the training loop reports no {constraint.metric!r};"
-                    f" {allowed}; correct the file, and run a new sweep"
-                )
+        if message := unreported(self._constraints, metrics):
+            raise SweepError(f"{message}; correct the file, and run a new sweep")
 
     def _note_yardstick(self, result: Mapping[str, Any]) -> None:
         """Record and show how good the extractor is, and record the floors beside each number of samples."""

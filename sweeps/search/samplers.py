@@ -80,7 +80,7 @@ def naming_the_sampler(method: str) -> Iterator[None]:
             yield
         except SamplerError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise SamplerError(f"the sampler of method {method} raised {in_one_line(error)}") from error
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from gan_core.errors import allowed_and_closest
 from gan_core.metric_names import SCORE_NAMES
 from gan_core.step_metrics import STEP_METRICS
 
@@ -88,6 +89,22 @@ def parsed(texts: Iterable[str]) -> list[Constraint]:
         ValueError: A text is not a constraint.
     """
     return [Constraint.parse(text) for text in texts]
+
+
+def unreported(constraints: Iterable[Constraint], metrics: Iterable[str]) -> str | None:
+    """Return a message about the first constraint on a metric that a user's loop does not report, or None.
+
+    Args:
+        constraints: The constraints.
+        metrics: The names of the metrics that the loop reports. Scores of samples count as reported.
+    """
+    known = [*metrics]
+    known += sorted(SCORE_NAMES.difference(known))
+    for constraint in constraints:
+        if constraint.metric not in known:
+            allowed = allowed_and_closest(constraint.metric, known)
+            return f"constraints: {constraint}: the training loop reports no {constraint.metric!r}; {allowed}"
+    return None
 
 
 def are_met(constraints: Sequence[Constraint], metrics: Mapping[str, Any]) -> bool | None:

@@ -79,6 +79,8 @@ def _fault(source: Source, location: KeyPath, kind: str, message: str, value: An
         message = f"unknown distribution; {allowed_and_closest(str(value.get('distribution')), DOMAINS)}"
     if kind == "model_type":
         message = f"expected a mapping with the keys {', '.join(_allowed((*location, '')))}"
+    if kind == "literal_error":
+        message += closest(str(value), re.findall("'([^']+)'", message))
     value_text = f" is {shown(value)}" if isinstance(value, Scalar | None) else ""
     if path[0] == "constraints" and len(path) > 1:
         return source.fault(path, f"constraint {shown(value)}: {_with_hint(rule(message), value)}")

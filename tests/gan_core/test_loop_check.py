@@ -1,5 +1,6 @@
 """check_loop finds what a loop does wrong within a few steps."""
 
+import sys
 from copy import deepcopy
 from dataclasses import replace
 from math import nan
@@ -109,8 +110,9 @@ def test_what_a_state_forgets_is_found(digits, forgets):
         ({"draws_alone": True}, "sample returns other images for the same random numbers: draw them from"),
         ({"late": True}, "ended after step 6, before config.steps, 7"),
         ({"noise": lambda *shape: 1 / 0}, r"raised ZeroDivisionError: .* \(test_loop_check.py, line \d+\)$"),
+        ({"noise": lambda *shape: sys.exit(3)}, r"raised SystemExit: 3 \(test_loop_check.py, line \d+\)$"),
     ],
-    ids=["seed", "entropy", "eval-mode", "own-rng", "late", "crash"],
+    ids=["seed", "entropy", "eval-mode", "own-rng", "late", "crash", "exit"],
 )
 def test_a_mistake_is_named_with_its_remedy(digits, mistake, message):
     with pytest.raises(LoopError, match=message) as error:

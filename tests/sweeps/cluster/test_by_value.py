@@ -97,6 +97,15 @@ def test_the_check_leaves_out_what_the_warning_about_the_file_says():
     assert not found.remarks
 
 
+def test_a_constraint_on_a_metric_that_the_loop_does_not_report_fails_the_check():
+    pixels = torch.randint(0, 256, (300, 1, 28, 28), dtype=torch.uint8)
+    images = ImageDataset("grey", pixels, pixels)
+    code = UsersCode([], (f"{__name__}:takes_no_state", {}), constraints=("no_such_metric <= 3",))
+    message = "no_such_metric <= 3: the training loop reports no 'no_such_metric'; allowed: "
+    with imports(allowed=True), pytest.raises(LoopError, match=message):
+        check_code(code, images, {"cpu": torch.get_num_threads(), "gpu": 0}, import_folders())
+
+
 def takes_no_state(config: Config, data, device):
     for snapshot in moments(config, data, device):
         yield replace(snapshot, state=None)

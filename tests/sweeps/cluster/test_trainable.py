@@ -1,5 +1,6 @@
 """One trial in a worker."""
 
+import sys
 from math import inf, nan
 from types import SimpleNamespace
 
@@ -35,6 +36,15 @@ def step_of(metrics, final=None):
 def test_a_score_that_is_not_finite_is_a_divergence_of_the_trial(metrics, final, reason):
     result = step_of(metrics, final)
     assert (result["status"], result["reason"], result["done"]) == ("diverged", reason, True)
+
+
+def test_a_loop_that_exits_fails_its_trial_and_does_not_end_the_worker():
+    trainable = GanTrainable.__new__(GanTrainable)
+    trainable._checkpoint = SimpleNamespace(exists=lambda: False)
+    trainable._uploads = trainable._timeout = None
+    trainable._reports = (sys.exit(code) for code in ["no data"])
+    with pytest.raises(RuntimeError, match=r"^the training loop called sys.exit\('no data'\)$"):
+        trainable.step()
 
 
 class Counter(GanTrainable):

@@ -10,6 +10,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from gan_core.imports import imports
 from sweeps.driver import preview
 from sweeps.driver.preview import TABLE_WIDTH, as_json, print_preview
 from sweeps.spec.reading import load_spec
@@ -184,3 +185,12 @@ def printed(spec, timed=False):
     out = StringIO()
     print_preview(spec, Console(file=out, width=TABLE_WIDTH), timed=timed)
     return out.getvalue()
+
+
+def test_the_examples_of_a_users_sampler_are_said_to_be_drawn_at_random(tmp_path):
+    path = "tests.sweeps.search.samplers:Halving"
+    with imports(allowed=True):
+        spec = load_spec(write(tmp_path, f"method: {path}\n{GOOD}"))
+        shown = StringIO()
+        print_preview(spec, Console(file=shown, width=TABLE_WIDTH), timed=False)
+    assert f"\nexamples  drawn at random: {path} may suggest others\n" in shown.getvalue()

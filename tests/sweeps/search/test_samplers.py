@@ -56,6 +56,7 @@ def test_a_users_sampler_suggests_from_the_studys_scores(spec_of, tmp_path):
     [
         ("no_sampler", "returned int, which is no sampler of Optuna's: return an instance of a subclass"),
         ("raising", "raised ZeroDivisionError: division by zero"),
+        ("exiting", "raised SystemExit: 3"),
         ("Outside", r"suggested values outside of the search space: .*lr 1\.01 \(allowed: .*0\.01"),
     ],
 )

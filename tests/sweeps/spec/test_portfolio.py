@@ -1,6 +1,9 @@
 import json
 
+import pytest
+
 from sweeps.driver.preview import as_json
+from sweeps.errors import SpecError
 from sweeps.spec.portfolio import portfolio
 from sweeps.spec.reading import load_spec, read_spec
 from tests.sweeps.specs import GOOD, write
@@ -68,3 +71,9 @@ def test_the_preview_shows_what_is_tried_first(tmp_path):
     shown = json.loads(json.dumps(as_json(spec)))
     assert shown["first"] == spec.first_points()
     assert len(shown["first"]) > 1
+
+
+@pytest.mark.parametrize("points", ["portfolo", "[portfolo]"])
+def test_a_misspelt_name_of_points_is_corrected(tmp_path, points):
+    with pytest.raises(SpecError, match=r"points\.0 is 'portfolo': .*; did you mean 'portfolio'\?"):
+        load_spec(write(tmp_path, f"points: {points}\n{GOOD}"))
