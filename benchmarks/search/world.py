@@ -87,6 +87,9 @@ SOURCES = {
 }
 """The worlds to replay searches in, all of the 5,000 digits."""
 
+FIRST_DAY = Source(("mlp-lsgan-averaged",), {"lsgan": "mlp-lsgan-averaged"})
+"""The world of ``search_spaces/lsgan.yaml``, of few configurations so far."""
+
 
 @dataclass
 class RecordedWorld:

@@ -1,9 +1,8 @@
 """Replay the README's sweep on recorded trials: ``python -m benchmarks.verdict first-day``.
 
-The project's own sampler and early stopping search ``search_spaces/lsgan.yaml`` in the world of the recorded
-configurations that its space matches (:data:`benchmarks.search.world.SOURCES`), with as many steps as those
-had. The finalists and the defaults are then trained again on fresh seeds, each with the noise of recorded
-seeds, and the verdict judges them.
+The project's own sampler and early stopping search ``search_spaces/lsgan.yaml`` in the recorded world of its
+space and steps (:data:`benchmarks.search.world.FIRST_DAY`). The finalists and the defaults are then trained
+again on fresh seeds, each with the noise of recorded seeds, and the verdict judges them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,10 +16,12 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.search.trial import ReplayedTrial
-from benchmarks.search.world import SOURCES, RecordedWorld, World
+from benchmarks.search.world import FIRST_DAY, RecordedWorld, World
 from benchmarks.verdict.methods import shipped_evidence
 from sweeps.analysis.comparison import Scores, compare, gain
-from sweeps.analysis.evidence import Kind
+from sweeps.analysis.configurations import Standings
+from sweeps.analysis.evidence import Evidence, Kind
+from sweeps.analysis.statistics import Scale
 from sweeps.search.schedulers import scheduler
 from sweeps.search.searcher import Search
 from sweeps.spec.model import SweepSpec
@@ -51,7 +52,7 @@ class Day:
 
 
 def spec_of(seed: int, world: World, settings: Sequence[str]) -> SweepSpec:
-    """Return the README's sweep with another seed, the steps of the recorded trials, and ``KEY=VALUE``."""
+    """Return the README's sweep with another seed, the steps of the world's trials, and ``KEY=VALUE``."""
     steps = [f"parameters.{name}.value={world.fixed[name]}" for name in ("steps", "report_every")]
     return load_spec(FILE, [parse_setting(each) for each in (f"seed={seed}", *steps, *settings)])
 
@@ -67,17 +68,28 @@ def day(world: World, seed: int, settings: Sequence[str]) -> Day:
         raise ValueError(f"{FILE.name} has no confirm")
     trials = _searched(spec, world, seed)
     complete = [trial for trial in trials if trial.reports == len(trial.scores)]
-    best = sorted(complete, key=lambda trial: trial.score)[: spec.confirm.top]
-    finalists = best + [trial for trial in trials if trial.is_baseline and trial not in best]
+    evidence = shipped_evidence(Kind.RECORDED)
+    finalists = _finalists(complete, evidence, spec.confirm.top)
     values = np.array([_on_fresh_seeds(trial, world, seed, spec.confirm.seeds) for trial in finalists])
     scores = Scores(values, np.zeros(values.shape, dtype=bool), np.ones(values.shape, dtype=bool))
-    evidence = shipped_evidence(Kind.RECORDED)
     winner = compare(scores, evidence).winner or 0
     defaults = next(place for place, trial in enumerate(finalists) if trial.is_baseline)
     found = gain(scores, winner, defaults, evidence, ()) if winner != defaults else None
     truth = finalists[winner].clean[-1] / finalists[defaults].clean[-1]
     share = 1.0 if found is None else exp(-found.mean)
     return Day(share, float(truth), bool(found and found.is_significant), len(complete))
+
+
+def _finalists(complete: Sequence[ReplayedTrial], evidence: Evidence, top: int) -> list[ReplayedTrial]:
+    """Return the first trial of each of the best configurations, and last the trial of the defaults."""
+    standings, firsts = Standings(Scale("fid", less_is_better=True)), dict[str, ReplayedTrial]()
+    for trial in complete:
+        standings.add(trial.configuration, str(trial.config["trial_id"]), trial.score, has_diverged=False)
+        firsts.setdefault(trial.configuration, trial)
+    estimates = standings.estimates(evidence)
+    ranked = [firsts[estimates.names[index]] for index in estimates.order]
+    best = [trial for trial in ranked if not trial.is_baseline][:top]
+    return best + [trial for trial in ranked if trial.is_baseline]
 
 
 def _searched(spec: SweepSpec, world: World, seed: int) -> list[ReplayedTrial]:
@@ -124,7 +136,7 @@ def _on_fresh_seeds(trial: ReplayedTrial, world: World, seed: int, n_seeds: int)
 
 def show(settings: Sequence[str] = (), seeds: int = SEEDS) -> None:
     """Print how many sweeps end with a significant gain, and how many with a quarter of the defaults' fid."""
-    world = RecordedWorld.of(SOURCES["mlp"])
+    world = RecordedWorld.of(FIRST_DAY)
     days = [day(world, seed, settings) for seed in range(seeds)]
     significant = np.mean([each.is_significant for each in days])
     quarter = np.mean([each.share <= QUARTER for each in days])
