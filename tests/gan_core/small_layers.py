@@ -12,6 +12,11 @@ class Reads(torch.nn.Module):
         return images * 2 if images.mean() > 5 else images
 
 
+def raise_in_a_capture():
+    """Raise, as a layer does that cannot be captured."""
+    raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+
 def pair_with(layer):
     """Return an architecture with a layer of this kind before the discriminator."""
 

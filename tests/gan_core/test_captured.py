@@ -14,7 +14,7 @@ from gan_core.losses import losses
 from gan_core.noise import draw_noise, rng_for
 from gan_core.penalties import penalties
 from tests.gan_core.eager_graph import eager_graphs
-from tests.gan_core.small_layers import Reads, pair_with
+from tests.gan_core.small_layers import Reads, pair_with, raise_in_a_capture
 
 SHAPE, STEPS = (1, 16, 16), 5
 REPLAYED = [*["rehearse"] * 3, "capture", *["replay"] * 2]
@@ -197,14 +197,10 @@ def test_a_component_that_draws_with_torch_is_replayed():
     assert_replays_equal(architecture=f"{__name__}:TorchPair")
 
 
-def raise_as_a_component():
-    raise RuntimeError("operation not permitted when stream is capturing\nmore")
-
-
 def raise_at_the_end_of_a_capture():
     """As PyTorch does: the error of the end of a capture has that of the component as its context."""
     try:
-        raise_as_a_component()
+        raise_in_a_capture()
     except RuntimeError:
         raise RuntimeError("capture invalidated")  # noqa: B904
 

@@ -209,7 +209,7 @@ A_CHECKPOINT = "; a checkpoint holds tensors, Python's numbers, text, and tuples
         (changed(grid=lambda _: lambda: 1 / 0), r": grid raised ZeroDivisionError: division by zero \(.*\)$"),
         (changed(step=float), "the step of a snapshot must be a whole number, got a float$"),
         (changed(state=lambda state: state()), "state must be a function .*, got a dict: write 'state=lamb"),
-        (changed(generator=lambda _: print), "generator must be a torch.nn.Module, got a builtin_function"),
+        (changed(generator=lambda _: len), "generator must be a torch.nn.Module, got a builtin_function"),
         (changed(generator=deepcopy), "the generator's weights of step 3, loaded at the next report, do not"),
         (with_state(np.array([object()])), rf"state\(\)\['x'\] is a numpy.ndarray{A_CHECKPOINT}"),
         (with_state(Config()), rf"state\(\)\['x'\] is a tests.gan_core.small_loops.Config{A_CHECKPOINT}"),

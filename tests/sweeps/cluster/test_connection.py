@@ -8,7 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import product
-from multiprocessing import get_context
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from time import monotonic, sleep
 from typing import NamedTuple
@@ -133,16 +134,21 @@ class Started(NamedTuple):
     Args:
         processes: Each process with its addresses.
         gpus: What its workers see of two GPUs.
-        survived: Whether all processes survived SIGTERM and SIGHUP.
+        ended: The processes that SIGTERM and SIGHUP ended.
         children: The exit codes of processes that a worker has terminated.
         left: The processes that were left after the end of this Ray.
     """
 
     processes: list[tuple[str, set[str]]]
     gpus: list[str]
-    survived: bool
+    ended: list[str]
     children: list[int]
     left: list[str]
+
+
+def _sends_and_sleeps(pipe: Connection) -> None:
+    pipe.send(None)
+    sleep(60)
 
 
 @ray.remote(num_cpus=0)
@@ -153,9 +159,10 @@ class Worker:
 
     def exit_codes_of_terminated_children(self):
         """Return the exit codes of a started and of a forked process after SIGTERM."""
-        started = subprocess.Popen(["sleep", "60"])
-        forked = get_context("fork").Process(target=sleep, args=[60])
+        started, (receiver, sender) = subprocess.Popen(["sleep", "60"]), Pipe()
+        forked = get_context("fork").Process(target=_sends_and_sleeps, args=[sender])
         forked.start()
+        receiver.recv()
         started.terminate()
         forked.terminate()
         forked.join(10)
@@ -174,9 +181,13 @@ def of_local_ray() -> Started:
         for process, number in product(of_ray, (signal.SIGHUP, signal.SIGTERM)):
             process.send_signal(number)
         children = ray.get(workers[0].exit_codes_of_terminated_children.remote())
-        survived = all(process.status() != psutil.STATUS_ZOMBIE for process in of_ray)
+        ended = [
+            command
+            for process, (command, _) in zip(of_ray, processes[1:], strict=True)
+            if _has_ended(process)
+        ]
     _, left = psutil.wait_procs(of_ray, timeout=20)
-    return Started(processes, gpus, survived, children, [str(process) for process in left])
+    return Started(processes, gpus, ended, children, [str(process) for process in left])
 
 
 @pytest.fixture
@@ -212,6 +223,10 @@ def test_gpus_that_the_user_has_hidden_stay_hidden(monkeypatch, visible, gpus):
     assert of_nodes.n_visible_gpus() == gpus
 
 
+def _has_ended(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
 def _listening(process: psutil.Process) -> Iterator[str]:
     """Yield the addresses on which a process listens."""
     for socket_ in process.net_connections("tcp"):
@@ -233,7 +248,7 @@ def test_a_local_ray_has_no_log_reader_and_no_autoscaler(started):
 
 
 def test_a_signal_to_all_processes_leaves_the_end_of_a_local_ray_to_its_driver(of_local_ray):
-    assert of_local_ray.survived
+    assert of_local_ray.ended == []
     assert of_local_ray.left == []
 
 
