@@ -172,11 +172,12 @@ class Worker:
 @pytest.fixture(scope="module")
 def of_local_ray() -> Started:
     visible = {"CUDA_VISIBLE_DEVICES": "MIG-a,MIG-b"}
+    ours = psutil.Process()
+    earlier = {*ours.children(recursive=True)}
     with patch.dict(os.environ, visible), connection.local_ray(Resources()):
         workers = [Worker.options(num_gpus=gpus).remote() for gpus in (0.5, 0.5, 1, 0)]
         gpus = ray.get([worker.gpus.remote() for worker in workers])
-        ours = psutil.Process()
-        of_ray = ours.children(recursive=True)
+        of_ray = [process for process in ours.children(recursive=True) if process not in earlier]
         processes = [(" ".join(process.cmdline()), set(_listening(process))) for process in (ours, *of_ray)]
         for process, number in product(of_ray, (signal.SIGHUP, signal.SIGTERM)):
             process.send_signal(number)
