@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from traceback import walk_tb
 
 from gan_core.errors import GanCoreError, LoopError, in_one_line
 from gan_core.loops.declaration import Loop, location, loop_name
+
+_RAISED_BY = "raised by the snapshot's function "
 
 
 @contextmanager
@@ -27,22 +28,22 @@ def crashes_named(loop: Loop, when: str = "") -> Iterator[None]:
         raise LoopError(f"{who} raised {in_one_line(error)}{place}{when}") from error
 
 
-def drawn(
-    function: str,  # noqa: ARG001 - the message reads it from the frame
-    draw: Callable[..., object],
-    *arguments: object,
-) -> object:
-    """Return what a function of a snapshot draws; a message about its exception names the function.
+def drawn(function: str, draw: Callable[..., object], *arguments: object) -> object:
+    """Return what a function of a snapshot draws; a note on its exception names the function.
 
     Args:
         function: The field of the snapshot: ``sample`` or ``grid``.
         draw: The function.
         arguments: The arguments of the function.
     """
-    return draw(*arguments)
+    try:
+        return draw(*arguments)
+    except (Exception, SystemExit) as error:
+        error.add_note(f"{_RAISED_BY}{function}")
+        raise
 
 
 def _function(error: BaseException) -> str:
     """Return the snapshot's function that raised an exception; an empty string if the loop itself did."""
-    frames = (frame for frame, _ in walk_tb(error.__traceback__))
-    return next((str(each.f_locals["function"]) for each in frames if each.f_code is drawn.__code__), "")
+    notes: list[str] = getattr(error, "__notes__", [])
+    return next((each.removeprefix(_RAISED_BY) for each in notes if each.startswith(_RAISED_BY)), "")
