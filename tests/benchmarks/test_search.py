@@ -8,6 +8,7 @@ from ray.tune.schedulers.async_hyperband import _Bracket
 
 from benchmarks.search.incumbent import MeansIncumbent
 from benchmarks.search.noise import NEAREST, SeedNoise
+from benchmarks.search.picture import figure
 from benchmarks.search.replay import Replay, replay
 from benchmarks.search.rules import DEFAULT_RULES, STOPPED_SCORE_RULES, Rule, rule
 from benchmarks.search.runs import Job, Store, by_rule, jobs
@@ -327,3 +328,14 @@ def test_finished_replays_are_kept_and_a_line_that_was_cut_short_is_not(tmp_path
         lines.write(store.file.read_text()[:50])
     assert store.read() == {wanted[0]: Replay([2.0], [1.0], [], 1.0)}
     assert by_rule({Job("mlp", "tpe", 0, 8): Replay()}, "mlp") == {"tpe": [Replay()]}
+
+
+def test_a_picture_has_a_line_of_its_own_for_each_rule():
+    curves = {f"rule {number}": np.full((2, 3), 200.0) for number in range(11)}
+
+    plots = figure({"world": curves}, {"world": 100.0})
+
+    named = [each for each in plots.data if each.name]
+    assert [each.name for each in named] == list(curves)
+    assert len({(each.line.color, each.line.dash) for each in named}) == len(curves)
+    assert [list(each.y) for each in named] == [[2.0, 2.0, 2.0]] * len(curves)
