@@ -1,11 +1,11 @@
-"""Measure how soon real searches find a good generator: ``python -m benchmarks.in_full``, 40 minutes a round.
+"""Measure how soon real searches find a good generator: ``python -m benchmarks.in_full``.
 
-Each search that ``benchmarks.time_to_fid`` replays runs by the command that its user would type, for the
-same time; ``--rounds`` repeats all of them in turns, and ``--keep`` lets a later command continue the rounds
-of an earlier one. Times start at Enter. Two searches are compared, in each round, by their lowest fids and by
-their times to the lowest fid that both reached. The lowest of many observed fids flatters every search, and
-most the search that makes most trials. The seed tutorial's defaults are trained first. The command writes
-``benchmarks/IN_FULL.md``.
+A round takes 40 minutes. Each search that ``benchmarks.time_to_fid`` replays runs by the command that its
+user would type, for the same time. ``--rounds`` repeats all of them in turns, each round with other seeds,
+and ``--keep`` lets a later command continue the rounds of an earlier one. Times start at Enter. Two searches
+are compared, in each round, by their lowest fids and by their times to the lowest fid that both reached. The
+lowest of many observed fids flatters every search, and most the search that makes most trials. The seed
+tutorial's defaults are trained first. The command writes ``benchmarks/IN_FULL.md``.
 """
 
 import argparse
@@ -63,18 +63,21 @@ class Search:
     fids: Callable[[], Sequence[float]]
 
 
-def prepared(name: str, folder: Path) -> Search:
-    """Return a search of the recorded trials' space that writes into a folder."""
+def prepared(name: str, seed: int, folder: Path) -> Search:
+    """Return a search of the recorded trials' space that writes into a folder.
+
+    The peers draw a seed themselves.
+    """
     if name in PEERS:
         command = [sys.executable, "-m", PEERS[name], "--trials", str(MOST_TRIALS)]
         return Search(command, lambda: _printed(folder / "stdout"))
     file = folder / f"{NAME}.yaml"
-    file.write_text(json.dumps(space_file(*METHODS[name])), encoding="utf-8")
+    file.write_text(json.dumps(space_file(*METHODS[name], seed)), encoding="utf-8")
     command = [sys.executable, "-c", COMMAND, str(file), "--results", str(folder)]
     return Search(command, lambda: _reported(folder))
 
 
-def space_file(method: str, early_terminate: str) -> dict[str, object]:
+def space_file(method: str, early_terminate: str, seed: int) -> dict[str, object]:
     """Return the content of a search-space file with the recorded trials' space."""
     fixed = {name: {"value": value} for name, value in WORLD.fixed.items()}
     searched = {
@@ -84,6 +87,7 @@ def space_file(method: str, early_terminate: str) -> dict[str, object]:
         "name": NAME,
         "dataset": "mnist-5k",
         "method": method,
+        "seed": seed,
         "metric": {"name": "fid", "goal": "minimize"},
         "trials": MOST_TRIALS,
         "parameters": fixed | searched,
@@ -127,7 +131,7 @@ Course = list[tuple[float, float]]
 """The improvements of a search: the seconds from Enter, and the new lowest fid."""
 
 
-def course(name: str, limit_s: float) -> Course:
+def course(name: str, seed: int, limit_s: float) -> Course:
     """Run a search for ``limit_s`` seconds, and return its improvements.
 
     Raises:
@@ -135,7 +139,7 @@ def course(name: str, limit_s: float) -> Course:
     """
     with TemporaryDirectory() as path:
         folder, started = Path(path), monotonic()
-        search, improvements = prepared(name, folder), Course()
+        search, improvements = prepared(name, seed, folder), Course()
         with running(search, folder) as process:
             while (taken_s := monotonic() - started) < limit_s:
                 if process.poll() is not None:
@@ -206,7 +210,7 @@ def figures(names: Sequence[str], minutes: int, rounds: int, store: Store) -> It
     for number in range(rounds):
         for name, each in courses.items():
             if (name, number) not in known:
-                known[name, number] = course(name, minutes * 60)
+                known[name, number] = course(name, number, minutes * 60)
                 store.add(name, number, minutes, known[name, number])
             each.append(known[name, number])
             Console(stderr=True).print(f"{name}: {least_fid(each[-1]):.3g}", highlight=False)

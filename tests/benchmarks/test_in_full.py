@@ -26,8 +26,9 @@ from sweeps.spec.reading import load_spec
 @pytest.mark.parametrize("methods", METHODS.values(), ids=METHODS)
 def test_this_projects_searches_have_the_recorded_space(tmp_path, methods):
     file = tmp_path / "space.yaml"
-    file.write_text(json.dumps(space_file(*methods)))
+    file.write_text(json.dumps(space_file(*methods, seed=7)))
     spec = load_spec(file)
+    assert spec.seed == 7
     assert (spec.method, spec.early_terminate.type) == methods
     assert {"noise_dim", "lr", "beta1", "leaky_slope"} <= spec.parameters.keys()
 
@@ -35,7 +36,7 @@ def test_this_projects_searches_have_the_recorded_space(tmp_path, methods):
 @pytest.mark.parametrize("name", PEERS)
 def test_the_fids_of_a_peer_are_read_from_its_complete_lines(tmp_path, name):
     (tmp_path / "stdout").write_text("Tune has started\n1234.5\n99.25\n88.")
-    assert prepared(name, tmp_path).fids() == [1234.5, 99.25]
+    assert prepared(name, 0, tmp_path).fids() == [1234.5, 99.25]
 
 
 def test_an_interrupted_search_leaves_no_process(tmp_path, monkeypatch):
@@ -100,4 +101,4 @@ def test_a_search_without_a_fid_raises_an_error(monkeypatch, code, limit_s, mess
     search = Search([sys.executable, "-c", code], list)
     monkeypatch.setattr(in_full, "prepared", lambda *_: search)
     with pytest.raises(RuntimeError, match=message):
-        course(OURS, limit_s)
+        course(OURS, 0, limit_s)

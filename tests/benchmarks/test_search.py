@@ -2,10 +2,13 @@ from collections import Counter
 from math import log
 
 import numpy as np
+import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.distributions import FloatDistribution
+from optuna.trial import TrialState, create_trial
 from ray.tune.schedulers.async_hyperband import _Bracket
 
+from benchmarks.search.depth_gp import DepthGP
 from benchmarks.search.incumbent import MeansIncumbent
 from benchmarks.search.noise import NEAREST, SeedNoise
 from benchmarks.search.picture import figure
@@ -339,3 +342,30 @@ def test_a_picture_has_a_line_of_its_own_for_each_rule():
     assert [each.name for each in named] == list(curves)
     assert len({(each.line.color, each.line.dash) for each in named}) == len(curves)
     assert [list(each.y) for each in named] == [[2.0, 2.0, 2.0]] * len(curves)
+
+
+def test_a_process_with_depths_does_not_hold_few_reports_against_a_trial():
+    lr = FloatDistribution(1e-5, 1e-1, log=True)
+
+    def ended(value, state, reports):
+        scores = {
+            step: 2000 * np.exp(abs(log(value / 1e-3)) / 4 - step / 2) for step in range(1, reports + 1)
+        }
+        last = scores[reports]
+        if state is TrialState.COMPLETE:
+            del scores[reports]
+        return create_trial(
+            state=state,
+            value=last,
+            params={"lr": value},
+            distributions={"lr": lr},
+            intermediate_values=scores,
+        )
+
+    study = optuna.create_study(sampler=DepthGP(seed=1))
+    study.add_trials(ended(value, TrialState.COMPLETE, 8) for value in (1e-5, 3e-5, 1e-4, 1e-2, 3e-2, 1e-1))
+    study.add_trials(ended(value, TrialState.PRUNED, 2) for value in (1e-5, 1e-4, 4e-4, 9e-4, 2e-3, 1e-2))
+
+    suggested = study.ask({"lr": lr}).params["lr"]
+
+    assert 3e-4 < suggested < 3e-3
