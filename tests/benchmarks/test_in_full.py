@@ -76,11 +76,11 @@ def test_rounds_are_compared_in_pairs():
 def test_a_later_command_continues_the_rounds_of_an_earlier_one(tmp_path, monkeypatch):
     ran = []
     monkeypatch.setattr(in_full, "defaults_fid", lambda: 900.0)
-    monkeypatch.setattr(in_full, "course", lambda name, _: ran.append(name) or [(1.0, 100.0 + len(ran))])
+    monkeypatch.setattr(in_full, "course", lambda *asked: ran.append(asked) or [(1.0, 100.0 + len(ran))])
     store = Store(tmp_path / "searches.jsonl")
     (earlier,) = figures(["Optuna"], 7, 1, store)
     *_, later = figures(["Optuna"], 7, 2, store)
-    assert ran == [OURS, "Optuna"] * 2
+    assert ran == [(name, seed, 420) for seed in (0, 1) for name in (OURS, "Optuna")]
     assert (earlier[0].measured, later[0].measured) == (101, 102)
     assert not store.read(minutes=10)
 
