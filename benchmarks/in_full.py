@@ -164,7 +164,7 @@ def seconds_to(fid: float, improvements: Course) -> float:
 
 
 def defaults_fid() -> float:
-    """Train the seed tutorial's defaults for as many steps as a trial, and return their lowest fid."""
+    """Train the tutorial's defaults for as many steps as a trial, and return their lowest fid."""
     torch.set_num_threads(1)
     keep_freed_memory()
     data = load_dataset("mnist-5k")

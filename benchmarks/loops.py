@@ -19,7 +19,7 @@ from gan_core.choices import CudaGraphs, Precision
 from gan_core.images import normalize
 from gan_core.memory import limit_gpu_memory
 from gan_core.noise import draw_noise, rng_for
-from tests.gan_core.seed_loop import SeedTrainer
+from tests.gan_core.tutorial_loop import TutorialTrainer
 
 N_IMAGES = 4_096
 WARM_UP_STEPS = 5
@@ -33,7 +33,7 @@ class Workload:
     Args:
         architecture: The networks.
         size: The height and width of the images: 28 for digits, else random images in colour.
-        loop: ``tutorial``, the seed tutorial's loop as written, or the precision of gan_core's loop.
+        loop: ``tutorial``, the tutorial's loop as written, or the precision of gan_core's loop.
         device: ``cuda`` or ``cpu``.
         share: The share of a GPU's memory that the process may allocate.
         graphs: ``auto`` replays gan_core's steps from a CUDA graph.
@@ -72,7 +72,7 @@ class Speed:
 
 def tutorials_loop(work: Workload) -> Iterator[None]:
     """Take a step of the tutorial's loop for each item."""
-    trainer = SeedTrainer(work.architecture, "bce")
+    trainer = TutorialTrainer(work.architecture, "bce")
     for network in (trainer.generator, trainer.discriminator):
         network.to(work.device)
     loader = DataLoader(Pictures(load_dataset("mnist-5k").train), batch_size=BATCH_SIZE, drop_last=True)

@@ -1,4 +1,4 @@
-"""Compare the speed of a training step with the seed tutorial's: ``python -m benchmarks.step``.
+"""Compare the speed of a training step with the tutorial's: ``python -m benchmarks.step``.
 
 The tutorial's loop runs as written, with its DataLoader. Each loop runs in a process of its own, on one
 thread, with batches of 128 images; this project's keeps freed memory, as a sweep's workers do. The loops take
@@ -31,7 +31,7 @@ from gan_core.choices import Precision
 from gan_core.images import normalize
 from gan_core.noise import draw_noise
 from gan_core.precision import has_fast_bf16
-from tests.gan_core.seed_loop import SeedTrainer
+from tests.gan_core.tutorial_loop import TutorialTrainer
 
 BATCH_SIZE = 128
 SEEDS = 5
@@ -65,7 +65,7 @@ class Pictures(Dataset[tuple[Tensor, int]]):
 
 def seeds_loop(architecture: str, data: ImageDataset) -> Iterator[None]:
     """Take a step of the tutorial's loop for each item."""
-    trainer = SeedTrainer(architecture, "bce")
+    trainer = TutorialTrainer(architecture, "bce")
     loader = DataLoader(Pictures(data.train), batch_size=BATCH_SIZE, drop_last=True)
     for real, _ in cycle_of(loader):
         trainer.step(real, (torch.rand(BATCH_SIZE, 96) - 0.5) / 0.5)

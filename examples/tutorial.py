@@ -1,4 +1,4 @@
-"""The seed tutorial's GAN, trained by the loop of its notebook, with one ``yield``."""
+"""The tutorial's GAN, trained by the loop of its notebook, with one ``yield``."""
 
 from typing import Annotated
 

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import torch
 
 DCGAN_LEAKY_SLOPE = 0.01
-"""The LeakyReLU slope of the seed tutorial's DCGAN discriminator; its other discriminator uses 0.2."""
+"""The LeakyReLU slope of the tutorial's DCGAN discriminator; its other discriminator uses 0.2."""
 
 
 class TrialConfig(ComponentConfig):
-    """The hyperparameters of one GAN; the defaults are the seed tutorial's.
+    """The hyperparameters of one GAN; the defaults are those of the tutorial that ``README.md`` names.
 
     The parameters of a user's own component are hyperparameters, too (:class:`gan_core.component.Component`):
     ``TrialConfig(architecture="mine:Wide", **{"architecture.width": 32})``.

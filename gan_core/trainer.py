@@ -35,7 +35,7 @@ GENERATION_BATCH = 250
 class Trainer:
     """A generator, a discriminator, their optimizers, and one step of adversarial training.
 
-    The step computes the same losses and weights as the seed tutorial's, without its redundant work: the
+    The step computes the same losses and weights as the tutorial's, without its redundant work: the
     generator runs once per step, and no unused gradient is computed. Two differences are deliberate. The
     generator updates its running statistics of batch normalization once per step, not twice. If an image's
     logits do not depend on the other images of its batch, the discriminator receives real and generated

@@ -1,4 +1,4 @@
-"""Search with Optuna alone and the seed tutorial's loop: ``python -m benchmarks.peers.plain_optuna``.
+"""Search with Optuna alone and the tutorial's loop: ``python -m benchmarks.peers.plain_optuna``.
 
 One process per core works on a shared study in SQLite, as Optuna's documentation shows. No trial is stopped
 early. The command prints the fid of each report on a line of its own.
@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import optuna
 
-from benchmarks.peers.seed_training import Digits
+from benchmarks.peers.tutorial_training import Digits
 
 PROCESSES = os.cpu_count() or 1
 

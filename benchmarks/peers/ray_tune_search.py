@@ -1,4 +1,4 @@
-"""Search with Ray Tune and the seed tutorial's loop: ``python -m benchmarks.peers.ray_tune_search``.
+"""Search with Ray Tune and the tutorial's loop: ``python -m benchmarks.peers.ray_tune_search``.
 
 As in Ray Tune's documentation, the search has a function trainable, ``OptunaSearch``, and
 ``MLflowLoggerCallback`` on SQLite. Trials run first in, first out, on one core each; none is stopped early.
@@ -18,7 +18,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 def train_gan(config: dict[str, Any]) -> None:
     """Train one configuration, and report its fids."""
-    from benchmarks.peers.seed_training import Digits
+    from benchmarks.peers.tutorial_training import Digits
 
     for fid in Digits().fids(**config):
         tune.report({"fid": fid})

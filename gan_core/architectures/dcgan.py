@@ -14,7 +14,7 @@ MIN_SIZE, SIZE_MULTIPLE = 16, 4
 
 @architectures.register("dcgan")
 class DCGAN(Architecture):
-    """The seed tutorial's convolutional pair, after Radford et al., 2016 (arXiv:1511.06434)."""
+    """The tutorial's convolutional pair, after Radford et al., 2016 (arXiv:1511.06434)."""
 
     independent_rows: ClassVar[bool] = True
 

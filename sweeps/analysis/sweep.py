@@ -169,11 +169,10 @@ class Sweep:
         Returns:
             ``rank`` from 1, ``trial_id``, ``status``, the metric (``fid``), ``samples`` (the images that the
             score is measured on), ``floor`` (the score of as many real images), ``floor_images`` (their
-            number, if there are fewer), ``gain`` over the seed tutorial's
-            defaults, ``step``, ``flags``, ``took_over`` (the trials that this trial took states from, and at
-            which steps; only if any did), ``retries`` (how often it was trained again after its worker died;
-            only if any was), ``is_baseline``, and a column for each searched parameter, empty for a trial
-            without that parameter.
+            number, if there are fewer), ``gain`` over the defaults, ``step``, ``flags``, ``took_over`` (the
+            trials that this trial took states from, and at which steps; only if any did), ``retries`` (how
+            often it was trained again after its worker died; only if any was), ``is_baseline``, and a column
+            for each searched parameter, empty for a trial without that parameter.
 
             ``gain`` compares scores of equally many samples. For fid it is a ratio: 2 is half the defaults'
             fid. For every other metric it is a difference, positive for a better score: kid may be 0 or

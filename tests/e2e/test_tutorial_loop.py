@@ -1,4 +1,4 @@
-"""The example of the seed tutorial's loop, from its file to a confirmed and exported winner."""
+"""The example of the tutorial's loop, from its file to a confirmed and exported winner."""
 
 from pathlib import Path
 from shutil import copytree

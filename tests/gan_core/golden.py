@@ -1,4 +1,4 @@
-"""Traces of the seed tutorial's three systems at its own settings: ``python -m tests.gan_core.golden``.
+"""Traces of the tutorial's three systems at its own settings: ``python -m tests.gan_core.golden``.
 
 The module writes ``golden.json`` next to it, which takes about half an hour on one slow core.
 """

@@ -4,7 +4,7 @@ from torch import nn
 
 from gan_core import DatasetError, TrialConfig
 from gan_core.architectures import architectures
-from tests.gan_core.seed_loop import PAIRS
+from tests.gan_core.tutorial_loop import PAIRS
 
 SHAPE = (1, 28, 28)
 

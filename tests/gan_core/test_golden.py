@@ -1,4 +1,4 @@
-"""The traces of :mod:`tests.gan_core.golden` are in the seed tutorial's range and reproducible."""
+"""The traces of :mod:`tests.gan_core.golden` are in the tutorial's range and reproducible."""
 
 import json
 

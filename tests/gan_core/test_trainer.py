@@ -9,7 +9,7 @@ from gan_core import Trainer, TrainingDiverged, TrialConfig
 from gan_core.architectures import Architecture, architectures
 from gan_core.images import normalize
 from gan_core.precision import float32_precision, has_fast_bf16
-from tests.gan_core.seed_loop import SeedTrainer
+from tests.gan_core.tutorial_loop import TutorialTrainer
 
 
 @pytest.mark.parametrize(("architecture", "loss"), [("mlp", "bce"), ("mlp", "lsgan"), ("dcgan", "bce")])
@@ -18,7 +18,7 @@ def test_the_step_is_the_seeds(digits, architecture, loss):
     trainer = Trainer(
         TrialConfig(architecture=architecture, loss=loss), digits.image_shape, dtype=torch.float64
     )
-    seed = SeedTrainer(architecture, loss, torch.float64)
+    seed = TutorialTrainer(architecture, loss, torch.float64)
     seed.copy_weights(trainer)
     rng = torch.Generator().manual_seed(1)
     for step in range(200):

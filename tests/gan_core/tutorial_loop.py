@@ -1,4 +1,4 @@
-"""The seed tutorial as written: its networks, losses and step, which runs the generator twice."""
+"""The tutorial as written: its networks, losses and step, which runs the generator twice."""
 
 import torch
 from torch import nn
@@ -79,7 +79,7 @@ LOSSES = {
 }
 
 
-class SeedTrainer:
+class TutorialTrainer:
     """The tutorial's networks and optimizers, and the body of its loop."""
 
     def __init__(self, architecture, loss, dtype=torch.float32):

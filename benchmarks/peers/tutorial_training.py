@@ -1,4 +1,4 @@
-"""Train with the seed tutorial's loop and DataLoader, and score each report: what peers search with."""
+"""Train with the tutorial's loop and DataLoader, and score each report: what peers search with."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from benchmarks.step import Pictures, cycle_of
 from benchmarks.worlds import WORLDS
 from gan_core import Evaluator, load_dataset
-from tests.gan_core.seed_loop import SeedTrainer, mlp_pair
+from tests.gan_core.tutorial_loop import TutorialTrainer, mlp_pair
 
 SIZES = ("batch_size", "steps", "report_every", "eval_samples")
 FIXED = {name: int(WORLDS["mlp-lsgan-4000"].fixed[name]) for name in SIZES}
@@ -30,7 +30,7 @@ class Digits:
 
     def fids(self, noise_dim: int, lr: float, beta1: float, leaky_slope: float) -> Iterator[float]:
         """Train an LSGAN, and yield its fid at each report, until it diverges."""
-        trainer = SeedTrainer("mlp", "lsgan")
+        trainer = TutorialTrainer("mlp", "lsgan")
         trainer.generator, trainer.discriminator = mlp_pair(noise_dim, leaky_slope)
         trainer.d_optimizer = torch.optim.Adam(trainer.discriminator.parameters(), lr, (beta1, 0.999))
         trainer.g_optimizer = torch.optim.Adam(trainer.generator.parameters(), lr, (beta1, 0.999))
@@ -48,7 +48,7 @@ def _noise(n: int, noise_dim: int) -> Tensor:
     return (torch.rand(n, noise_dim) - 0.5) / 0.5
 
 
-def _images(trainer: SeedTrainer, noise_dim: int) -> Tensor:
+def _images(trainer: TutorialTrainer, noise_dim: int) -> Tensor:
     with torch.no_grad():
         images: Tensor = trainer.generator(_noise(FIXED["eval_samples"], noise_dim))
     return images.reshape(-1, 1, 28, 28)
