@@ -36,7 +36,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Search the hyperparameters of a GAN by the quality of its samples.\n\n"
-    "[bold]gan-sweep search_spaces/lsgan.yaml[/bold] runs a sweep, as [bold]gan-sweep run[/bold] does.",
+    "[bold]gan-sweep SPEC.yaml[/bold] runs the sweep that a search-space file describes, for example"
+    " search_spaces/lsgan.yaml. [bold]gan-sweep COMMAND --help[/bold] shows the options of a command.",
 )
 
 _COMMANDS: dict[str, Callable[..., None]] = {
@@ -94,7 +95,7 @@ def main() -> None:
         sys.exit(EXIT_BAD_INPUT)
     except Exception:  # noqa: BLE001 - shown whole
         traceback.print_exc()
-        print("gan-sweep has a fault: please report it with the lines above", file=sys.stderr)
+        print("this is a fault of gan-sweep: please report the lines above", file=sys.stderr)
         sys.exit(EXIT_INTERNAL_ERROR)
 
 

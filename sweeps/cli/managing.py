@@ -9,7 +9,10 @@ from sweeps.words import RESULTS, counted, json_text, megabytes, results_option
 
 
 def stop_command(name: Name, results: Results = RESULTS) -> None:
-    """Stop a running sweep as Ctrl-C does: what was trained is kept, and resume continues it."""
+    """Stop a running sweep, as Ctrl-C does.
+
+    All results are kept, and gan-sweep resume NAME continues the sweep.
+    """
     from rich.console import Console
 
     from sweeps.driver.managing import stop_sweep
@@ -23,10 +26,13 @@ def stop_command(name: Name, results: Results = RESULTS) -> None:
 
 def rm_command(
     name: Name,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
     results: Results = RESULTS,
 ) -> None:
-    """Delete a sweep: its record, samples, checkpoints, generators and report."""
+    """Delete a sweep: its record, samples, checkpoints, generators and report.
+
+    The command asks for confirmation. MLflow keeps the runs of the sweep.
+    """
     from sweeps.driver.managing import remove_sweep
     from sweeps.record.locks import is_run
     from sweeps.record.reading import sweep_folder
@@ -44,11 +50,16 @@ def rm_command(
 
 def cache_command(
     clear: Annotated[
-        bool, typer.Option("--clear", help="Delete the decoded images and the trained classifiers.")
+        bool,
+        typer.Option(
+            "--clear",
+            help="Delete the decoded images and the trained classifiers. By default, the command only shows"
+            " them.",
+        ),
     ] = False,
     json_: Json = False,
 ) -> None:
-    """Show what the cache holds, or empty it; downloaded datasets stay."""
+    """Show or delete the decoded images and trained classifiers in the cache; downloaded datasets stay."""
     from gan_core.cache import CLASSIFIERS, FOLDERS, cache_contents, cache_folder, clear_cache
     from gan_core.datasets import decoded_folders
 

@@ -21,21 +21,29 @@ class Format(StrEnum):
     JSON = "json"
 
 
-SpecFile = Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="The search-space file.")]
+SpecFile = Annotated[
+    Path,
+    typer.Argument(metavar="SPEC.yaml", help="The search-space file: what to search, and for how long."),
+]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Replace a value: parameters.steps=500. Repeatable."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Use this value in place of the file's: parameters.steps=500, or parameters.lr.max=1e-3."
+        " Repeatable.",
+    ),
 ]
 Name = Annotated[
     str,
-    typer.Argument(metavar="NAME", help="The sweep's name.", autocompletion=lambda ctx: _names(ctx)),
+    typer.Argument(metavar="NAME", help="The name of the sweep.", autocompletion=lambda ctx: _names(ctx)),
 ]
 NEWEST = ""
 NameOrNewest = Annotated[
     str,
     typer.Argument(
         metavar="NAME",
-        help="The sweep's name; by default the newest sweep.",
+        help="The name of the sweep. By default, the newest sweep.",
         show_default=False,
         autocompletion=lambda ctx: _names(ctx),
         callback=lambda ctx, name: name or _newest(ctx),
@@ -45,30 +53,65 @@ NamesOrNewest = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="NAME",
-        help="The sweeps' names, several in one table; by default the newest sweep.",
+        help="The name of a sweep, or the names of several sweeps for one table. By default, the newest"
+        " sweep.",
         show_default=False,
         autocompletion=lambda ctx: _names(ctx),
         callback=lambda ctx, names: names or [_newest(ctx)],
     ),
 ]
-TrialOrBest = Annotated[str | None, typer.Option(metavar="T", help="A trial; by default the best.")]
+TrialOrBest = Annotated[
+    str | None,
+    typer.Option(
+        metavar="T",
+        help="The trial, for example lsgan-0003. By default, the winner of the confirmation or, without a"
+        " winner, the best trial with a kept generator.",
+    ),
+]
 TimeBudget = Annotated[
-    str | None, typer.Option("--time-budget", metavar="T", help="Stop after this time: 90m, 2h or seconds.")
+    str | None,
+    typer.Option(
+        "--time-budget",
+        metavar="T",
+        help="End the sweep after this time: 90m, 2h, 1d or seconds. gan-sweep resume continues it. By"
+        " default, the file's time_budget, or no limit.",
+    ),
 ]
 TrackingUri = Annotated[
     str | None,
-    typer.Option("--tracking-uri", metavar="URI", help="MLflow's tracking URI, such as http://HOST:PORT."),
+    typer.Option(
+        "--tracking-uri",
+        metavar="URI",
+        help="The MLflow server or database that shows the sweep, for example http://HOST:5000. By default,"
+        " MLFLOW_TRACKING_URI or, if it is not set, mlflow.db in the results folder.",
+    ),
+]
+SameTrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        "--tracking-uri",
+        metavar="URI",
+        help="The MLflow server or database, for example http://HOST:5000. By default, MLFLOW_TRACKING_URI"
+        " or, if it is not set, the one that has the runs of the sweep.",
+    ),
 ]
 Address = Annotated[
     str | None,
-    typer.Option("--address", metavar="auto|HOST:PORT", help="Run on a running Ray cluster."),
+    typer.Option(
+        "--address",
+        metavar="auto|HOST:PORT",
+        help="Train on a running Ray cluster: auto for the cluster that this machine has joined, or the"
+        " address of its head. By default, on this machine.",
+    ),
 ]
 StorageOption = Annotated[
     str | None,
     typer.Option(
         "--storage",
         metavar="DIR|s3://...|gs://...",
-        help="Keep the states of unfinished trials where all nodes see them.",
+        help="Keep the checkpoints of unfinished trials here, where all nodes of a cluster can read and"
+        " write. By default, where the sweep has kept them so far; a new sweep keeps them in its folder or,"
+        " with --address, on each node's own disk.",
     ),
 ]
 Results = Annotated[
@@ -79,36 +122,57 @@ Results = Annotated[
         envvar="GAN_SWEEP_RESULTS",
         show_envvar=True,
         is_eager=True,
-        help="The folder of all sweeps.",
+        help="The results folder, which has a folder for each sweep.",
     ),
 ]
 AllowImports = Annotated[
     bool,
     typer.Option(
         "--allow-imports",
-        help="Import components named MODULE:NAME, which runs their code: only if you trust it.",
+        help="Import code of your own, which a search-space file names as MODULE:NAME. Importing runs the"
+        " code: type this only if you trust it. By default, the command refuses such code.",
         callback=lambda allowed: _allow_imports(allowed),
     ),
 ]
 ChangedCode = Annotated[
     bool,
     typer.Option(
-        "--changed-code", help="Train with your own code although it has changed since the last trials."
+        "--changed-code",
+        help="Train new trials with your own code although it has changed since the last trials. By default,"
+        " the command refuses, and names the changed files.",
     ),
 ]
 Columns = Annotated[
     str | None,
-    typer.Option("--columns", metavar="A,B,...", help="Only these columns, in this order."),
+    typer.Option(
+        "--columns",
+        metavar="A,B,...",
+        help="Print only these columns, in this order. By default, all columns; a terminal shows as many as"
+        " fit.",
+    ),
 ]
-OutputFormat = Annotated[Format, typer.Option("--format", help="How to print it.")]
+OutputFormat = Annotated[
+    Format, typer.Option("--format", help="Print a table to read, CSV, or JSON (as --json does).")
+]
 Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document; everything else goes to stderr.")
+    bool,
+    typer.Option("--json", help="Print one JSON document to stdout, and everything else to stderr."),
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="Exit with 3 if any trial failed.")]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Exit with code 3 if any trial failed; a diverged trial does not count as failed. By default,"
+        " the exit code is 0 although some trials failed.",
+    ),
+]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Print the sweep's log to stderr, a line for each event.")
+    bool,
+    typer.Option(
+        "--verbose", "-v", help="Also print the lines of sweep.log to stderr: a line for each event."
+    ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Do not show the progress.")]
 
 
 def _allow_imports(allowed: bool) -> bool:

@@ -230,7 +230,9 @@ def _with_gains(frame: pd.DataFrame, scale: "Scale") -> pd.DataFrame:
 def print_sweeps(frame: pd.DataFrame, results: Path, columns: Sequence[str] | None) -> None:
     """Print the sweeps that :func:`sweeps.analysis.loading.list_sweeps` returned."""
     if not len(frame):
-        print(f"there are no sweeps in {results} yet")
+        print(
+            f"there are no sweeps in {results} yet; to run one: gan-sweep SPEC.yaml{results_option(results)}"
+        )
         return
     print_table(f"Sweeps in {results}", frame, columns, f"gan-sweep list{results_option(results)}")
     for name in frame["sweep"][frame["status"] != Status.RUNNING]:
@@ -239,7 +241,7 @@ def print_sweeps(frame: pd.DataFrame, results: Path, columns: Sequence[str] | No
 
 
 def _how_to_end(name: str, uri: str | None, results: Path) -> str:
-    """Return how to have MLflow show that a sweep has ended."""
+    """Return what to type so that MLflow shows that a sweep has ended."""
     at, option = (f" at {uri}", f" --tracking-uri {uri}") if uri else ("", "")
     command = f"gan-sweep sync {name}{results_option(results)}{option}"
-    return f"{name}: MLflow{at} still shows it as running: {command}"
+    return f"MLflow{at} still shows {name} as running; to end it there: {command}"

@@ -20,7 +20,7 @@ from sweeps.cli.options import (
     NamesOrNewest,
     OutputFormat,
     Results,
-    TrackingUri,
+    SameTrackingUri,
     TrialOrBest,
 )
 from sweeps.errors import SweepError
@@ -38,12 +38,19 @@ def schema_command(
     spec: Annotated[
         Path | None,
         typer.Argument(
-            metavar="SPEC.yaml", help="A file: its schema has the parameters of its training and components."
+            metavar="SPEC.yaml",
+            help="A search-space file with a training loop or components of your own (type --allow-imports,"
+            " too): the schema then has exactly the parameters that this file can name. By default, the"
+            " schema has the parameters of gan-sweep's own training.",
         ),
     ] = None,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
-    """Print the JSON Schema of search-space files, for editors."""
+    """Print the JSON Schema of search-space files, with which editors complete and check them.
+
+    To save it, type gan-sweep schema > schema.json, and begin a search-space file with the line
+    # yaml-language-server: $schema=schema.json
+    """
     from sweeps.spec.reading import read_spec
     from sweeps.spec.schema import json_schema
 
@@ -54,14 +61,37 @@ def schema_command(
 def rank_command(
     names: NamesOrNewest = None,
     by: Annotated[
-        str | None, typer.Option(metavar="METRIC", help="Another metric than the sweep's, such as kid.")
+        str | None,
+        typer.Option(
+            metavar="METRIC",
+            help="Rank by this metric, if the sweep has measured it: fid, kid, precision, recall, coverage,"
+            " class_kl or images_per_s. By default, the first metric of the sweep's file.",
+        ),
     ] = None,
-    top: Annotated[int | None, typer.Option(metavar="K", min=1, help="Only the best K trials.")] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            min=1,
+            help="Print the best K trials. By default, a table has at most 100 rows, and CSV and JSON have"
+            " all trials.",
+        ),
+    ] = None,
     stage: Annotated[
-        str, typer.Option(help="search, or confirm: the finalists over fresh seeds.")
+        str,
+        typer.Option(
+            metavar="search|confirm",
+            help="search ranks the trials of the search; confirm ranks the finalists by their means over"
+            " fresh seeds.",
+        ),
     ] = "search",
     where: Annotated[
-        str | None, typer.Option(metavar="CONDITION", help="Only these trials: \"loss == 'lsgan'\".")
+        str | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="Rank only the trials that meet this condition on the columns: \"loss == 'lsgan' and lr <"
+            ' 1e-3". By default, all trials.',
+        ),
     ] = None,
     columns: Columns = None,
     format_: OutputFormat = Format.TABLE,
@@ -99,7 +129,7 @@ def list_command(
     json_: Json = False,
     results: Results = RESULTS,
 ) -> None:
-    """List the sweeps: their status, trials, best trial, and when they began."""
+    """List the sweeps, the newest first: status, trials, best trial, winner on fresh seeds, and start."""
     from sweeps.analysis.loading import list_sweeps
     from sweeps.cli.table import select_columns
 
@@ -115,19 +145,38 @@ def list_command(
 
 
 def sample_command(
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The image: .png, or .gif or .webp.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="The image file to write: a name that ends with .png or .webp or, with --interpolate, with"
+            " .gif, .webp or .png.",
+        ),
+    ],
     name: NameOrNewest = NEWEST,
     trial: TrialOrBest = None,
-    n: Annotated[int, typer.Option("--n", metavar="N", min=1, max=10_000, help="How many images.")] = 64,
-    seed: Annotated[int, typer.Option(metavar="S", min=0, help="The seed of the noise.")] = 0,
+    n: Annotated[
+        int, typer.Option("--n", metavar="N", min=1, max=10_000, help="The number of images in the grid.")
+    ] = 64,
+    seed: Annotated[
+        int,
+        typer.Option(
+            metavar="S", min=0, help="The random seed of the noise: the same seed draws the same images."
+        ),
+    ] = 0,
     interpolate: Annotated[
-        bool, typer.Option("--interpolate", help="An animated walk through the latent space.")
+        bool,
+        typer.Option(
+            "--interpolate",
+            help="Animate the grid: each image walks through the latent space, back to its start. By default,"
+            " the images do not move.",
+        ),
     ] = False,
     json_: Json = False,
     results: Results = RESULTS,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
-    """Draw images with the best generator, or with a trial's."""
+    """Draw images with the best generator, or with that of a trial, and write them as one image file."""
     from sweeps.analysis.loading import load
     from sweeps.generators.kept import best_trial
     from sweeps.generators.samples import check_file, with_noise, write_samples, write_walk
@@ -147,7 +196,9 @@ def sample_command(
 
 
 def export_command(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder.")],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder to write, which must be new or empty.")
+    ],
     name: NameOrNewest = NEWEST,
     trial: TrialOrBest = None,
     formats: Annotated[
@@ -156,25 +207,36 @@ def export_command(
             "--format",
             metavar="|".join(ModelFormat),
             parser=ModelFormat.named,
-            help="Add a file in this format. Repeatable.",
+            help="Also write the generator in this format. By default, as safetensors alone. Repeatable.",
         ),
     ] = None,
     register: Annotated[
         str | None,
         typer.Option(
-            "--register", metavar="MODEL", help="Register it in MLflow under this name, as champion."
+            "--register",
+            metavar="MODEL",
+            help="Also register the folder in MLflow, as a new version of the model MODEL with the alias"
+            " champion. By default, nothing is registered.",
         ),
     ] = None,
-    tracking_uri: TrackingUri = None,
+    tracking_uri: SameTrackingUri = None,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Export it even if its gain may be luck or its samples copies."),
+        typer.Option(
+            "--force",
+            help="Export the generator even if its gain over the defaults is not significant on fresh seeds,"
+            " its samples may be copies of training images, or it breaks the constraints of the sweep; the"
+            " model card then names the reasons. By default, the command refuses such a generator.",
+        ),
     ] = False,
     json_: Json = False,
     results: Results = RESULTS,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
-    """Export the best generator, or a trial's, with a script that draws with it and a model card."""
+    """Write the best generator, or that of a trial, into a folder for other people.
+
+    The folder has the weights, a script that draws images with them, samples and a model card.
+    """
     from sweeps.analysis.loading import load
     from sweeps.generators.export import export
     from sweeps.generators.kept import best_trial
@@ -206,14 +268,22 @@ def report_command(
     name: NameOrNewest = NEWEST,
     results: Results = RESULTS,
     png: Annotated[
-        Path | None, typer.Option("--png", metavar="DIR", help="Write each plot as a PNG too, into DIR.")
+        Path | None,
+        typer.Option(
+            "--png",
+            metavar="DIR",
+            help="Also write each plot as a PNG into this folder; needs Kaleido, and Chrome or Chromium.",
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="The page, if not results/NAME/report.html.")
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="The page to write. By default, results/NAME/report.html."
+        ),
     ] = None,
     json_: Json = False,
 ) -> None:
-    """Write a report on a sweep: one page that opens without a network."""
+    """Write the report of a sweep: one HTML page that needs no network."""
     from sweeps.analysis.loading import load
     from sweeps.report.page import write_report
     from sweeps.report.png import write_pngs
@@ -229,35 +299,39 @@ def report_command(
 
 def sync_command(
     name: NameOrNewest = NEWEST,
-    tracking_uri: TrackingUri = None,
+    tracking_uri: SameTrackingUri = None,
     follow: Annotated[
         bool,
         typer.Option(
             "--follow",
-            help="Upload while the sweep runs, until it ends. If the sweep's process dies, MLflow shows its"
-            " runs as running: type the command again without --follow.",
+            help="Upload until the sweep ends. By default, the command uploads what the record has now, and"
+            " ends. If the process of the sweep dies, MLflow shows its runs as running: type the command"
+            " again without --follow.",
         ),
     ] = False,
     background: Annotated[
         bool,
         typer.Option(
             "--background",
-            help="Give way to training (niceness 15) and ignore SIGINT, SIGTERM and SIGHUP, as the process"
-            " that a sweep starts does.",
+            help="Give way to training (niceness 15), and ignore SIGINT, SIGTERM and SIGHUP. Each sweep"
+            " starts its own upload in this way.",
         ),
     ] = False,
     json_: Annotated[
         bool,
         typer.Option(
             "--json",
-            help="Print a line of JSON whenever MLflow answers or does not: 'answers' counts its answers,"
-            " 'failure' says why a part of the sweep is missing for now, 'study_failure' why Optuna's"
-            " study.db is missing trials, or null.",
+            help="Print a line of JSON whenever MLflow answers or fails to answer: 'answers' is the number of"
+            " its answers, 'failure' is why MLflow is missing a part of the sweep, and 'study_failure' is why"
+            " Optuna's study.db is missing trials; without a failure, both are null.",
         ),
     ] = False,
     results: Results = RESULTS,
 ) -> None:
-    """Upload to MLflow what it is missing of a sweep, for example after its server was down."""
+    """Upload the parts of a sweep that MLflow is missing, for example after its server was down.
+
+    The exit code is 3 if anything could not be uploaded.
+    """
     from sweeps.record.reading import read_ledger
     from sweeps.tracking.progress import in_background, upload
     from sweeps.tracking.store import Store
@@ -278,14 +352,20 @@ def sync_command(
 
 def ui_command(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="A sweep, to open on its trials.")
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="The sweep that the printed address opens. By default, all sweeps."
+        ),
     ] = None,
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Listen on this port; by default 5000 or a free one.")
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Listen on this port. By default 5000 or, if it is taken, a free port."
+        ),
     ] = None,
     results: Results = RESULTS,
 ) -> None:
-    """Open MLflow's dashboard on this machine's loopback address."""
+    """Serve MLflow's dashboard on 127.0.0.1, and print its address; Ctrl-C ends it."""
     from sweeps.tracking.dashboard import serve_dashboard
 
     raise typer.Exit(serve_dashboard(results, name, port))
@@ -298,7 +378,7 @@ def _format_of(format_: Format, *, json_: bool) -> Format:
         SweepError: They contradict each other.
     """
     if json_ and format_ is Format.CSV:
-        raise SweepError("--json and --format csv contradict each other: type one of them")
+        raise SweepError("--json and --format csv contradict each other: type one of the two")
     return Format.JSON if json_ else format_
 
 

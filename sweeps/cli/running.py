@@ -20,6 +20,7 @@ from sweeps.cli.options import (
     NameOrNewest,
     Quiet,
     Results,
+    SameTrackingUri,
     Settings,
     SpecFile,
     StorageOption,
@@ -41,13 +42,26 @@ def run_command(
     spec: SpecFile,
     set_: Settings = None,
     trials: Annotated[
-        int | None, typer.Option(metavar="N", help="The number of configurations to train.")
+        int | None,
+        typer.Option(
+            metavar="N", help="The number of trials of the search. By default, the file's trials, or 24."
+        ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The sweep's name; it must be free.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The name of the sweep, and of its folder in the results folder; the command refuses a name"
+            " that is taken. By default, the file's name; if it is taken, NAME-2, NAME-3 and so on.",
+        ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Fixes the suggestions and all training.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="The random seed, from which the sampler and each trial get their own seeds. By default, the"
+            " file's seed, or 0.",
+        ),
     ] = None,
     results: Results = RESULTS,
     time_budget: TimeBudget = None,
@@ -56,15 +70,16 @@ def run_command(
         typer.Option(
             "--warm-start",
             metavar="NAME",
-            help="Give the sampler the scores of an earlier sweep or, if they are not comparable, try its"
-            " best configurations first.",
+            help="Start from this earlier sweep. If its scores are comparable with the new ones, the sampler"
+            " learns from them; if not, the new sweep tries the best configurations of the earlier sweep"
+            " first. By default, a sweep starts from nothing.",
         ),
     ] = None,
     tracking_uri: TrackingUri = None,
     address: Address = None,
     storage: StorageOption = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would run, like preview; start nothing.")
+        bool, typer.Option("--dry-run", help="Start nothing: show what gan-sweep preview shows.")
     ] = False,
     json_: Json = False,
     quiet: Quiet = False,
@@ -72,7 +87,11 @@ def run_command(
     strict: Strict = False,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
-    """Run the sweep that a file describes."""
+    """Run the sweep that a search-space file describes.
+
+    gan-sweep SPEC.yaml does the same. The results are in the folder results/NAME. Ctrl-C stops the sweep, and
+    gan-sweep resume continues it.
+    """
     from sweeps.cluster.storage import storage_uri
     from sweeps.driver.runner import execute
 
@@ -100,11 +119,34 @@ def run_command(
 def resume_command(
     name: NameOrNewest = NEWEST,
     trials: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="The number of trials in all.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="The number of trials of the search in all, earlier trials included. By default, as many as"
+            " before.",
+        ),
     ] = None,
-    time_budget: TimeBudget = None,
-    set_: Settings = None,
-    tracking_uri: TrackingUri = None,
+    time_budget: Annotated[
+        str | None,
+        typer.Option(
+            "--time-budget",
+            metavar="T",
+            help="End the sweep again after this time: 90m, 2h, 1d or seconds. By default, no limit: an"
+            " earlier time budget does not count.",
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a value of the sweep: confirm.seeds=5, or resources.gpu=0.5. KEY is"
+            " checkpoint_every, confirm, keep, resources, retries, time_budget, trial_timeout or trials."
+            " Repeatable.",
+        ),
+    ] = None,
+    tracking_uri: SameTrackingUri = None,
     address: Address = None,
     storage: StorageOption = None,
     changed_code: ChangedCode = False,
@@ -115,7 +157,11 @@ def resume_command(
     strict: Strict = False,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
-    """Resume a sweep that was stopped, in whatever way, or extend one."""
+    """Continue a sweep that was stopped or killed, or extend a finished sweep.
+
+    Trials that have ended are not trained again, and unfinished trials resume from their last checkpoints. A
+    finished sweep stays as it is unless --trials or --set asks for more.
+    """
     from sweeps.driver.runner import resume_sweep
 
     changes = _overrides(set_, {"trials": trials, "time_budget": time_budget})
@@ -129,13 +175,34 @@ def resume_command(
 
 def preview_command(
     spec: SpecFile,
-    trials: Annotated[int | None, typer.Option(metavar="N", min=1, help="The number of trials.")] = None,
-    time_budget: TimeBudget = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="The number of trials of the search. By default, the file's trials, or 24.",
+        ),
+    ] = None,
+    time_budget: Annotated[
+        str | None,
+        typer.Option(
+            "--time-budget",
+            metavar="T",
+            help="The time after which the sweep would end: 90m, 2h, 1d or seconds. By default, the file's"
+            " time_budget, or no limit.",
+        ),
+    ] = None,
     set_: Settings = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print one JSON document, without times.")] = False,
+    json_: Annotated[
+        bool,
+        typer.Option("--json", help="Print one JSON document, which has no estimate of the time."),
+    ] = False,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
-    """Show the space, examples of it, and its images, and what a sweep would cost; start nothing."""
+    """Show what a sweep would train, and the time and disk that it would take; start nothing.
+
+    The command shows the search space, ten random configurations, and the images of a folder.
+    """
     _show(_checked(spec, set_, {"trials": trials, "time_budget": time_budget}), json_=json_)
 
 
@@ -147,7 +214,10 @@ def check_command(
     quiet: Quiet = False,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
-    """Check your training loop or components as a sweep does before its first trial; train nothing else."""
+    """Check your own training loop or components, as a sweep does before its first trial.
+
+    The command trains a few steps, and writes no results. Type --allow-imports, too.
+    """
     from sweeps.driver.checking import check_users_code, lines
 
     checked = _checked(spec, set_, {})
@@ -165,16 +235,40 @@ def check_command(
 def confirm_command(
     name: NameOrNewest = NEWEST,
     top: Annotated[
-        int | None, typer.Option(metavar="K", help="Train the K best configurations, and the defaults.")
+        int | None,
+        typer.Option(
+            metavar="K",
+            help="Train the K best configurations of the search, and the defaults besides. By default, the"
+            " file's confirm.top, or 3.",
+        ),
     ] = None,
-    seeds: Annotated[int | None, typer.Option(metavar="S", help="The number of fresh seeds.")] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            metavar="S",
+            help="Train each configuration on S seeds that the search has not used, the same for all. By"
+            " default, the file's confirm.seeds, or 3.",
+        ),
+    ] = None,
     until_resolved: Annotated[
-        bool, typer.Option("--until-resolved", help="Train more seeds while the order is open.")
+        bool,
+        typer.Option(
+            "--until-resolved",
+            help="After S seeds, add seeds until the best configuration is significantly better than every"
+            " other one, or until there are N seeds (--max-seeds). By default, the command ends after S"
+            " seeds, unless the file has confirm.until_resolved.",
+        ),
     ] = False,
     max_seeds: Annotated[
-        int | None, typer.Option("--max-seeds", metavar="N", help="The most seeds, with --until-resolved.")
+        int | None,
+        typer.Option(
+            "--max-seeds",
+            metavar="N",
+            help="With --until-resolved: train no configuration on more than N seeds. By default, the file's"
+            " confirm.max_seeds; without it, or with --seeds, 10, or S if S is larger.",
+        ),
     ] = None,
-    tracking_uri: TrackingUri = None,
+    tracking_uri: SameTrackingUri = None,
     address: Address = None,
     storage: StorageOption = None,
     changed_code: ChangedCode = False,
@@ -185,7 +279,10 @@ def confirm_command(
     strict: Strict = False,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
-    """Train the best configurations and the defaults again on fresh seeds, and compare them."""
+    """Train the best configurations and the defaults again on fresh seeds, and compare them.
+
+    What an earlier confirmation has trained counts, and is not trained again.
+    """
     from sweeps.driver.runner import confirm_sweep
 
     options = {"top": top, "seeds": seeds, "until_resolved": until_resolved or None, "max_seeds": max_seeds}
@@ -197,7 +294,11 @@ def confirm_command(
         outcome = confirm_sweep(name, options, request)
     _report_failures(outcome, results)
     if outcome.signal_number is None and _ended_replicas(name, results) == before:
-        print("nothing was trained: every training of this confirmation had ended before", file=sys.stderr)
+        print(
+            "nothing was trained: every training of this confirmation had ended before; for more, raise"
+            " --top, --seeds or --max-seeds",
+            file=sys.stderr,
+        )
     if json_:
         print(json_text(outcome.sweep.summary()["confirmation"]))
     elif outcome.sweep.confirmed():
@@ -217,12 +318,15 @@ def _ended_replicas(name: str, results: Path) -> int:
 
 def rerun_command(
     name: Name,
-    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="The trial, such as lsgan-0003.")],
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="The trial, for example lsgan-0003.")],
     results: Results = RESULTS,
     json_: Json = False,
     trust: AllowImports = False,  # noqa: ARG001 - by its callback
 ) -> None:
-    """Train a trial again, outside of Ray, and compare it with the record; exit with 1 if it differs."""
+    """Train a trial again, outside of Ray, and compare its reports with the record.
+
+    The exit code is 1 if any report differs. On the same CPU, all are equal, bit for bit.
+    """
     from sweeps.analysis.loading import load
     from sweeps.driver.rerun import rerun
 
@@ -326,7 +430,11 @@ def _report_failures(outcome: "Outcome", results: Path) -> None:
         print(f"the report page was not written: {type(failure).__name__}: {failure}", file=sys.stderr)
     if outcome.tracking_failure:
         is_elsewhere = outcome.sweep.facts.get("tracking_uri")
-        uri = " --tracking-uri URI, with its credentials if it asks for any" if is_elsewhere else ""
+        uri = (
+            " --tracking-uri URI (with user and password, if the server asks for them)"
+            if is_elsewhere
+            else ""
+        )
         command = f"gan-sweep sync {outcome.sweep.name}{results_option(results)}{uri}"
         print(
             f"MLflow is missing a part of this sweep: {outcome.tracking_failure}; to upload it: {command}",

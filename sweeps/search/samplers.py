@@ -25,7 +25,7 @@ def sampler_for(spec: SweepSpec, number: int) -> BaseSampler:
     """Return the sampler for one trial, seeded by its number; ``grid`` samples its points in random order.
 
     Raises:
-        SamplerError: The sampler cannot be made with the options of the file, or is no sampler of Optuna's.
+        SamplerError: The sampler cannot be made with the options of the file, or is not an Optuna sampler.
     """
     factory = sampler_factory(spec.method)
     seed = int.from_bytes(sha256(f"{spec.seed}/{number}/sampler".encode()).digest()[:4], "big")
@@ -34,7 +34,7 @@ def sampler_for(spec: SweepSpec, number: int) -> BaseSampler:
         sampler = factory(**options)
     if not isinstance(sampler, BaseSampler):
         raise SamplerError(
-            f"method {spec.method} returned {type(sampler).__name__}, which is no sampler of Optuna's: return"
+            f"method {spec.method} returned {type(sampler).__name__}, which is not an Optuna sampler: return"
             " an instance of a subclass of optuna.samplers.BaseSampler"
         )
     return sampler

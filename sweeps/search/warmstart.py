@@ -21,7 +21,6 @@ from sweeps.search.replay import ended_trials
 from sweeps.spec.domains import AnyDomain, Scalar
 from sweeps.spec.fields import Parameter
 from sweeps.spec.model import SweepSpec
-from sweeps.words import counted
 
 COMPARED = ("train", "dataset", "image_size", "channels", "extractor", "reference", "metric")
 IGNORED = {"seed"}
@@ -73,19 +72,19 @@ class Earlier:
             SweepError: Scores are not comparable, and the best configurations are no new points of the space.
         """
         if self.differences and not self.points:
-            nothing = "none of its trials has a score and meets its constraints"
+            nothing = "no trial of that sweep has a score and meets the constraints"
             if self.n_ranked:
-                nothing = "its best configurations are no new points of this search space"
+                nothing = "its best configurations give the new sweep no new point to try"
             raise SweepError(f"{self._objection}, and {nothing}: leave --warm-start out")
 
     @property
     def sentence(self) -> str | None:
-        """What the new sweep takes, and why, for the user; None if the sampler is given the scores."""
+        """What the new sweep takes, and why, for the user; None if the sampler gets the scores."""
         if not self.differences:
             return None
         return (
-            f"{self._objection}, and the sampler is not given them. This sweep first tries"
-            f" {counted(len(self.points), 'configuration')} that ranked best there"
+            f"{self._objection}, so the sampler does not get them. Instead, this sweep first tries"
+            f" {len(self.points)} of the best configurations of {self.folder.name}"
         )
 
     @property
@@ -93,15 +92,18 @@ class Earlier:
         """What differs, as the beginning of a sentence."""
         shown = "; ".join(self.differences[:_N_SHOWN])
         more = f"; and {len(self.differences) - _N_SHOWN} more" if len(self.differences) > _N_SHOWN else ""
-        return f"--warm-start {self.folder.name}: its scores are not comparable ({shown}{more})"
+        name = self.folder.name
+        return (
+            f"--warm-start {name}: the scores of {name} are not comparable with the new ones ({shown}{more})"
+        )
 
     def scores_for(self, spec: SweepSpec) -> list[dict[str, Any]]:
-        """Return the trials that the sampler is given, as :func:`scored_trials` does; none by ranks."""
+        """Return the trials that the sampler gets, as :func:`scored_trials` does; none by ranks."""
         return [] if self.differences else scored_trials(spec, self.folder)
 
     @property
     def first_points(self) -> list[dict[str, Scalar]]:
-        """The points that the new sweep tries first; none if the sampler is given the scores."""
+        """The points that the new sweep tries first; none if the sampler gets the scores."""
         return [*self.points] if self.differences else []
 
 
@@ -127,7 +129,7 @@ def _split_difference(facts: Mapping[str, Any], images: Mapping[str, Any] | None
     try:
         check_split("", facts, images)
     except SweepError:
-        yield "an earlier version chose the held-out images by another rule"
+        yield "an earlier version of gan-sweep held out other images"
 
 
 def scored_trials(spec: SweepSpec, folder: Path) -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ def _condition_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
         _ = Space(spec.searched, {})
     except CycleError as cycle:
         path = ("parameters", cycle.names[0], "when")
-        yield source.fault(path, f"the conditions form a cycle: {cycle}")
+        yield source.fault(path, f"the conditions form a cycle: {cycle}; remove one of them")
 
 
 def _never(spec: SweepSpec, conditional: str, name: str, value: Scalar) -> str | None:
@@ -98,7 +98,7 @@ def _never(spec: SweepSpec, conditional: str, name: str, value: Scalar) -> str |
     default = spec.defaults.get(name)
     domain = spec.parameters.get(name) or (None if default is None else Fixed(value=default))
     if domain is None:
-        return f"{name} is never {shown(value)}: it is not set; add {name} to parameters"
+        return f"{name} is never {shown(value)}, because the file has no {name}: add {name} to parameters"
     return None if domain.contains(value) else f"{name} is never {shown(value)}; allowed: {domain.summary()}"
 
 
@@ -113,7 +113,9 @@ def _method_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
                 )
                 yield source.fault(("parameters", name), message)
     if len(spec.metric) > 1 and spec.method in {"gp", "cmaes"}:
-        message = f"{spec.method} optimises one metric: type one, or method: tpe, nsga2, random or grid"
+        message = (
+            f"{spec.method} optimises one metric: type one metric, or method: tpe, nsga2, random or grid"
+        )
         yield source.fault(("method",), message)
     if not spec.method_options and not is_import_path(spec.method):
         return
@@ -162,7 +164,10 @@ def _population_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     if not spec.is_population_based:
         return
     if not can_resume(spec.train):
-        message = f"pbt copies states of trainings, and {spec.train} takes none: add the parameter state=None"
+        message = (
+            f"pbt copies the states of trainings, and {spec.train} has no parameter for a state: add the"
+            " parameter state=None"
+        )
         yield source.fault(("early_terminate",), message)
     for name in spec.searched:
         path: KeyPath = ("parameters", name)
@@ -173,7 +178,7 @@ def _population_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
             )
             yield source.fault(path, message, of_key=True)
         elif spec.parameters[name].when:
-            message = f"pbt changes {name} during a training, and conditions must not change: remove when"
+            message = f"pbt cannot change {name}, because {name} has a condition: remove when"
             yield source.fault((*path, "when"), message, of_key=True)
 
 
@@ -189,7 +194,10 @@ def _seeds_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
         message = "seeds compares configurations by the mean of one metric: type one metric, or remove seeds"
         yield source.fault(path, message, of_key=True)
     if "seed" in spec.parameters:
-        message = "early_terminate.seeds chooses the seed of each training: remove seed here, or seeds there"
+        message = (
+            "early_terminate.seeds chooses the seed of each training: remove seed from parameters, or seeds"
+            " from early_terminate"
+        )
         yield source.fault(("parameters", "seed"), message, of_key=True)
 
 
@@ -202,7 +210,7 @@ def _point_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     for index, point in own:
         unknown = sorted(point.keys() - spec.parameters.keys())
         for name in unknown:
-            message = f"{name!r} is not searched; {allowed_and_closest(name, spec.parameters)}"
+            message = f"{name!r} is not in parameters; {allowed_and_closest(name, spec.parameters)}"
             yield source.fault(("points", index, name), message, of_key=True)
         known = {name: value for name, value in point.items() if name not in unknown}
         rejections = {
@@ -236,14 +244,17 @@ def _loop_faults(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     for index, point in [(None, spec.baseline), *enumerate(spec.points)]:
         reason = _refusal(spec, point) if isinstance(point, dict) else None
         if reason:
-            whose = "the defaults are" if index is None else "the point is"
+            which = "the defaults are" if index is None else "the values of this point are"
             path: KeyPath = ("parameters",) if index is None else ("points", index)
-            yield source.fault(path, f"{whose} not valid together: {reason}", of_key=index is None)
+            yield source.fault(path, f"{which} not valid together: {reason}", of_key=index is None)
     if {"loss", "penalty"} <= spec.hyperparameters.keys():
         return
     for index, point in enumerate(spec.points):
         if isinstance(point, str):
-            message = f"{point} settings are of gan_core's losses, and {spec.train} has none: type points"
+            message = (
+                f"{point} lists points for gan_core's own training, and {spec.train} is a training loop of"
+                " your own: type the points yourself"
+            )
             yield source.fault(("points", index), message)
 
 
@@ -253,7 +264,7 @@ def _outside_space(
     full = spec.with_defaults(point)
     inactive = (point.keys() & spec.searched.keys()) - full.keys()
     for name in inactive:
-        message = f"{_why_inactive(spec, name, full)}, or remove it here"
+        message = f"{_why_inactive(spec, name, full)}, or remove {name} from the point"
         yield source.fault(("points", index, name), message, of_key=True)
     for name, value in {**full, **point}.items():
         domain = spec.parameters[name]
@@ -272,7 +283,7 @@ def _why_inactive(spec: SweepSpec, name: str, point: Mapping[str, Scalar]) -> st
     chosen = point.get(known.chosen_by or "")
     if chosen is not None and chosen not in [*known.models]:
         return f"{chosen} has no parameter {name!r}: type {known.chosen_by}: {' or '.join(known.models)}"
-    return f"this point does not meet the conditions of {name}: see {name}'s when"
+    return f"this point does not meet the conditions (when) of {name}: change the point's other values"
 
 
 def remarks(spec: SweepSpec, source: Source) -> list[Fault]:
@@ -291,7 +302,10 @@ def _no_state(spec: SweepSpec, source: Source) -> Iterator[Fault]:
         from gan_core.loops.declaration import loop_name
 
         name = loop_name(named_loop(spec.train))
-        message = f"{name} takes no state, so that interrupted trials start over: add state=None"
+        message = (
+            f"{name} has no parameter for a state, so that interrupted trials start over: add the parameter"
+            " state=None"
+        )
         yield source.fault(("train",), message)
 
 
@@ -306,14 +320,17 @@ def _idle_gpus(spec: SweepSpec, source: Source) -> Iterator[Fault]:
 def _unused_constraints(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     """Yield a warning if the method ignores the constraints."""
     if spec.constraints and spec.method == "cmaes":
-        message = "cmaes does not learn from constraints, which then only rank trials: type method: tpe or gp"
+        message = (
+            "cmaes does not learn from constraints: they only rank the trials; to search by them, too, type"
+            " method: tpe or gp"
+        )
         yield source.fault(("constraints",), message)
 
 
 def _no_portfolio(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     """Yield a warning if the portfolio has no value in the search space."""
     if PORTFOLIO in spec.points and not [*portfolio_points(spec.searched)]:
-        message = "no value of the portfolio lies in the search space: the portfolio adds no points"
+        message = "no value of the portfolio lies in the search space: remove portfolio from points"
         yield source.fault(("points",), message)
 
 
@@ -321,8 +338,8 @@ def _no_seed(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     """Yield a warning if a user's sampler cannot be seeded."""
     if is_import_path(spec.method) and not takes_seed(sampler_factory(spec.method)):
         message = (
-            f"{spec.method} takes no seed, so that the same sweep suggests other trials when it runs again:"
-            " add the parameter seed"
+            f"{spec.method} has no parameter for a seed, so that the same file suggests other trials in each"
+            " sweep: add the parameter seed"
         )
         yield source.fault(("method",), message)
 
@@ -336,7 +353,7 @@ def _unreachable_rungs(spec: SweepSpec, source: Source) -> Iterator[Fault]:
     effect = "copies another one" if spec.is_population_based else "is stopped early"
     message = (
         f"no trial {effect} before report {rules.first_rung}, and a trial makes {n_reports} at most:"
-        f" type a smaller {key} or report_every, or type: none"
+        f" type a smaller {key} or report_every, or early_terminate: {{type: none}}"
     )
     yield source.fault(("early_terminate", key), message)
 

@@ -236,7 +236,8 @@ class _Quantized(Range):
     def _check_multiples(self) -> "_Quantized":
         if (self.max - self.min) / self.q > MAX_MULTIPLES:
             raise ValueError(
-                f"q {self.q:g} is too small: at most {MAX_MULTIPLES:,} multiples may lie from min to max"
+                f"q {self.q:g} is too small, because more than {MAX_MULTIPLES:,} multiples lie from min to"
+                " max: type a larger q"
             )
         first, last = self._index_range()
         if first >= last:

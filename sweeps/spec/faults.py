@@ -148,7 +148,7 @@ def _replacement(name: str, known: Hyperparameters) -> str:
         of_field = [each for each in known if known[each].chosen_by == field]
         if of_field:
             return f"; {allowed_and_closest(name, of_field)}"
-        return f": no listed {field} has parameters; a class of your own can declare them"
+        return f": no {field} in this file has parameters; a class of your own can declare them"
     if last in UNSUPPORTED_PARAMETERS and known.registries:
         return f": {UNSUPPORTED_PARAMETERS[last]}"
     if SYNONYMS.get(last, "").partition(",")[0] in known:

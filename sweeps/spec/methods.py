@@ -22,7 +22,7 @@ SET_HERE = {
     "seed": "gan-sweep sets it for each trial, from the sweep's seed: type seed, beside method_options",
     "constraints_func": "gan-sweep gives the sampler the constraints of the file: type constraints, beside"
     " method_options",
-    "x0": "the sampler is given the first points of the file: type points, beside method_options",
+    "x0": "gan-sweep gives the sampler the first points of the file: type points, beside method_options",
     "source_trials": "type --warm-start NAME to give the sampler the trials of an earlier sweep",
 }
 """The arguments of samplers that gan-sweep sets, or replaces, each with what to type instead."""
@@ -126,7 +126,7 @@ def option_faults(method: str, options: Mapping[str, Any]) -> Iterator[tuple[str
         name for name, each in accepted.items() if each.default is Parameter.empty and name not in options
     ]
     if missing:
-        yield None, f"{method} needs the options {', '.join(missing)}: type method_options"
+        yield None, f"{method} needs the options {', '.join(missing)}: type them in method_options"
 
 
 def _without_options(method: str, option: str) -> str:

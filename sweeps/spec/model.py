@@ -94,7 +94,8 @@ class SweepSpec(StrictModel):
     time_budget: Seconds | None = Field(
         None,
         gt=0,
-        description="The time after which the sweep ends, also its running trials: seconds, or 90m, 2h, 1d.",
+        description="The time after which the sweep ends, with its running trials: seconds, or 90m, 2h, 1d;"
+        " no limit by default.",
     )
     checkpoint_every: Seconds = Field(
         30.0,
@@ -111,16 +112,19 @@ class SweepSpec(StrictModel):
     trial_timeout: Seconds | None = Field(
         None,
         gt=0,
-        description="The time without a report, in seconds or as 10m, after which a trial's worker is ended,"
-        " as if the worker had died; none by default.",
+        description="The time without a report, in seconds or as 10m, after which gan-sweep ends a trial's"
+        " worker; the trial then resumes as after the death of a worker. No limit by default.",
     )
     fresh_worker: bool = Field(
         default=False,
         description="Whether each trial has a new process, for training loops that leave something behind in"
-        " theirs; by default, a process trains one trial after another.",
+        " a process; by default, a process trains one trial after another.",
     )
     seed: int = Field(
-        0, ge=0, lt=2**31, description="Determines the suggestions and the seed of every trial."
+        0,
+        ge=0,
+        lt=2**31,
+        description="The random seed, from which the sampler and each trial get their own seeds.",
     )
     parameters: dict[str, Parameter] = Field(description="The value or the domain of each hyperparameter.")
     early_terminate: EarlyTerminate = Field(default_factory=EarlyTerminate)
@@ -150,7 +154,9 @@ class SweepSpec(StrictModel):
     def _check_folder(cls, value: int | None, others: ValidationInfo) -> int | None:
         dataset = others.data.get("dataset", FOLDER)
         if value and not dataset.startswith(FOLDER):
-            raise ValueError(f"only for a dataset {FOLDER}PATH, the images of {dataset} are fixed: remove it")
+            raise ValueError(
+                f"allowed only with dataset: {FOLDER}PATH, and the dataset is {dataset}: remove it"
+            )
         return value
 
     @model_validator(mode="after")
@@ -162,7 +168,9 @@ class SweepSpec(StrictModel):
     @model_validator(mode="after")
     def _check_speed(self) -> "SweepSpec":
         if self.train and any(metric.name == "images_per_s" for metric in self.metric):
-            raise ValueError("images_per_s is measured in gan_core's own training only: remove it, or train")
+            raise ValueError(
+                "images_per_s is measured only in gan_core's own training: remove images_per_s, or train"
+            )
         return self
 
     @field_validator("metric")

@@ -178,7 +178,10 @@ class Confirm(StrictModel):
     @model_validator(mode="after")
     def _check_seeds(self) -> "Confirm":
         if self.max_seeds is not None and not self.until_resolved:
-            raise ValueError("max_seeds needs until_resolved: true; without it, seeds is the number of seeds")
+            raise ValueError(
+                "max_seeds needs until_resolved: true (--until-resolved); without it, seeds is the number of"
+                " seeds"
+            )
         if self.max_seeds is not None and self.max_seeds < self.seeds:
             raise ValueError(f"max_seeds is {self.max_seeds}: it must be at least seeds, {self.seeds}")
         return self

@@ -65,6 +65,6 @@ def test_a_warm_start_without_comparable_scores_or_a_new_point_is_refused(workpl
     refused = gan_sweep("spec.yaml", "--name", "again", "--warm-start", "photos", cwd=workplace)
     assert refused.returncode == 2
     last = refused.stderr.splitlines()[-1]
-    assert "its scores are not comparable (the images were 48 to train on and 12 held out" in last
-    assert "are no new points of this search space: leave --warm-start out" in last
+    assert "photos are not comparable with the new ones (the images were 48 to train on and 12 held" in last
+    assert "give the new sweep no new point to try: leave --warm-start out" in last
     assert not (workplace / "results" / "again").exists()

@@ -92,8 +92,8 @@ def test_a_sweep_starts_from_the_ranks_of_one_with_other_scores(finished, workpl
     other += ("--set", "parameters.beta1.values=[0.1, 0.2]", "--set", "method=random", "--trials", "2")
     done = gan_sweep(*warm, *other, "--set", "parameters.penalty_weight=1", "--json", cwd=workplace)
     assert done.returncode == 0, done.stderr
-    assert "its scores are not comparable (penalty was" in done.stderr
-    assert "This sweep first tries 1 configuration that ranked best there" in done.stderr
+    assert "the scores of grid are not comparable with the new ones (penalty was" in done.stderr
+    assert "Instead, this sweep first tries 1 of the best configurations of grid" in done.stderr
     trials = sweeps.load("ranks", workplace / "results").trials
     assert trials[["lr", "beta1"]].to_numpy().tolist() == [[3e-4, 0.5], [3e-4, 0.2]]
 

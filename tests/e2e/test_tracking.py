@@ -46,7 +46,7 @@ def test_a_sweep_survives_the_kill_of_its_server_and_sync_uploads_the_rest(tmp_p
     sweep = sweeps.load("tiny", results)
     assert sweep.summary()["confirmation"]["status"] == "completed"
     assert err.count(f"MLflow at http://127.0.0.1:{port} ") == 1
-    assert "gan-sweep sync tiny --tracking-uri URI, with its credentials if it asks for any" in err
+    assert "gan-sweep sync tiny --tracking-uri URI (with user and password, if the server asks" in err
     written = [out, err, *(file.read_bytes().decode("latin-1") for file in results.rglob("*.*"))]
     assert not any("not-to-be-read" in text for text in written)
 

@@ -6,12 +6,17 @@ from pathlib import Path
 from signal import SIGINT
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from sweeps.analysis.loading import load
 from sweeps.cli.app import app, main
-from sweeps.driver.runner import Outcome
+from sweeps.cli.printing import MOST_ROWS
+from sweeps.driver.runner import RESUME_KEYS, Outcome
+from sweeps.generators.samples import ANIMATION_FORMATS
 from sweeps.record.locks import running_lock
+from sweeps.spec.model import SweepSpec
+from sweeps.spec.sections import DEFAULT_MAX_SEEDS, GOALS, Confirm
 from tests.sweeps.ledgers import write_sweep
 from tests.sweeps.specs import GOOD, write
 
@@ -29,6 +34,30 @@ def test_help_names_the_commands_and_imports_nothing_heavy():
     assert all(command in done.stdout for command in ("run", "rank", "ui", "stop", "rm"))
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
     assert not imported & {"torch", "ray", "optuna", "mlflow", "pandas", "pydantic"}
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """The help text of each argument and option, by its command and its name in Python."""
+    commands = get_command(app).commands
+    return {(name, each.name): each.help for name, command in commands.items() for each in command.params}
+
+
+def test_every_argument_and_option_has_a_help_text(texts):
+    assert [each for each, text in texts.items() if not text] == []
+
+
+def test_help_texts_list_what_is_allowed_and_state_the_defaults(texts):
+    assert all(metric in texts["rank", "by"] for metric in GOALS)
+    assert all(key in texts["resume", "set_"] for key in RESUME_KEYS)
+    assert all(suffix in texts["sample", "out"] for suffix in ANIMATION_FORMATS)
+    assert f"at most {MOST_ROWS} rows" in texts["rank", "top"]
+    for command in ("run", "preview"):
+        assert f"or {SweepSpec.model_fields['trials'].default}." in texts[command, "trials"]
+    assert f"or {SweepSpec.model_fields['seed'].default}." in texts["run", "seed"]
+    assert f"or {Confirm().top}." in texts["confirm", "top"]
+    assert f"or {Confirm().seeds}." in texts["confirm", "seeds"]
+    assert f" {DEFAULT_MAX_SEEDS}, or S" in texts["confirm", "max_seeds"]
 
 
 def test_without_arguments_it_shows_its_help():

@@ -84,7 +84,7 @@ def test_a_sent_loop_without_a_state_has_its_own_name_in_the_warning():
     stateless.__module__, stateless.__qualname__ = "__main__", "stateless"
     path, _ = path_of(stateless)
     _, (remark,) = read_spec({"name": "a", "train": path, "parameters": {"lr": {"values": [0.1, 0.2]}}})
-    assert remark.message.startswith("__main__:stateless takes no state, so that")
+    assert remark.message.startswith("__main__:stateless has no parameter for a state")
 
 
 def test_the_check_leaves_out_what_the_warning_about_the_file_says():

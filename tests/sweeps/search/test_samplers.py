@@ -54,7 +54,7 @@ def test_a_users_sampler_suggests_from_the_studys_scores(spec_of, tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("no_sampler", "returned int, which is no sampler of Optuna's: return an instance of a subclass"),
+        ("no_sampler", "returned int, which is not an Optuna sampler: return an instance of a subclass"),
         ("raising", "raised ZeroDivisionError: division by zero"),
         ("exiting", "raised SystemExit: 3"),
         ("Outside", r"suggested values outside of the search space: .*lr 1\.01 \(allowed: .*0\.01"),

@@ -69,8 +69,11 @@ def test_if_scores_are_not_comparable_the_best_configurations_are_tried_first(
 ):
     other = load_spec(write(tmp_path, GOOD.replace(old, new)))
     found = earlier_sweep(other, "old", tmp_path)
-    assert re.match(rf"--warm-start old: its scores are not comparable \({message}", found.sentence)
-    assert found.sentence.endswith("This sweep first tries 1 configuration that ranked best there")
+    assert re.match(
+        rf"--warm-start old: the scores of old are not comparable with the new ones \({message}",
+        found.sentence,
+    )
+    assert found.sentence.endswith("Instead, this sweep first tries 1 of the best configurations of old")
     assert found.scores_for(other) == []
     (point,) = found.first_points
     search = Search(other, "new", tmp_path, first_points=json.loads(json.dumps(found.first_points)))
@@ -110,14 +113,14 @@ def test_of_an_overlapping_space_the_parameters_that_both_have_are_used(tmp_path
 
 def test_a_sweep_without_a_parameter_of_this_space_is_refused(tmp_path, earlier):
     other = load_spec(write(tmp_path, "name: other\nparameters: {loss: {values: [hinge, minimax]}}\n"))
-    with pytest.raises(SweepError, match="are no new points of this search space: leave --warm-start out"):
+    with pytest.raises(SweepError, match="give the new sweep no new point to try: leave --warm-start out"):
         earlier_sweep(other, "old", tmp_path)
 
 
 def test_a_sweep_of_which_no_trial_can_win_is_refused(tmp_path):
     write_search(tmp_path, 500.0, 100.0, spec={"constraints": ["fid <= 1"], "parameters": {}})
     other = load_spec(write(tmp_path, GOOD))
-    message = "none of its trials has a score and meets its constraints: leave --warm-start out"
+    message = "no trial of that sweep has a score and meets the constraints: leave --warm-start out"
     with pytest.raises(SweepError, match=message):
         earlier_sweep(other, "tiny", tmp_path)
 

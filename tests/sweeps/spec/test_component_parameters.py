@@ -97,7 +97,7 @@ def test_conditions_and_points_may_name_such_parameters(tmp_path):
         (
             {"architecture": "mlp", "architecture.width": 32},
             "",
-            r"4:3: unknown parameter 'architecture\.width': no listed architecture has parameters; a class",
+            r"4:3: unknown parameter 'architecture\.width': no architecture in this file has parameters;",
         ),
         (CHOICE | {"width": 32}, "", r"4:3: unknown parameter 'width': type architecture\.width"),
         (
@@ -128,7 +128,7 @@ def test_conditions_and_points_may_name_such_parameters(tmp_path):
         (
             CHOICE | {"architecture.width": "{values: [8, 16]}"},
             "points: [{architecture: mlp, architecture.width: 8}]\n",
-            r"5:30: mlp has no parameter .*: type architecture: .*Wide or .*Narrow, or remove it",
+            r"5:30: mlp has no parameter .*: type architecture: .*Wide or .*Narrow, or remove .*width from",
         ),
         (
             {

@@ -34,7 +34,7 @@ def test_a_file_without_permission_names_no_sampler(tmp_path):
             "2:18: .*unseeded is a function that takes no options: add the parameter shift",
         ),
         ("Halving", "{seed: 1}", "2:18: seed cannot be set in method_options"),
-        ("needing", "", "1:9: .*needing needs the options length: type method_options"),
+        ("needing", "", "1:9: .*needing needs the options length: type them in method_options"),
     ],
 )
 def test_each_fault_of_a_users_sampler_names_its_place(tmp_path, name, options, message):
@@ -59,6 +59,6 @@ def test_a_refused_method_does_not_make_its_options_unknown(tmp_path, method):
 def test_a_sampler_without_a_seed_gives_a_warning(tmp_path):
     _, (remark,) = read_spec(spec_of(tmp_path, f"{MODULE}:unseeded"))
     assert str(remark).endswith(
-        "takes no seed, so that the same sweep suggests other trials when it runs again: add the parameter"
-        " seed"
+        "has no parameter for a seed, so that the same file suggests other trials in each sweep: add the"
+        " parameter seed"
     )

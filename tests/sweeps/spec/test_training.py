@@ -67,11 +67,15 @@ def test_the_budget_of_the_baseline_is_that_of_the_file(tmp_path):
             "",
             r"4:7: lr has the search syntax .*: type lr: \{distribution",
         ),
-        ({"gamma": 1.0}, "points: published\n", r"5:\d+: published settings are of gan_core's losses, and"),
+        (
+            {"gamma": 1.0},
+            "points: published\n",
+            r"5:\d+: published lists points for gan_core's own training, and",
+        ),
         (
             {"gamma": 1.0},
             "metric: [fid, images_per_s]\n",
-            r"images_per_s is measured in gan_core's own training",
+            r"images_per_s is measured only in gan_core's own training",
         ),
         (
             {"gamma": "{min: 0.1, max: 10.0}"},
@@ -125,8 +129,10 @@ def test_without_permission_the_loop_is_the_only_fault(tmp_path):
 def test_a_loop_without_state_gives_a_warning_and_no_population(tmp_path):
     text = text_of({"lr": "{values: [0.1, 0.2]}"}, loop=f"{MODULE}:train_without_state")
     _, (remark,) = read_spec(write(tmp_path, text))
-    assert re.search(r"2:8: .* takes no state, so that interrupted trials start over: add", str(remark))
-    with pytest.raises(SpecError, match=r"5:18: pbt copies states of trainings"):
+    assert re.search(
+        r"2:8: .* has no parameter for a state, so that interrupted trials start over: add", str(remark)
+    )
+    with pytest.raises(SpecError, match=r"5:18: pbt copies the states of trainings"):
         read_spec(write(tmp_path, text + "early_terminate: {type: pbt}\n"))
 
 
@@ -150,7 +156,9 @@ def test_defaults_and_points_that_break_such_a_rule_are_refused_at_once(tmp_path
     ):
         load_spec(write(tmp_path, text))
     text = text_of({"width": "{values: [32, 64]}", "depth": "{values: [1, 3]}"}, "points: [{depth: 3}]\n")
-    with pytest.raises(SpecError, match=r"6:10: the point is not valid together: the network is too large"):
+    with pytest.raises(
+        SpecError, match=r"6:10: the values of this point are not valid together: the network is too large"
+    ):
         load_spec(write(tmp_path, text))
 
 

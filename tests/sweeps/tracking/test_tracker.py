@@ -106,7 +106,10 @@ def test_it_ends_with_a_process_that_is_killed_and_list_says_how_to_end_its_runs
     wait_until(lambda: not psutil.pid_exists(int(done.stdout)), 20)
     assert {*statuses_in(store).values()} == {"RUNNING"}
     listed = gan_sweep("list", "--results", tmp_path, cwd=tmp_path).stdout
-    assert f"tiny: MLflow still shows it as running: gan-sweep sync tiny --results {tmp_path}" in listed
+    assert (
+        f"MLflow still shows tiny as running; to end it there: gan-sweep sync tiny --results {tmp_path}"
+        in listed
+    )
     assert sync(ledger.folder, store) == {}
     assert statuses_in(store) == {"parent": "KILLED", "tiny-0000": "KILLED"}
     assert "MLflow" not in gan_sweep("list", "--results", tmp_path, cwd=tmp_path).stdout
