@@ -28,14 +28,15 @@ def expected_best(
             over draws with at least one score.
 
     Returns:
-        ``trials`` (k), ``mean``, and ``low`` and ``high``, the 10 % and 90 % quantiles.
+        ``trials`` (k), ``mean``, and ``low`` and ``high``, the 10 % and 90 % quantiles. No rows without any
+        score.
     """
     sign = 1.0 if less_is_better(metric) else -1.0
     ordered = np.sort(sign * np.asarray(scores, dtype=float))
     n = len(ordered) + n_diverged
     missed = np.ones(len(ordered))
     rows = []
-    for k in range(1, n + 1):
+    for k in range(1, n + 1 if len(ordered) else 1):
         missed = missed * np.clip(n - np.arange(1, len(ordered) + 1) - (k - 1), 0, None) / (n - (k - 1))
         chances = -np.diff(missed, prepend=1.0)
         chances /= chances.sum()

@@ -7,7 +7,7 @@ import pandas as pd
 
 from gan_core.errors import allowed_and_closest
 from sweeps.analysis.columns import column_of
-from sweeps.analysis.rows import COLUMN_TYPES, COLUMNS, row_scores, trial_row
+from sweeps.analysis.rows import COLUMN_TYPES, COLUMNS, trial_row
 from sweeps.analysis.statistics import Scale
 from sweeps.errors import SweepError
 from sweeps.record.reading import Record, read_reports
@@ -73,6 +73,8 @@ class Frames:
     def scale(self, by: str | None = None) -> Scale:
         """Return the scale on which scores of a metric are compared, by default of the primary metric.
 
+        Before the first score of a sweep, every metric is allowed.
+
         Raises:
             SweepError: The sweep does not measure the metric.
         """
@@ -80,7 +82,7 @@ class Frames:
             return Scale(self.metric, self.less_is_better)
         from sweeps.spec.sections import GOALS
 
-        has_scores = any(map(row_scores, self.record.trials))
+        has_scores = any(row["best_metrics"] or row["final"] for row in self.record.trials)
         measured = [name for name in GOALS if name in self.trials.columns or not has_scores]
         if by not in measured:
             name = self.record.folder.name

@@ -45,10 +45,10 @@ def judge(frames: Frames, leaderboard: Leaderboard, trial_id: str) -> Judgement:
     If a confirmation trained both, their scores on fresh seeds decide. Otherwise the trial has one score, and
     was chosen as the best of many: the gain is significant if the best of as many trials that equal the
     defaults would hardly ever score so well. Without a finished confirmation the significance is unknown.
-    A further seed is judged as the first trial of its configuration.
+    A further seed, of the search or of a confirmation, is judged as the first trial of its configuration.
     """
     defaults, scale = str(frames.trials["trial_id"][frames.trials["is_baseline"]].iloc[0]), frames.scale()
-    firsts = {row["trial_id"]: row["of"] for row in frames.record.trials}
+    firsts = {row["trial_id"]: row["of"] for row in (*frames.record.trials, *frames.record.replicas)}
     trial_id = firsts.get(trial_id) or trial_id
     if trial_id == defaults:
         return _not_significant("the trial has the default configuration")

@@ -200,7 +200,7 @@ class Leaderboard:
         frame = frame[frame.index.isin(with_final)] if with_final else frame
         front = frame.index[pareto_front(frame, goals)]
         kept = ranked[ranked["trial_id"].isin(front)].drop(columns="pareto", errors="ignore")
-        others = frame[[scale.metric for scale in scales if scale.metric not in kept.columns]]
+        others = frame.reindex(columns=[each.metric for each in scales if each.metric not in kept.columns])
         return kept.join(others).reset_index(drop=True)
 
     def _with_gain(self, scale: Scale) -> pd.DataFrame:

@@ -86,16 +86,20 @@ class Sweeps:
         is_search = stage == Stage.SEARCH
         key = self.scale(by).metric if is_search else "mean"
         is_last = ~frame["trial_id"].isin(with_final) if is_search else frame["verdict"].isin(UNRANKED)
-        is_infeasible = frame["feasible"].isin([False]) if "feasible" in frame else False
-        frame = frame.assign(is_infeasible=is_infeasible, is_last=is_last, compared=frame[key])
-        order = {"is_infeasible": True, "is_last": True, "compared": self.scale(by).less_is_better}
+        frame = frame.assign(
+            is_unscored=frame[key].isna(),
+            is_infeasible=frame["feasible"].isin([False]) if "feasible" in frame else False,
+            is_last=is_last,
+            compared=frame[key],
+        )
+        order = dict.fromkeys(["is_unscored", "is_infeasible", "is_last"], True)
+        order["compared"] = self.scale(by).less_is_better
         if has_seeds := is_search and "of" in frame:
-            frame["compared"] = frame["mean_in_search"].fillna(frame[key])
-            frame["configuration"] = frame["sweep"] + "/" + frame["of"].fillna(frame["trial_id"])
+            frame = _by_configuration(frame)
             order["configuration"] = True
         frame = frame.sort_values([*order], ascending=[*order.values()], kind="stable", ignore_index=True)
         frame["rank"] = ranks(frame[key], frame["configuration"] if has_seeds else None)
-        added = ["is_infeasible", "is_last", "compared", "configuration", "tie"]
+        added = [*order, "tie"]
         return frame.drop(columns=added, errors="ignore").head(len(frame) if top is None else top)
 
     def _joined(self, frames: list[pd.DataFrame]) -> pd.DataFrame:
@@ -105,6 +109,17 @@ class Sweeps:
             frame.insert(0, "sweep", sweep.name)
             named.append(frame)
         return pd.concat([frame for frame in named if len(frame)] or named[:1], ignore_index=True)
+
+
+def _by_configuration(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return trials with ``configuration``, and with what a further seed has from its first trial."""
+    configuration = frame["sweep"] + "/" + frame["of"].fillna(frame["trial_id"])
+    of_first = frame.set_index(frame["sweep"] + "/" + frame["trial_id"])["is_infeasible"]
+    return frame.assign(
+        configuration=configuration,
+        is_infeasible=configuration.map(of_first).fillna(frame["is_infeasible"]).astype(bool),
+        compared=frame["mean_in_search"].fillna(frame["compared"]),
+    )
 
 
 def _differences(sweeps: Sequence[Sweep]) -> list[str]:

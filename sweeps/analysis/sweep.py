@@ -242,9 +242,13 @@ class Sweep:
         """Judge whether a trial's gain over the defaults is significant, by the primary metric.
 
         See :func:`sweeps.analysis.judgement.judge`.
+
+        Raises:
+            UnknownTrialError: The sweep has no such trial.
         """
         from sweeps.analysis.judgement import judge
 
+        self._row(trial_id)
         return judge(self._frames, self._leaderboard, trial_id)
 
     def noise(self, by: str | None = None) -> float | None:

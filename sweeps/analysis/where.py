@@ -78,7 +78,8 @@ def _compared(left: ast.expr, op: ast.cmpop, right: ast.expr, frame: pd.DataFram
     if first is None or second is None:
         return _missing(second if first is None else first, op)
     try:
-        return pd.Series(compare(first, second), index=frame.index).fillna(value=False).astype(bool)
+        found = pd.Series(compare(first, second), index=frame.index)
+        return found.fillna(value=isinstance(op, ast.NotEq)).astype(bool)
     except TypeError:
         raise SweepError(
             f"{ast.unparse(left)} and {ast.unparse(right)} cannot be ordered: one of them is text"

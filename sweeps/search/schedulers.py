@@ -80,7 +80,10 @@ class _OwnRules(TrialScheduler):
             super().on_trial_error(tune_controller, _Named(trial.config["trial_id"]))
 
     def replay(self, past: Past, metric: Metric) -> None:
-        """Judge the reports of an earlier run in order, so that the rungs are as they were."""
+        """Judge the reports of an earlier run in order, so that the rungs are as they were.
+
+        A report of an earlier version may have a score that was not finite, which the record holds as None.
+        """
         better = min if metric.goal == "minimize" else max
         for row, reports in past.judged_reports():
             if row["of"]:
@@ -89,10 +92,12 @@ class _OwnRules(TrialScheduler):
             super().on_trial_add(None, named)
             scores: list[float] = []
             for report in reports:
-                scores.append(report[metric.name])
+                if report[metric.name] is not None:
+                    scores.append(report[metric.name])
                 reached = ceil(report["step"] / row["config"]["report_every"])
                 self._judged[named.trial_id] = reached
-                self._judge(None, named, {TIME: reached, SCORE: better(scores)})
+                if scores:
+                    self._judge(None, named, {TIME: reached, SCORE: better(scores)})
 
     def _judge(self, tune_controller: Any, named: _Named, result: dict[str, Any]) -> str:  # noqa: ANN401
         decision: str = super().on_trial_result(tune_controller, named, result)

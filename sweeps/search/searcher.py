@@ -230,8 +230,10 @@ class Search(OptunaSearch):
 
         Optuna does not change the value of a finished trial, so the value is replaced in the study in memory.
         """
-        mean = first and self._seeds.mean_score(first)
-        for trial in self._ot_study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]) if mean else ():
+        mean = None if first is None else self._seeds.mean_score(first)
+        if mean is None:
+            return
+        for trial in self._ot_study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]):
             if trial.user_attrs.get(TRIAL_ID) == first:
                 trial.value = mean
 

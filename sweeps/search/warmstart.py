@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sweeps.analysis.confirmation import UNRANKED
 from sweeps.analysis.loading import load
+from sweeps.analysis.search_scores import first_trainings
 from sweeps.analysis.sweep import Sweep
 from sweeps.errors import SweepError
 from sweeps.record.comparability import IMAGES, check_split, differences
@@ -45,7 +46,7 @@ class Earlier:
             message; empty if they are.
         points: Full points of the new space: the configurations of its best trials, the best one first, as
             far as the new space has their values. They are tried first if scores are not comparable.
-        n_ranked: The number of its trials that have a score and can win.
+        n_ranked: The number of its configurations that have a score and can win.
     """
 
     folder: Path
@@ -175,8 +176,11 @@ def _best_points(spec: SweepSpec, sweep: Sweep, ranked: Sequence[str]) -> Iterat
 
 
 def _best_first(sweep: Sweep) -> list[str]:
-    """Return the trials with a score that can win: those of a confirmation by its means, then by rank."""
-    board = sweep.rank()
+    """Return the trials with a score that can win: those of a confirmation by its means, then by rank.
+
+    A configuration with further seeds counts once, as its first trial.
+    """
+    board = first_trainings(sweep.rank())
     board = board[board["rank"].notna() & ~board["status"].isin(FAILURES)]
     if "feasible" in board:
         board = board[~board["feasible"].isin([False])]

@@ -7,6 +7,10 @@ import pytest
 from sweeps.analysis.best_of_k import expected_best
 
 
+def test_without_a_score_nothing_is_expected():
+    assert not len(expected_best([], n_diverged=2))
+
+
 @pytest.mark.parametrize(("metric", "best"), [("fid", min), ("recall", max)])
 @pytest.mark.parametrize("n_diverged", [0, 2])
 def test_the_expected_best_is_the_mean_over_all_draws(metric, best, n_diverged):

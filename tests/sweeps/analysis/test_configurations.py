@@ -143,6 +143,7 @@ def test_a_further_seed_is_judged_as_its_configuration(sweep):
     scores = {"tiny-0002": [100.0, 105.0, 102.0], "tiny-0000": [400.0, 410.0, 390.0]}
     confirmed = write_confirmation(sweep.folder, scores)
     assert confirmed.judge("tiny-0007") == confirmed.judge("tiny-0002")
+    assert confirmed.judge("tiny-0002-seed1") == confirmed.judge("tiny-0002")
     assert confirmed.judge("tiny-0007").is_significant
 
 

@@ -6,7 +6,8 @@ import sweeps
 from sweeps.errors import SweepError
 from sweeps.record.ledger import Ledger
 from sweeps.record.status import Status
-from tests.sweeps.ledgers import write_search
+from sweeps.record.trial import Trial
+from tests.sweeps.ledgers import CONFIG, write_search
 
 
 def test_several_sweeps_are_one_frame(tmp_path):
@@ -80,3 +81,23 @@ def test_sweeps_with_different_metrics_are_ranked_by_a_given_one(tmp_path):
     with pytest.raises(SweepError, match="different metrics: fid, kid; choose one with --by METRIC"):
         both.rank()
     assert both.rank(by="kid")["sweep"].tolist() == ["b", "a"]
+
+
+def test_trials_without_a_score_come_after_those_that_break_a_constraint(tmp_path):
+    for name in "ab":
+        folder = write_search(tmp_path, 500.0, 100.0, name=name, spec={"constraints": ["kid >= 20"]})
+        ledger = Ledger(folder, {})
+        ledger.start(Trial(f"{name}-0002", 2, {"lr": 0.3}, CONFIG | {"seed": 2}, is_baseline=False))
+        ledger.end(f"{name}-0002", Status.CRASHED, "ValueError: lr")
+        ledger.close(Status.COMPLETED)
+    board = sweeps.load(["a", "b"], tmp_path).rank()
+    assert board["trial_id"].str[-1].tolist() == ["0", "0", "1", "1", "2", "2"]
+    assert board["rank"].dropna().tolist() == [1, 2, 3, 4]
+
+
+def test_a_further_seed_that_breaks_a_constraint_stays_beside_its_configuration(tmp_path):
+    for name in "ab":
+        further = [(1, 210.0), (1, 150.0)]
+        write_search(tmp_path, 500.0, 220.0, name=name, spec={"constraints": ["kid >= 20"]}, further=further)
+    board = sweeps.load(["a", "b"], tmp_path).rank()
+    assert board["rank"].tolist() == [1, 1, 1, 2, 2, 2, 3, 4]

@@ -218,3 +218,17 @@ def test_the_parameter_precision_and_the_score_precision_have_columns_of_their_o
     assert sweep.trials[sweep.searched[0]].tolist() == ["fp32", "bf16", "fp32", "bf16"]
     assert sweep.trials["precision"].tolist() == [0.5] * 4
     assert plots_of(sweep)[-1].name == "slice-precision_of_training"
+
+
+@pytest.mark.parametrize("statuses", [[], [Status.CRASHED]])
+def test_before_the_first_score_every_metric_can_be_asked_for(tmp_path, statuses):
+    write_sweep(tmp_path, statuses=statuses)
+    sweep = sweeps.load("tiny", tmp_path)
+    assert sweep.rank(by="kid")["rank"].isna().all()
+    assert not len(sweep.pareto("fid", "kid"))
+
+
+def test_a_trial_that_the_sweep_does_not_have_is_not_judged(tmp_path):
+    write_sweep(tmp_path, statuses=[])
+    with pytest.raises(UnknownTrialError, match="no trial 'tiny-0001' in the sweep tiny"):
+        sweeps.load("tiny", tmp_path).judge("tiny-0001")

@@ -27,6 +27,8 @@ FRAME = pd.DataFrame(
         ("loss == 'bce' or steps == 20", [0, 1]),
         ("lr == None", [2]),
         ("steps != None", [0, 1]),
+        ("steps != 10", [1, 2]),
+        ("steps < 20", [0]),
         ("spectral_norm", [0, 2]),
         ("not spectral_norm", [1]),
         ("spectral_norm == True", [0, 2]),

@@ -65,6 +65,13 @@ def test_a_scheduler_with_a_replayed_run_decides_as_the_one_that_saw_it(spec):
     assert decisions(resumed, [3, 4]) == after
 
 
+def test_a_replayed_score_that_was_not_finite_does_not_count(spec):
+    past = past_of(range(3), [None, None, None])
+    past.reports["tiny-0001"][0]["fid"] = past.reports["tiny-0001"][2]["fid"] = None
+    first, later = (decisions(scheduler(spec, past), [3, 4]) for _ in range(2))
+    assert first == later
+
+
 def test_a_trial_that_diverged_has_no_say(spec):
     judge = scheduler(spec, Past([], {}))
     for number in range(4):

@@ -147,3 +147,13 @@ def test_the_winner_on_fresh_seeds_comes_first_and_an_infeasible_trial_not_at_al
 def test_trials_and_seed_may_differ(tmp_path, earlier):
     other = load_spec(write(tmp_path, GOOD.replace("trials: 3", "trials: 9\nseed: 4\nmethod: random")))
     assert earlier_sweep(other, "old", tmp_path).sentence is None
+
+
+def test_the_further_seeds_of_a_configuration_count_as_one_training(tmp_path):
+    fids = [500.0, *(100.0 + number for number in range(9))]
+    further = [(1, 100.0)] * 4 + [(2, 101.0)] * 4
+    write_search(tmp_path, *fids, spec={"parameters": {}}, further=further)
+    text = "name: other\nparameters: {lr: {min: 1e-6, max: 1.0}, beta1: {min: 0.0, max: 0.9}}\n"
+    found = earlier_sweep(load_spec(write(tmp_path, text)), "tiny", tmp_path)
+    assert found.n_ranked == 10
+    assert [point["lr"] for point in found.first_points] == pytest.approx([0.2, 0.3])
