@@ -23,8 +23,10 @@ Array = NDArray[np.float64]
 
 DEVIATION_POINTS = np.linspace(-2.8, 2.8, 9)
 """Grid of log deviations, in units of omega around m."""
-MEAN_POINTS = 240
-"""Grid points of the means."""
+MEAN_POINTS, MOST_MEAN_POINTS = 240, 20_000
+"""Grid points of the means: at least, and at most."""
+POINTS_PER_DEVIATION = 2
+"""How many grid points of the means lie within the prior's median deviation, up to the most points."""
 COLLAPSE_SPREAD = 0.4
 """tau: the additional deviation of collapsed seeds."""
 MARGIN = 5.0
@@ -223,7 +225,8 @@ def _grid(values: Array, prior: Prior) -> Array:
     least = known.min(axis=(-2, -1)) - margin - (prior.shift if prior.pi else 0.0)
     greatest = np.where(np.isinf(known), -np.inf, known).max(axis=(-2, -1)) + margin
     ends = np.where(np.isfinite(least), least, 0.0), np.where(np.isfinite(greatest), greatest, 1.0)
-    return np.moveaxis(np.linspace(*ends, MEAN_POINTS), 0, -1)
+    needed = POINTS_PER_DEVIATION * float((ends[1] - ends[0]).max()) / np.exp(prior.m)
+    return np.moveaxis(np.linspace(*ends, int(np.clip(needed, MEAN_POINTS, MOST_MEAN_POINTS))), 0, -1)
 
 
 def _joint(values: Array, grid: Array, prior: Prior) -> Array:

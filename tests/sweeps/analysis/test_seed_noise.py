@@ -75,3 +75,12 @@ def test_intervals_cover_the_means():
     values = PRIOR.draw(np.zeros((200, 3)), 4, np.random.default_rng(1))
     low, high = posterior(values, PRIOR).interval(0.05)
     assert 0.93 < ((low < 0) & (high > 0)).mean() < 0.97
+
+
+def test_means_are_found_where_scores_lie_thousands_of_deviations_apart():
+    values = np.array([[0.0102, 0.0103, 0.0101], [0.0111, 0.011, 0.0112], [1.0, 1.0001, 0.9999]])
+    found = posterior(values, Prior(np.log(0.0001), 0.5, 0.0, 0.0))
+    assert found.mean == pytest.approx(values.mean(axis=1), abs=0.0001)
+    low, high = found.interval(0.05)
+    assert (high > low).all()
+    assert found.better_than(np.array(0))[1] < 0.001
