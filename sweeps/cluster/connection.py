@@ -11,6 +11,7 @@ from secrets import token_hex
 
 import ray
 import ray.util.client
+from ray._common.utils import get_default_ray_temp_dir
 from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
 from ray._private.services import find_bootstrap_address
 from ray.exceptions import RayError
@@ -64,27 +65,46 @@ def local_ray(resources: Resources) -> Iterator[None]:
     """Run a local Ray for the block, without its dashboard, its log output and its usage statistics.
 
     If every worker will have a trial, workers import a trial's modules while this process prepares the sweep.
+
+    Raises:
+        SweepError: Ray cannot be started.
     """
     preloads = resources.cpu == 1 and (os.cpu_count() or 1) <= MAX_PRELOADING
     modules = {PRELOADED: ",".join(TRIAL_MODULES) if preloads else ""}
     with ray_folder() as folder, environment(SETTINGS | modules | _token()):
         try:
             with on_loopback(), without_monitors(), ending_signals_blocked():
-                ray.init(
-                    address="local",
-                    num_gpus=n_visible_gpus(),
-                    _temp_dir=folder,
-                    job_config=isolated_job(),
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.CRITICAL,
-                )
+                _start(folder)
             del os.environ[PRELOADED]
             with trials_in_workers({}):
                 yield
         finally:
             with ended_without_signals():
                 ray.shutdown()
+
+
+def _start(folder: str | None) -> None:
+    """Start a local Ray with its files in ``folder``, which is deleted later; None for where Ray keeps them.
+
+    Raises:
+        SweepError: Ray does not start. Ray raises a plain ``Exception`` if its processes take too long.
+    """
+    try:
+        ray.init(
+            address="local",
+            num_gpus=n_visible_gpus(),
+            _temp_dir=folder,
+            job_config=isolated_job(),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+        )
+    except Exception as error:
+        logs = Path(get_default_ray_temp_dir(), "session_latest", "logs")
+        raise SweepError(
+            f"Ray did not start on this machine ({in_one_line(error)}): if other programs keep the machine"
+            f" busy, end them and try again{'' if folder else f'; the logs of Ray are in {logs}'}"
+        ) from error
 
 
 def _token() -> dict[str, str]:

@@ -169,6 +169,25 @@ class Worker:
         return [started.wait(10), forked.exitcode]
 
 
+START = """
+from sweeps.cluster.connection import local_ray
+from sweeps.spec.sections import Resources
+
+with local_ray(Resources()):
+    pass
+"""
+
+
+def test_a_ray_that_does_not_start_in_time_is_an_error_of_the_machine(tmp_path):
+    impatient = os.environ | {"RAY_gcs_server_port_wait_time_s": "0", "TMPDIR": "/tmp"}  # noqa: S108
+    done = subprocess.run(
+        [sys.executable, "-c", START], capture_output=True, text=True, env=impatient, cwd=tmp_path
+    )
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith("sweeps.errors.SweepError: Ray did not start on this machine (")
+    assert error.endswith("try again; the logs of Ray are in /tmp/ray/session_latest/logs")
+
+
 @pytest.fixture(scope="module")
 def of_local_ray() -> Started:
     visible = {"CUDA_VISIBLE_DEVICES": "MIG-a,MIG-b"}
