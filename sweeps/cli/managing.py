@@ -44,8 +44,13 @@ def rm_command(
         )
     if not yes:
         typer.confirm(f"Delete {folder} and everything in it? Nothing can bring it back.", abort=True)
-    remove_sweep(folder)
+    remaining = remove_sweep(folder)
     print(f"{folder} is deleted. MLflow keeps its runs, in the experiment {name!r}: delete them there.")
+    if remaining:
+        print(
+            f"Checkpoints of its unfinished trials remain in {remaining}: delete them, unless a copy of the"
+            " sweep is to resume from them."
+        )
 
 
 def cache_command(

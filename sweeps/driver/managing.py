@@ -12,7 +12,8 @@ from typing import Any
 
 from sweeps.errors import SweepError
 from sweeps.record.locks import is_run, running_lock
-from sweeps.record.reading import read_facts
+from sweeps.record.reading import overall_status, read_facts
+from sweeps.record.status import Status
 
 POLL_S = 0.2
 
@@ -57,14 +58,32 @@ def stop_sweep(folder: Path) -> Iterator[None]:
         sleep(POLL_S)
 
 
-def remove_sweep(folder: Path) -> None:
+def remove_sweep(folder: Path) -> str | None:
     """Delete a sweep: its record, samples, checkpoints, generators and report; MLflow keeps its runs.
+
+    Returns:
+        Where checkpoints of an unfinished sweep remain outside of its folder; None if nowhere. A copy of the
+        sweep may still resume from them.
 
     Raises:
         SweepError: A process runs the sweep, or the folder cannot be deleted.
     """
     with running_lock(folder):
+        remaining = _checkpoints_elsewhere(folder)
         try:
             shutil.rmtree(folder)
         except OSError as error:
             raise SweepError(f"{folder} cannot be deleted: {error.strerror or error}") from error
+    return remaining
+
+
+def _checkpoints_elsewhere(folder: Path) -> str | None:
+    with suppress(SweepError):
+        facts = read_facts(folder)
+        storage = facts.get("storage")
+        if not storage or overall_status(facts) is Status.COMPLETED:
+            return None
+        if storage["uri"]:
+            return f"{storage['uri']}/{storage['key']}"
+        return f"gan-sweep-{os.getuid()}/{storage['key']}, in each node's folder of temporary files"
+    return None
