@@ -188,8 +188,8 @@ class Sweep:
 
             If the sweep is confirmed, ``mean``, ``mean_low`` and ``mean_high`` (the 95 % interval of the
             mean) and ``seeds`` are those of the fresh seeds. ``tie`` says whether a trial is not
-            significantly worse than the best: by the confirmation, or for a trial that was not in it, by the
-            pooled spread over seeds.
+            significantly worse than the winner. It is empty for a trial outside of the confirmation, unless
+            the single score of the trial is significantly worse.
 
         Raises:
             SweepError: The metric or the stage is unknown, or the condition is invalid.
