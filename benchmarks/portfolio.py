@@ -23,7 +23,7 @@ from rich.console import Console
 from benchmarks.recordings import FOLDER
 from sweeps.spec.portfolio import FILE
 
-TABLES = tuple(FOLDER / name for name in ("trials.parquet", "replicas.parquet"))
+TABLES = tuple(FOLDER / name for name in ("trials.parquet", "replicas.parquet", "cifar10.parquet"))
 SIZE = 5
 WIDTH = 0.35
 """The width of the kernel of the model, in units of a parameter's recorded range."""

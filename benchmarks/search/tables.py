@@ -39,8 +39,8 @@ def worlds_table(worlds: Mapping[str, tuple[Source, RecordedWorld, HeldOut]]) ->
             str(len(error.true)),
             f"{error.r2:.2f}",
             f"{error.relative_error:.1%}",
-            f"{least:.0f}",
-            f"{world.best:.0f}",
+            f"{least:.3g}",
+            f"{world.best:.3g}",
             f"{world.share_near:.2%}",
             f"{world.spread:.2f}",
         )
@@ -61,7 +61,7 @@ def noise_free_table(world: str, replays: Replays, best: float, target: str, ref
     n_seeds, budget = next(iter(curves.values())).shape
     ends = [max(1, round(share * budget)) for share in SHARES]
     table = _table(
-        f"{world}: noise-free fid of the incumbent, median of {n_seeds} seeds [95 %]; best {best:.0f}",
+        f"{world}: noise-free fid of the incumbent, median of {n_seeds} seeds [95 %]; best {best:.3g}",
         "rule",
         *(f"{end} reports" for end in ends),
         f"reports until it stays at {target}'s last fid, share",
@@ -78,7 +78,7 @@ def noise_free_table(world: str, replays: Replays, best: float, target: str, ref
         ratio = statistics.paired_ratio([each[:, -1]], [curves[reference][:, -1]])
         table.add_row(
             name,
-            *(resampled([each[:, end - 1]], statistics.median).text(".0f") for end in ends),
+            *(resampled([each[:, end - 1]], statistics.median).text(".3g") for end in ends),
             reach.text(".2f"),
             *(resampled([share], statistics.mean).text(".2f") for share in shares),
             ratio.text(".2f"),
@@ -98,7 +98,7 @@ def observed_table(world: str, replays: Replays) -> Table:
     )
     for name, each in curves.items():
         cells = [resampled([values[:, -1]], statistics.median) for values in (each, truth[name])]
-        table.add_row(name, *(cell.text(".0f") for cell in cells))
+        table.add_row(name, *(cell.text(".3g") for cell in cells))
     return table
 
 

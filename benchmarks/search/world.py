@@ -84,8 +84,9 @@ SOURCES = {
     "mlp": Source(("mlp-2000",), {"bce": "mlp-bce", "lsgan": "mlp-lsgan"}),
     "lsgan": Source(("mlp-lsgan-4000",), {"lsgan": "mlp-lsgan"}),
     "dcgan": Source(("dcgan-bce", "dcgan-lsgan"), {"bce": "dcgan-bce", "lsgan": "dcgan-lsgan"}),
+    "cifar10": Source(("cifar10-mlp-bce",), {"bce": "cifar10-mlp-bce"}),
 }
-"""The worlds to replay searches in, all of the 5,000 digits."""
+"""The worlds to replay searches in: three of the 5,000 digits, and an MLP on CIFAR-10."""
 
 FIRST_DAY = Source(("mlp-lsgan-averaged",), {"lsgan": "mlp-lsgan-averaged"})
 """The world of ``search_spaces/lsgan.yaml``, of few configurations so far."""
