@@ -5,6 +5,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from functools import partial
+from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated
 
@@ -59,8 +60,16 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "rm": managing.rm_command,
     "cache": managing.cache_command,
 }
+
+
+def _help(command: Callable[..., None]) -> str:
+    """Return the docstring of a command, a line for each paragraph: Typer keeps the breaks of lines."""
+    paragraphs = cleandoc(command.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(each.split()) for each in paragraphs)
+
+
 for _name, _command in _COMMANDS.items():
-    app.command(_name)(_command)
+    app.command(_name, help=_help(_command))(_command)
 
 
 def _print_version(is_asked: bool) -> None:

@@ -60,6 +60,11 @@ def test_help_texts_list_what_is_allowed_and_state_the_defaults(texts):
     assert f" {DEFAULT_MAX_SEEDS}, or S" in texts["confirm", "max_seeds"]
 
 
+def test_help_breaks_lines_at_the_width_of_the_terminal_alone():
+    done = CliRunner().invoke(app, ["resume", "--help"], env={"COLUMNS": "200", "TERMINAL_WIDTH": "200"})
+    assert "from their last checkpoints. A finished sweep stays as it is" in done.output
+
+
 def test_without_arguments_it_shows_its_help():
     done = run()
     assert "Usage: gan-sweep" in done.stdout + done.stderr
