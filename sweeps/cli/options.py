@@ -68,6 +68,12 @@ TrialOrBest = Annotated[
         " winner, the best trial with a kept generator.",
     ),
 ]
+Trials = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="The number of trials of the search. By default, the file's trials, or 24."
+    ),
+]
 TimeBudget = Annotated[
     str | None,
     typer.Option(

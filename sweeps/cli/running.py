@@ -27,6 +27,7 @@ from sweeps.cli.options import (
     Strict,
     TimeBudget,
     TrackingUri,
+    Trials,
     Verbose,
 )
 from sweeps.words import RESULTS, counted, json_text, results_option
@@ -41,12 +42,7 @@ if TYPE_CHECKING:
 def run_command(
     spec: SpecFile,
     set_: Settings = None,
-    trials: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="The number of trials of the search. By default, the file's trials, or 24."
-        ),
-    ] = None,
+    trials: Trials = None,
     name: Annotated[
         str | None,
         typer.Option(
@@ -175,23 +171,8 @@ def resume_command(
 
 def preview_command(
     spec: SpecFile,
-    trials: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="The number of trials of the search. By default, the file's trials, or 24.",
-        ),
-    ] = None,
-    time_budget: Annotated[
-        str | None,
-        typer.Option(
-            "--time-budget",
-            metavar="T",
-            help="The time after which the sweep would end: 90m, 2h, 1d or seconds. By default, the file's"
-            " time_budget, or no limit.",
-        ),
-    ] = None,
+    trials: Trials = None,
+    time_budget: TimeBudget = None,
     set_: Settings = None,
     json_: Annotated[
         bool,
